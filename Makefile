@@ -1,0 +1,1 @@
+# Every developer habit is a target: see `make help`.

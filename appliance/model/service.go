@@ -1,0 +1,96 @@
+package model
+
+import "time"
+
+// BuildInfo says what image this is. The image carries it as
+// /etc/causeway/build.json.
+type BuildInfo struct {
+	Version string    `json:"version"` // git describe, or "devel"
+	Commit  string    `json:"commit"`
+	Time    time.Time `json:"time"` // the commit's time: the floor of the clock
+	Board   string    `json:"board"`
+	Kernel  string    `json:"kernel"` // the Debian package version of the kernel
+	Variant string    `json:"variant"`
+}
+
+// SystemHealth is init's report (method init.health).
+type SystemHealth struct {
+	Uptime       time.Duration   `json:"uptime"`
+	BootToReady  time.Duration   `json:"boot_to_ready"` // kernel start to the last service started
+	Slot         string          `json:"slot"`          // "A", "B", or "kernel" when booted without a slot
+	Trial        bool            `json:"trial"`         // the slot is not blessed yet
+	Watchdog     string          `json:"watchdog"`      // identity of the device, or why there is none
+	Volumes      []VolumeStatus  `json:"volumes"`
+	Services     []ServiceStatus `json:"services"`
+	Missing      []string        `json:"missing"` // what the box could not do, a sentence each
+	MemTotalKB   uint64          `json:"mem_total_kb"`
+	MemAvailable uint64          `json:"mem_available_kb"`
+}
+
+// VolumeStatus is one of bootflash:, harddisk:, usb0:.
+type VolumeStatus struct {
+	Name    string `json:"name"`   // "bootflash"
+	Device  string `json:"device"` // "/dev/vda3", or "memory"
+	State   string `json:"state"`  // "mounted", "formatting", "missing", "foreign", or an error
+	TotalKB uint64 `json:"total_kb"`
+	FreeKB  uint64 `json:"free_kb"`
+}
+
+// ServiceStatus is one supervised process.
+type ServiceStatus struct {
+	Name        string        `json:"name"`
+	PID         int           `json:"pid"` // 0 when it is not running
+	Uptime      time.Duration `json:"uptime"`
+	Restarts    int           `json:"restarts"`
+	LastExit    string        `json:"last_exit"`    // "signal: killed", "exit status 1", empty if it never ended
+	LastRestart time.Duration `json:"last_restart"` // from its end to its next start
+	MemoryKB    uint64        `json:"memory_kb"`
+}
+
+// ProxyStatus is the proxy's report (method proxy.status). Counters count
+// since the process started.
+type ProxyStatus struct {
+	Revision    string           `json:"revision"` // first 12 hex digits of the SHA-256 of the revision text
+	Grant       Grant            `json:"grant"`
+	Listens     []string         `json:"listens"` // "lan1 udp 192.168.42.1:5060"
+	OpenCalls   int              `json:"open_calls"`
+	Transaction int              `json:"transactions"`
+	Counters    map[string]int64 `json:"counters"`
+}
+
+// BillingStatus is billing's report (method billing.status).
+type BillingStatus struct {
+	OpenCalls int              `json:"open_calls"`
+	Journal   JournalStatus    `json:"journal"`
+	Counters  map[string]int64 `json:"counters"` // events read, by kind
+}
+
+// JournalStatus says how full the journal is.
+type JournalStatus struct {
+	Directory string `json:"directory"`
+	Segments  int    `json:"segments"`
+	Bytes     int64  `json:"bytes"`
+	FirstSeq  uint64 `json:"first_seq"` // oldest record not yet acknowledged
+	NextSeq   uint64 `json:"next_seq"`
+	Repaired  int    `json:"repaired"` // torn tails cut off at open
+}
+
+// ControlStatus is control's report (method control.status).
+type ControlStatus struct {
+	HostName      string            `json:"host_name"`
+	ConfigSource  string            `json:"config_source"` // "startup", "machine", "last good", "built-in"
+	ConfigProblem string            `json:"config_problem"`
+	Interfaces    []InterfaceStatus `json:"interfaces"`
+	Clock         string            `json:"clock"`    // "synchronised to 192.0.2.1, offset 3 ms", or why not
+	Resolver      string            `json:"resolver"` // likewise
+	Proxy         string            `json:"proxy"`    // "revision 0123456789ab", or what went wrong
+}
+
+// InterfaceStatus is one LAN as the kernel has it.
+type InterfaceStatus struct {
+	LAN     string `json:"lan"`
+	MAC     string `json:"mac"`
+	Link    string `json:"link"` // "up", "down", "missing"
+	Address string `json:"address"`
+	Problem string `json:"problem"` // difference between desired and actual, empty if none
+}
