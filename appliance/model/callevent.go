@@ -1,0 +1,247 @@
+package model
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// CallKey is the identity of a call: it travels in our Record-Route and stands
+// in the journal, so that a call is still known after a restart. It is made
+// once, when the call is offered.
+type CallKey [12]byte
+
+// CallKeyText is the length of a CallKey as text, in characters.
+const CallKeyText = 20
+
+// keyText is lower case without padding: such text is a SIP token (RFC 3261
+// §25.1) and stands in a URI parameter as it is.
+var keyText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// String is the key as CallKeyText characters of lower-case base32.
+func (k CallKey) String() string { return keyText.EncodeToString(k[:]) }
+
+// AppendText appends what String gives, without allocating.
+func (k CallKey) AppendText(b []byte) ([]byte, error) { return keyText.AppendEncode(b, k[:]), nil }
+
+// ParseCallKey reads the text of String. Any other text is an error, so two
+// texts never name the same call.
+func ParseCallKey[T string | []byte](text T) (CallKey, error) {
+	var k CallKey
+	var buf [CallKeyText]byte
+	if copy(buf[:], text) != len(text) || len(text) != CallKeyText {
+		return CallKey{}, fmt.Errorf("call key of %d characters; want %d", len(text), CallKeyText)
+	}
+	if _, err := keyText.Decode(k[:], buf[:]); err != nil {
+		return CallKey{}, fmt.Errorf("call key: %w", err)
+	}
+	var again [CallKeyText]byte
+	keyText.Encode(again[:], k[:])
+	if again != buf {
+		return CallKey{}, errors.New("call key: unused bits are set")
+	}
+	return k, nil
+}
+
+// CallEventKind says what happened to a call. Values are part of the journal's
+// format: never renumber them.
+type CallEventKind uint8
+
+// A call is offered once. It is then either refused or routed, and ends once,
+// whatever the forks; between, the others may come in any number.
+const (
+	CallOffered      CallEventKind = 1 // an initial INVITE came in: all texts of the caller's side, SDP of the offer
+	CallRefused      CallEventKind = 2 // we refused it: Status, Cause, Rule
+	CallRouted       CallEventKind = 3 // it was sent on: RequestURI as sent, Network and Peer of the callee's side
+	CallProvisional  CallEventKind = 4 // 101–199 came back: Status, SDP if any
+	CallAnswered     CallEventKind = 5 // 2xx came back: Status, Peer of the branch that answered, SDP if any
+	CallMediaChanged CallEventKind = 6 // re-INVITE or UPDATE changed media: SDP
+	CallDisconnect   CallEventKind = 7 // somebody ended an answered call: Cause
+	CallEnded        CallEventKind = 8 // nothing more will come: Cause, Status of the final response
+)
+
+var callEventKinds = [...]string{
+	CallOffered: "offered", CallRefused: "refused", CallRouted: "routed", CallProvisional: "provisional",
+	CallAnswered: "answered", CallMediaChanged: "media-changed", CallDisconnect: "disconnect", CallEnded: "ended",
+}
+
+// String is the kind's printed name, as in the counters of billing.status.
+func (k CallEventKind) String() string {
+	if k == 0 || int(k) >= len(callEventKinds) {
+		return fmt.Sprintf("kind-%d", uint8(k))
+	}
+	return callEventKinds[k]
+}
+
+// Ends reports whether a call is over with this event.
+func (k CallEventKind) Ends() bool { return k == CallRefused || k == CallEnded }
+
+// EndCause says who or what ended a call. Values are part of the journal's
+// format: never renumber them.
+type EndCause uint16
+
+// Why calls end.
+const (
+	EndUnknown      EndCause = 0
+	EndCallerHungUp EndCause = 1 // BYE from the caller
+	EndCalleeHungUp EndCause = 2 // BYE from the callee
+	EndCancelled    EndCause = 3 // CANCEL from the caller before the answer
+	EndFailed       EndCause = 4 // a final response of 300 or more; Status has it
+	EndTimer        EndCause = 5 // timer B or C (RFC 3261 §16.6, §17.1.1.2) ran out
+	EndRule         EndCause = 6 // refused by one of our rules; Rule names it
+	EndStale        EndCause = 7 // found dead: it ended while nobody was there to see it
+)
+
+var endCauses = [...]string{
+	EndUnknown: "unknown", EndCallerHungUp: "caller-hung-up", EndCalleeHungUp: "callee-hung-up", EndCancelled: "cancelled",
+	EndFailed: "failed", EndTimer: "timer", EndRule: "rule", EndStale: "stale",
+}
+
+// String is the cause's printed name.
+func (c EndCause) String() string {
+	if int(c) >= len(endCauses) {
+		return fmt.Sprintf("cause-%d", uint16(c))
+	}
+	return endCauses[c]
+}
+
+// CallEvent is one step in a call's life, from the SIP core through the
+// journal to billing. The texts are as they stood in the message; which ones a
+// kind carries is said beside the kind. They belong to whoever made the event:
+// AppendTo copies from them, Decode makes them point into its argument.
+type CallEvent struct {
+	Kind   CallEventKind
+	Key    CallKey
+	Time   time.Time // wall clock, 1678–2262, kept to the nanosecond
+	Status uint16    // SIP status code, 100–699; 0 if there was none
+	Cause  EndCause
+
+	CallID     []byte
+	From       []byte // the header field's value, tag included
+	To         []byte
+	RequestURI []byte
+	Network    []byte // name of the SIP network
+	Peer       []byte // address and port the packet came from or went to, "192.0.2.1:5060"
+	Rule       []byte // what refused the call
+	SDP        []byte
+}
+
+// Bounds of an encoded event, in octets. Longer texts are cut: a record must
+// have a known greatest size, or no room could be reserved for it.
+const (
+	MaxCallText = 255
+	MaxCallSDP  = 2048
+
+	callEventHeader = 1 + 1 + len(CallKey{}) + 8 + 2 + 2
+	callTextHeader  = 1 + 2 // tag; a length up to 16,383
+
+	// MaxPlainCallEvent is the most that an event without SDP takes.
+	MaxPlainCallEvent = callEventHeader + (callTexts-1)*(callTextHeader+MaxCallText)
+	// MaxCallEvent is the most that any event takes.
+	MaxCallEvent = MaxPlainCallEvent + callTextHeader + MaxCallSDP
+)
+
+const callEventVersion = 1
+
+// Tags of the texts on the wire, 1 to callTexts.
+const (
+	tagCallID = 1 + iota
+	tagFrom
+	tagTo
+	tagRequestURI
+	tagNetwork
+	tagPeer
+	tagRule
+	tagSDP
+	callTexts = tagSDP
+)
+
+// text gives the field with that tag, or nil.
+func (e *CallEvent) text(tag int) *[]byte {
+	switch tag {
+	case tagCallID:
+		return &e.CallID
+	case tagFrom:
+		return &e.From
+	case tagTo:
+		return &e.To
+	case tagRequestURI:
+		return &e.RequestURI
+	case tagNetwork:
+		return &e.Network
+	case tagPeer:
+		return &e.Peer
+	case tagRule:
+		return &e.Rule
+	case tagSDP:
+		return &e.SDP
+	}
+	return nil
+}
+
+// AppendTo appends the event as it stands in the journal, at most MaxCallEvent
+// octets, and allocates only if b has no room. Integers are little-endian:
+//
+//	version u8 = 1, kind u8, key [12], time i64 (Unix ns), status u16, cause u16,
+//	then for each text that is not empty: tag u8, length uvarint, octets
+func (e *CallEvent) AppendTo(b []byte) []byte {
+	b = append(b, callEventVersion, byte(e.Kind))
+	b = append(b, e.Key[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(e.Time.UnixNano()))
+	b = binary.LittleEndian.AppendUint16(b, e.Status)
+	b = binary.LittleEndian.AppendUint16(b, uint16(e.Cause))
+	for tag := 1; tag <= callTexts; tag++ {
+		text := *e.text(tag)
+		limit := MaxCallText
+		if tag == tagSDP {
+			limit = MaxCallSDP
+		}
+		text = text[:min(len(text), limit)]
+		if len(text) == 0 {
+			continue
+		}
+		b = append(b, byte(tag))
+		b = binary.AppendUvarint(b, uint64(len(text)))
+		b = append(b, text...)
+	}
+	return b
+}
+
+// Errors of Decode.
+var (
+	errCallEventShort   = errors.New("call event is cut short")
+	errCallEventVersion = errors.New("call event of an unknown version")
+)
+
+// Decode reads what AppendTo wrote and replaces *e; its texts point into b.
+// Texts with a tag this version does not know are skipped. On error *e is
+// undefined.
+func (e *CallEvent) Decode(b []byte) error {
+	if len(b) < callEventHeader {
+		return errCallEventShort
+	}
+	if b[0] != callEventVersion {
+		return fmt.Errorf("%w: %d", errCallEventVersion, b[0])
+	}
+	*e = CallEvent{
+		Kind:   CallEventKind(b[1]),
+		Key:    CallKey(b[2:14]),
+		Time:   time.Unix(0, int64(binary.LittleEndian.Uint64(b[14:]))).UTC(),
+		Status: binary.LittleEndian.Uint16(b[22:]),
+		Cause:  EndCause(binary.LittleEndian.Uint16(b[24:])),
+	}
+	for b = b[callEventHeader:]; len(b) > 0; {
+		length, n := binary.Uvarint(b[1:])
+		if n <= 0 || length > uint64(len(b)-1-n) {
+			return errCallEventShort
+		}
+		end := 1 + n + int(length)
+		if field := e.text(int(b[0])); field != nil {
+			*field = b[1+n : end : end]
+		}
+		b = b[end:]
+	}
+	return nil
+}
