@@ -1,0 +1,66 @@
+package message
+
+// Span is a part of Message.Raw: the octets from Start up to, not including,
+// End.
+type Span struct{ Start, End uint16 }
+
+// Empty says whether the span holds no octet.
+func (s Span) Empty() bool { return s.Start >= s.End }
+
+// Len is the number of octets.
+func (s Span) Len() int { return int(s.End) - int(s.Start) }
+
+// In gives the span's octets within raw, without copying them.
+func (s Span) In(raw []byte) []byte { return raw[s.Start:s.End:s.End] }
+
+// Field is one header field. A folded field is one Field.
+type Field struct {
+	ID    HeaderID
+	Name  Span // as written, without white space
+	Value Span // without the white space around it; folds inside stay
+	Line  Span // the whole line or lines, CRLF included
+}
+
+// Message is the view of one datagram. The caller owns it and uses it again
+// for the next one: Parse resets everything, keeps the capacity of Fields and
+// allocates nothing once that has grown. All spans are offsets into Raw.
+type Message struct {
+	// Raw is the message inside the datagram: without line ends before the
+	// start line and without octets after the body. It is the caller's buffer.
+	Raw []byte
+
+	IsResponse bool
+	Method     Method // of the request line; MethodOther in a response
+	MethodName Span
+	URI        Span // Request-URI
+	Status     int  // 100–699; 0 in a request
+	Reason     Span // may be empty
+	Version    Span // "SIP/2.0" in any case; Validate answers others
+
+	FirstHeader uint16 // offset of the first header line: where a new Via or Record-Route goes
+	Fields      []Field
+
+	Via              Via  // topmost
+	CallID, From, To Span // values
+	FromTag, ToTag   Span // empty when absent
+	CSeq             uint32
+	CSeqMethod       Method
+	CSeqMethodName   Span
+	MaxForwards      int // -1 when absent or not a number of 0–255
+	MaxForwardsValue Span
+	ContentLength    int // octets; -1 when absent or not a number
+	Body             Span
+}
+
+// Get gives the octets of a span of this message, without copying them.
+func (m *Message) Get(s Span) []byte { return s.In(m.Raw) }
+
+// First gives the topmost field with that id.
+func (m *Message) First(id HeaderID) (Field, bool) {
+	for i := range m.Fields {
+		if m.Fields[i].ID == id {
+			return m.Fields[i], true
+		}
+	}
+	return Field{}, false
+}
