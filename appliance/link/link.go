@@ -10,9 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/creachadair/jrpc2"
@@ -71,23 +74,39 @@ func Listen(path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// ServeListener answers the methods on listener until ctx ends, then closes it.
+// outOfRoom are the errors of accept that pass by themselves when other
+// connections end; any other error of accept is final.
+var outOfRoom = []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}
+
+// acceptPause is how long ServeListener waits for room.
+const acceptPause = 100 * time.Millisecond
+
+// ServeListener answers the methods on listener until ctx ends, then closes it
+// and every connection, and returns when the last method has returned.
 func ServeListener(ctx context.Context, listener *net.UnixListener, methods Methods) error {
 	assigner := make(handler.Map, len(methods))
 	for name, function := range methods {
 		assigner[name] = handler.New(function)
 	}
+	var connections sync.WaitGroup
+	defer connections.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer listener.Close()
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
 	for {
 		conn, err := listener.AcceptUnix()
-		if ctx.Err() != nil {
+		switch {
+		case err == nil:
+			connections.Go(func() { serveConn(ctx, conn, assigner) })
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case slices.ContainsFunc(outOfRoom, func(passing error) bool { return errors.Is(err, passing) }):
+			time.Sleep(acceptPause)
+		default:
 			return fmt.Errorf("accept on %s: %w", listener.Addr(), err)
 		}
-		go serveConn(ctx, conn, assigner)
 	}
 }
 
@@ -128,31 +147,54 @@ func peerUID(conn *net.UnixConn) (uint32, error) {
 // treated as not there.
 const callLimit = 10 * time.Second
 
+// RemoteError is an error that the method itself returned. Any other error of
+// Call means that the other side was not reached or did not answer.
+type RemoteError struct{ Message string }
+
+// Error is the message, as the other side said it.
+func (e *RemoteError) Error() string { return e.Message }
+
+// ErrGone means that the other side closed the connection before it answered.
+var ErrGone = errors.New("the other side went away")
+
 // Call dials the socket at path, calls one method and closes. params and
-// result may be nil. The error of the other side comes back as it was said.
+// result may be nil. What the method said against it is a RemoteError.
 func Call(ctx context.Context, path, method string, params, result any) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "unix", path)
-	if err != nil {
-		return fmt.Errorf("call %s: %w", method, err)
-	}
-	client := jrpc2.NewClient(channel.Line(conn, conn), nil)
-	defer client.Close()
-	response, err := client.Call(ctx, method, params)
-	if err != nil {
+	if err := call(ctx, path, method, params, result); err != nil {
 		var remote *jrpc2.Error
-		if errors.As(err, &remote) {
-			return errors.New(remote.Message)
+		switch {
+		case ctx.Err() != nil:
+			err = ctx.Err()
+		case errors.As(err, &remote):
+			return &RemoteError{remote.Message}
+		case errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE):
+			err = ErrGone // so jrpc2 reports a connection that ended under it
 		}
 		return fmt.Errorf("call %s: %w", method, err)
 	}
-	if result == nil {
-		return nil
+	return nil
+}
+
+func call(ctx context.Context, path, method string, params, result any) error {
+	var dialer net.Dialer
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return err
+	}
+	// jrpc2 gives up waiting for an answer when ctx ends, but not a write
+	// to a process that does not read.
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	client := jrpc2.NewClient(channel.Line(conn, conn), nil)
+	defer client.Close()
+	response, err := client.Call(ctx, method, params)
+	if err != nil || result == nil {
+		return err
 	}
 	if err := response.UnmarshalResult(result); err != nil {
-		return fmt.Errorf("read the answer of %s: %w", method, err)
+		return fmt.Errorf("read the answer: %w", err)
 	}
 	return nil
 }
