@@ -1,0 +1,81 @@
+// Package board describes the machines that Causeway is built for: what is
+// different between them, as values. A new board is one file with one Board,
+// and its line in boards.go.
+//
+// It also holds the rule by which a machine's network ports become LAN1 and
+// LAN2 (see AssignLANs).
+package board
+
+import "slices"
+
+// Board is one kind of machine.
+type Board struct {
+	Name   string // as given to -board and written into the image
+	GOARCH string // of everything in Go
+
+	DebianArch    string // architecture of the two packages below
+	KernelPackage string // Debian's kernel: a package that depends on the newest linux-image-VERSION
+	StubPackage   string // Debian's package with the EFI stub
+	StubFile      string // the stub's path in that package: what makes kernel and initramfs one EFI program
+
+	// Modules are the kernel modules in the image, besides Always and
+	// Watchdogs. What they depend on comes with them; one that is built into
+	// the kernel is left out. init loads what the hardware asks for.
+	Modules []string
+	Always  []string // loaded at every boot: what no device asks for
+
+	// Watchdogs are the drivers of the hardware watchdogs, best first; the
+	// last is the one that needs no hardware.
+	Watchdogs []string
+
+	Console string // the serial console's device with its speed, for console=
+	EFIFile string // the removable path: what firmware starts when nothing else is set
+}
+
+// AllModules are the modules of the image, each once, sorted.
+func (b *Board) AllModules() []string {
+	all := slices.Concat(b.Modules, b.Always, b.Watchdogs)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// CommandLine is the kernel command line of an image for the given slot ("A"
+// or "B"), or for a kernel started without one ("").
+func (b *Board) CommandLine(slot string) string {
+	// Debian's kernel would halt for ever after a panic; only warnings go to
+	// the serial line, because every line costs boot time at 115200 baud.
+	line := "console=" + b.Console + " panic=5 loglevel=4"
+	if slot != "" {
+		line += " causeway.slot=" + slot
+	}
+	return line
+}
+
+// Modules that every board takes.
+var (
+	// always has no device to ask for it.
+	always = []string{
+		"efivarfs",    // slot selection
+		"efi_pstore",  // crash evidence
+		"ext4",        // bootflash:, harddisk:
+		"qemu_fw_cfg", // a configuration handed in by the machine
+	}
+
+	virtio = []string{
+		"virtio_pci", "virtio_mmio",
+		"virtio_blk", "virtio_scsi", "virtio_net", "virtio_rng", "virtio_console",
+	}
+
+	storage = []string{
+		"ahci", "nvme", "sd_mod",
+		"xhci_pci", "ehci_pci", "usb_storage", "uas",
+		// The ESP and USB sticks; the kernel's FAT asks for these two tables.
+		"vfat", "nls_cp437", "nls_ascii",
+	}
+
+	network = []string{
+		"8021q", // VLANs
+		"nf_tables", "nft_ct", "nft_limit", "nft_log", "nft_masq", "nft_nat", "nft_chain_nat",
+		"nft_reject_inet", "nft_fib_inet",
+	}
+)
