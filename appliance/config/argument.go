@@ -1,0 +1,75 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// Argument declares one value of a command line.
+type Argument struct {
+	Name    string // as the syntax writes it, in capitals
+	Type    Type
+	Help    string
+	Default any // of a value in an optional part that was not typed; nil for none
+}
+
+// Type is a kind of value: how it is read, printed and described.
+type Type interface {
+	// Parse reads one word. Its error is the rule the word broke.
+	Parse(word string) (any, error)
+	// Format prints a value so that Parse gives it back.
+	Format(value any) string
+	// String is what may stand there: "A.B.C.D", "<1-255>", "WORD".
+	String() string
+}
+
+// Args are the values of one line by argument name, together with those of
+// the lines that opened the modes around it. A declared argument that was not
+// typed and has no default is there with the value nil. A keyword of an
+// optional part is there by its own name when it was typed.
+type Args map[string]any
+
+// Has reports whether the argument or optional keyword was typed or has a default.
+func (a Args) Has(name string) bool { return a[name] != nil }
+
+// Int gives an Integer's value or a Mask's prefix length.
+func (a Args) Int(name string) int { return value[int](a, name) }
+
+// Text gives the value of a Name, Line, Label, Host, MAC or Choice.
+func (a Args) Text(name string) string { return value[string](a, name) }
+
+// Addr gives the value of an IPv4 or Address.
+func (a Args) Addr(name string) netip.Addr { return value[netip.Addr](a, name) }
+
+// Addrs gives the values of a repeated IPv4 or Address.
+func (a Args) Addrs(name string) []netip.Addr {
+	var addrs []netip.Addr
+	for _, v := range value[[]any](a, name) {
+		addrs = append(addrs, v.(netip.Addr))
+	}
+	return addrs
+}
+
+// AddrPort gives an address and a port typed as two words.
+func (a Args) AddrPort(address, port string) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr(address), uint16(a.Int(port)))
+}
+
+// Prefix gives an address and a mask typed as two words.
+func (a Args) Prefix(address, mask string) netip.Prefix {
+	return netip.PrefixFrom(a.Addr(address), a.Int(mask))
+}
+
+// value gives the argument's value, or zero if it was not typed. Asking for an
+// argument that the command does not declare is a mistake in its declaration.
+func value[T any](a Args, name string) T {
+	v, declared := a[name]
+	if !declared {
+		panic(fmt.Sprintf("config: the command declares no argument %s", name))
+	}
+	if v == nil {
+		var zero T
+		return zero
+	}
+	return v.(T)
+}

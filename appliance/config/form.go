@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Form is one way a line may be written. Command explains Syntax.
+type Form struct {
+	Syntax string
+	Args   []Argument
+}
+
+// form is a Form taken apart: its items in order.
+type form struct {
+	syntax string
+	items  []item
+}
+
+// item is one position of a form: a keyword or an argument.
+type item struct {
+	keyword  string    // lower case; empty for an argument
+	arg      *Argument // nil for a keyword
+	repeats  bool      // one or more of it
+	optional bool      // it stands in brackets
+	skip     int       // where an optional part begins: the position after it
+}
+
+// compile takes a form apart.
+func compile(f Form) (*form, error) {
+	declared := make(map[string]*Argument, len(f.Args))
+	for i := range f.Args {
+		arg := &f.Args[i]
+		if arg.Name != strings.ToUpper(arg.Name) || arg.Type == nil || arg.Help == "" {
+			return nil, fmt.Errorf("argument %q needs a name in capitals, a type and a help text", arg.Name)
+		}
+		declared[arg.Name] = arg
+	}
+	c := &form{syntax: f.Syntax}
+	open := -1 // where the optional part began that is not closed yet
+	for _, word := range strings.Fields(f.Syntax) {
+		opens, closes := strings.HasPrefix(word, "["), strings.HasSuffix(word, "]")
+		word = strings.Trim(word, "[]")
+		if opens {
+			if open >= 0 {
+				return nil, fmt.Errorf("brackets in brackets")
+			}
+			open = len(c.items)
+		}
+		it := item{optional: open >= 0}
+		word, it.repeats = strings.CutSuffix(word, "...")
+		switch {
+		case word == "":
+			return nil, fmt.Errorf("an empty word")
+		case word == strings.ToLower(word):
+			it.keyword = word
+		case declared[word] == nil:
+			return nil, fmt.Errorf("argument %s is not declared", word)
+		default:
+			it.arg = declared[word]
+		}
+		c.items = append(c.items, it)
+		if closes {
+			if open < 0 {
+				return nil, fmt.Errorf("a bracket is closed that was not opened")
+			}
+			c.items[open].skip = len(c.items)
+			open = -1
+		}
+	}
+	switch {
+	case open >= 0:
+		return nil, fmt.Errorf("a bracket is not closed")
+	case len(c.items) == 0 || c.items[0].keyword == "" || c.items[0].optional:
+		return nil, fmt.Errorf("a line begins with a keyword")
+	}
+	for i, it := range c.items {
+		if _, ok := it.argType().(Line); ok && i+1 < len(c.items) {
+			return nil, fmt.Errorf("the rest of the line can only be the last argument")
+		}
+	}
+	return c, nil
+}
+
+// argType is the type of an argument, nil for a keyword.
+func (it *item) argType() Type {
+	if it.arg == nil {
+		return nil
+	}
+	return it.arg.Type
+}
+
+// String is what may be typed in this position.
+func (it *item) String() string {
+	if it.arg == nil {
+		return it.keyword
+	}
+	if choice, ok := it.arg.Type.(Choice); ok {
+		return choice.String()
+	}
+	return fmt.Sprintf("%s (%v)", it.arg.Name, it.arg.Type)
+}
+
+// line writes the form with the given values: keywords in full, optional
+// parts only where they say something that their defaults do not.
+func (f *form) line(a Args) string {
+	var words []string
+	for i := 0; i < len(f.items); i++ {
+		it := &f.items[i]
+		if it.skip > 0 && !saysSomething(f.items[i:it.skip], a) {
+			i = it.skip - 1
+			continue
+		}
+		switch {
+		case it.arg == nil:
+			words = append(words, it.keyword)
+		case it.repeats:
+			values, _ := a[it.arg.Name].([]any)
+			for _, v := range values {
+				words = append(words, it.arg.Type.Format(v))
+			}
+		default:
+			words = append(words, it.arg.Type.Format(a[it.arg.Name]))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// saysSomething reports whether an optional part has a value that is not the
+// default, or is a keyword that was typed.
+func saysSomething(part []item, a Args) bool {
+	onlyKeywords := true
+	for i := range part {
+		it := &part[i]
+		if it.arg == nil {
+			continue
+		}
+		onlyKeywords = false
+		value := a[it.arg.Name]
+		if value == nil {
+			continue
+		}
+		if it.repeats || it.arg.Default == nil || it.arg.Type.Format(value) != it.arg.Type.Format(it.arg.Default) {
+			return true
+		}
+	}
+	return onlyKeywords && a.Has(part[0].keyword)
+}

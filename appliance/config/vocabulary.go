@@ -1,0 +1,313 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Vocabulary is the set of forms that may be typed in one place. It is safe
+// for concurrent use.
+type Vocabulary struct {
+	forms []*form
+	start []state
+}
+
+// Match is a line that was understood.
+type Match struct {
+	Form    int  // index of the form
+	Args    Args // its values
+	columns map[string]int
+}
+
+// NewVocabulary takes the forms apart and checks that no line can mean two of them.
+func NewVocabulary(forms []Form) (*Vocabulary, error) {
+	v := &Vocabulary{}
+	for i, f := range forms {
+		compiled, err := compile(f)
+		if err != nil {
+			return nil, fmt.Errorf("syntax %q: %w", f.Syntax, err)
+		}
+		v.forms = append(v.forms, compiled)
+		v.start = append(v.start, state{form: i})
+	}
+	if err := v.ambiguity(v.start); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// Match finds the form that the line is written in. Keywords may be
+// abbreviated as long as one keyword is meant. The error is an *Error with Line 0.
+func (v *Vocabulary) Match(line string) (Match, error) {
+	match, fault := v.match(line)
+	if fault != nil {
+		return Match{}, fault
+	}
+	return match, nil
+}
+
+// state is a position in a form that the words so far have led to.
+type state struct {
+	form, pos int
+	trail     *taken
+}
+
+// taken is one word that a form took, in a list from the last to the first.
+type taken struct {
+	item   *item
+	value  any
+	column int
+	before *taken
+}
+
+// word is one word of a line.
+type word struct {
+	text   string
+	rest   string // the line from this word on
+	column int    // in characters, from 1
+}
+
+func (v *Vocabulary) match(line string) (Match, *Error) {
+	line = strings.TrimSpace(line)
+	words, fault := split(line)
+	if fault != nil {
+		return Match{}, fault
+	}
+	states := v.start
+	for _, w := range words {
+		next, rule := v.step(states, w)
+		if rule != "" {
+			return Match{}, &Error{Column: w.column, Text: line, Rule: rule}
+		}
+		states = next
+		if len(states) == 1 && states[0].trail.takesRest() {
+			break
+		}
+	}
+	for _, s := range states {
+		if s.pos == len(v.forms[s.form].items) {
+			return v.matched(s), nil
+		}
+	}
+	return Match{}, &Error{
+		Column: utf8.RuneCountInString(line) + 2,
+		Text:   line,
+		Rule:   "the line is not complete: " + expectation(v.alternatives(states)),
+	}
+}
+
+// split cuts a line into words at its blanks.
+func split(line string) ([]word, *Error) {
+	var words []word
+	column, inWord := 0, false
+	for i, r := range line {
+		column++
+		if r == utf8.RuneError || r != '\t' && !unicode.IsPrint(r) {
+			return nil, &Error{Column: column, Text: line, Rule: "a character that cannot be printed"}
+		}
+		blank := r == ' ' || r == '\t'
+		if !blank && !inWord {
+			rest := line[i:]
+			end := strings.IndexAny(rest, " \t")
+			if end < 0 {
+				end = len(rest)
+			}
+			words = append(words, word{text: rest[:end], rest: rest, column: column})
+		}
+		inWord = !blank
+	}
+	return words, nil
+}
+
+// step takes one word: it gives the states that the word leads to, or the
+// rule that says why it leads nowhere. A keyword typed in full goes before one
+// abbreviated, and both go before an argument.
+func (v *Vocabulary) step(states []state, w word) (next []state, rule string) {
+	var exact, abbreviated, byValue []state
+	var meant []string // the distinct keywords that the word may abbreviate
+	var refusal error
+	for _, s := range states {
+		it := v.item(s)
+		switch {
+		case it == nil:
+		case it.arg != nil:
+			text := w.text
+			if _, ok := it.arg.Type.(Line); ok {
+				text = w.rest
+			}
+			value, err := it.arg.Type.Parse(text)
+			if err != nil {
+				refusal = err
+				continue
+			}
+			byValue = append(byValue, s.after(it, value, w.column))
+		case strings.EqualFold(it.keyword, w.text):
+			exact = append(exact, s.after(it, true, w.column))
+		case hasPrefixFold(it.keyword, w.text):
+			abbreviated = append(abbreviated, s.after(it, true, w.column))
+			meant = appendNew(meant, it.keyword)
+		}
+	}
+	switch alternatives := v.alternatives(states); {
+	case len(exact) > 0:
+		return v.closure(exact), ""
+	case len(meant) == 1:
+		return v.closure(abbreviated), ""
+	case len(meant) > 1:
+		return nil, fmt.Sprintf("%s is ambiguous: %s", w.text, strings.Join(meant, ", "))
+	case len(byValue) > 0:
+		return v.closure(byValue), ""
+	case len(alternatives) == 0:
+		return nil, fmt.Sprintf("nothing is expected here, not %s", w.text)
+	case refusal != nil && len(alternatives) == 1:
+		return nil, refusal.Error()
+	case w.column == 1:
+		return nil, fmt.Sprintf("%s is not a command here", w.text)
+	default:
+		return nil, fmt.Sprintf("%s does not fit: %s", w.text, expectation(alternatives))
+	}
+}
+
+// item is the position that s stands before, nil at the end of its form.
+func (v *Vocabulary) item(s state) *item {
+	if items := v.forms[s.form].items; s.pos < len(items) {
+		return &items[s.pos]
+	}
+	return nil
+}
+
+// after is the state once the item took the value.
+func (s state) after(it *item, value any, column int) state {
+	return state{s.form, s.pos + 1, &taken{it, value, column, s.trail}}
+}
+
+func (t *taken) takesRest() bool {
+	_, ok := t.item.argType().(Line)
+	return ok
+}
+
+// closure adds the states that need no word: past an optional part, and back
+// to an argument that may repeat.
+func (v *Vocabulary) closure(states []state) []state {
+	var all []state
+	for _, s := range states {
+		if s.trail != nil && s.trail.item.repeats {
+			all = append(all, state{s.form, s.pos - 1, s.trail})
+		}
+		all = append(all, s)
+		for it := v.item(s); it != nil && it.skip > 0; it = v.item(s) {
+			s.pos = it.skip
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// alternatives are the distinct things that may be typed next.
+func (v *Vocabulary) alternatives(states []state) []string {
+	var all []string
+	for _, s := range states {
+		if it := v.item(s); it != nil {
+			all = appendNew(all, it.String())
+		}
+	}
+	return all
+}
+
+func expectation(alternatives []string) string {
+	return strings.Join(alternatives, " or ") + " is expected"
+}
+
+// matched gathers the values of a form that is complete.
+func (v *Vocabulary) matched(s state) Match {
+	match := Match{Form: s.form, Args: make(Args), columns: make(map[string]int)}
+	for i := range v.forms[s.form].items {
+		if arg := v.forms[s.form].items[i].arg; arg != nil {
+			match.Args[arg.Name] = arg.Default
+		}
+	}
+	var inOrder []*taken
+	for t := s.trail; t != nil; t = t.before {
+		inOrder = append(inOrder, t)
+	}
+	for i := len(inOrder) - 1; i >= 0; i-- {
+		t := inOrder[i]
+		switch {
+		case t.item.arg == nil:
+			if t.item.optional {
+				match.Args[t.item.keyword] = true
+			}
+			continue
+		case t.item.repeats:
+			values, _ := match.Args[t.item.arg.Name].([]any)
+			match.Args[t.item.arg.Name] = append(values, t.value)
+		default:
+			match.Args[t.item.arg.Name] = t.value
+		}
+		if match.columns[t.item.arg.Name] == 0 {
+			match.columns[t.item.arg.Name] = t.column
+		}
+	}
+	return match
+}
+
+// ambiguity looks for a line that would mean two things, beginning at states.
+func (v *Vocabulary) ambiguity(states []state) error {
+	var ended, valued []state
+	byKeyword := make(map[string][]state)
+	for _, s := range states {
+		it := v.item(s)
+		switch {
+		case it == nil:
+			ended = append(ended, s)
+		case s.trail != nil && s.trail.item == it: // a repetition leads where the first one led
+		case it.arg == nil:
+			byKeyword[it.keyword] = append(byKeyword[it.keyword], s.after(it, nil, 0))
+		default:
+			valued = append(valued, s.after(it, nil, 0))
+		}
+	}
+	if len(ended) > 1 {
+		return fmt.Errorf("%q and %q can be the same line", v.forms[ended[0].form].syntax, v.forms[ended[1].form].syntax)
+	}
+	for _, s := range valued {
+		first, this := valued[0].trail.item.arg.Type, s.trail.item.arg.Type
+		if this.String() != first.String() {
+			return fmt.Errorf("%q and %q have %v and %v in the same place",
+				v.forms[valued[0].form].syntax, v.forms[s.form].syntax, first, this)
+		}
+		for keyword, others := range byKeyword {
+			if _, err := this.Parse(keyword); err == nil {
+				return fmt.Errorf("%q takes the keyword %s of %q for a value",
+					v.forms[s.form].syntax, keyword, v.forms[others[0].form].syntax)
+			}
+		}
+	}
+	if len(valued) > 0 {
+		if err := v.ambiguity(v.closure(valued)); err != nil {
+			return err
+		}
+	}
+	for _, next := range byKeyword {
+		if err := v.ambiguity(v.closure(next)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasPrefixFold reports whether s begins with prefix, case aside (ASCII).
+func hasPrefixFold(s, prefix string) bool {
+	return len(prefix) <= len(s) && strings.EqualFold(s[:len(prefix)], prefix)
+}
+
+func appendNew(list []string, s string) []string {
+	for _, have := range list {
+		if have == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
