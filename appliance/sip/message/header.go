@@ -1,27 +1,29 @@
 package message
 
+import "strings"
+
 // HeaderID is a header field name that the box acts on. The long and the
 // compact form of a name have the same id; a name not in the list is
 // HeaderOther and known only by its span.
 type HeaderID uint8
 
-// Header field names, with the compact form where there is one.
+// The header field names.
 const (
-	HeaderOther  HeaderID = iota
-	HeaderVia             // v
-	HeaderFrom            // f
-	HeaderTo              // t
-	HeaderCallID          // i
+	HeaderOther HeaderID = iota
+	HeaderVia
+	HeaderFrom
+	HeaderTo
+	HeaderCallID
 	HeaderCSeq
 	HeaderMaxForwards
 	HeaderRoute
 	HeaderRecordRoute
-	HeaderContact       // m
-	HeaderContentLength // l
-	HeaderContentType   // c
+	HeaderContact
+	HeaderContentLength
+	HeaderContentType
 	HeaderProxyRequire
 	HeaderRequire
-	HeaderSupported // k
+	HeaderSupported
 	HeaderRetryAfter
 	HeaderExpires
 	HeaderReason
@@ -29,6 +31,77 @@ const (
 	HeaderServer
 	HeaderDate
 	HeaderAllow
-	HeaderSubject // s
+	HeaderSubject
 	headerCount
 )
+
+// headerNames are the names by id, the compact form (RFC 3261 §7.3.3) beside.
+// One marked single identifies, routes or frames the message and may stand
+// only once (§7.3.1): a second one would give the message a second reading.
+var headerNames = [headerCount]struct {
+	long    string
+	compact string
+	single  bool
+}{
+	HeaderVia:           {"Via", "v", false},
+	HeaderFrom:          {"From", "f", true},
+	HeaderTo:            {"To", "t", true},
+	HeaderCallID:        {"Call-ID", "i", true},
+	HeaderCSeq:          {"CSeq", "", true},
+	HeaderMaxForwards:   {"Max-Forwards", "", true},
+	HeaderRoute:         {"Route", "", false},
+	HeaderRecordRoute:   {"Record-Route", "", false},
+	HeaderContact:       {"Contact", "m", false},
+	HeaderContentLength: {"Content-Length", "l", true},
+	HeaderContentType:   {"Content-Type", "c", true},
+	HeaderProxyRequire:  {"Proxy-Require", "", false},
+	HeaderRequire:       {"Require", "", false},
+	HeaderSupported:     {"Supported", "k", false},
+	HeaderRetryAfter:    {"Retry-After", "", false},
+	HeaderExpires:       {"Expires", "", false},
+	HeaderReason:        {"Reason", "", false},
+	HeaderUserAgent:     {"User-Agent", "", false},
+	HeaderServer:        {"Server", "", false},
+	HeaderDate:          {"Date", "", false},
+	HeaderAllow:         {"Allow", "", false},
+	HeaderSubject:       {"Subject", "s", false},
+}
+
+// String is the long form of the name, empty for HeaderOther.
+func (id HeaderID) String() string { return headerNames[id].long }
+
+// longestName is the length of the longest name in headerNames.
+const longestName = len("Content-Length")
+
+// headerName is a name in lower case and its id.
+type headerName struct {
+	lower string
+	id    HeaderID
+}
+
+// headersByLength holds both forms of all names, by their length.
+var headersByLength = headerIndex()
+
+func headerIndex() (index [longestName + 1][]headerName) {
+	for id, names := range headerNames {
+		for _, name := range []string{names.long, names.compact} {
+			if name != "" {
+				index[len(name)] = append(index[len(name)], headerName{strings.ToLower(name), HeaderID(id)})
+			}
+		}
+	}
+	return index
+}
+
+// headerOf finds the id of a field name in either form and any case.
+func headerOf(name []byte) HeaderID {
+	if len(name) > longestName {
+		return HeaderOther
+	}
+	for _, known := range headersByLength[len(name)] {
+		if equalFold(name, known.lower) {
+			return known.id
+		}
+	}
+	return HeaderOther
+}

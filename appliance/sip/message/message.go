@@ -21,6 +21,9 @@ type Field struct {
 	Line  Span // the whole line or lines, CRLF included
 }
 
+// MaxFields bounds the header fields of one message.
+const MaxFields = 128
+
 // Message is the view of one datagram. The caller owns it and uses it again
 // for the next one: Parse resets everything, keeps the capacity of Fields and
 // allocates nothing once that has grown. All spans are offsets into Raw.
@@ -35,7 +38,7 @@ type Message struct {
 	URI        Span // Request-URI
 	Status     int  // 100–699; 0 in a request
 	Reason     Span // may be empty
-	Version    Span // "SIP/2.0" in any case; Validate answers others
+	Version    Span // "SIP/2.0" in any case; Validate refuses others
 
 	FirstHeader uint16 // offset of the first header line: where a new Via or Record-Route goes
 	Fields      []Field
@@ -46,10 +49,27 @@ type Message struct {
 	CSeq             uint32
 	CSeqMethod       Method
 	CSeqMethodName   Span
-	MaxForwards      int // -1 when absent or not a number of 0–255
+	MaxForwards      int // -1 when absent, not a number of 0–255, or in a response
 	MaxForwardsValue Span
 	ContentLength    int // octets; -1 when absent or not a number
 	Body             Span
+
+	first    [headerCount]uint8 // 1 + index into Fields of the topmost field with that id; 0 if there is none
+	repeated HeaderID           // the first id found to stand more than once although it is single
+	fault    fault
+}
+
+// fault is the first thing that Parse found wrong without having to give up.
+type fault struct {
+	part string // of the message: "From"
+	err  error
+}
+
+// blame keeps the first fault.
+func (m *Message) blame(part string, err error) {
+	if m.fault.err == nil {
+		m.fault = fault{part, err}
+	}
 }
 
 // Get gives the octets of a span of this message, without copying them.
@@ -57,10 +77,8 @@ func (m *Message) Get(s Span) []byte { return s.In(m.Raw) }
 
 // First gives the topmost field with that id.
 func (m *Message) First(id HeaderID) (Field, bool) {
-	for i := range m.Fields {
-		if m.Fields[i].ID == id {
-			return m.Fields[i], true
-		}
+	if m.first[id] == 0 {
+		return Field{}, false
 	}
-	return Field{}, false
+	return m.Fields[m.first[id]-1], true
 }

@@ -1,0 +1,123 @@
+package message
+
+import "bytes"
+
+// NameAddr is one element of Contact, Route, Record-Route, From or To: an
+// address and its parameters (RFC 3261 §20.10). Without angle brackets all
+// parameters are the element's, none the URI's.
+type NameAddr struct {
+	URI     Span   // what ParseURI reads
+	Params  Span   // of the element, after the first semicolon; empty when there are none
+	Element Span   // all of it, without the white space around it
+	Next    uint16 // offset of the next element in the field; 0 when this is the last
+}
+
+// ParseNameAddr reads the element that begins at.Start in a field value that
+// goes on to at.End. It does not look into the URI.
+func ParseNameAddr(raw []byte, at Span) (NameAddr, error) {
+	var address NameAddr
+	end := int(at.End)
+	start := skip(lwsClass, raw, int(at.Start), end)
+	last, err := address.scanURI(raw, start, end)
+	if err != nil {
+		return address, err
+	}
+	next := skip(lwsClass, raw, last, end)
+	if next < end && raw[next] == ';' {
+		first := next + 1
+		for next < end && raw[next] == ';' {
+			if _, last, next, err = scanParameter(raw, next+1, end); err != nil {
+				return address, err
+			}
+		}
+		address.Params = span(first, last)
+	}
+	if !address.enclosed(raw) && bytes.IndexByte(address.Params.In(raw), '@') >= 0 {
+		return address, errEnclose // the semicolon could belong to the user part
+	}
+	address.Element = span(start, last)
+	following, err := scanComma(raw, next, end)
+	address.Next = uint16(following)
+	return address, err
+}
+
+// scanURI finds the URI behind the display name, if any, and gives the offset
+// after it and its bracket.
+func (n *NameAddr) scanURI(raw []byte, at, end int) (next int, err error) {
+	open := at
+	if at < end && raw[at] == '"' {
+		if open, err = skipQuoted(raw, at, end); err != nil {
+			return open, err
+		}
+		open = skip(lwsClass, raw, open, end)
+		if open == end || raw[open] != '<' {
+			return open, errEnclose
+		}
+	} else {
+		// Whatever could begin another element, a parameter, a quoted string
+		// or a URI may not stand in a display name without quotes.
+		for open < end && raw[open] != '<' && bytes.IndexByte([]byte(`,;:">`), raw[open]) < 0 {
+			open++
+		}
+	}
+	if open < end && raw[open] == '<' {
+		length := bytes.IndexByte(raw[open:end], '>')
+		if length < 0 {
+			return open, errBracket
+		}
+		n.URI = span(open+1, open+length)
+		if n.URI.Empty() {
+			return open, errEmpty
+		}
+		return open + length + 1, nil
+	}
+	next = at
+	for next < end && is(uriClass, raw[next]) && raw[next] != ',' && raw[next] != ';' {
+		if raw[next] == '?' {
+			return next, errEnclose
+		}
+		next++
+	}
+	if n.URI = span(at, next); n.URI.Empty() {
+		return next, errEmpty
+	}
+	return next, nil
+}
+
+// enclosed says whether the URI stands in angle brackets.
+func (n *NameAddr) enclosed(raw []byte) bool {
+	return n.URI.Start > 0 && raw[n.URI.Start-1] == '<'
+}
+
+// Param finds a parameter of the element by its name in lower case. The value
+// is empty when the parameter has none, and keeps its quotes when it is quoted.
+func (n *NameAddr) Param(raw []byte, name string) (value Span, found bool) {
+	for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
+		p, _, after, err := scanParameter(raw, next, end)
+		if err != nil {
+			return Span{}, false
+		}
+		if equalFold(p.name.In(raw), name) {
+			return p.value, true
+		}
+		next = after
+	}
+	return Span{}, false
+}
+
+// tag gives the tag, which may be given only once.
+func (n *NameAddr) tag(raw []byte) (tag Span, err error) {
+	for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
+		p, _, after, err := scanParameter(raw, next, end)
+		if err != nil {
+			return tag, err
+		}
+		if equalFold(p.name.In(raw), "tag") {
+			if err := setOnce(&tag, p.value); err != nil {
+				return tag, err
+			}
+		}
+		next = after
+	}
+	return tag, nil
+}

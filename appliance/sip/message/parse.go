@@ -1,0 +1,272 @@
+package message
+
+import (
+	"bytes"
+	"math"
+)
+
+// Parse makes m the view of datagram, which must not change while m is in
+// use. It is the cheap scan: it finds what a transaction needs and no more.
+//
+// An error means that nothing can be answered and the datagram is to be
+// dropped: one of the Err values of this package. A request with a fault that
+// can be answered parses, and Validate says how; a response with such a fault
+// is ErrMalformed.
+func (m *Message) Parse(datagram []byte) error {
+	*m = Message{Raw: datagram, Fields: m.Fields[:0], MaxForwards: -1, ContentLength: -1}
+	if len(datagram) > math.MaxUint16 {
+		return ErrTooLong
+	}
+	for bytes.HasPrefix(m.Raw, []byte("\r\n")) { // RFC 3261 §7.5
+		m.Raw = m.Raw[2:]
+	}
+	if len(m.Raw) < 8 && len(bytes.Trim(m.Raw, "\r\n\x00")) == 0 {
+		return ErrKeepAlive
+	}
+	header, ok := m.parseStartLine()
+	if !ok {
+		return ErrNotSIP
+	}
+	m.FirstHeader = uint16(header)
+	body, err := m.parseHeader(header)
+	if err != nil {
+		return err
+	}
+	if err := m.parseMandatory(); err != nil {
+		return err
+	}
+	if !m.IsResponse {
+		m.parseMaxForwards()
+	}
+	m.parseBody(body)
+	if m.IsResponse && (m.fault.err != nil || m.repeated != HeaderOther) {
+		return ErrMalformed
+	}
+	return nil
+}
+
+// parseStartLine reads the request or status line and gives the offset of the
+// line after it.
+func (m *Message) parseStartLine() (next int, ok bool) {
+	end := bytes.IndexByte(m.Raw, '\n')
+	if end < 0 {
+		return 0, false
+	}
+	next = end + 1
+	if end > 0 && m.Raw[end-1] == '\r' {
+		end--
+	} else {
+		m.blame("Start line", errLineEnd)
+	}
+	if end >= 4 && equalFold(m.Raw[:4], "sip/") {
+		return next, m.parseStatusLine(end)
+	}
+	return next, m.parseRequestLine(end)
+}
+
+// parseStatusLine reads SIP/2.0 SP 3DIGIT SP Reason-Phrase; a status without
+// the second SP has only one reading and is taken.
+func (m *Message) parseStatusLine(end int) bool {
+	line := m.Raw[:end]
+	if len(line) < 11 || !equalFold(line[:8], "sip/2.0 ") || len(line) > 11 && line[11] != ' ' {
+		return false
+	}
+	status, ok := number(line[8:11], 699)
+	if !ok || status < 100 {
+		return false
+	}
+	m.IsResponse = true
+	m.Version = Span{0, 7}
+	m.Status = int(status)
+	m.Reason = span(min(12, end), end)
+	return true
+}
+
+// parseRequestLine reads Method SP Request-URI SP SIP-Version. More white
+// space than that leaves the message answerable.
+func (m *Message) parseRequestLine(end int) bool {
+	method := skip(tokenClass, m.Raw, 0, end)
+	if method == 0 || method == end || m.Raw[method] != ' ' {
+		return false
+	}
+	versionEnd := end
+	for m.Raw[versionEnd-1] == ' ' && versionEnd > method {
+		versionEnd--
+	}
+	if versionEnd < end {
+		m.blame("Request line", errStartLine)
+	}
+	space := bytes.LastIndexByte(m.Raw[:versionEnd], ' ')
+	if space <= method || versionEnd-space < 5 || !equalFold(m.Raw[space+1:space+5], "sip/") {
+		return false
+	}
+	m.MethodName = span(0, method)
+	m.Method = methodOf(m.Raw[:method])
+	m.URI = span(method+1, space)
+	m.Version = span(space+1, versionEnd)
+	return true
+}
+
+// parseHeader reads all header fields and gives the offset of the body.
+func (m *Message) parseHeader(at int) (body int, err error) {
+	lines := 1 // that end with CRLF, the start line included
+	for {
+		if at == len(m.Raw) {
+			m.blame("Header", errNoEmptyLine)
+			break
+		}
+		if m.Raw[at] == '\r' && at+1 < len(m.Raw) && m.Raw[at+1] == '\n' {
+			at += 2
+			lines++
+			break
+		}
+		start := at
+		for more := true; more; more = at < len(m.Raw) && (m.Raw[at] == ' ' || m.Raw[at] == '\t') {
+			end := bytes.IndexByte(m.Raw[at:], '\n')
+			if end < 0 {
+				at = len(m.Raw)
+				m.blame("Header", errNoEmptyLine)
+				break
+			}
+			at += end + 1
+			lines++
+		}
+		if at == start+1 && m.Raw[start] == '\n' {
+			break // an empty line by the other reading; the count below blames it
+		}
+		if len(m.Fields) == MaxFields {
+			return at, ErrTooManyFields
+		}
+		m.parseField(start, at)
+	}
+	// As many CR as lines, and as many CRLF as lines: no CR and no LF is bare.
+	head := m.Raw[:at]
+	if bytes.Count(head, []byte("\r")) != lines || bytes.Count(head, []byte("\r\n")) != lines {
+		m.blame("Header", errLineEnd)
+	}
+	return at, nil
+}
+
+// parseField notes one header field, its line or lines being Raw[at:end].
+func (m *Message) parseField(at, end int) {
+	name := skip(tokenClass, m.Raw, at, end)
+	colon := name
+	for colon < end && (m.Raw[colon] == ' ' || m.Raw[colon] == '\t') {
+		colon++
+	}
+	if name == at || colon == end || m.Raw[colon] != ':' {
+		m.blame("Header", errFieldName)
+		return
+	}
+	id := headerOf(m.Raw[at:name])
+	m.Fields = append(m.Fields, Field{
+		ID:    id,
+		Name:  span(at, name),
+		Value: trim(m.Raw, colon+1, end),
+		Line:  span(at, end),
+	})
+	switch {
+	case m.first[id] == 0:
+		m.first[id] = uint8(len(m.Fields))
+	case headerNames[id].single && m.repeated == HeaderOther:
+		m.repeated = id
+	}
+}
+
+// parseMandatory reads what every answer is made from and matched by
+// (RFC 3261 §8.2.6.2, §17.2.3).
+func (m *Message) parseMandatory() error {
+	for _, id := range [...]HeaderID{HeaderVia, HeaderFrom, HeaderTo, HeaderCallID, HeaderCSeq} {
+		if field, found := m.First(id); !found || field.Value.Empty() {
+			return ErrIncomplete
+		}
+	}
+	field := m.Fields[m.first[HeaderVia]-1]
+	via, err := ParseVia(m.Raw, field.Value)
+	if via.Host.Empty() {
+		return ErrIncomplete
+	}
+	if err != nil {
+		m.blame("Via", err)
+	}
+	if m.Via = via; !via.More {
+		m.Via.Cut = field.Line
+	}
+	m.From, m.FromTag = m.parseParty(HeaderFrom)
+	m.To, m.ToTag = m.parseParty(HeaderTo)
+	m.CallID = m.Fields[m.first[HeaderCallID]-1].Value
+	if skip(wordClass, m.Raw, int(m.CallID.Start), int(m.CallID.End)) != int(m.CallID.End) {
+		m.blame("Call-ID", errOctet)
+	}
+	m.parseCSeq(m.Fields[m.first[HeaderCSeq]-1].Value)
+	return nil
+}
+
+// parseParty reads From or To.
+func (m *Message) parseParty(id HeaderID) (value, tag Span) {
+	value = m.Fields[m.first[id]-1].Value
+	address, err := ParseNameAddr(m.Raw, value)
+	if err == nil && address.Next != 0 {
+		err = errRepeated
+	}
+	if err == nil {
+		tag, err = address.tag(m.Raw)
+	}
+	if err != nil {
+		m.blame(id.String(), err)
+	}
+	return value, tag
+}
+
+// parseCSeq reads 1*DIGIT LWS Method.
+func (m *Message) parseCSeq(value Span) {
+	at, end := int(value.Start), int(value.End)
+	digits := skip(digitClass, m.Raw, at, end)
+	method := skip(lwsClass, m.Raw, digits, end)
+	n, ok := number(m.Raw[at:digits], math.MaxUint32)
+	if !ok {
+		m.blame("CSeq", errNumber)
+	}
+	if method == digits || method == end || skip(tokenClass, m.Raw, method, end) != end {
+		m.blame("CSeq", errMethod)
+	}
+	m.CSeq = uint32(n)
+	m.CSeqMethodName = span(method, end)
+	m.CSeqMethod = methodOf(m.Raw[method:end])
+}
+
+func (m *Message) parseMaxForwards() {
+	field, found := m.First(HeaderMaxForwards)
+	if !found {
+		return
+	}
+	m.MaxForwardsValue = field.Value
+	n, ok := number(m.Get(field.Value), 255) // RFC 3261 §20.22
+	if !ok {
+		m.blame("Max-Forwards", errNumber)
+		return
+	}
+	m.MaxForwards = int(n)
+}
+
+// parseBody finds the body, which begins at offset at. Octets after its
+// Content-Length are not part of the message (RFC 3261 §18.3).
+func (m *Message) parseBody(at int) {
+	m.Body = span(at, len(m.Raw))
+	field, found := m.First(HeaderContentLength)
+	if !found {
+		return
+	}
+	n, ok := number(m.Get(field.Value), math.MaxInt32)
+	if !ok {
+		m.blame("Content-Length", errNumber)
+		return
+	}
+	m.ContentLength = int(n)
+	if m.ContentLength > m.Body.Len() {
+		m.blame("Content-Length", errTruncated)
+		return
+	}
+	m.Body.End = uint16(at + m.ContentLength)
+	m.Raw = m.Raw[:m.Body.End]
+}

@@ -1,0 +1,133 @@
+package message
+
+// Classes of octets. An octet may be in several.
+const (
+	tokenClass uint8 = 1 << iota // token (RFC 3261 §25.1)
+	lwsClass                     // white space; CR and LF stand for the fold they are part of
+	digitClass
+	hostClass  // host name or IPv4 address, and the underscore that is found in practice
+	hex6Class  // inside the brackets of an IPv6 address
+	uriClass   // anything that can stand in a URI without ending or breaking it
+	valueClass // parameter value that is not quoted: wider than a token, but nothing that could end it
+	wordClass  // Call-ID
+)
+
+// classes gives the classes of each octet.
+var classes = classTable()
+
+func classTable() (table [256]uint8) {
+	add := func(class uint8, octets string) {
+		for i := range len(octets) {
+			table[octets[i]] |= class
+		}
+	}
+	const (
+		digits  = "0123456789"
+		hexes   = digits + "abcdefABCDEF"
+		letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	)
+	add(tokenClass, letters+digits+"-.!%*_+`'~")
+	add(lwsClass, " \t\r\n")
+	add(digitClass, digits)
+	add(hostClass, letters+digits+"-._")
+	add(hex6Class, hexes+":.")
+	for c := '!'; c <= 0xff; c++ {
+		if c == 0x7f {
+			continue
+		}
+		table[c] |= uriClass | valueClass | wordClass
+	}
+	for _, c := range []byte(`"<>`) {
+		table[c] &^= uriClass | valueClass
+	}
+	for _, c := range []byte(`;,`) {
+		table[c] &^= valueClass
+	}
+	return table
+}
+
+// is says whether the octet is in the class.
+func is(class uint8, octet byte) bool { return classes[octet]&class != 0 }
+
+// skip gives the offset of the first octet from at on that is not in class.
+func skip(class uint8, raw []byte, at, end int) int {
+	for at < end && classes[raw[at]]&class != 0 {
+		at++
+	}
+	return at
+}
+
+// trim takes the white space off both ends of raw[at:end].
+func trim(raw []byte, at, end int) Span {
+	at = skip(lwsClass, raw, at, end)
+	for end > at && is(lwsClass, raw[end-1]) {
+		end--
+	}
+	return span(at, end)
+}
+
+func span(start, end int) Span { return Span{uint16(start), uint16(end)} }
+
+// skipQuoted gives the offset after the quoted string that begins at at.
+func skipQuoted(raw []byte, at, end int) (int, error) {
+	for at++; at < end; at++ {
+		switch raw[at] {
+		case '"':
+			return at + 1, nil
+		case '\\':
+			at++
+		}
+	}
+	return end, errQuote
+}
+
+// equalFold says whether text is lower in any case of its ASCII letters.
+func equalFold(text []byte, lower string) bool {
+	if len(text) != len(lower) {
+		return false
+	}
+	for i, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		if c != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// number reads text as 1*DIGIT of at most limit.
+func number(text []byte, limit uint64) (uint64, bool) {
+	var n uint64
+	for _, c := range text {
+		if !is(digitClass, c) {
+			return 0, false
+		}
+		if n = n*10 + uint64(c-'0'); n > limit {
+			return 0, false
+		}
+	}
+	return n, len(text) > 0
+}
+
+// scanHost reads a host: a name, an IPv4 address, or an IPv6 address in
+// brackets (which stay in the span). ok is false if there is none.
+func scanHost(raw []byte, at, end int) (host Span, next int, ok bool) {
+	if at < end && raw[at] == '[' {
+		next = skip(hex6Class, raw, at+1, end)
+		if next == at+1 || next >= end || raw[next] != ']' {
+			return Span{}, at, false
+		}
+		return span(at, next+1), next + 1, true
+	}
+	next = skip(hostClass, raw, at, end)
+	return span(at, next), next, next > at
+}
+
+// scanPort reads the digits of a port, 1–65535.
+func scanPort(raw []byte, at, end int) (port uint16, next int, ok bool) {
+	next = skip(digitClass, raw, at, end)
+	n, ok := number(raw[at:next], 65535)
+	return uint16(n), next, ok && n != 0
+}

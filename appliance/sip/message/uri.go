@@ -1,0 +1,163 @@
+package message
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// URI is a SIP, SIPS or tel URI (RFC 3261 §19.1, RFC 3966) or one of another
+// scheme. Of a tel URI, User is the number and Params its parameters; of
+// another scheme only Scheme is set.
+type URI struct {
+	Scheme  Span // as written
+	User    Span // without the password
+	Host    Span // brackets of an IPv6 address included
+	Params  Span // after the first semicolon
+	Headers Span // after the question mark
+	Port    uint16
+	Secure  bool // sips
+	Loose   bool // ;lr
+}
+
+// ParseURI reads the URI that is exactly the span at.
+func ParseURI(raw []byte, at Span) (URI, error) {
+	var uri URI
+	start, end := int(at.Start), int(at.End)
+	if skip(uriClass, raw, start, end) != end {
+		return uri, errOctet
+	}
+	colon := skip(tokenClass, raw, start, end)
+	if colon == start || colon >= end-1 || raw[colon] != ':' {
+		return uri, errScheme
+	}
+	uri.Scheme = span(start, colon)
+	switch scheme := raw[start:colon]; {
+	case equalFold(scheme, "sip"):
+		return uri, uri.scanSIP(raw, colon+1, end)
+	case equalFold(scheme, "sips"):
+		uri.Secure = true
+		return uri, uri.scanSIP(raw, colon+1, end)
+	case equalFold(scheme, "tel"):
+		return uri, uri.scanTel(raw, colon+1, end)
+	}
+	return uri, nil
+}
+
+// scanSIP reads [user [":" password] "@"] host [":" port] *(";" parameter)
+// ["?" headers]. The user part may hold semicolons and question marks; an at
+// sign may stand only behind it.
+func (u *URI) scanSIP(raw []byte, at, end int) error {
+	if sign := bytes.IndexByte(raw[at:end], '@'); sign >= 0 {
+		sign += at
+		if bytes.IndexByte(raw[sign+1:end], '@') >= 0 {
+			return errOctet
+		}
+		last := sign
+		if colon := bytes.IndexByte(raw[at:sign], ':'); colon >= 0 {
+			last = at + colon
+		}
+		if u.User = span(at, last); u.User.Empty() {
+			return errEmpty
+		}
+		at = sign + 1
+	}
+	host, at, ok := scanHost(raw, at, end)
+	if !ok {
+		return errHost
+	}
+	u.Host = host
+	if at < end && raw[at] == ':' {
+		if u.Port, at, ok = scanPort(raw, at+1, end); !ok {
+			return errPort
+		}
+	}
+	if at < end && raw[at] == ';' {
+		start := at + 1
+		if at = end; start < end {
+			if mark := bytes.IndexByte(raw[start:end], '?'); mark >= 0 {
+				at = start + mark
+			}
+		}
+		u.Params = span(start, at)
+		_, u.Loose = u.Param(raw, "lr")
+	}
+	if at < end {
+		if raw[at] != '?' {
+			return errOctet
+		}
+		u.Headers = span(at+1, end)
+	}
+	return nil
+}
+
+// scanTel reads number *(";" parameter).
+func (u *URI) scanTel(raw []byte, at, end int) error {
+	last := end
+	if semicolon := bytes.IndexByte(raw[at:end], ';'); semicolon >= 0 {
+		last = at + semicolon
+		u.Params = span(last+1, end)
+	}
+	if u.User = span(at, last); u.User.Empty() {
+		return errEmpty
+	}
+	return nil
+}
+
+// Param finds a parameter by its name in lower case. The value is nil when the
+// parameter has none.
+func (u *URI) Param(raw []byte, name string) (value []byte, found bool) {
+	for rest := u.Params.In(raw); len(rest) > 0; {
+		var one []byte
+		if semicolon := bytes.IndexByte(rest, ';'); semicolon >= 0 {
+			one, rest = rest[:semicolon], rest[semicolon+1:]
+		} else {
+			one, rest = rest, nil
+		}
+		if equals := bytes.IndexByte(one, '='); equals >= 0 {
+			one, value = one[:equals], one[equals+1:]
+		} else {
+			value = nil
+		}
+		if equalFold(one, name) {
+			return value, true
+		}
+	}
+	return nil, false
+}
+
+// Addr gives the host's address when it is written as one.
+func (u *URI) Addr(raw []byte) (netip.Addr, bool) { return hostAddr(u.Host.In(raw)) }
+
+// Addr gives the address of sent-by when it is written as one.
+func (v *Via) Addr(raw []byte) (netip.Addr, bool) { return hostAddr(v.Host.In(raw)) }
+
+// hostAddr reads a dotted IPv4 address or an IPv6 address in brackets.
+func hostAddr(host []byte) (netip.Addr, bool) {
+	if len(host) > 2 && host[0] == '[' {
+		addr, err := netip.ParseAddr(string(host[1 : len(host)-1]))
+		return addr, err == nil && addr.Is6()
+	}
+	return addr4(host)
+}
+
+// addr4 reads a dotted IPv4 address. (netip.ParseAddr wants a string and so an
+// allocation for each hop of each request.)
+func addr4(text []byte) (netip.Addr, bool) {
+	var octets [4]byte
+	for i := range octets {
+		part := text
+		if i < 3 {
+			dot := bytes.IndexByte(text, '.')
+			if dot < 0 {
+				return netip.Addr{}, false
+			}
+			part, text = text[:dot], text[dot+1:]
+		}
+		n, ok := number(part, 255)
+		if !ok || len(part) > 1 && part[0] == '0' { // 010 is 10 to one reader, 8 to another
+			return netip.Addr{}, false
+		}
+		octets[i] = byte(n)
+	}
+	return netip.AddrFrom4(octets), true
+}

@@ -1,0 +1,137 @@
+package message
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// Fault is what is wrong with a request and which answer that deserves.
+type Fault struct {
+	Status int    // 400, 416 or 505
+	Reason string // the reason phrase, for the peer's eyes; holds nothing the peer sent
+}
+
+// Error gives status and reason as they stand in a status line.
+func (f *Fault) Error() string { return strconv.Itoa(f.Status) + " " + f.Reason }
+
+// Validate says which answer a request deserves that Parse took but that must
+// not be forwarded (RFC 3261 §16.3 steps 1 and 2, RFC 4475). It returns nil
+// for a good request and for every response. Nobody answers an ACK; a faulty
+// one is dropped.
+func (m *Message) Validate() *Fault {
+	if m.IsResponse {
+		return nil
+	}
+	if !equalFold(m.Get(m.Version), "sip/2.0") {
+		return &Fault{505, "Version Not Supported"}
+	}
+	if m.fault.err != nil {
+		return badRequest(m.fault.part, m.fault.err)
+	}
+	if m.repeated != HeaderOther {
+		return badRequest(m.repeated.String(), errRepeated)
+	}
+	if !bytes.Equal(m.Get(m.CSeqMethodName), m.Get(m.MethodName)) {
+		return badRequest("CSeq", errMethod)
+	}
+	if fault := m.validateURI(); fault != nil {
+		return fault
+	}
+	for i := range m.Fields {
+		check := fieldChecks[m.Fields[i].ID]
+		if check == nil {
+			continue
+		}
+		if err := check(m.Raw, m.Fields[i].Value); err != nil {
+			return badRequest(m.Fields[i].ID.String(), err)
+		}
+	}
+	return nil
+}
+
+func badRequest(part string, err error) *Fault {
+	return &Fault{400, "Bad " + part + ": " + err.Error()}
+}
+
+// validateURI checks the Request-URI (RFC 3261 §16.3 step 2, §19.1.1).
+func (m *Message) validateURI() *Fault {
+	uri, err := ParseURI(m.Raw, m.URI)
+	switch {
+	case err == nil && uri.Host.Empty() && uri.User.Empty(): // neither sip, sips nor tel
+		return &Fault{416, "Unsupported URI Scheme"}
+	case err == nil && !uri.Headers.Empty():
+		err = errHeaders
+	}
+	if err != nil {
+		return badRequest("Request-URI", err)
+	}
+	return nil
+}
+
+// fieldChecks are the fields whose every occurrence is checked.
+var fieldChecks = [headerCount]func(raw []byte, value Span) error{
+	HeaderVia:     checkVia,
+	HeaderFrom:    checkAddress,
+	HeaderTo:      checkAddress,
+	HeaderContact: checkContact,
+	HeaderRoute:   checkRoute,
+	HeaderDate:    checkDate,
+}
+
+func checkVia(raw []byte, value Span) error {
+	for {
+		via, err := ParseVia(raw, value)
+		if err != nil || !via.More {
+			return err
+		}
+		value.Start = via.Cut.End
+	}
+}
+
+// checkAddress wants a list of addresses, in angle brackets or not.
+func checkAddress(raw []byte, value Span) error {
+	return eachAddress(raw, value, func(*NameAddr) error { return nil })
+}
+
+// checkContact wants a list of addresses or a star (RFC 3261 §10.2.2).
+func checkContact(raw []byte, value Span) error {
+	if string(value.In(raw)) == "*" {
+		return nil
+	}
+	return checkAddress(raw, value)
+}
+
+// checkRoute wants angle brackets: without them ;lr is the element's to one
+// reader and the URI's to another.
+func checkRoute(raw []byte, value Span) error {
+	return eachAddress(raw, value, func(address *NameAddr) error {
+		if !address.enclosed(raw) {
+			return errEnclose
+		}
+		return nil
+	})
+}
+
+func eachAddress(raw []byte, value Span, check func(*NameAddr) error) error {
+	for {
+		address, err := ParseNameAddr(raw, value)
+		if err != nil {
+			return err
+		}
+		if _, err := ParseURI(raw, address.URI); err != nil {
+			return err
+		}
+		if err := check(&address); err != nil || address.Next == 0 {
+			return err
+		}
+		value.Start = address.Next
+	}
+}
+
+// checkDate wants GMT (RFC 3261 §20.17, RFC 4475 §3.1.2.12).
+func checkDate(raw []byte, value Span) error {
+	if !bytes.HasSuffix(value.In(raw), []byte(" GMT")) {
+		return errZone
+	}
+	return nil
+}
