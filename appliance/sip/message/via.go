@@ -9,7 +9,7 @@ type Via struct {
 	Host      Span // of sent-by; brackets of an IPv6 address included
 	Branch    Span
 	Received  Span
-	RPort     Span // the value, empty when rport has none
+	RPort     Span // the value; empty, at its place, when rport has none
 	MAddr     Span
 	Port      uint16 // of sent-by; 0 when absent
 	HasRPort  bool
@@ -114,7 +114,9 @@ func (v *Via) set(raw []byte, p parameter) error {
 			return errRepeated
 		}
 		v.HasRPort = true
-		v.RPort = p.value
+		if v.RPort = p.value; p.value.Empty() {
+			v.RPort = Span{p.name.End, p.name.End}
+		}
 	}
 	return nil
 }
