@@ -89,39 +89,30 @@ func checkVia(raw []byte, value Span) error {
 }
 
 // checkAddress wants a list of addresses, in angle brackets or not.
-func checkAddress(raw []byte, value Span) error {
-	return eachAddress(raw, value, func(*NameAddr) error { return nil })
-}
+func checkAddress(raw []byte, value Span) error { return checkAddresses(raw, value, false) }
 
 // checkContact wants a list of addresses or a star (RFC 3261 §10.2.2).
 func checkContact(raw []byte, value Span) error {
 	if string(value.In(raw)) == "*" {
 		return nil
 	}
-	return checkAddress(raw, value)
+	return checkAddresses(raw, value, false)
 }
 
 // checkRoute wants angle brackets: without them ;lr is the element's to one
 // reader and the URI's to another.
-func checkRoute(raw []byte, value Span) error {
-	return eachAddress(raw, value, func(address *NameAddr) error {
-		if !address.enclosed(raw) {
-			return errEnclose
-		}
-		return nil
-	})
-}
+func checkRoute(raw []byte, value Span) error { return checkAddresses(raw, value, true) }
 
-func eachAddress(raw []byte, value Span, check func(*NameAddr) error) error {
+func checkAddresses(raw []byte, value Span, enclosed bool) error {
 	for {
 		address, err := ParseNameAddr(raw, value)
 		if err != nil {
 			return err
 		}
-		if _, err := ParseURI(raw, address.URI); err != nil {
-			return err
+		if enclosed && !address.enclosed(raw) {
+			return errEnclose
 		}
-		if err := check(&address); err != nil || address.Next == 0 {
+		if _, err := ParseURI(raw, address.URI); err != nil || address.Next == 0 {
 			return err
 		}
 		value.Start = address.Next
