@@ -28,7 +28,8 @@ type Command struct {
 	// Mode is where the command is typed.
 	Mode Mode
 	// Syntax is the line: keywords in lower case, arguments in capitals,
-	// optional parts in brackets, "ARGUMENT..." for one or more.
+	// optional parts in brackets that may be nested, "ARGUMENT..." for one
+	// or more.
 	// Example: "ip route NETWORK MASK GATEWAY LAN [METRIC]".
 	Syntax string
 	// No is the syntax of the negative form without the word "no"; empty when

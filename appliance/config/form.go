@@ -22,8 +22,8 @@ type item struct {
 	keyword  string    // lower case; empty for an argument
 	arg      *Argument // nil for a keyword
 	repeats  bool      // one or more of it
-	optional bool      // it stands in brackets
-	skip     int       // where an optional part begins: the position after it
+	optional bool      // it stands in brackets, which may be nested
+	skip     int       // where an optional part begins: the position after it; else 0
 }
 
 // compile takes a form apart.
@@ -37,21 +37,18 @@ func compile(f Form) (*form, error) {
 		declared[arg.Name] = arg
 	}
 	c := &form{syntax: f.Syntax}
-	open := -1 // where the optional part began that is not closed yet
+	var open []int // where the optional parts began that are not closed yet
 	for _, word := range strings.Fields(f.Syntax) {
-		opens, closes := strings.HasPrefix(word, "["), strings.HasSuffix(word, "]")
-		word = strings.Trim(word, "[]")
+		word, opens := strings.CutPrefix(word, "[")
 		if opens {
-			if open >= 0 {
-				return nil, fmt.Errorf("brackets in brackets")
-			}
-			open = len(c.items)
+			open = append(open, len(c.items))
 		}
-		it := item{optional: open >= 0}
-		word, it.repeats = strings.CutSuffix(word, "...")
+		closes := strings.Count(word, "]")
+		word, repeats := strings.CutSuffix(strings.TrimRight(word, "]"), "...")
+		it := item{repeats: repeats, optional: len(open) > 0}
 		switch {
-		case word == "":
-			return nil, fmt.Errorf("an empty word")
+		case word == "" || strings.Contains(word, "["):
+			return nil, fmt.Errorf("a bracket that is not at a word")
 		case word == strings.ToLower(word):
 			it.keyword = word
 		case declared[word] == nil:
@@ -60,16 +57,17 @@ func compile(f Form) (*form, error) {
 			it.arg = declared[word]
 		}
 		c.items = append(c.items, it)
-		if closes {
-			if open < 0 {
-				return nil, fmt.Errorf("a bracket is closed that was not opened")
-			}
-			c.items[open].skip = len(c.items)
-			open = -1
+		if closes > len(open) {
+			return nil, fmt.Errorf("a bracket is closed that was not opened")
+		}
+		for range closes {
+			last := len(open) - 1
+			c.items[open[last]].skip = len(c.items)
+			open = open[:last]
 		}
 	}
 	switch {
-	case open >= 0:
+	case len(open) > 0:
 		return nil, fmt.Errorf("a bracket is not closed")
 	case len(c.items) == 0 || c.items[0].keyword == "" || c.items[0].optional:
 		return nil, fmt.Errorf("a line begins with a keyword")
