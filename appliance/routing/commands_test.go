@@ -1,0 +1,85 @@
+package routing
+
+import (
+	"net/netip"
+	"reflect"
+	"testing"
+
+	"causeway/appliance/config"
+	"causeway/appliance/model"
+)
+
+const twoNetworks = "sip network in\nsip network out\nsip listen in udp 192.0.2.1 5060\nsip listen out udp 198.51.100.1 5060\n"
+
+func TestCommands(t *testing.T) {
+	g, err := config.New(Commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := func(s string) []model.SIPListen {
+		return []model.SIPListen{{Address: netip.MustParseAddrPort(s)}}
+	}
+	in := model.SIPNetwork{Name: "in", Listens: listen("192.0.2.1:5060")}
+	out := model.SIPNetwork{Name: "out", Listens: listen("198.51.100.1:5060")}
+	routed := in
+	routed.NextHop = model.SIPNextHop{Address: netip.MustParseAddrPort("198.51.100.2:5080"), Network: "out"}
+	for _, test := range []struct {
+		name, text string
+		want       []model.SIPNetwork
+	}{
+		{"network without anything", "sip network in", []model.SIPNetwork{{Name: "in"}}},
+		{"network opened again", "sip network in\nexit\nsip network in", []model.SIPNetwork{{Name: "in"}}},
+		{"names differ by case", "sip network in\nsip network IN", []model.SIPNetwork{{Name: "in"}, {Name: "IN"}}},
+		{"listens", twoNetworks, []model.SIPNetwork{in, out}},
+		{"the same listen twice", twoNetworks + "sip listen in udp 192.0.2.1 5060", []model.SIPNetwork{in, out}},
+		{"next hop", twoNetworks + "sip next-hop in udp 198.51.100.2 5080 out", []model.SIPNetwork{routed, out}},
+		{"next hop replaced", twoNetworks + "sip next-hop in udp 198.51.100.9 5060 out\nsip next in udp 198.51.100.2 5080 out",
+			[]model.SIPNetwork{routed, out}},
+		{"next hop before its network", "sip network in\nsip listen in udp 192.0.2.1 5060\nsip next-hop in udp 198.51.100.2 5080 out\n" +
+			"sip network out\nsip listen out udp 198.51.100.1 5060", []model.SIPNetwork{routed, out}},
+		{"no next hop", twoNetworks + "sip next-hop in udp 198.51.100.2 5080 out\nno sip next-hop in", []model.SIPNetwork{in, out}},
+		{"no listen", "sip network in\nsip listen in udp 192.0.2.1 5060\nno sip listen in udp 192.0.2.1 5060",
+			[]model.SIPNetwork{{Name: "in", Listens: []model.SIPListen{}}}},
+		{"no network", twoNetworks + "no sip network in", []model.SIPNetwork{out}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c, err := g.Parse(test.text)
+			if err != nil {
+				t.Fatalf("Parse = %v; want no error", err)
+			}
+			if !reflect.DeepEqual(c.SIP.Networks, test.want) {
+				t.Errorf("Parse = %+v; want %+v", c.SIP.Networks, test.want)
+			}
+		})
+	}
+}
+
+func TestCommandsRefuse(t *testing.T) {
+	g, err := config.New(Commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ text, want string }{
+		{"sip listen in udp 192.0.2.1 5060",
+			`line 1: "sip listen in udp 192.0.2.1 5060": there is no SIP network in; define it first with sip network in`},
+		{"sip network in\nsip listen in udp 0.0.0.0 5060",
+			`line 2: "sip listen in udp 0.0.0.0 5060": 0.0.0.0 is not the address of a host`},
+		{twoNetworks + "sip listen out udp 192.0.2.1 5060",
+			`line 3: "sip listen in udp 192.0.2.1 5060": network out listens on 192.0.2.1:5060 already (and 1 more)`},
+		{twoNetworks + "sip next-hop in udp 198.51.100.2 5060 nowhere",
+			`line 5: "sip next-hop in udp 198.51.100.2 5060 nowhere": there is no SIP network nowhere`},
+		{twoNetworks + "sip next-hop in udp 198.51.100.1 5060 out",
+			`line 5: "sip next-hop in udp 198.51.100.1 5060 out": 198.51.100.1:5060 is our own listen address in network out: requests would loop`},
+		{twoNetworks + "sip next-hop in udp 2001:db8::2 5060 out",
+			`line 5: "sip next-hop in udp 2001:db8::2 5060 out": network out listens on no address from which 2001:db8::2 can be reached`},
+		{twoNetworks + "sip next-hop in udp 198.51.100.2 5060 out\nno sip network out",
+			`line 5: "sip next-hop in udp 198.51.100.2 5060 out": there is no SIP network out`},
+		{"no sip network in", `line 1: "no sip network in": there is no SIP network in; define it first with sip network in`},
+		{twoNetworks + "no sip listen in udp 192.0.2.1 5061",
+			`line 5: "no sip listen in udp 192.0.2.1 5061": network in does not listen there`},
+	} {
+		if _, err := g.Parse(test.text); err == nil || err.Error() != test.want {
+			t.Errorf("Parse(%q) = %v; want %s", test.text, err, test.want)
+		}
+	}
+}
