@@ -1,0 +1,81 @@
+package machine
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// firstExtraFile is the descriptor that the first file of exec.Cmd.ExtraFiles
+// gets in the child.
+const firstExtraFile = 3
+
+// arguments gives QEMU's command line. The monitor is files[0]; the files of
+// the network cards are appended. variables is the private copy of the UEFI
+// variables of a machine that boots from disk.
+func (c Config) arguments(h host, variables string, files *[]*os.File) []string {
+	accel, cpu := h.accelerator(c.Board)
+	args := []string{
+		"-name", "causeway-" + c.Board.Name,
+		"-no-user-config", "-nodefaults", "-display", "none",
+		"-machine", c.Board.Machine, "-accel", accel, "-cpu", cpu,
+		"-smp", strconv.Itoa(cmp.Or(c.CPUs, 2)),
+		"-m", strconv.Itoa(cmp.Or(c.MemoryMB, 256)),
+		"-chardev", fmt.Sprintf("socket,id=monitor,fd=%d", firstExtraFile),
+		"-mon", "chardev=monitor,mode=control",
+		"-device", "i6300esb", "-action", "watchdog=reset",
+	}
+	args = append(args, c.Board.Extra...)
+	if c.Terminal {
+		args = append(args, "-chardev", "stdio,id=serial,mux=on,signal=off", "-mon", "chardev=serial")
+	} else {
+		args = append(args, "-chardev", "stdio,id=serial,signal=off")
+	}
+	args = append(args, "-serial", "chardev:serial")
+
+	if c.Kernel != nil {
+		args = append(args, "-kernel", c.Kernel.Image, "-initrd", c.Kernel.Initramfs, "-append", c.Kernel.CommandLine)
+	} else {
+		args = append(args,
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(c.Board.Firmware),
+			"-drive", "if=pflash,unit=1,format=raw,file="+escape(variables))
+	}
+	for i, nic := range c.NICs {
+		args = append(args, nic.arguments(i, files)...)
+	}
+	if c.Disk != "" {
+		args = append(args,
+			"-drive", "if=none,id=disk,format=raw,discard=unmap,file="+escape(c.Disk),
+			"-device", "virtio-blk-pci,id=disk0,drive=disk,bootindex=0")
+	}
+	if c.SetupFile != "" {
+		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))
+	}
+	return args
+}
+
+// arguments gives the options of the i-th card (from 0). Fixed MAC addresses,
+// so that the neighbour tables of a lab survive a machine.
+func (n NIC) arguments(i int, files *[]*os.File) []string {
+	id := fmt.Sprintf("lan%d", i+1)
+	netdev := ""
+	if n.Tap != nil {
+		netdev = fmt.Sprintf("tap,id=%s,fd=%d", id, firstExtraFile+len(*files))
+		*files = append(*files, n.Tap)
+	} else {
+		netdev = fmt.Sprintf("user,id=%s,net=%s,host=%s", id, n.User.Network, n.User.Host)
+		for _, forward := range n.User.Forwards {
+			netdev += ",hostfwd=" + forward
+		}
+	}
+	// No option ROM: the firmware would look for a network boot in it.
+	return []string{
+		"-netdev", netdev,
+		"-device", fmt.Sprintf("virtio-net-pci,id=nic%d,netdev=%s,mac=52:54:00:43:57:%02x,romfile=", i+1, id, i+1),
+	}
+}
+
+// escape doubles the commas of a path within a QEMU option.
+func escape(path string) string { return strings.ReplaceAll(path, ",", ",,") }

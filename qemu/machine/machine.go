@@ -1,0 +1,274 @@
+// Package machine runs the appliance in QEMU: a board, an image, two network
+// cards, a disk and a watchdog in; a console to talk to and the machine's
+// own word about how it ended out.
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Config is what one machine is made of.
+type Config struct {
+	Board    Board
+	Kernel   *Kernel // booted without firmware; nil boots Disk through UEFI
+	Disk     string  // path of a raw disk, written to; empty means no disk
+	NICs     []NIC   // in PCI order: LAN1 first
+	MemoryMB int     // 0 means 256, the least the appliance runs in
+	CPUs     int     // 0 means 2
+	// SetupFile is a configuration for the appliance, handed over as the
+	// fw_cfg item opt/causeway/config. Empty means none.
+	SetupFile string
+	// Terminal puts the serial console on the terminal of this process, where
+	// Ctrl-A X leaves; Machine.Console is nil then.
+	Terminal bool
+}
+
+// Kernel is what a direct boot loads.
+type Kernel struct {
+	Image       string // path
+	Initramfs   string // path
+	CommandLine string
+}
+
+// NIC is one virtio network card: on a TAP device if Tap is set, else on
+// user-mode networking.
+type NIC struct {
+	Tap  *os.File
+	User UserNetwork
+}
+
+// UserNetwork is a network that QEMU plays within its own process.
+type UserNetwork struct {
+	Network  string   // "192.168.42.0/24"
+	Host     string   // the address at which the guest sees this host
+	Forwards []string // as QEMU's hostfwd: "udp:127.0.0.1:5060-192.168.42.1:5060"
+}
+
+// Machine is one running QEMU.
+type Machine struct {
+	Console *Console // nil with Config.Terminal
+	Started time.Time
+
+	board   Board
+	command *exec.Cmd
+	monitor *monitor
+	errors  *Console      // what QEMU itself complains of
+	dir     string        // private files, removed at the end
+	exited  chan struct{} // closed when QEMU is gone
+	status  error         // its exit status; set before exited is closed
+}
+
+// Start starts QEMU. It ends when the guest powers off, by Close, when ctx
+// ends, and with this process whatever happens to it.
+func Start(ctx context.Context, config Config) (m *Machine, err error) {
+	dir, err := os.MkdirTemp("", "causeway-qemu-")
+	if err != nil {
+		return nil, fmt.Errorf("start a machine: %w", err)
+	}
+	m = &Machine{board: config.Board, dir: dir, exited: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
+
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, fmt.Errorf("start a machine: %w", err)
+	}
+	defer theirs.Close()
+	defer func() {
+		if err != nil {
+			ours.Close()
+		}
+	}()
+	variables := ""
+	if config.Kernel == nil {
+		variables = filepath.Join(dir, "variables.fd")
+		if err := copyFile(variables, config.Board.Variables); err != nil {
+			return nil, fmt.Errorf("start a machine: %w", err)
+		}
+	}
+	files := []*os.File{theirs}
+	m.command = exec.Command(config.Board.Emulator, config.arguments(thisHost(), variables, &files)...)
+	m.command.ExtraFiles = files
+	m.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := m.start(config.Terminal); err != nil {
+		return nil, fmt.Errorf("start %s (Debian package %s): %w", config.Board.Emulator, config.Board.Package, err)
+	}
+	go m.wait(context.AfterFunc(ctx, m.Kill))
+
+	theirs.Close() // so that the end of QEMU is seen
+	if m.monitor, err = newMonitor(ctx, ours); err != nil {
+		m.Kill()
+		<-m.exited
+		return nil, fmt.Errorf("start %s: %w: %s", config.Board.Emulator, err, m.complaint())
+	}
+	return m, nil
+}
+
+// start connects the console and starts the process.
+func (m *Machine) start(terminal bool) error {
+	if terminal {
+		m.command.Stdin, m.command.Stdout, m.command.Stderr = os.Stdin, os.Stdout, os.Stderr
+		m.Started = time.Now()
+		return m.command.Start()
+	}
+	input, err := m.command.StdinPipe()
+	if err != nil {
+		return err
+	}
+	// Pipes of our own: exec's would be closed by Wait before the last octets
+	// of a machine that powered off are read.
+	output, outputEnd, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	complaints, complaintsEnd, err := os.Pipe()
+	if err != nil {
+		output.Close()
+		outputEnd.Close()
+		return err
+	}
+	m.command.Stdout, m.command.Stderr = outputEnd, complaintsEnd
+	m.Started = time.Now()
+	err = m.command.Start()
+	outputEnd.Close()
+	complaintsEnd.Close()
+	m.Console = NewConsole(output, input)
+	m.errors = NewConsole(complaints, io.Discard)
+	return err
+}
+
+// wait ends when QEMU does; release lets go of the context.
+func (m *Machine) wait(release func() bool) {
+	m.status = m.command.Wait()
+	release()
+	os.RemoveAll(m.dir)
+	close(m.exited)
+}
+
+// Shutdown is how a machine ended.
+type Shutdown struct {
+	Guest  bool   // the guest asked for it
+	Reason string // QEMU's word: "guest-shutdown", "host-qmp-quit"
+}
+
+// Wait waits until QEMU has exited by itself and says why it did. It fails
+// when QEMU ended without saying so, or with an error, or when ctx ends.
+func (m *Machine) Wait(ctx context.Context) (Shutdown, error) {
+	select {
+	case <-m.exited:
+	case <-ctx.Done():
+		return Shutdown{}, fmt.Errorf("wait for the end of the machine: %w", context.Cause(ctx))
+	}
+	if m.status != nil {
+		return Shutdown{}, fmt.Errorf("%s: %w: %s", m.board.Emulator, m.status, m.complaint())
+	}
+	event, err := m.monitor.event(ctx, "SHUTDOWN", 1)
+	if err != nil {
+		return Shutdown{}, err
+	}
+	return Shutdown{Guest: event.Data.Guest, Reason: event.Data.Reason}, nil
+}
+
+// Event waits for the n-th event (from 1) of that name since the start: RESET,
+// WATCHDOG, SHUTDOWN, DEVICE_DELETED.
+func (m *Machine) Event(ctx context.Context, name string, n int) (Event, error) {
+	return m.monitor.event(ctx, name, n)
+}
+
+// Events gives how many events of that name have come since the start.
+func (m *Machine) Events(name string) int { return m.monitor.count(name) }
+
+// Execute runs a command of QEMU's machine protocol, such as
+// "system_powerdown" (the power button), "stop", "cont" or "device_del" with
+// {"id": …}.
+func (m *Machine) Execute(ctx context.Context, command string, arguments map[string]any) error {
+	return m.monitor.execute(ctx, command, arguments)
+}
+
+// Kill ends QEMU at once, like a power cut seen from the guest (what the host
+// has cached is kept). It does nothing when QEMU is gone.
+func (m *Machine) Kill() {
+	select {
+	case <-m.exited:
+	default:
+		m.command.Process.Kill()
+	}
+}
+
+// Close ends QEMU, whatever state it is in, and removes what it left.
+func (m *Machine) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	err := m.monitor.execute(ctx, "quit", nil)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EPIPE) {
+		m.Kill()
+	}
+	select {
+	case <-m.exited:
+	case <-ctx.Done():
+		m.Kill()
+		<-m.exited
+	}
+	return m.monitor.conn.Close()
+}
+
+// complaint is what QEMU printed on its standard error.
+func (m *Machine) complaint() string {
+	if m.errors == nil {
+		return "see above"
+	}
+	return m.errors.Tail(10)
+}
+
+// socketPair gives the two ends of a Unix stream socket: one for us, one for
+// a child.
+func socketPair() (ours net.Conn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
+	}
+	theirs = os.NewFile(uintptr(fds[1]), "monitor of QEMU")
+	file := os.NewFile(uintptr(fds[0]), "monitor")
+	defer file.Close()
+	if ours, err = net.FileConn(file); err != nil {
+		theirs.Close()
+		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
+	}
+	return ours, theirs, nil
+}
+
+func copyFile(to, from string) error {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("copy %s: %w", from, err)
+	}
+	return os.WriteFile(to, data, 0o600)
+}
+
+// CreateDisk makes an empty disk of that size in octets at path. It takes no
+// room until it is written to.
+func CreateDisk(path string, size int64) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("create disk: %w", err)
+	}
+	if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
+		return fmt.Errorf("create disk of %s octets: %w", strconv.FormatInt(size, 10), err)
+	}
+	return nil
+}
