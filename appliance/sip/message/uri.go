@@ -45,7 +45,7 @@ func ParseURI(raw []byte, at Span) (URI, error) {
 
 // scanSIP reads [user [":" password] "@"] host [":" port] *(";" parameter)
 // ["?" headers]. The user part may hold semicolons and question marks; an at
-// sign may stand only behind it.
+// sign may stand only behind it, a colon only before the password.
 func (u *URI) scanSIP(raw []byte, at, end int) error {
 	if sign := bytes.IndexByte(raw[at:end], '@'); sign >= 0 {
 		sign += at
@@ -55,6 +55,9 @@ func (u *URI) scanSIP(raw []byte, at, end int) error {
 		last := sign
 		if colon := bytes.IndexByte(raw[at:sign], ':'); colon >= 0 {
 			last = at + colon
+			if bytes.IndexByte(raw[last+1:sign], ':') >= 0 {
+				return errOctet
+			}
 		}
 		if u.User = span(at, last); u.User.Empty() {
 			return errEmpty
