@@ -1,0 +1,275 @@
+package journal
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// faultyFile is a segment on a disk that fails when told to.
+type faultyFile struct {
+	segmentFile
+	write func(b []byte) (int, error) // instead of writing, unless nil
+	sync  func() error                // before syncing, unless nil
+}
+
+func (f *faultyFile) Write(b []byte) (int, error) {
+	if f.write != nil {
+		return f.write(b)
+	}
+	return f.segmentFile.Write(b)
+}
+
+func (f *faultyFile) Datasync() error {
+	if f.sync != nil {
+		if err := f.sync(); err != nil {
+			return err
+		}
+	}
+	return f.segmentFile.Datasync()
+}
+
+// failOnce fails the nth call of a function, counted from 1.
+func failOnce(nth int, err error) func() error {
+	calls := 0
+	return func() error {
+		if calls++; calls == nth {
+			return err
+		}
+		return nil
+	}
+}
+
+// After a failed fdatasync the records are written again, into a new segment.
+func TestSyncFails(t *testing.T) {
+	dir := t.TempDir()
+	sync := failOnce(3, syscall.EIO) // the list, commit 1, commit 2
+	var reports []error
+	w, _ := openTest(t, dir, Options{
+		Report: func(err error) { reports = append(reports, err) },
+		create: func(path string) (segmentFile, error) {
+			f, err := createSegment(path)
+			return &faultyFile{segmentFile: f, sync: sync}, err
+		},
+	})
+	r := openReader(t, dir)
+	commit(t, w, batchOf(1, 2))
+	commit(t, w, batchOf(3, 5))
+	commit(t, w, batchOf(6, 6))
+	if len(reports) != 1 || !errors.Is(reports[0], syscall.EIO) {
+		t.Errorf("reported %v; want the EIO", reports)
+	}
+	if paths := segmentsIn(t, dir); len(paths) != 2 {
+		t.Errorf("segments %v; want a second one", paths)
+	}
+	wantTexts(t, "reading", drain(t, r), numbers(1, 6))
+	if r.Lost != 0 {
+		t.Errorf("Lost = %d; want 0", r.Lost)
+	}
+	if w.failing != nil || !w.Reserve(1) {
+		t.Errorf("after the fault failing = %v; want a journal that takes calls", w.failing)
+	}
+}
+
+// The copy of the records in the abandoned segment, if it is still there, is void.
+func TestSyncFailsAndTheOldCopyStays(t *testing.T) {
+	dir := t.TempDir()
+	sync := failOnce(3, syscall.EIO)
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		f, err := createSegment(path)
+		return &faultyFile{segmentFile: noTruncate{f}, sync: sync}, err
+	}})
+	commit(t, w, batchOf(1, 2))
+	commit(t, w, batchOf(3, 5))
+	w.die()
+	// The power goes before the second copy is whole: records 4 and 5 never were durable.
+	second := segmentsIn(t, dir)[1]
+	info, err := os.Stat(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Truncate(second, info.Size()-50), forgetMark(dir)); err != nil {
+		t.Fatal(err)
+	}
+	w, recovery := openTest(t, dir, Options{})
+	if recovery.Repaired != 1 {
+		t.Errorf("Repaired = %d; want 1", recovery.Repaired)
+	}
+	commit(t, w, batchOf(14, 15))
+	got, lost := readAll(t, dir)
+	wantTexts(t, "reading", got, []string{"1", "2", "3", "4", "14", "15"})
+	if lost != 0 {
+		t.Errorf("Lost = %d; want 0", lost)
+	}
+}
+
+type noTruncate struct{ segmentFile }
+
+func (noTruncate) Truncate(int64) error { return nil }
+
+// forgetMark takes the durable mark away, as a power cut may that comes before
+// the kernel wrote it back.
+func forgetMark(dir string) error { return os.Remove(filepath.Join(dir, durableName)) }
+
+// A disk that fails for good makes Reserve say no; the events wait in memory
+// and are all there, in order, when it is well again.
+func TestDiskFailsForAWhile(t *testing.T) {
+	dir := t.TempDir()
+	broken := false
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		if broken {
+			return nil, syscall.EROFS
+		}
+		f, err := createSegment(path)
+		return &faultyFile{segmentFile: f, write: func(b []byte) (int, error) {
+			if broken {
+				n, _ := f.Write(b[:len(b)/2])
+				return n, syscall.EIO
+			}
+			return f.Write(b)
+		}}, err
+	}})
+	commit(t, w, batchOf(1, 2))
+	w.mu.Lock()
+	broken = true
+	w.mu.Unlock()
+	for n := 3; n <= 8; n++ {
+		if err := w.Commit(batchOf(n, n)); !errors.Is(err, syscall.EROFS) {
+			t.Fatalf("Commit(%d) = %v; want EROFS", n, err)
+		}
+	}
+	if w.Reserve(1) {
+		t.Error("Reserve on a broken disk = true; want false")
+	}
+	w.mu.Lock()
+	broken = false
+	w.mu.Unlock()
+	waitFor(t, "recovery of the disk", func() bool { return w.Reserve(1) })
+	commit(t, w, batchOf(9, 9))
+	got, lost := readAll(t, dir)
+	wantTexts(t, "reading", got, numbers(1, 9))
+	if lost != 0 {
+		t.Errorf("Lost = %d; want 0", lost)
+	}
+}
+
+// A disk that is broken at start does not keep the process from running.
+func TestDiskIsBrokenAtOpen(t *testing.T) {
+	dir := t.TempDir()
+	broken := true
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		if broken {
+			return nil, syscall.ENOSPC
+		}
+		return createSegment(path)
+	}})
+	if w.Reserve(1) {
+		t.Error("Reserve on a broken disk = true; want false")
+	}
+	w.mu.Lock()
+	broken = false
+	w.mu.Unlock()
+	waitFor(t, "recovery of the disk", func() bool { return w.Reserve(1) })
+}
+
+// ENOSPC of a real file system: somebody else filled the disk.
+func TestDiskFull(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		t.Fatalf("mount a small file system: %v", err)
+	}
+	defer func() {
+		if err := unix.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	}()
+	w, _ := openTest(t, dir, Options{SegmentSize: 16 << 10, space: func(string) (Space, error) {
+		return Space{Total: 1 << 40, Free: 1 << 40}, nil // so that it is met unprepared
+	}})
+	commit(t, w, batchOf(1, 10))
+	filler := filepath.Join(dir, "filler")
+	if err := os.WriteFile(filler, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("fill the disk: %v; want ENOSPC", err)
+	}
+	n := 10
+	for full := false; !full; {
+		n += 10
+		switch err := w.Commit(batchOf(n-9, n)); {
+		case errors.Is(err, syscall.ENOSPC):
+			full = true
+		case err != nil:
+			t.Fatalf("Commit on a full disk = %v; want ENOSPC", err)
+		}
+	}
+	if w.Reserve(1) {
+		t.Error("Reserve on a full disk = true; want false")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "room on the disk", func() bool { return w.Reserve(1) })
+	commit(t, w, batchOf(n+1, n+1))
+	if err := w.Close(); err != nil {
+		t.Errorf("Close = %v; want nil", err)
+	}
+	r := openReader(t, dir)
+	wantTexts(t, "reading", drain(t, r), numbers(1, n+1))
+	r.Close()
+}
+
+// Close writes what could not be written before.
+func TestCloseWritesWhatWaits(t *testing.T) {
+	dir := t.TempDir()
+	broken := true
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		if broken {
+			return nil, syscall.EIO
+		}
+		return createSegment(path)
+	}})
+	w.mu.Lock()
+	w.retryAt = time.Now().Add(time.Hour)
+	w.mu.Unlock()
+	if err := w.Commit(batchOf(1, 4)); err == nil {
+		t.Fatal("Commit on a broken disk = nil; want an error")
+	}
+	w.mu.Lock()
+	broken = false
+	w.mu.Unlock()
+	if err := w.Close(); err != nil {
+		t.Fatalf("Close = %v; want nil", err)
+	}
+	got, _ := readAll(t, dir)
+	wantTexts(t, "reading", got, numbers(1, 4))
+}
+
+// The order on the disk: a segment's list is synced before its directory
+// entry counts, and records are synced before the mark moves.
+func TestOrderOfSyncs(t *testing.T) {
+	dir := t.TempDir()
+	var steps []string
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		f, err := createSegment(path)
+		return &faultyFile{
+			segmentFile: f,
+			write:       func(b []byte) (int, error) { steps = append(steps, "write"); return f.Write(b) },
+			sync: func() error {
+				seq, err := readMark(dir, durableName, testBox)
+				steps = append(steps, "sync at "+string('0'+rune(seq)))
+				return err
+			},
+		}, err
+	}})
+	commit(t, w, batchOf(1, 2))
+	commit(t, w, batchOf(3, 3))
+	want := []string{"write", "sync at 0", "write", "sync at 0", "write", "sync at 2"}
+	if !slices.Equal(steps, want) {
+		t.Errorf("steps = %v; want %v", steps, want)
+	}
+}

@@ -1,0 +1,504 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+var testBox = BoxOf("UC_CUSP:test")
+
+// event makes event n of the kind, with a text that names it.
+func event(kind model.CallEventKind, call, n int) *model.CallEvent {
+	e := &model.CallEvent{Kind: kind, Time: time.Unix(1_800_000_000, int64(n)), CallID: fmt.Appendf(nil, "%d", n)}
+	binary.BigEndian.PutUint32(e.Key[:], uint32(call))
+	return e
+}
+
+// batchOf makes a batch of the events first to last, each of a call of its own.
+func batchOf(first, last int) *Batch {
+	batch := &Batch{}
+	for n := first; n <= last; n++ {
+		batch.Append(event(model.CallOffered, n, n))
+	}
+	return batch
+}
+
+// openTest opens a writer that the test closes.
+func openTest(t testing.TB, dir string, options Options) (*Writer, *Recovery) {
+	t.Helper()
+	options.Box = testBox
+	w, recovery, err := Open(dir, options)
+	if err != nil {
+		t.Fatalf("Open(%s) = %v; want nil", dir, err)
+	}
+	t.Cleanup(func() { w.die() })
+	return w, recovery
+}
+
+// die ends the writer as a crash of the process would: nothing is written.
+func (w *Writer) die() {
+	select {
+	case <-w.stop:
+		return
+	default:
+	}
+	close(w.stop)
+	w.done.Wait()
+	w.closeSegment()
+	w.durable.close()
+}
+
+func commit(t testing.TB, w *Writer, batches ...*Batch) {
+	t.Helper()
+	if err := w.Commit(batches...); err != nil {
+		t.Fatalf("Commit = %v; want nil", err)
+	}
+}
+
+// drain gives the texts of the records that a reader has now.
+func drain(t testing.TB, r *Reader) []string {
+	t.Helper()
+	var texts []string
+	for {
+		record, ok, err := r.Poll()
+		if err != nil {
+			t.Fatalf("Poll = %v; want nil", err)
+		}
+		if !ok {
+			return texts
+		}
+		var e model.CallEvent
+		if err := e.Decode(record.Payload); err != nil {
+			t.Fatalf("Decode(record %d) = %v; want nil", record.Seq, err)
+		}
+		texts = append(texts, string(e.CallID))
+	}
+}
+
+func openReader(t testing.TB, dir string) *Reader {
+	t.Helper()
+	r, err := OpenReader(dir, testBox)
+	if err != nil {
+		t.Fatalf("OpenReader(%s) = %v; want nil", dir, err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// readAll reads the journal from its acknowledged position on.
+func readAll(t testing.TB, dir string) (texts []string, lost uint64) {
+	t.Helper()
+	r := openReader(t, dir)
+	defer r.Close()
+	return drain(t, r), r.Lost
+}
+
+func numbers(first, last int) []string {
+	var texts []string
+	for n := first; n <= last; n++ {
+		texts = append(texts, fmt.Sprint(n))
+	}
+	return texts
+}
+
+func wantTexts(t testing.TB, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s = %s; want %s", what, strings.Join(got, " "), strings.Join(want, " "))
+	}
+}
+
+// segmentsIn gives the paths of the segments, in order.
+func segmentsIn(t testing.TB, dir string) []string {
+	t.Helper()
+	l, err := list(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, number := range l.segments {
+		paths = append(paths, filepath.Join(dir, segmentName(number)))
+	}
+	return paths
+}
+
+func copyDir(t testing.TB, from string) (to string) {
+	t.Helper()
+	to = t.TempDir()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	return to
+}
+
+func TestWriteReadAcknowledge(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{})
+	r := openReader(t, dir)
+	if got := drain(t, r); got != nil {
+		t.Fatalf("an empty journal gives %v; want nothing", got)
+	}
+	commit(t, w, batchOf(1, 3), &Batch{}, batchOf(4, 5))
+	wantTexts(t, "first reading", drain(t, r), numbers(1, 5))
+	commit(t, w, batchOf(6, 6))
+	wantTexts(t, "second reading", drain(t, r), numbers(6, 6))
+	if err := r.Ack(4); err != nil {
+		t.Fatalf("Ack(4) = %v; want nil", err)
+	}
+	r.Close()
+	got, lost := readAll(t, dir)
+	wantTexts(t, "reading after Ack(4)", got, numbers(5, 6))
+	if lost != 0 {
+		t.Errorf("Lost = %d; want 0", lost)
+	}
+}
+
+func TestAckRefusesWhatWasNotGivenOut(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{})
+	commit(t, w, batchOf(1, 3))
+	r := openReader(t, dir)
+	if err := r.Ack(1); err == nil {
+		t.Error("Ack(1) before reading = nil; want an error")
+	}
+}
+
+func TestOneWriterOneReader(t *testing.T) {
+	dir := t.TempDir()
+	openTest(t, dir, Options{})
+	openReader(t, dir)
+	if _, _, err := Open(dir, Options{Box: testBox}); err == nil || !strings.Contains(err.Error(), ErrInUse.Error()) {
+		t.Errorf("second Open = %v; want ErrInUse", err)
+	}
+	if _, err := OpenReader(dir, testBox); err == nil || !strings.Contains(err.Error(), ErrInUse.Error()) {
+		t.Errorf("second OpenReader = %v; want ErrInUse", err)
+	}
+}
+
+// Segments stay within their size, and go when they are acknowledged.
+func TestSegmentsRollAndGo(t *testing.T) {
+	dir := t.TempDir()
+	const size = 4096
+	w, _ := openTest(t, dir, Options{SegmentSize: size})
+	r := openReader(t, dir)
+	ended := &Batch{}
+	for n := 1; n <= 300; n++ {
+		ended.Append(event(model.CallEnded, 1, n))
+	}
+	commit(t, w, ended)
+	paths := segmentsIn(t, dir)
+	if len(paths) < 4 {
+		t.Fatalf("%d segments; want several", len(paths))
+	}
+	for _, path := range paths {
+		if info, err := os.Stat(path); err != nil || info.Size() > size {
+			t.Errorf("%s has %d octets, %v; want at most %d", path, info.Size(), err, size)
+		}
+	}
+	wantTexts(t, "reading", drain(t, r), numbers(1, 300))
+	if err := r.Ack(300); err != nil {
+		t.Fatal(err)
+	}
+	if paths := segmentsIn(t, dir); len(paths) != 1 {
+		t.Errorf("after Ack of all there are %v; want the newest segment only", paths)
+	}
+	commit(t, w, batchOf(301, 301))
+	wantTexts(t, "reading on", drain(t, r), numbers(301, 301))
+}
+
+// A record that is written but not synced yet is not given out.
+func TestReaderWaitsForDurability(t *testing.T) {
+	dir := t.TempDir()
+	r := openReader(t, dir)
+	var early []string
+	look := func() error {
+		early = append(early, drain(t, r)...)
+		return nil
+	}
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		f, err := createSegment(path)
+		return &faultyFile{segmentFile: f, sync: look}, err
+	}})
+	commit(t, w, batchOf(1, 3))
+	if early != nil {
+		t.Errorf("before fdatasync the reader has %v; want nothing", early)
+	}
+	wantTexts(t, "after Commit", drain(t, r), numbers(1, 3))
+}
+
+// Open calls are found again however often the segments they began in went.
+func TestOpenCallsSurvive(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{SegmentSize: 4096})
+	r := openReader(t, dir)
+	batch := &Batch{}
+	batch.Append(event(model.CallOffered, 1, 1))
+	batch.Append(event(model.CallAnswered, 1, 2))
+	batch.Append(event(model.CallOffered, 2, 3))
+	batch.Append(event(model.CallOffered, 3, 4))
+	batch.Append(event(model.CallRefused, 3, 5))
+	for n := 6; n < 300; n += 2 {
+		batch.Append(event(model.CallOffered, 4, n))
+		batch.Append(event(model.CallEnded, 4, n+1))
+	}
+	commit(t, w, batch)
+	texts := drain(t, r)
+	if err := r.Ack(uint64(len(texts))); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	for life := range 3 {
+		w.die()
+		var recovery *Recovery
+		w, recovery = openTest(t, dir, Options{SegmentSize: 4096})
+		want := []OpenCall{
+			{Key: event(0, 1, 0).Key, Start: event(0, 1, 1).Time.UTC(), Answered: event(0, 1, 2).Time.UTC()},
+			{Key: event(0, 2, 0).Key, Start: event(0, 2, 3).Time.UTC()},
+		}
+		if !slices.Equal(recovery.Calls, want) {
+			t.Fatalf("life %d: open calls = %v; want %v", life, recovery.Calls, want)
+		}
+		reader := openReader(t, dir)
+		if got := reader.Calls.List(); !slices.Equal(got, want) {
+			t.Fatalf("life %d: the reader's open calls = %v; want %v", life, got, want)
+		}
+		reader.Close()
+	}
+}
+
+// The reader's table of open calls stands where its acknowledgement stands.
+func TestReaderCallsAtAcknowledgement(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{SegmentSize: 2048})
+	const calls = 100
+	for n := 1; n <= calls; n++ {
+		batch := &Batch{}
+		batch.Append(event(model.CallOffered, n, 2*n-1))
+		if n > 10 {
+			batch.Append(event(model.CallEnded, n-10, 2*n))
+		}
+		commit(t, w, batch)
+	}
+	for acked := 0; ; acked++ {
+		r := openReader(t, dir)
+		want := Calls{}
+		if len(r.Calls) > 11 || acked > 30 && len(r.Calls) < 10 {
+			t.Fatalf("after %d records %d calls are open; want 10 or 11", acked, len(r.Calls))
+		}
+		for key, times := range r.Calls {
+			want[key] = times
+		}
+		record, ok, err := r.Poll()
+		if err != nil || int(record.Seq) != acked+1 && ok {
+			t.Fatalf("Poll = record %d, %v; want %d", record.Seq, err, acked+1)
+		}
+		if !ok {
+			if len(r.Calls) != 10 {
+				t.Errorf("in the end %d calls are open; want 10", len(r.Calls))
+			}
+			break
+		}
+		if err := r.Ack(record.Seq); err != nil {
+			t.Fatal(err)
+		}
+		r.Close()
+	}
+}
+
+// The list of open calls may be longer than a record, and than a segment.
+func TestManyOpenCalls(t *testing.T) {
+	dir := t.TempDir()
+	const calls = 3*callsPerPart + 17
+	w, _ := openTest(t, dir, Options{SegmentSize: 32 << 10})
+	for n := 1; n <= calls; n += 500 {
+		commit(t, w, batchOf(n, min(n+499, calls)))
+	}
+	w.die()
+	w, recovery := openTest(t, dir, Options{})
+	if len(recovery.Calls) != calls {
+		t.Errorf("%d calls open; want %d", len(recovery.Calls), calls)
+	}
+	if got := w.calls.size() + headerSize; got != w.size {
+		t.Errorf("the list takes %d octets; size() says %d", w.size-headerSize, got-headerSize)
+	}
+	got, lost := readAll(t, dir)
+	wantTexts(t, "reading", got, numbers(1, calls))
+	if lost != 0 {
+		t.Errorf("Lost = %d; want 0", lost)
+	}
+}
+
+func TestCredits(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{MaxSize: 100_000})
+	used := w.size
+	if w.Reserve(100_001) {
+		t.Error("Reserve(more than the limit) = true; want false")
+	}
+	if !w.Reserve(100_000 - used) {
+		t.Fatal("Reserve(all there is) = false; want true")
+	}
+	if w.Reserve(1) {
+		t.Error("Reserve(1) with nothing left = true; want false")
+	}
+	batch := &Batch{}
+	took := batch.Append(event(model.CallOffered, 1, 1))
+	commit(t, w, batch)
+	if w.Reserve(1) {
+		t.Error("Reserve(1) after a record became durable = true; want false: the room is the same")
+	}
+	w.Release(100_000 - used - took)
+	if !w.Reserve(100_000 - used - took) {
+		t.Error("Reserve(what is not written) after Release = false; want true")
+	}
+	w.Overdraw(5000)
+	w.Release(5000 + 100)
+	if !w.Reserve(100) || w.Reserve(1) {
+		t.Error("after Overdraw and Release the room differs")
+	}
+}
+
+// Acknowledged segments make room again, also when nobody commits.
+func TestRoomComesBack(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{MaxSize: 64 << 10, SegmentSize: 4096})
+	n := 0
+	for w.Reserve(MaxRecord) {
+		batch := &Batch{}
+		n++
+		w.Release(MaxRecord - batch.Append(event(model.CallEnded, n, n)))
+		commit(t, w, batch)
+	}
+	r := openReader(t, dir)
+	wantTexts(t, "reading", drain(t, r), numbers(1, n))
+	if err := r.Ack(uint64(n)); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "room after Ack", func() bool { return w.Reserve(MaxRecord) })
+}
+
+func TestFreeSpaceLimits(t *testing.T) {
+	for _, test := range []struct {
+		space Space
+		want  int64
+	}{
+		{Space{Total: 100 << 30, Free: 50 << 30}, 45 << 30},
+		{Space{Total: 100 << 20, Free: 50 << 20}, 34 << 20},
+		{Space{Total: 64 << 20, Free: 10 << 20}, -6 << 20},
+	} {
+		w, _ := openTest(t, t.TempDir(), Options{space: func(string) (Space, error) { return test.space, nil }})
+		if got := w.limit.Load(); got != test.want {
+			t.Errorf("limit with %+v = %d; want %d", test.space, got, test.want)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{})
+	commit(t, w, batchOf(1, 9))
+	r := openReader(t, dir)
+	drain(t, r)
+	if err := r.Ack(4); err != nil {
+		t.Fatal(err)
+	}
+	fromWriter, err := w.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromReader, err := r.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := model.JournalStatus{Directory: dir, Segments: 1, Bytes: w.size, FirstSeq: 5, NextSeq: 10}
+	if fromWriter != want || fromReader != want {
+		t.Errorf("Status = %+v and %+v; want %+v", fromWriter, fromReader, want)
+	}
+}
+
+// waitFor waits for a condition that comes by itself.
+func waitFor(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %s within a minute", what)
+		}
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	e, batch := event(model.CallOffered, 1, 1), &Batch{}
+	e.From, e.To = []byte("<sip:15551230001@a.example>;tag=1928301774"), []byte("<sip:15551230002@b.example>")
+	b.ReportAllocs()
+	for b.Loop() {
+		batch.Append(e)
+		if len(batch.frames) > 1<<20 {
+			batch.Reset()
+		}
+	}
+}
+
+// BenchmarkCommit writes 100 records a commit; the figures are for one record.
+func BenchmarkCommit(b *testing.B) {
+	for _, disk := range []string{"disk", "no disk"} {
+		b.Run(disk, func(b *testing.B) {
+			options := Options{}
+			if disk == "no disk" {
+				options.create = func(string) (segmentFile, error) { return &faultyFile{segmentFile: nothing{}}, nil }
+			}
+			w, _ := openTest(b, b.TempDir(), options)
+			batch := batchOf(1, 100)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for n := 0; n < b.N; n += 100 {
+				commit(b, w, batch)
+			}
+		})
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Write(b []byte) (int, error) { return len(b), nil }
+func (nothing) Datasync() error             { return nil }
+func (nothing) Truncate(int64) error        { return nil }
+func (nothing) Close() error                { return nil }
+
+func BenchmarkReserve(b *testing.B) {
+	w, _ := openTest(b, b.TempDir(), Options{})
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if w.Reserve(MaxRecord) {
+				w.Release(MaxRecord)
+			}
+		}
+	})
+}
+
+func BenchmarkRead(b *testing.B) {
+	dir := b.TempDir()
+	w, _ := openTest(b, dir, Options{})
+	batch := &Batch{}
+	for range 1000 {
+		batch.Append(event(model.CallEnded, 1, 1))
+	}
+	for n := 0; n < b.N; n += 1000 {
+		commit(b, w, batch)
+	}
+	r := openReader(b, dir)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for range b.N {
+		if _, ok, err := r.Poll(); !ok || err != nil {
+			b.Fatalf("Poll = %v, %v", ok, err)
+		}
+	}
+}

@@ -1,0 +1,436 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+// Options of Open. The zero value is right but for Box.
+type Options struct {
+	Box         Box
+	MaxSize     int64       // octets of all segments together; 0: the free space is the limit
+	SegmentSize int64       // octets; 0: 8 MiB
+	Report      func(error) // told of each fault as it happens, never two at a time; nil: nobody is
+
+	space  func(dir string) (Space, error)
+	create func(path string) (segmentFile, error)
+}
+
+const (
+	defaultSegmentSize = 8 << 20
+	keepBad            = 16          // .bad files; older ones go
+	upkeepInterval     = time.Second // of asking for free space, and of trying again after a fault
+)
+
+// segmentFile is what the writer does with a segment.
+type segmentFile interface {
+	Write([]byte) (int, error)
+	Datasync() error
+	Truncate(size int64) error
+	Close() error
+}
+
+type osSegment struct{ *os.File }
+
+func (f osSegment) Datasync() error { return datasync(f.File) }
+
+func createSegment(path string) (segmentFile, error) {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return nil, err
+	}
+	return osSegment{f}, nil
+}
+
+// Writer appends to the journal. Reserve, Overdraw and Release may be called
+// from anywhere at any time and never wait; Commit waits for the disk.
+type Writer struct {
+	credits
+	dir     string
+	options Options
+
+	mu      sync.Mutex
+	durable *mark  // last, as published to the reader
+	last    uint64 // number of the last event that is on the disk
+	calls   Calls  // open after it
+	waiting []byte // frames of the events last+1 to next-1
+	next    uint64
+	number  uint32 // of the newest segment
+	segment segmentFile
+	size    int64  // of segment
+	chain   uint32 // end of segment's chain
+	failing error  // why waiting could not be written; nil when the disk is well
+	retryAt time.Time
+
+	stop chan struct{}
+	done sync.WaitGroup
+}
+
+// Recovery is what Open found.
+type Recovery struct {
+	Calls    []OpenCall // offered and not ended
+	Repaired int        // segments whose tail was cut off
+	Cut      int64      // octets cut off and kept in .bad files
+	Aside    int        // segments with a damaged header or of another box, renamed
+}
+
+// Open opens the journal in dir for writing, and makes dir if it is not there.
+// Damage is repaired, reported and no error; neither is a disk that is full or
+// refuses to be written: Reserve then says no until it recovers. ErrInUse
+// means that another writer is alive.
+func Open(dir string, options Options) (*Writer, *Recovery, error) {
+	if options.SegmentSize == 0 {
+		options.SegmentSize = defaultSegmentSize
+	}
+	if options.Report == nil {
+		options.Report = func(error) {}
+	}
+	if options.space == nil {
+		options.space = spaceOf
+	}
+	if options.create == nil {
+		options.create = createSegment
+	}
+	if err := os.MkdirAll(dir, 0o770); err != nil {
+		return nil, nil, fmt.Errorf("open journal: %w", err)
+	}
+	durable, err := openMark(dir, durableName, options.Box)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open journal %s: %w", dir, err)
+	}
+	w := &Writer{dir: dir, options: options, durable: durable, stop: make(chan struct{})}
+	recovery, err := w.recover()
+	if err != nil {
+		durable.close()
+		return nil, nil, fmt.Errorf("open journal %s: %w", dir, err)
+	}
+	w.done.Go(w.upkeep)
+	return w, recovery, nil
+}
+
+// recover finds out what the journal holds, repairs it, and begins a segment.
+func (w *Writer) recover() (*Recovery, error) {
+	recovery := &Recovery{}
+	l, err := list(w.dir)
+	if err != nil {
+		return nil, err
+	}
+	w.number = l.highest
+	segments := w.sortOut(l.segments, recovery)
+	calls, last, read := replay(w.dir, segments, math.MaxUint64)
+	for _, end := range read {
+		w.repair(end, recovery)
+	}
+	w.dropOldBad(l.bad)
+
+	// A disk that lost what it called durable must not make us use a number twice.
+	acknowledged, err := readMark(w.dir, ackName, w.options.Box)
+	if err != nil {
+		return nil, err
+	}
+	w.last = max(last, w.durable.seq, acknowledged)
+	w.calls, w.next = calls, w.last+1
+	recovery.Calls = calls.List()
+	w.publish()
+	w.flush()
+	w.refreshLimit()
+	return recovery, nil
+}
+
+// repair cuts off what follows the valid data of a segment. A segment that
+// cannot be repaired stays as it is: the next one makes the rest void.
+func (w *Writer) repair(end ending, recovery *Recovery) {
+	if end.fault == nil {
+		return
+	}
+	octets, err := cut(w.dir, end.number, end.good)
+	w.options.Report(errors.Join(fmt.Errorf("journal segment %d: %w; cut %d octets off", end.number, end.fault, octets), err))
+	recovery.Repaired++
+	recovery.Cut += octets
+}
+
+// sortOut gives the headers of our segments and renames those that are none.
+func (w *Writer) sortOut(numbers []uint32, recovery *Recovery) (segments []header) {
+	for _, number := range numbers {
+		h, err := headerOf(w.dir, number, w.options.Box)
+		var damage *DamageError
+		switch {
+		case err == nil:
+			segments = append(segments, h)
+			continue
+		case errors.Is(err, ErrForeign):
+			err = errors.Join(err, setAside(w.dir, number, foreignSuffix))
+		case errors.As(err, &damage):
+			err = errors.Join(err, setAside(w.dir, number, badSuffix))
+		case errors.Is(err, os.ErrNotExist): // the reader deleted it
+			continue
+		}
+		recovery.Aside++
+		w.options.Report(fmt.Errorf("journal: not used: %w", err))
+	}
+	return segments
+}
+
+// dropOldBad keeps the number of .bad files bounded.
+func (w *Writer) dropOldBad(bad []string) {
+	for _, name := range bad[:max(0, len(bad)-keepBad)] {
+		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
+			w.options.Report(fmt.Errorf("journal: %w", err))
+		}
+	}
+}
+
+// Commit makes the batches' events last: when it returns nil they are on the
+// disk. Whatever it returns, it has taken them over and the batches can be
+// reset; events that could not be written wait in memory, go before any others
+// and are tried again by every Commit and once a second. Their amount is
+// bounded by what was reserved.
+func (w *Writer) Commit(batches ...*Batch) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	start := len(w.waiting)
+	for _, batch := range batches {
+		w.waiting = append(w.waiting, batch.frames...)
+	}
+	for f, rest := frame(nil), w.waiting[start:]; len(rest) > 0; w.next++ {
+		f, rest = firstFrame(rest)
+		f.setSeq(w.next)
+	}
+	if w.failing != nil && time.Now().Before(w.retryAt) {
+		return w.failing
+	}
+	return w.flush()
+}
+
+// flush writes what waits. After a fault it tries once more on a new segment:
+// what the kernel did with the pages of the old one cannot be known.
+func (w *Writer) flush() error {
+	for faults := 0; len(w.waiting) > 0 || w.segment == nil; {
+		err := w.writeSome()
+		if err == nil {
+			faults = 0
+			continue
+		}
+		w.abandonSegment()
+		if faults++; faults == 2 {
+			return w.fail(err)
+		}
+		w.options.Report(fmt.Errorf("journal: going on in a new segment: %w", err))
+	}
+	if w.failing != nil {
+		w.failing = nil
+		w.refreshLimit()
+	}
+	return nil
+}
+
+// writeSome writes as much of what waits as the segment takes, at least one
+// frame, and publishes it once it is durable.
+func (w *Writer) writeSome() error {
+	// Were the list of open calls longer than a segment, each record would get its own.
+	most := max(w.options.SegmentSize, 2*w.calls.size())
+	if w.segment == nil || w.size >= most {
+		if err := w.roll(); err != nil || len(w.waiting) == 0 {
+			return err
+		}
+	}
+	var events int
+	var octets int64
+	chain := w.chain
+	for rest := w.waiting; len(rest) > 0; events++ {
+		var f frame
+		f, rest = firstFrame(rest)
+		if events > 0 && w.size+octets+int64(len(f)) > most {
+			break
+		}
+		chain = f.link(chain)
+		octets += int64(len(f))
+	}
+	written := w.waiting[:octets]
+	if _, err := w.segment.Write(written); err != nil {
+		return fmt.Errorf("write segment %d: %w", w.number, err)
+	}
+	if err := w.segment.Datasync(); err != nil {
+		return fmt.Errorf("sync segment %d: %w", w.number, err)
+	}
+	w.size, w.chain = w.size+octets, chain
+	w.last += uint64(events)
+	w.publish()
+	w.applyToCalls(written)
+	w.waiting = w.waiting[:copy(w.waiting, w.waiting[octets:])]
+	w.limit.Add(-octets)
+	w.reserved.Add(-octets)
+	return nil
+}
+
+// publish lets the reader have what is durable. A disk that does not take the
+// mark only delays the reader: the next publishing counts.
+func (w *Writer) publish() {
+	if w.durable.seq == w.last {
+		return
+	}
+	if err := w.durable.move(w.last); err != nil {
+		w.options.Report(err)
+	}
+}
+
+func (w *Writer) applyToCalls(frames []byte) {
+	var event model.CallEvent
+	for len(frames) > 0 {
+		var f frame
+		f, frames = firstFrame(frames)
+		if err := event.Decode(f.payload()); err != nil {
+			panic(err) // Batch.Append encoded it
+		}
+		w.calls.Apply(&event)
+	}
+}
+
+// roll begins a new segment with the list of open calls. The old one is
+// complete and durable: every write was synced.
+func (w *Writer) roll() error {
+	w.closeSegment()
+	w.number++
+	path := filepath.Join(w.dir, segmentName(w.number))
+	now := time.Now()
+	head := header{box: w.options.Box, number: w.number, firstSeq: w.last + 1, created: now}
+	b := head.appendTo(make([]byte, 0, headerSize+w.calls.size()))
+	_, chain, err := decodeHeader(b)
+	if err != nil {
+		panic(err) // we just encoded it
+	}
+	b, chain = w.calls.appendTo(b, w.last, chain, now)
+	file, err := w.options.create(path)
+	if err != nil {
+		return fmt.Errorf("begin a segment: %w", err)
+	}
+	_, err = file.Write(b)
+	if err == nil {
+		err = file.Datasync()
+	}
+	if err == nil {
+		err = syncDir(w.dir)
+	}
+	if err != nil {
+		return fmt.Errorf("begin a segment: %w", errors.Join(err, file.Close(), os.Remove(path)))
+	}
+	w.segment, w.size, w.chain = file, int64(len(b)), chain
+	w.limit.Add(-w.size)
+	return nil
+}
+
+func (w *Writer) closeSegment() {
+	if w.segment == nil {
+		return
+	}
+	if err := w.segment.Close(); err != nil {
+		w.options.Report(fmt.Errorf("close segment %d: %w", w.number, err))
+	}
+	w.segment = nil
+}
+
+// abandonSegment gives a segment up after a fault. Cutting off what is not
+// durable only saves space: the next segment makes it void.
+func (w *Writer) abandonSegment() {
+	if w.segment == nil {
+		return
+	}
+	if err := w.segment.Truncate(w.size); err != nil {
+		w.options.Report(fmt.Errorf("cut segment %d after a fault: %w", w.number, err))
+	}
+	w.closeSegment()
+}
+
+// fail notes that the disk does not take what waits.
+func (w *Writer) fail(err error) error {
+	err = fmt.Errorf("journal: %d octets of events wait in memory: %w", len(w.waiting), err)
+	if w.failing == nil {
+		w.options.Report(err)
+	}
+	w.failing, w.retryAt = err, time.Now().Add(upkeepInterval)
+	w.limit.Store(math.MinInt64 / 2)
+	return err
+}
+
+// upkeep asks for free space and tries failed writes again until Close.
+func (w *Writer) upkeep() {
+	ticker := time.NewTicker(upkeepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-w.stop:
+			return
+		case <-ticker.C:
+		}
+		w.mu.Lock()
+		if w.failing != nil {
+			w.flush() // reported by fail if it is news
+		} else {
+			w.publish()
+			w.refreshLimit()
+		}
+		w.mu.Unlock()
+	}
+}
+
+// refreshLimit sets the room that is left: what the reader deleted and what
+// others wrote to the disk shows here.
+func (w *Writer) refreshLimit() {
+	if w.failing != nil {
+		return
+	}
+	space, err := w.options.space(w.dir)
+	if err != nil {
+		w.options.Report(err)
+		return
+	}
+	room := space.Free - space.minFree()
+	if w.options.MaxSize > 0 {
+		l, err := list(w.dir)
+		if err != nil {
+			w.options.Report(err)
+			return
+		}
+		room = min(room, w.options.MaxSize-sizes(w.dir, l.segments))
+	}
+	w.limit.Store(room)
+}
+
+// Status says how full the journal is.
+func (w *Writer) Status() (model.JournalStatus, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return status(w.dir, w.options.Box, w.last)
+}
+
+func status(dir string, box Box, durable uint64) (model.JournalStatus, error) {
+	l, err := list(dir)
+	acknowledged, ackErr := readMark(dir, ackName, box)
+	return model.JournalStatus{
+		Directory: dir,
+		Segments:  len(l.segments),
+		Bytes:     sizes(dir, l.segments),
+		FirstSeq:  acknowledged + 1,
+		NextSeq:   durable + 1,
+		Repaired:  len(l.bad),
+	}, errors.Join(err, ackErr)
+}
+
+// Close writes what waits and closes the journal. Its error says what is lost.
+func (w *Writer) Close() error {
+	close(w.stop)
+	w.done.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.flush()
+	w.closeSegment()
+	w.limit.Store(math.MinInt64 / 2)
+	return errors.Join(err, w.durable.close())
+}
