@@ -27,3 +27,10 @@ func (g *Grant) At(boottime time.Duration) Allowance {
 	}
 	return g.Now
 }
+
+// Rules that refuse a call, as they stand in events and counters.
+const (
+	RuleLicence = "licence"         // the grant allows no calls, or there is none
+	RuleCPS     = "cps"             // more calls a second than the grant allows
+	RuleCredits = "billing-credits" // no room for the call's events on the way to the record keeper
+)

@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // BuildInfo says what image this is. The image carries it as
 // /etc/causeway/build.json.
@@ -50,12 +54,12 @@ type ServiceStatus struct {
 // ProxyStatus is the proxy's report (method proxy.status). Counters count
 // since the process started.
 type ProxyStatus struct {
-	Revision    string           `json:"revision"` // first 12 hex digits of the SHA-256 of the revision text
-	Grant       Grant            `json:"grant"`
-	Listens     []string         `json:"listens"` // "lan1 udp 192.168.42.1:5060"
-	OpenCalls   int              `json:"open_calls"`
-	Transaction int              `json:"transactions"`
-	Counters    map[string]int64 `json:"counters"`
+	Revision     string           `json:"revision"` // first 12 hex digits of the SHA-256 of the revision text
+	Grant        Grant            `json:"grant"`
+	Listens      []string         `json:"listens"` // "lan1 udp 192.168.42.1:5060"
+	OpenCalls    int              `json:"open_calls"`
+	Transactions int              `json:"transactions"`
+	Counters     map[string]int64 `json:"counters"`
 }
 
 // BillingStatus is billing's report (method billing.status).
@@ -94,3 +98,27 @@ type InterfaceStatus struct {
 	Address string `json:"address"`
 	Problem string `json:"problem"` // difference between desired and actual, empty if none
 }
+
+// The user each process runs as, and the groups they share.
+const (
+	UIDProxy   = 101
+	UIDBilling = 102
+	UIDControl = 103
+	UIDConsole = 104
+
+	GIDCauseway = 100 // all processes: the sockets of link
+	GIDJournal  = 110 // proxy and billing: the journal
+)
+
+// RevisionID names the text of a configuration: the first 12 hex digits of its
+// SHA-256, empty for no text.
+func RevisionID(text string) string {
+	if text == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:6])
+}
+
+// SerialFile holds the serial number of the box, made at first boot by init.
+const SerialFile = "/run/init/serial"

@@ -99,7 +99,7 @@ func headerOf(name []byte) HeaderID {
 		return HeaderOther
 	}
 	for _, known := range headersByLength[len(name)] {
-		if equalFold(name, known.lower) {
+		if name[0]|0x20 == known.lower[0] && equalFold(name, known.lower) {
 			return known.id
 		}
 	}

@@ -48,9 +48,13 @@ func scanComma(raw []byte, at, end int) (next int, err error) {
 	return next, nil
 }
 
-// setOnce notes the value of a parameter that may be given only once.
+// setOnce notes the value of a parameter that must have one and may be given
+// only once.
 func setOnce(target *Span, value Span) error {
-	if !target.Empty() {
+	switch {
+	case value.Empty():
+		return errParameter
+	case !target.Empty():
 		return errRepeated
 	}
 	*target = value

@@ -109,7 +109,7 @@ func (m *Message) parseRequestLine(end int) bool {
 
 // parseHeader reads all header fields and gives the offset of the body.
 func (m *Message) parseHeader(at int) (body int, err error) {
-	lines := 1 // that end with CRLF, the start line included
+	lines, closed := 1, 1 // lines, and those that end with CRLF; the start line has its own blame
 	for {
 		if at == len(m.Raw) {
 			m.blame("Header", errNoEmptyLine)
@@ -118,6 +118,7 @@ func (m *Message) parseHeader(at int) (body int, err error) {
 		if m.Raw[at] == '\r' && at+1 < len(m.Raw) && m.Raw[at+1] == '\n' {
 			at += 2
 			lines++
+			closed++
 			break
 		}
 		start := at
@@ -127,6 +128,9 @@ func (m *Message) parseHeader(at int) (body int, err error) {
 				at = len(m.Raw)
 				m.blame("Header", errNoEmptyLine)
 				break
+			}
+			if end > 0 && m.Raw[at+end-1] == '\r' {
+				closed++
 			}
 			at += end + 1
 			lines++
@@ -139,9 +143,7 @@ func (m *Message) parseHeader(at int) (body int, err error) {
 		}
 		m.parseField(start, at)
 	}
-	// As many CR as lines, and as many CRLF as lines: no CR and no LF is bare.
-	head := m.Raw[:at]
-	if bytes.Count(head, []byte("\r")) != lines || bytes.Count(head, []byte("\r\n")) != lines {
+	if closed != lines || bytes.Count(m.Raw[:at], []byte("\r")) != lines { // else no CR and no LF is bare
 		m.blame("Header", errLineEnd)
 	}
 	return at, nil

@@ -63,6 +63,8 @@ func TestValidate(t *testing.T) {
 		{";rport\r\n", ";rport,\r\n", "400 Bad Via: empty"},
 		{";rport\r\n", ";rport, x\r\n", "400 Bad Via: no sent-protocol"},
 		{";rport\r\n", ";rport;branch=other\r\n", "400 Bad Via: given more than once"},
+		{";rport\r\n", ";rport;received\r\n", "400 Bad Via: parameter expected"},
+		{";tag=8f1c2d3e", ";tag", "400 Bad From: parameter expected"},
 		{";rport\r\n", ";rport=1;rport\r\n", "400 Bad Via: given more than once"},
 		{";rport\r\n", ";rport x\r\n", "400 Bad Via: separator expected"},
 		{"192.0.2.1:5066;", "192.0.2.1:66000;", "400 Bad Via: port not in 1 to 65535"},

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"causeway/appliance/grammar"
+	"causeway/appliance/proxy"
+)
+
+// parseFlags reads a process's flags; it takes no other arguments.
+func parseFlags(name string, args []string, declare func(*flag.FlagSet)) error {
+	set := flag.NewFlagSet("appliance "+name, flag.ContinueOnError)
+	declare(set)
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("%s: unexpected argument %q", name, set.Arg(0))
+	}
+	return nil
+}
+
+// logger writes text lines without a time: init's ring and the kernel log have
+// their own.
+func logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+func runProxy(ctx context.Context, args []string) error {
+	options := proxy.Options{Parse: grammar.All().Parse, Log: logger()}
+	if err := parseFlags("proxy", args, options.Flags); err != nil {
+		return err
+	}
+	return proxy.Main(ctx, options)
+}
+
+func runCheck(_ context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("check: which file?")
+	}
+	text, err := os.ReadFile(args[0])
+	if err != nil {
+		return err
+	}
+	if _, err := grammar.All().Parse(string(text)); err != nil {
+		return fmt.Errorf("%s: %w", args[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,199 @@
+// Package proxy is the data-plane process: the SIP core (sip), who may call
+// (admission) and the journal that call events go to, wired together.
+//
+// In come a revision and a grant from control over link, both kept in the run
+// directory, so that after a crash the process is back within a moment without
+// asking anyone. Out go calls, their events in the journal, and proxy.status.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"runtime/pprof"
+	"sync"
+
+	"causeway/appliance/admission"
+	"causeway/appliance/billing/journal"
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+	"causeway/appliance/sip"
+)
+
+// Options are what the process is started with.
+type Options struct {
+	// Config is a configuration file to run with on a plain host: without
+	// control, with a grant of its own. Empty on the box.
+	Config  string
+	Run     string // directory of the sockets and of what survives a crash
+	Journal string // directory of the journal; empty records no call events
+	Key     string // file of the key that signs call keys
+	Serial  string // file of the box's serial number, which marks its journal
+	Profile string // file for a CPU profile, for default.pgo
+	// Parse reads a revision with the grammar of the appliance.
+	Parse func(text string) (*model.Config, error)
+	Log   *slog.Logger
+}
+
+// Flags declares the options on a flag set, with the box's own values as
+// defaults.
+func (o *Options) Flags(set *flag.FlagSet) {
+	set.StringVar(&o.Config, "config", "", "run with this configuration `file` and without control")
+	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of sockets and of what survives a crash")
+	set.StringVar(&o.Journal, "journal", "/harddisk/billcache", "`directory` of the call event journal; empty records no events")
+	set.StringVar(&o.Key, "key", "/bootflash/proxy/call.key", "`file` of the key that signs call keys, made if it is not there")
+	set.StringVar(&o.Serial, "serial", model.SerialFile, "`file` of the box's serial number")
+	set.StringVar(&o.Profile, "cpuprofile", "", "write a CPU profile to this `file`")
+}
+
+// process is the running whole.
+type process struct {
+	options Options
+	gate    admission.Gate
+	core    *sip.Proxy
+	journal *journal.Writer // nil when no events are recorded
+
+	mu       sync.Mutex // guards the revision
+	prepared string
+	revision string
+}
+
+// Main runs the process until ctx ends.
+func Main(ctx context.Context, o Options) error {
+	// Garbage is only what transactions leave; memory is there for fewer
+	// collections. A spare processor lets a reader come back from its system
+	// call while another goroutine runs.
+	debug.SetGCPercent(300)
+	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
+	if o.Profile != "" {
+		stop, err := profile(o.Profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	p := &process{options: o}
+	if err := p.open(); err != nil {
+		return err
+	}
+	return p.run(ctx)
+}
+
+// open makes the parts.
+func (p *process) open() error {
+	key, err := loadKey(p.options.Key)
+	if err != nil {
+		return err
+	}
+	options := sip.Options{Admission: &p.gate, Key: key, Log: p.options.Log}
+	var recovery *journal.Recovery
+	if p.options.Journal != "" {
+		serial, err := readSerial(p.options.Serial)
+		if err != nil {
+			return err
+		}
+		report := func(err error) { p.options.Log.Error("journal", "error", err) }
+		if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: journal.BoxOf(serial), Report: report}); err != nil {
+			return err
+		}
+		options.Ledger = ledger{p.journal}
+	}
+	if p.core, err = sip.New(options); err != nil {
+		return err
+	}
+	if recovery != nil {
+		p.restore(recovery)
+	}
+	return nil
+}
+
+// restore takes over the calls that an earlier life of the process left open.
+func (p *process) restore(r *journal.Recovery) {
+	open := make([]model.CallKey, len(r.Calls))
+	for i, call := range r.Calls {
+		open[i] = call.Key
+	}
+	p.core.Restore(open)
+	p.options.Log.Info("journal opened", "open_calls", len(open), "repaired", r.Repaired, "cut_octets", r.Cut, "set_aside", r.Aside)
+}
+
+// run works until ctx ends, and then sees the last events to the disk.
+func (p *process) run(ctx context.Context) error {
+	if p.options.Config != "" {
+		if err := p.standAlone(); err != nil {
+			return err
+		}
+	} else {
+		p.recall()
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	start := func(part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	start(p.core.Run)
+	start(p.serve)
+	if p.journal != nil {
+		start(p.recordEvents)
+	}
+	parts.Wait()
+	if p.journal != nil {
+		if err := errors.Join(p.commitEvents(), p.journal.Close()); err != nil {
+			return err
+		}
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// standAlone takes the configuration from a file and grants itself all calls.
+func (p *process) standAlone() error {
+	text, err := os.ReadFile(p.options.Config)
+	if err != nil {
+		return err
+	}
+	if err := p.prepare(string(text)); err != nil {
+		return fmt.Errorf("%s: %w", p.options.Config, err)
+	}
+	if err := p.switchOver(); err != nil {
+		return err
+	}
+	return p.gate.SetGrant(model.Grant{Now: model.Allowance{Calls: true}})
+}
+
+// serve answers the other processes.
+func (p *process) serve(ctx context.Context) error {
+	return link.Serve(ctx, link.Socket(p.options.Run, "proxy"), p.methods())
+}
+
+func profile(path string) (stop func(), err error) {
+	file, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return nil, fmt.Errorf("profile to %s: %w", path, err)
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		file.Close()
+	}, nil
+}
+
+// stateFile is the path of something that survives a crash.
+func (p *process) stateFile(name string) string {
+	return filepath.Join(p.options.Run, "proxy", name)
+}

@@ -1,0 +1,124 @@
+package sip
+
+import (
+	"fmt"
+	"net/netip"
+
+	"causeway/appliance/model"
+)
+
+// listenPoint is one address the proxy listens on, with what it writes into
+// messages that leave from there.
+type listenPoint struct {
+	address netip.AddrPort
+	network *network
+	sockets []*socket // one for every reader
+
+	via         []byte // "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK"
+	recordRoute []byte // "Record-Route: <sip:192.0.2.1:5060;lr;cw="
+	text        []byte // "192.0.2.1:5060"
+}
+
+// network is one sip network: listen points treated alike, and where its new
+// requests go.
+type network struct {
+	name    string
+	listens []*listenPoint
+	nextHop netip.AddrPort
+	out     *network
+}
+
+// listenFor gives the listen point that reaches address, or nil: one of the
+// same address family.
+func (n *network) listenFor(address netip.AddrPort) *listenPoint {
+	for _, l := range n.listens {
+		if l.address.Addr().Is4() == address.Addr().Is4() {
+			return l
+		}
+	}
+	return nil
+}
+
+// snapshot is one configuration, never changed once it is in use.
+type snapshot struct {
+	networks map[string]*network
+	own      map[netip.AddrPort]*listenPoint
+}
+
+// newSnapshot lays out the networks of c. Sockets are taken from old where it
+// listens on the same address, else bound; on an error those bound are closed.
+func newSnapshot(c *model.SIP, old *snapshot, readers int) (*snapshot, error) {
+	s := &snapshot{networks: make(map[string]*network), own: make(map[netip.AddrPort]*listenPoint)}
+	for _, n := range c.Networks {
+		s.networks[n.Name] = &network{name: n.Name, nextHop: n.NextHop.Address}
+	}
+	for _, n := range c.Networks {
+		if !n.NextHop.Address.IsValid() {
+			continue
+		}
+		out, found := s.networks[n.NextHop.Network]
+		if !found {
+			return nil, fmt.Errorf("sip network %s: next hop: there is no network %q", n.Name, n.NextHop.Network)
+		}
+		s.networks[n.Name].out = out
+	}
+	for _, n := range c.Networks {
+		for _, listen := range n.Listens {
+			if err := s.listen(s.networks[n.Name], listen.Address, old, readers); err != nil {
+				s.closeNew(old)
+				return nil, fmt.Errorf("sip network %s: %w", n.Name, err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, readers int) error {
+	if !address.IsValid() || address.Addr().IsUnspecified() {
+		return fmt.Errorf("listen udp %s: an address of the box itself is needed, it stands in Via and Record-Route", address)
+	}
+	if s.own[address] != nil {
+		return fmt.Errorf("listen udp %s: already listened on", address)
+	}
+	l := &listenPoint{
+		address:     address,
+		network:     n,
+		text:        []byte(address.String()),
+		via:         []byte("Via: SIP/2.0/UDP " + address.String() + ";branch=" + branchCookie),
+		recordRoute: []byte("Record-Route: <sip:" + address.String() + ";lr;cw="),
+	}
+	s.own[address] = l
+	n.listens = append(n.listens, l)
+	if old != nil && old.own[address] != nil {
+		l.sockets = old.own[address].sockets
+		return nil
+	}
+	for range readers {
+		socket, err := bindSocket(address)
+		if err != nil {
+			return err
+		}
+		l.sockets = append(l.sockets, socket)
+	}
+	return nil
+}
+
+// closeNew closes the sockets that old does not share.
+func (s *snapshot) closeNew(old *snapshot) {
+	for _, l := range s.dropped(old) {
+		for _, socket := range l.sockets {
+			socket.close()
+		}
+	}
+}
+
+// dropped gives the listen points of s whose address next does not have.
+func (s *snapshot) dropped(next *snapshot) []*listenPoint {
+	var gone []*listenPoint
+	for address, l := range s.own {
+		if next == nil || next.own[address] == nil {
+			gone = append(gone, l)
+		}
+	}
+	return gone
+}

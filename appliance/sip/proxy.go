@@ -1,0 +1,379 @@
+package sip
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"causeway/appliance/model"
+	"causeway/appliance/sip/message"
+)
+
+// Admission says whether one more call may be set up. It is asked once for
+// each valid initial INVITE, retransmissions excluded (decisions: what a call
+// is), by many threads at once.
+type Admission interface {
+	// Admit counts the call and gives the rule that refuses it, or "".
+	Admit() (rule string)
+	// Ready says whether calls may be set up at all: whether an OPTIONS to
+	// the box is answered 200.
+	Ready() bool
+}
+
+// Ledger is the way of call events to the record keeper, with the room they
+// take there in octets. Nothing that was reserved can fail to be written.
+type Ledger interface {
+	// Most is what an event of this kind takes at most.
+	Most(kind model.CallEventKind) int64
+	Reserve(octets int64) bool
+	// Overdraw reserves without asking.
+	Overdraw(octets int64)
+	Release(octets int64)
+	NewBatch() EventBatch
+}
+
+// EventBatch collects events until they are committed.
+type EventBatch interface {
+	// Append adds a copy of the event and gives the room it takes.
+	Append(e *model.CallEvent) (octets int64)
+	Empty() bool
+}
+
+// Options are what a Proxy is made of.
+type Options struct {
+	Admission Admission
+	// Ledger is where room for call events is reserved; nil records no events.
+	Ledger Ledger
+	// Key signs the call keys in Record-Route, at least 16 octets. Who has the
+	// same key understands the dialogs of an earlier life of the process.
+	Key []byte
+	// Readers is the number of threads that read each listen point; the
+	// number of processors when 0.
+	Readers int
+	Timers  Timers
+	Log     *slog.Logger
+}
+
+// Proxy is a transaction-stateful SIP proxy. Make it with New, give it its
+// networks with Prepare and Switch, and let Run own its threads.
+type Proxy struct {
+	options Options
+	timers  Timers
+	seed    maphash.Seed
+	start   time.Time
+	config  atomic.Pointer[snapshot]
+	shards  [shardCount]shard
+
+	setupRoom, endRoom int64 // octets of the ledger
+
+	mu       sync.Mutex // guards what follows: only commits and Run take it
+	prepared *snapshot
+	readers  map[*socket]bool
+	running  sync.WaitGroup
+	ctx      context.Context
+
+	restoredMu sync.Mutex
+	restored   map[model.CallKey]struct{} // open calls of an earlier life that no BYE has come for
+
+	idle       atomic.Bool // the timer loop found no timer armed and waits
+	wakeTimers chan struct{}
+	events     atomic.Bool // a shard has events that CollectEvents has not seen
+	wakeEvents chan struct{}
+
+	stopping   atomic.Bool
+	keepAlives atomic.Int64
+	garbage    atomic.Int64 // datagrams that are no SIP message
+	unsendable atomic.Int64 // datagrams the kernel refused
+}
+
+// New makes a proxy that listens nowhere yet.
+func New(o Options) (*Proxy, error) {
+	if o.Admission == nil {
+		return nil, errors.New("new SIP proxy: no admission")
+	}
+	if len(o.Key) < 16 {
+		return nil, fmt.Errorf("new SIP proxy: the call key's signing key has %d octets, at least 16 are needed", len(o.Key))
+	}
+	if o.Readers == 0 {
+		o.Readers = runtime.NumCPU()
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	p := &Proxy{
+		options:    o,
+		timers:     o.Timers.withDefaults(),
+		seed:       maphash.MakeSeed(),
+		start:      time.Now(),
+		readers:    make(map[*socket]bool),
+		wakeTimers: make(chan struct{}, 1),
+		wakeEvents: make(chan struct{}, 1),
+	}
+	for i := range p.shards {
+		p.shards[i].init()
+		if o.Ledger != nil {
+			p.shards[i].events, p.shards[i].spare = o.Ledger.NewBatch(), o.Ledger.NewBatch()
+		}
+	}
+	if o.Ledger != nil {
+		p.setupRoom, p.endRoom = room(o.Ledger, setupEvents), room(o.Ledger, endEvents)
+	}
+	p.config.Store(&snapshot{})
+	return p, nil
+}
+
+// now is the proxy's clock: monotonic time since it was made.
+func (p *Proxy) now() time.Duration { return time.Since(p.start) }
+
+// shardOf gives the shard of a call.
+func (p *Proxy) shardOf(callID []byte) *shard {
+	return &p.shards[maphash.Bytes(p.seed, callID)%shardCount]
+}
+
+// Prepare checks c and binds what it adds, changing nothing that runs. The
+// next Switch puts it in force; another Prepare forgets it.
+func (p *Proxy) Prepare(c *model.SIP) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget()
+	next, err := newSnapshot(c, p.config.Load(), p.options.Readers)
+	if err != nil {
+		return err
+	}
+	p.prepared = next
+	return nil
+}
+
+// forget gives up what was prepared and not switched to.
+func (p *Proxy) forget() {
+	if p.prepared != nil {
+		p.prepared.closeNew(p.config.Load())
+		p.prepared = nil
+	}
+}
+
+// Switch puts the prepared configuration in force. Transactions that run end
+// where they began; listen points that are gone stop reading at once and keep
+// their socket until every transaction on it must be over.
+func (p *Proxy) Switch() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.prepared == nil {
+		return errors.New("switch: no configuration is prepared")
+	}
+	old, next := p.config.Load(), p.prepared
+	p.prepared = nil
+	p.config.Store(next)
+	for _, gone := range old.dropped(next) {
+		p.retire(gone)
+	}
+	p.startReaders()
+	return nil
+}
+
+// retire stops reading a listen point and closes it when the longest
+// transaction is over.
+func (p *Proxy) retire(l *listenPoint) {
+	for _, s := range l.sockets {
+		s.stopReading()
+		delete(p.readers, s)
+		time.AfterFunc(p.timers.C+2*p.timers.timeout(), s.close)
+	}
+}
+
+// Run works until ctx ends, then closes the sockets.
+func (p *Proxy) Run(ctx context.Context) error {
+	p.mu.Lock()
+	p.ctx = ctx
+	p.startReaders()
+	p.mu.Unlock()
+
+	p.runTimers(ctx)
+
+	p.mu.Lock()
+	p.ctx = nil
+	p.stopping.Store(true)
+	for s := range p.readers {
+		s.stopReading()
+	}
+	p.mu.Unlock()
+	p.running.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget()
+	for s := range p.readers {
+		s.close()
+	}
+	clear(p.readers)
+	return nil
+}
+
+// startReaders starts a reader on every socket of the snapshot that has none.
+func (p *Proxy) startReaders() {
+	if p.ctx == nil {
+		return
+	}
+	for _, l := range p.config.Load().own {
+		for i, s := range l.sockets {
+			if p.readers[s] {
+				continue
+			}
+			p.readers[s] = true
+			p.running.Go(func() { p.read(l.address, s, i) })
+		}
+	}
+}
+
+// read is one reader's life: batches from one socket, each message run to
+// completion on this thread.
+func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
+	runtime.LockOSThread() // it sits in a blocking system call most of the time
+	defer runtime.UnlockOSThread()
+	in, w := newInbox(), p.newWorker(reader)
+	for s.fd.Load() >= 0 {
+		n, err := in.receive(s)
+		if err != nil {
+			p.options.Log.Error("reading a listen point failed", "listen", address, "error", err)
+			return
+		}
+		// The listen point of this address may be another one since the last commit.
+		at := p.config.Load().own[address]
+		if at == nil {
+			return
+		}
+		w.now = p.now()
+		for i := range n {
+			if payload, from, ok := in.datagram(i); ok && len(payload) > 0 {
+				w.receive(at, from, payload)
+			}
+		}
+		w.out.flush()
+		if w.out.failed > 0 {
+			p.unsendable.Add(w.out.failed)
+			w.out.failed = 0
+		}
+		if p.stopping.Load() {
+			return
+		}
+	}
+}
+
+// runTimers fires timers until ctx ends. It sleeps while no timer is armed.
+func (p *Proxy) runTimers(ctx context.Context) {
+	w := p.newWorker(0)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if p.fireTimers(w) > 0 {
+			continue
+		}
+		p.idle.Store(true)
+		if p.fireTimers(w) == 0 { // none was armed before idle was seen
+			ticker.Stop()
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.wakeTimers:
+			}
+			ticker.Reset(tick)
+		}
+		p.idle.Store(false)
+	}
+}
+
+// fireTimers runs what is due and gives how many timers stay armed.
+func (p *Proxy) fireTimers(w *worker) (armed int) {
+	w.now = p.now()
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		s.wheel.run(w, s, w.now)
+		armed += s.wheel.armed
+		s.mu.Unlock()
+	}
+	w.out.flush()
+	return armed
+}
+
+// notify wakes who waits on c, if anybody.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// worker is one thread at work, a reader or the timer loop, with the memory it
+// uses again for each message. It handles one message at a time.
+type worker struct {
+	p      *Proxy
+	reader int // which of a listen point's sockets it sends from
+	out    *outbox
+	signer *signer
+	now    time.Duration
+
+	msg      message.Message // what came in
+	kept     message.Message // a request we sent, read again
+	at       *listenPoint    // where the message came in
+	from     netip.AddrPort
+	replyTo  netip.AddrPort // where its answers go
+	viaEdits []message.Edit // what its topmost Via lacks: received and rport
+	edits    []message.Edit
+	scratch  []byte // texts made for this message
+	random   [256]byte
+	unused   int // octets of random not handed out yet
+}
+
+func (p *Proxy) newWorker(reader int) *worker {
+	return &worker{p: p, reader: reader, out: newOutbox(), signer: newSigner(p.options.Key)}
+}
+
+// socket is the socket this worker sends from at a listen point.
+func (w *worker) socket(l *listenPoint) *socket { return l.sockets[w.reader%len(l.sockets)] }
+
+// randomBytes fills b with cryptographically random octets.
+func (w *worker) randomBytes(b []byte) {
+	if w.unused < len(b) {
+		rand.Read(w.random[:]) // never fails (crypto/rand)
+		w.unused = len(w.random)
+	}
+	copy(b, w.random[len(w.random)-w.unused:])
+	w.unused -= len(b)
+}
+
+// receive handles one datagram.
+func (w *worker) receive(at *listenPoint, from netip.AddrPort, datagram []byte) {
+	w.at, w.from = at, from
+	if err := w.msg.Parse(datagram); err != nil {
+		if errors.Is(err, message.ErrKeepAlive) {
+			w.p.keepAlives.Add(1)
+		} else {
+			w.p.garbage.Add(1)
+		}
+		return
+	}
+	s := w.p.shardOf(w.msg.Get(w.msg.CallID))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w.msg.IsResponse {
+		w.response(s)
+	} else {
+		w.request(s)
+	}
+	if s.wheel.armed > 0 && w.p.idle.Load() {
+		notify(w.p.wakeTimers)
+	}
+}

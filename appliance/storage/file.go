@@ -1,0 +1,58 @@
+// Package storage is bootflash:, harddisk: and usb0:, and the way state is kept
+// on them so that a power cut at any moment leaves the old file or the new one,
+// whole.
+package storage
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile puts a whole file in the place of path: a temporary file beside it
+// is written and flushed, renamed, and the directory flushed. When it returns
+// nil the new content survives a power cut; on an error the old file is there
+// as it was.
+func WriteFile(path string, content []byte, mode os.FileMode) error {
+	dir := filepath.Dir(path)
+	temporary, err := os.CreateTemp(dir, filepath.Base(path)+".new-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(temporary.Name()) // after the rename there is nothing to remove
+	if err := fill(temporary, content, mode); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(temporary.Name(), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return SyncDir(dir)
+}
+
+// fill writes, flushes and closes file.
+func fill(file *os.File, content []byte, mode os.FileMode) error {
+	defer file.Close()
+	if _, err := file.Write(content); err != nil {
+		return err
+	}
+	if err := file.Chmod(mode); err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// SyncDir makes what was created, renamed or removed in dir last.
+func SyncDir(dir string) error {
+	directory, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("flush directory %s: %w", dir, err)
+	}
+	defer directory.Close()
+	if err := directory.Sync(); err != nil {
+		return fmt.Errorf("flush directory %s: %w", dir, err)
+	}
+	return nil
+}
