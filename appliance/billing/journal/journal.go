@@ -66,6 +66,11 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("damaged at octet %d: %s", e.Offset, e.Reason)
 }
 
+func isDamage(err error) bool {
+	var damage *DamageError
+	return errors.As(err, &damage)
+}
+
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 const (

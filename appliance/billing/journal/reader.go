@@ -98,7 +98,6 @@ func (r *Reader) Poll() (record Record, ok bool, err error) {
 			}
 		}
 		f, err := r.segment.next()
-		var damage *DamageError
 		switch {
 		case err == nil && (f.kind() != recordEvent || f.seq() <= r.last):
 			continue
@@ -106,11 +105,12 @@ func (r *Reader) Poll() (record Record, ok bool, err error) {
 			r.Lost += f.seq() - r.last - 1
 			r.last = f.seq()
 			return Record{Seq: f.seq(), Payload: f.payload()}, true, nil
-		case err != nil && err != io.EOF && !errors.As(err, &damage):
+		case err != nil && err != io.EOF && !isDamage(err):
 			return Record{}, false, err
 		case r.void == math.MaxUint64 && r.segment.last >= r.durable:
 			return Record{}, false, nil // begun, nothing in it yet
 		case r.void == math.MaxUint64:
+			r.void = 0 // look again next time
 			return Record{}, false, fmt.Errorf("journal segment %d: record %d is missing: %w", r.number, r.last+1, err)
 		}
 		if r.last+1 < r.void {
@@ -166,11 +166,10 @@ func (r *Reader) following() (header, error) {
 	}
 	for _, number := range l.after(r.number) {
 		h, err := headerOf(r.dir, number, r.box)
-		var damage *DamageError
 		switch {
 		case err == nil:
 			return h, nil
-		case !errors.Is(err, ErrForeign) && !errors.Is(err, os.ErrNotExist) && !errors.As(err, &damage):
+		case !errors.Is(err, ErrForeign) && !errors.Is(err, os.ErrNotExist) && !isDamage(err):
 			return header{}, err
 		}
 	}

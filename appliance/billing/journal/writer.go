@@ -160,14 +160,13 @@ func (w *Writer) repair(end ending, recovery *Recovery) {
 func (w *Writer) sortOut(numbers []uint32, recovery *Recovery) (segments []header) {
 	for _, number := range numbers {
 		h, err := headerOf(w.dir, number, w.options.Box)
-		var damage *DamageError
 		switch {
 		case err == nil:
 			segments = append(segments, h)
 			continue
 		case errors.Is(err, ErrForeign):
 			err = errors.Join(err, setAside(w.dir, number, foreignSuffix))
-		case errors.As(err, &damage):
+		case isDamage(err):
 			err = errors.Join(err, setAside(w.dir, number, badSuffix))
 		case errors.Is(err, os.ErrNotExist): // the reader deleted it
 			continue
