@@ -1,0 +1,89 @@
+// Package lab is the world around a box under test: a network on each of its
+// two sides, SIP peers in them that nobody of us wrote (SIPp), and a prober
+// that sends raw datagrams. Everything is in network namespaces of its own,
+// so labs do not meet each other nor the host's network.
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+)
+
+// The addresses of the lab: the box has its built-in configuration, and each
+// LAN has one host.
+var (
+	BoxLAN1  = netip.MustParseAddrPort("192.168.42.1:5060")
+	BoxLAN2  = netip.MustParseAddrPort("192.168.43.1:5060")
+	PeerLAN1 = netip.MustParseAddr("192.168.42.2")
+	PeerLAN2 = netip.MustParseAddr("192.168.43.2")
+)
+
+// maskBits is the size of both LANs.
+const maskBits = 24
+
+// Lab is the two LANs of one box.
+type Lab struct {
+	LAN1, LAN2 *Namespace
+	box        *Namespace // where a box without a machine lives; nil with QEMU
+	taps       []*os.File
+}
+
+// New makes a lab without a box.
+func New() (*Lab, error) {
+	l := &Lab{}
+	var err1, err2 error
+	l.LAN1, err1 = NewNamespace()
+	l.LAN2, err2 = NewNamespace()
+	if err := errors.Join(err1, err2); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Taps gives the lab's ends of the cables of LAN1 and LAN2 for the network
+// cards of a machine. They are closed with the lab.
+func (l *Lab) Taps() (lan1, lan2 *os.File, err error) {
+	if lan1, err = l.LAN1.OpenTap("lan1", netip.PrefixFrom(PeerLAN1, maskBits)); err != nil {
+		return nil, nil, err
+	}
+	l.taps = append(l.taps, lan1)
+	if lan2, err = l.LAN2.OpenTap("lan2", netip.PrefixFrom(PeerLAN2, maskBits)); err != nil {
+		return nil, nil, err
+	}
+	l.taps = append(l.taps, lan2)
+	return lan1, lan2, nil
+}
+
+// Box gives a namespace with the box's addresses, cabled to both LANs, for a
+// proxy that runs on this host.
+func (l *Lab) Box() (*Namespace, error) {
+	box, err := NewNamespace()
+	if err != nil {
+		return nil, err
+	}
+	l.box = box
+	err = errors.Join(
+		Connect(box, "lan1", netip.PrefixFrom(BoxLAN1.Addr(), maskBits), l.LAN1, "lan1", netip.PrefixFrom(PeerLAN1, maskBits)),
+		Connect(box, "lan2", netip.PrefixFrom(BoxLAN2.Addr(), maskBits), l.LAN2, "lan2", netip.PrefixFrom(PeerLAN2, maskBits)))
+	if err != nil {
+		return nil, fmt.Errorf("cable the box: %w", err)
+	}
+	return box, nil
+}
+
+// Close takes the lab down. Processes started in it must have ended.
+func (l *Lab) Close() error {
+	var errs []error
+	for _, tap := range l.taps {
+		errs = append(errs, tap.Close())
+	}
+	for _, namespace := range []*Namespace{l.LAN1, l.LAN2, l.box} {
+		if namespace != nil {
+			errs = append(errs, namespace.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,199 @@
+package lab
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+//go:embed scenarios/*.xml
+var scenarios embed.FS
+
+// SIPp is one run of SIPp, at one end of the calls.
+type SIPp struct {
+	Scenario string         // file name in scenarios/ without .xml
+	Local    netip.AddrPort // where it sends from and listens
+	Remote   netip.AddrPort // where a caller's requests go; invalid for a callee
+	Calls    int            // it ends after that many
+	Rate     int            // new calls per second, for a caller
+	Hold     time.Duration  // length of the scenario's pauses
+	CallID   string         // call n (from 1) gets the Call-ID <CallID>-<n>; empty: SIPp's own
+	Limit    time.Duration  // it fails after that; 0 means a minute
+	Messages bool           // note every message, for Run.Count
+}
+
+// Run is a SIPp that was started.
+type Run struct {
+	sipp    SIPp
+	dir     string
+	command *exec.Cmd
+	exited  chan struct{}
+	status  error
+}
+
+// SIPp starts SIPp in the namespace and, for a callee, waits until it
+// listens. Wait must be called. The run is killed when ctx ends.
+func (n *Namespace) SIPp(ctx context.Context, sipp SIPp) (run *Run, err error) {
+	dir, err := os.MkdirTemp("", "causeway-sipp-")
+	if err != nil {
+		return nil, fmt.Errorf("run SIPp: %w", err)
+	}
+	run = &Run{sipp: sipp, dir: dir, exited: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+			err = fmt.Errorf("run SIPp (Debian package sip-tester) with %s: %w", sipp.Scenario, err)
+		}
+	}()
+	scenario, err := scenarios.ReadFile("scenarios/" + sipp.Scenario + ".xml")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(run.path("scenario.xml"), scenario, 0o600); err != nil {
+		return nil, err
+	}
+	screen, err := os.Create(run.path("screen"))
+	if err != nil {
+		return nil, err
+	}
+	defer screen.Close()
+	run.command = exec.CommandContext(ctx, "sipp", run.arguments()...)
+	run.command.Dir = dir
+	run.command.Stdout, run.command.Stderr = screen, screen
+	run.command.Env = append(os.Environ(), "TERM=vt100")
+	run.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := n.Start(run.command); err != nil {
+		return nil, err
+	}
+	go func() {
+		run.status = run.command.Wait()
+		close(run.exited)
+	}()
+	if !sipp.Remote.IsValid() {
+		if err := run.listens(ctx); err != nil {
+			run.command.Process.Kill()
+			<-run.exited
+			return nil, err
+		}
+	}
+	return run, nil
+}
+
+func (r *Run) path(name string) string { return filepath.Join(r.dir, name) }
+
+func (r *Run) arguments() []string {
+	s := r.sipp
+	limit := s.Limit
+	if limit == 0 {
+		limit = time.Minute
+	}
+	args := []string{
+		"-sf", "scenario.xml",
+		"-i", s.Local.Addr().String(), "-p", strconv.Itoa(int(s.Local.Port())),
+		"-bind_local", "-nostdin",
+		"-m", strconv.Itoa(s.Calls),
+		"-d", strconv.FormatInt(s.Hold.Milliseconds(), 10),
+		"-timeout", fmt.Sprintf("%dms", limit.Milliseconds()), "-timeout_error",
+		"-trace_stat", "-stf", "statistics.csv", "-fd", "1",
+		"-trace_err", "-error_file", "errors",
+	}
+	if s.Messages {
+		args = append(args, "-trace_shortmsg", "-shortmessage_file", "messages")
+	}
+	if s.CallID != "" {
+		args = append(args, "-cid_str", s.CallID+"-%u")
+	}
+	if s.Remote.IsValid() {
+		args = append(args, "-r", strconv.Itoa(max(s.Rate, 1)), "-l", strconv.Itoa(s.Calls), s.Remote.String())
+	}
+	return args
+}
+
+// listens waits until the socket is bound.
+func (r *Run) listens(ctx context.Context) error {
+	table := fmt.Sprintf("/proc/%d/net/udp", r.command.Process.Pid)
+	octets := r.sipp.Local.Addr().As4()
+	want := fmt.Sprintf(" %02X%02X%02X%02X:%04X ", octets[3], octets[2], octets[1], octets[0], r.sipp.Local.Port())
+	for {
+		text, err := os.ReadFile(table)
+		if err == nil && strings.Contains(string(text), want) {
+			return nil
+		}
+		select {
+		case <-r.exited:
+			return fmt.Errorf("before it listened: %w", r.failure())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Wait waits until SIPp has ended and removes its files. It fails unless SIPp
+// itself says that every call went as the scenario has it, and that no message
+// had to be sent again or came twice: a lost ACK or a 200 of the INVITE taken
+// for that of the BYE would show there.
+func (r *Run) Wait() (Statistics, error) {
+	<-r.exited
+	defer os.RemoveAll(r.dir)
+	text, err := os.ReadFile(r.path("statistics.csv"))
+	if err != nil {
+		return Statistics{}, errors.Join(r.failure(), err)
+	}
+	statistics, err := parseStatistics(string(text))
+	if err != nil || r.status != nil {
+		return statistics, errors.Join(err, r.failure())
+	}
+	if !statistics.clean(r.sipp.Calls) {
+		return statistics, fmt.Errorf("%d calls were not clean, %+v: %w", r.sipp.Calls, statistics, r.failure())
+	}
+	return statistics, nil
+}
+
+// Stop ends SIPp whatever it is doing. Wait must still be called.
+func (r *Run) Stop() { r.command.Process.Kill() }
+
+// failure says what SIPp complained of.
+func (r *Run) failure() error {
+	errorsText, _ := os.ReadFile(r.path("errors")) // absent when there were none
+	screen, _ := os.ReadFile(r.path("screen"))
+	status := r.command.ProcessState.String()
+	return fmt.Errorf("SIPp %s: %s\n%s\n%s", r.sipp.Scenario, status, head(string(errorsText), 40), tail(string(screen), 15))
+}
+
+// Count gives how many messages with this start (of the start line) SIPp has
+// sent ("S") or received ("R") so far. SIPp.Messages must be set.
+func (r *Run) Count(direction, start string) int {
+	text, err := os.ReadFile(r.path("messages"))
+	if err != nil {
+		return 0 // SIPp makes the file with the first message
+	}
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		// date, time, seconds since the epoch; direction; Call-ID; CSeq; start line
+		if len(fields) >= 5 && fields[len(fields)-4] == direction && strings.HasPrefix(fields[len(fields)-1], start) {
+			n++
+		}
+	}
+	return n
+}
+
+func head(text string, lines int) string {
+	all := strings.SplitAfter(text, "\n")
+	return strings.Join(all[:min(lines, len(all))], "")
+}
+
+func tail(text string, lines int) string {
+	all := strings.SplitAfter(text, "\n")
+	return strings.Join(all[max(0, len(all)-lines):], "")
+}
