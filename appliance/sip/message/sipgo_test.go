@@ -11,11 +11,12 @@ import (
 
 // reading is what two parsers must agree on.
 type reading struct {
-	method, cseqMethod              string
-	scheme, user, host, port        string // of the Request-URI
-	callID, cseq, fromTag, toTag    string
-	viaHost, viaPort, viaBranch     string
-	maxForwards, routes, statusCode string
+	method, cseqMethod           string
+	scheme, user, host, port     string // of the Request-URI
+	callID, cseq, fromTag, toTag string
+	viaHost, viaPort, viaBranch  string
+	maxForwards, statusCode      string
+	routes                       string // number of Route elements; in a response they mean nothing
 }
 
 // facts names the members of a reading.
@@ -31,17 +32,21 @@ func (r *reading) facts() map[string]string {
 // ourReading is the span view's.
 func ourReading(m *Message) reading {
 	text := func(s Span) string { return string(m.Get(s)) }
-	routes := 0
-	for range m.Routes() {
-		routes++
-	}
 	r := reading{
 		method: text(m.MethodName), cseqMethod: text(m.CSeqMethodName), callID: text(m.CallID),
 		cseq: fmt.Sprint(m.CSeq), fromTag: text(m.FromTag), toTag: text(m.ToTag),
 		viaHost: strings.Trim(text(m.Via.Host), "[]"), viaPort: fmt.Sprint(m.Via.Port), viaBranch: text(m.Via.Branch),
-		maxForwards: fmt.Sprint(m.MaxForwards), routes: fmt.Sprint(routes), statusCode: fmt.Sprint(m.Status),
+		maxForwards: fmt.Sprint(m.MaxForwards), statusCode: fmt.Sprint(m.Status),
 	}
-	if uri, err := ParseURI(m.Raw, m.URI); !m.IsResponse && err == nil && !uri.Host.Empty() {
+	if m.IsResponse {
+		return r
+	}
+	routes := 0
+	for range m.Routes() {
+		routes++
+	}
+	r.routes = fmt.Sprint(routes)
+	if uri, err := ParseURI(m.Raw, m.URI); err == nil && !uri.Host.Empty() {
 		r.scheme, r.user, r.host = strings.ToLower(text(uri.Scheme)), text(uri.User), text(uri.Host)
 		r.port = fmt.Sprint(uri.Port)
 	}
@@ -67,11 +72,12 @@ func sipgoReading(parser *sip.Parser, raw []byte) (r reading, accepted bool) {
 		cseqMethod: string(cseq.MethodName), callID: string(*callID), cseq: fmt.Sprint(cseq.SeqNo),
 		fromTag: from.Params.GetOr("tag", ""), toTag: to.Params.GetOr("tag", ""),
 		viaHost: via.Host, viaPort: fmt.Sprint(via.Port), viaBranch: via.Params.GetOr("branch", ""),
-		maxForwards: "-1", routes: fmt.Sprint(len(parsed.GetHeaders("Route"))), statusCode: "0",
+		maxForwards: "-1", statusCode: "0",
 	}
 	switch message := parsed.(type) {
 	case *sip.Request:
 		r.method = string(message.Method)
+		r.routes = fmt.Sprint(len(message.GetHeaders("Route")))
 		if forwards := message.MaxForwards(); forwards != nil {
 			r.maxForwards = strconv.FormatUint(uint64(*forwards), 10)
 		}
