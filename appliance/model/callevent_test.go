@@ -65,6 +65,10 @@ func TestCallEventIsBounded(t *testing.T) {
 	if err := got.Decode(encoded); err != nil || len(got.To) != MaxCallText || len(got.SDP) != MaxCallSDP {
 		t.Errorf("Decode = %v, To of %d, SDP of %d; want nil, %d, %d", err, len(got.To), len(got.SDP), MaxCallText, MaxCallSDP)
 	}
+	bare := CallEvent{Kind: CallEnded, Time: time.Unix(1, 0)}
+	if got := len(bare.AppendTo(nil)); got != MaxBareCallEvent {
+		t.Errorf("len(AppendTo) without texts = %d; want MaxBareCallEvent %d", got, MaxBareCallEvent)
+	}
 	event.SDP = nil
 	if got := len(event.AppendTo(nil)); got != MaxPlainCallEvent {
 		t.Errorf("len(AppendTo) without SDP = %d; want MaxPlainCallEvent %d", got, MaxPlainCallEvent)

@@ -64,6 +64,7 @@ type ProxyStatus struct {
 
 // BillingStatus is billing's report (method billing.status).
 type BillingStatus struct {
+	Revision  string           `json:"revision"` // as in ProxyStatus
 	OpenCalls int              `json:"open_calls"`
 	Journal   JournalStatus    `json:"journal"`
 	Counters  map[string]int64 `json:"counters"` // events read, by kind

@@ -257,7 +257,7 @@ func TestForeignBox(t *testing.T) {
 	}
 	r.Close()
 
-	other := BoxOf("UC_CUSP:another")
+	other := BoxOf("another")
 	r, err := OpenReader(dir, other)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -105,7 +104,7 @@ func dumpFrame(out io.Writer, f frame) {
 	}
 	var event model.CallEvent
 	if err := event.Decode(f.payload()); err != nil {
-		fmt.Fprintf(out, "# record %d, %d octets: %v\n", f.seq(), binary.LittleEndian.Uint32(f), err)
+		fmt.Fprintf(out, "# record %d of %s: %v\n", f.seq(), f.time().Format(time.RFC3339Nano), err)
 		return
 	}
 	fmt.Fprintf(out, "%d %s\n", f.seq(), eventLine(&event))

@@ -82,7 +82,7 @@ const (
 const (
 	MaxRecord      = int64(frameHeader+model.MaxCallEvent+frameAlign-1) &^ (frameAlign - 1)
 	MaxPlainRecord = int64(frameHeader+model.MaxPlainCallEvent+frameAlign-1) &^ (frameAlign - 1) // without SDP
-	MaxBareRecord  = int64(frameHeader+model.MaxBareCallEvent+frameAlign-1) &^ (frameAlign - 1)  // without texts
+	MaxBareRecord  = int64(frameHeader+model.MaxBareCallEvent+frameAlign-1) &^ (frameAlign - 1)  // without any text
 )
 
 // Types of record.

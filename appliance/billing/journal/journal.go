@@ -41,16 +41,28 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/storage"
 )
 
 // Box tells the journals of different boxes apart: the first octets of the
-// SHA-256 of the box's UDI.
+// SHA-256 of the box's serial number.
 type Box [8]byte
 
-// BoxOf gives the Box of a UDI (product identifier, version, serial number).
-func BoxOf(udi string) Box {
-	sum := sha256.Sum256([]byte(udi))
+// BoxOf gives the Box of a serial number.
+func BoxOf(serial string) Box {
+	sum := sha256.Sum256([]byte(serial))
 	return Box(sum[:8])
+}
+
+// ReadBox gives the Box of the serial number in a file (model.SerialFile). A
+// plain host has no such file: its serial number is empty.
+func ReadBox(path string) (Box, error) {
+	serial, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return Box{}, fmt.Errorf("read the serial number: %w", err)
+	}
+	return BoxOf(strings.TrimSpace(string(serial))), nil
 }
 
 // ErrForeign says that a file carries another box's identity.
@@ -150,20 +162,7 @@ func setAside(dir string, number uint32, suffix string) error {
 	if err := os.Rename(filepath.Join(dir, segmentName(number)), asideName(dir, number, suffix)); err != nil {
 		return fmt.Errorf("keep a segment aside: %w", err)
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes creations, renames and removals in dir last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return nil
+	return storage.SyncDir(dir)
 }
 
 // datasync is fdatasync, repeated when a signal interrupts it.

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 	"causeway/appliance/model"
 )
 
-var testBox = BoxOf("UC_CUSP:test")
+var testBox = BoxOf("test")
 
 // event makes event n of the kind, with a text that names it.
 func event(kind model.CallEventKind, call, n int) *model.CallEvent {
@@ -383,6 +384,34 @@ func TestRoomComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "room after Ack", func() bool { return w.Reserve(MaxRecord) })
+}
+
+func TestReadBox(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "serial")
+	if box, err := ReadBox(path); err != nil || box != BoxOf("") {
+		t.Errorf("ReadBox(no file) = %x, %v; want that of no serial number", box, err)
+	}
+	if err := os.WriteFile(path, []byte("qzHWUdZfXhQ\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if box, err := ReadBox(path); err != nil || box != BoxOf("qzHWUdZfXhQ") {
+		t.Errorf("ReadBox = %x, %v; want that of the serial number", box, err)
+	}
+}
+
+// What a call reserves covers its events, whatever stands in the messages.
+func TestRecordsFitTheirRoom(t *testing.T) {
+	long := bytes.Repeat([]byte("x"), 1<<16)
+	full := &model.CallEvent{Kind: model.CallOffered, Time: time.Unix(1, 0), CallID: long, From: long, To: long,
+		RequestURI: long, Network: long, Peer: long, Rule: long, SDP: long}
+	plain := *full
+	plain.SDP = nil
+	bare := &model.CallEvent{Kind: model.CallEnded, Time: time.Unix(1, 0)}
+	for most, event := range map[int64]*model.CallEvent{MaxRecord: full, MaxPlainRecord: &plain, MaxBareRecord: bare} {
+		if got := new(Batch).Append(event); got != most {
+			t.Errorf("Append takes %d octets; want %d", got, most)
+		}
+	}
 }
 
 func TestFreeSpaceLimits(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/storage"
 )
 
 // A mark is a small file with a record number that only grows. It is written
@@ -48,7 +50,7 @@ func openMark(dir, name string, box Box) (*mark, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := storage.SyncDir(dir); err != nil {
 		file.Close()
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Record is one event out of the journal.
@@ -247,7 +248,7 @@ func (r *Reader) deleteDone() error {
 	if !deleted {
 		return nil
 	}
-	return syncDir(r.dir)
+	return storage.SyncDir(r.dir)
 }
 
 // delete removes a segment, or keeps it aside if records of it are lost.

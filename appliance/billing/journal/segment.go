@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"causeway/appliance/storage"
 )
 
 // scanner reads the records of one segment in order. At the end of valid data
@@ -148,7 +150,7 @@ func cut(dir string, number uint32, good int64) (int64, error) {
 	if err := copyAside(asideName(dir, number, badSuffix), io.NewSectionReader(file, good, info.Size()-good)); err != nil {
 		return 0, fmt.Errorf("keep the torn tail of %s: %w", path, err)
 	}
-	if err := syncDir(dir); err != nil {
+	if err := storage.SyncDir(dir); err != nil {
 		return 0, err
 	}
 	if err := file.Truncate(good); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Options of Open. The zero value is right but for Box.
@@ -315,7 +316,7 @@ func (w *Writer) roll() error {
 		err = file.Datasync()
 	}
 	if err == nil {
-		err = syncDir(w.dir)
+		err = storage.SyncDir(w.dir)
 	}
 	if err != nil {
 		return fmt.Errorf("begin a segment: %w", errors.Join(err, file.Close(), os.Remove(path)))
