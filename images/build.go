@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"causeway/appliance/model"
+	"causeway/board"
+	"causeway/images/disk"
+	"causeway/images/uki"
+	"causeway/rootfs"
+	"causeway/rootfs/cache"
+	"causeway/rootfs/debian"
+	"causeway/rootfs/kernel"
+)
+
+// The files of an image, in its directory.
+const (
+	kernelFile    = "kernel"             // vmlinuz or Image
+	vmlinuxFile   = "vmlinux"            // what QEMU starts directly: unpacked on x86
+	initramfsFile = "initramfs.cpio.zst" // the root file system
+	cmdlineFile   = "cmdline"            // for a boot without a slot
+	ukiFile       = "causeway.efi"       // slot A, as one EFI program
+	diskFile      = "disk.img"           // the disk, with slot A in it
+	infoFile      = "build.json"         // model.BuildInfo
+	sumsFile      = "SHA256SUMS"         // of all the others
+)
+
+// image is what to build.
+type image struct {
+	board      *board.Board
+	variant    rootfs.Variant
+	source     string // the module's directory
+	dir        string // where the files go
+	kernelOnly bool   // neither causeway.efi nor disk.img
+	fresh      bool   // compile everything anew
+	refresh    bool   // ask for newer Debian packages
+	initPkg    string
+	appliance  string
+	onlyInit   bool
+	cache      *cache.Cache
+	log        io.Writer
+}
+
+// built is what came out.
+type built struct {
+	info      model.BuildInfo
+	slot      int64 // bytes on flash: causeway.efi, or kernel, command line and initramfs
+	initramfs int64 // bytes
+}
+
+func buildCommand(ctx context.Context, args []string, out, log io.Writer) error {
+	flags := flag.NewFlagSet("images build", flag.ContinueOnError)
+	flags.SetOutput(log)
+	boardName := flags.String("board", "x86_64", strings.Join(board.Names(), " or "))
+	variant := flags.String("variant", string(rootfs.Release), "release (no shell) or debug")
+	dir := flags.String("o", "", "`directory` for the files (default out/BOARD-VARIANT)")
+	kernelOnly := flags.Bool("kernel-only", false, "make only what QEMU's -kernel needs")
+	fresh := flags.Bool("fresh", false, "compile everything anew")
+	refresh := flags.Bool("refresh", false, "ask for newer Debian packages than those in the cache")
+	onlyInit := flags.String("only-init", "", "a root file system with nothing but this Go `package` as /init")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("build takes no argument %q", flags.Arg(0))
+	}
+	b, err := board.Find(*boardName)
+	if err != nil {
+		return err
+	}
+	if v := rootfs.Variant(*variant); v != rootfs.Release && v != rootfs.Debug {
+		return fmt.Errorf("there is no variant %q, only release, debug", v)
+	}
+	source, err := moduleDir(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := cache.Default()
+	if err != nil {
+		return err
+	}
+	if *dir == "" {
+		*dir = filepath.Join(source, "out", b.Name+"-"+*variant)
+	}
+	i := image{
+		board: b, variant: rootfs.Variant(*variant), source: source, dir: *dir,
+		kernelOnly: *kernelOnly, fresh: *fresh, refresh: *refresh,
+		initPkg: "causeway/init", appliance: "causeway/appliance",
+		cache: c, log: log,
+	}
+	if *onlyInit != "" {
+		i.initPkg, i.onlyInit = *onlyInit, true
+	}
+	start := time.Now()
+	result, err := i.build(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "board=%s\nvariant=%s\nkernel=%s\nversion=%s\nslot_bytes=%d\ninitramfs_bytes=%d\nseconds=%.1f\ndirectory=%s\n",
+		b.Name, *variant, result.info.Kernel, result.info.Version, result.slot, result.initramfs, time.Since(start).Seconds(), *dir)
+	return nil
+}
+
+// build makes all files in a directory beside the image's, and moves them in
+// when they are complete: who reads the image meanwhile has the old one.
+func (i *image) build(ctx context.Context) (*built, error) {
+	info, err := describe(ctx, i.source)
+	if err != nil {
+		return nil, err
+	}
+	archive := &debian.Archive{Architecture: i.board.DebianArch, Cache: i.cache, Refresh: i.refresh, Log: i.log}
+	k, err := kernel.Fetch(ctx, i.board, archive)
+	if err != nil {
+		return nil, err
+	}
+	info.Board, info.Variant, info.Kernel = i.board.Name, string(i.variant), k.Version
+
+	if err := os.MkdirAll(i.dir, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(i.dir, ".making-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := i.writeBootFiles(ctx, dir, k, info); err != nil {
+		return nil, err
+	}
+	slot := []string{kernelFile, initramfsFile, cmdlineFile}
+	if !i.kernelOnly {
+		if err := i.writeDisk(ctx, dir, archive, info); err != nil {
+			return nil, err
+		}
+		slot = []string{ukiFile}
+	}
+	result := &built{info: info}
+	for _, name := range slot {
+		size, err := fileSize(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		result.slot += size
+	}
+	if result.initramfs, err = fileSize(filepath.Join(dir, initramfsFile)); err != nil {
+		return nil, err
+	}
+	if err := writeSums(dir); err != nil {
+		return nil, err
+	}
+	return result, moveInto(i.dir, dir)
+}
+
+// writeBootFiles makes what a boot without a disk needs.
+func (i *image) writeBootFiles(ctx context.Context, dir string, k *kernel.Kernel, info model.BuildInfo) error {
+	if err := link(k.Image, filepath.Join(dir, kernelFile)); err != nil {
+		return err
+	}
+	if err := link(k.Direct, filepath.Join(dir, vmlinuxFile)); err != nil {
+		return err
+	}
+	encoded, err := json.MarshalIndent(info, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, infoFile), append(encoded, '\n'), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, cmdlineFile), []byte(i.board.CommandLine("")+"\n"), 0o644); err != nil {
+		return err
+	}
+	root := rootfs.Spec{
+		Board: i.board, Variant: i.variant, Source: i.source, Info: info, Kernel: k,
+		Init: i.initPkg, Appliance: i.appliance, OnlyInit: i.onlyInit,
+		Cache: i.cache, Fresh: i.fresh, Log: i.log,
+	}
+	return root.Write(ctx, filepath.Join(dir, initramfsFile))
+}
+
+// writeDisk makes the unified kernel image of slot A and the disk that holds it.
+func (i *image) writeDisk(ctx context.Context, dir string, archive *debian.Archive, info model.BuildInfo) error {
+	stub, err := i.readStub(ctx, dir, archive)
+	if err != nil {
+		return err
+	}
+	initrd, err := os.ReadFile(filepath.Join(dir, initramfsFile))
+	if err != nil {
+		return err
+	}
+	linux, err := os.ReadFile(filepath.Join(dir, kernelFile))
+	if err != nil {
+		return err
+	}
+	program, err := uki.Build(uki.Image{
+		Stub:        stub,
+		OSRelease:   osRelease(info),
+		CommandLine: i.board.CommandLine("A"),
+		Initrd:      initrd,
+		Linux:       linux,
+	})
+	if err != nil {
+		return fmt.Errorf("unified kernel image: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ukiFile), program, 0o644); err != nil {
+		return err
+	}
+	flashed := disk.Image{EFIFile: i.board.EFIFile, UKI: program, Time: info.Time}
+	return flashed.Write(filepath.Join(dir, diskFile))
+}
+
+// readStub takes the EFI stub out of its Debian package.
+func (i *image) readStub(ctx context.Context, dir string, archive *debian.Archive) ([]byte, error) {
+	pkg, err := archive.Fetch(ctx, i.board.StubPackage)
+	if err != nil {
+		return nil, err
+	}
+	unpacked, err := os.MkdirTemp(dir, "stub-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(unpacked)
+	if err := pkg.Unpack(ctx, unpacked, func(path string) bool { return path == i.board.StubFile }); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(unpacked, i.board.StubFile))
+}
+
+// osRelease is what a boot menu shows (os-release(5)).
+func osRelease(info model.BuildInfo) []byte {
+	return fmt.Appendf(nil, "ID=causeway\nNAME=Causeway\nPRETTY_NAME=\"Causeway %[1]s\"\nVERSION_ID=%[1]s\n", info.Version)
+}

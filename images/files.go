@@ -1,0 +1,86 @@
+package main
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// link makes a file of an image out of one in the cache, without copying it
+// where both are on one file system.
+func link(from, to string) error {
+	if err := os.Link(from, to); err == nil {
+		return nil
+	}
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
+}
+
+func fileSize(name string) (int64, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return 0, err
+	}
+	return info.Size(), nil
+}
+
+// writeSums writes the hashes of all files of the image, as sha256sum does.
+func writeSums(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var sums strings.Builder
+	for _, entry := range entries {
+		sum, err := hashFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&sums, "%x  %s\n", sum, entry.Name())
+	}
+	return os.WriteFile(filepath.Join(dir, sumsFile), []byte(sums.String()), 0o644)
+}
+
+func hashFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, err
+	}
+	return h.Sum(nil), nil
+}
+
+// moveInto replaces the image in dir by the one in made. Files of the old one
+// that the new one does not have go away: they would not fit the others.
+func moveInto(dir, made string) error {
+	for _, name := range []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, ukiFile, diskFile, infoFile, sumsFile} {
+		err := os.Rename(filepath.Join(made, name), filepath.Join(dir, name))
+		if errors.Is(err, os.ErrNotExist) {
+			err = os.Remove(filepath.Join(dir, name))
+			if errors.Is(err, os.ErrNotExist) {
+				err = nil
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"debug/pe"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"causeway/appliance/model"
+	"causeway/board"
+	"causeway/rootfs"
+	"causeway/rootfs/cache"
+)
+
+// testImage is an image with the test programs in it.
+func testImage(t *testing.T, name string) *image {
+	t.Helper()
+	b, err := board.Find(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := cache.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := moduleDir(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &image{
+		board: b, variant: rootfs.Release, source: source, dir: filepath.Join(t.TempDir(), "image"),
+		initPkg: "causeway/rootfs/testdata/hello", appliance: "causeway/rootfs/testdata/service",
+		cache: c, log: t.Output(),
+	}
+}
+
+func TestBuild(t *testing.T) {
+	for _, name := range board.Names() {
+		t.Run(name, func(t *testing.T) {
+			i := testImage(t, name)
+			result, err := i.build(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := func(name string) []byte {
+				b, err := os.ReadFile(filepath.Join(i.dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+			var info model.BuildInfo
+			if err := json.Unmarshal(read(infoFile), &info); err != nil || info != result.info || info.Board != name || info.Time.IsZero() || info.Kernel == "" {
+				t.Errorf("%s = %+v, %v; want %+v", infoFile, info, err, result.info)
+			}
+			program := read(ukiFile)
+			if int64(len(program)) != result.slot {
+				t.Errorf("slot of %d bytes; %s has %d", result.slot, ukiFile, len(program))
+			}
+			file, err := pe.NewFile(bytes.NewReader(program))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for section, want := range map[string][]byte{
+				".linux":   read(kernelFile),
+				".initrd":  read(initramfsFile),
+				".cmdline": []byte(i.board.CommandLine("A")),
+			} {
+				if got, err := file.Section(section).Data(); err != nil || !bytes.HasPrefix(got, want) {
+					t.Errorf("section %s has %d bytes, %v; want %d", section, len(got), err, len(want))
+				}
+			}
+			for line := range strings.Lines(string(read(sumsFile))) {
+				sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+				if got, err := hashFile(filepath.Join(i.dir, name)); err != nil || fmt.Sprintf("%x", got) != sum {
+					t.Errorf("%s: SHA-256 %x, %v; %s says %s", name, got, err, sumsFile, sum)
+				}
+			}
+			left, err := filepath.Glob(filepath.Join(i.dir, ".*"))
+			if err != nil || len(left) > 0 {
+				t.Errorf("left behind: %q, %v", left, err)
+			}
+
+			// Without the disk, the old one does not stay.
+			i.kernelOnly, i.onlyInit = true, true
+			if _, err := i.build(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{ukiFile, diskFile} {
+				if _, err := os.Stat(filepath.Join(i.dir, name)); !errors.Is(err, os.ErrNotExist) {
+					t.Errorf("%s after a build without it: %v; want none", name, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCommandErrors(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                            "which command?",
+		"bake":                        "reproduce",
+		"build -board toaster":        "x86_64, arm64",
+		"build -variant large":        "only release, debug",
+		"build x86_64":                `no argument "x86_64"`,
+		"build -only-init causeway/x": "causeway/x",
+	} {
+		if strings.Contains(args, "only-init") {
+			args += " -kernel-only -o " + t.TempDir()
+		}
+		err := run(context.Background(), strings.Fields(args), io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("images %s = %v; want %q", args, err, want)
+		}
+	}
+}
+
+func TestFirstDifference(t *testing.T) {
+	long := strings.Repeat("x", 200_000)
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name   string
+		a, b   io.Reader
+		offset int64
+		same   bool
+		err    error
+	}{
+		{"empty", strings.NewReader(""), strings.NewReader(""), 0, true, nil},
+		{"same", strings.NewReader(long), iotest.HalfReader(strings.NewReader(long)), 200_000, true, nil},
+		{"first byte", strings.NewReader("a"), strings.NewReader("b"), 0, false, nil},
+		{"last byte", strings.NewReader(long + "a"), strings.NewReader(long + "b"), 200_000, false, nil},
+		{"shorter", strings.NewReader(long), strings.NewReader(long + "b"), 200_000, false, nil},
+		{"unreadable", iotest.ErrReader(broken), strings.NewReader(""), 0, false, broken},
+	} {
+		offset, same, err := firstDifference(tt.a, tt.b)
+		if offset != tt.offset || same != tt.same || !errors.Is(err, tt.err) {
+			t.Errorf("%s: firstDifference = %d, %v, %v; want %d, %v, %v", tt.name, offset, same, err, tt.offset, tt.same, tt.err)
+		}
+	}
+}
+
+func TestCompareFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) string {
+		name = filepath.Join(dir, name)
+		if err := os.WriteFile(name, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	a, b, c := write("a", "one two"), write("b", "one two"), write("c", "one too")
+	if err := compareFiles(a, b); err != nil {
+		t.Errorf("compareFiles of equal files = %v", err)
+	}
+	if err := compareFiles(a, c); !errors.Is(err, errDiffers) || !strings.Contains(err.Error(), "byte 5") {
+		t.Errorf("compareFiles = %v; want a difference at byte 5", err)
+	}
+	if err := compareFiles(a, filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("compareFiles with a missing file = %v", err)
+	}
+}
+
+// TestDescribe: outside git somebody must say when the source was made.
+func TestDescribe(t *testing.T) {
+	t.Setenv("GIT_CEILING_DIRECTORIES", "/")
+	dir := t.TempDir()
+	t.Setenv("SOURCE_DATE_EPOCH", "")
+	if info, err := describe(context.Background(), dir); err == nil {
+		t.Errorf("describe without git = %+v; want an error", info)
+	}
+	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
+	info, err := describe(context.Background(), dir)
+	if err != nil || info.Version != "devel" || info.Time.Unix() != 1000000000 {
+		t.Errorf("describe = %+v, %v; want devel, 1000000000", info, err)
+	}
+}

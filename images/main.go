@@ -1,0 +1,58 @@
+// Command images makes what is flashed and what QEMU boots.
+//
+//	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR]
+//	go run ./images reproduce -board x86_64|arm64
+//
+// build prints what it made, a key=value a line; reproduce builds one commit
+// twice and compares. See docs/building.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"causeway/rootfs"
+)
+
+var commands = []struct {
+	name, help string
+	run        func(ctx context.Context, args []string, out, log io.Writer) error
+}{
+	{"build", "make an image", buildCommand},
+	{"reproduce", "build the commit twice, in different surroundings, and compare", reproduceCommand},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "images:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out, log io.Writer) error {
+	if err := rootfs.PinToolchain(); err != nil {
+		return err
+	}
+	if len(args) > 0 {
+		for _, command := range commands {
+			if command.name == args[0] {
+				return command.run(ctx, args[1:], out, log)
+			}
+		}
+	}
+	var usage strings.Builder
+	for _, command := range commands {
+		fmt.Fprintf(&usage, "\n  %-10s %s", command.name, command.help)
+	}
+	return fmt.Errorf("which command?%s", usage.String())
+}
