@@ -22,18 +22,9 @@ type Netlink struct {
 	namespace netns.NsHandle
 }
 
-// OpenNetlink opens the network namespace, or with netns.None() the one that
-// the process runs in.
-func OpenNetlink(namespace netns.NsHandle) (*Netlink, error) {
-	handle, err := netlink.NewHandleAt(namespace, unix.NETLINK_ROUTE)
-	if err != nil {
-		return nil, fmt.Errorf("open netlink: %w", err)
-	}
-	return &Netlink{handle, namespace}, nil
-}
-
-// Close frees the socket.
-func (n *Netlink) Close() { n.handle.Close() }
+// NewNetlink gives the kernel of the network namespace that the process runs
+// in. It opens a socket for each question, so it cannot be half broken.
+func NewNetlink() *Netlink { return &Netlink{&netlink.Handle{}, netns.None()} }
 
 // dumpTries is how often Read starts again because something changed while
 // the kernel listed it.

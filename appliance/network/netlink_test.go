@@ -77,12 +77,7 @@ func eventually(t *testing.T, what string, met func() string) {
 func TestNetlink(t *testing.T) {
 	boxNamespace, box := namespace(t)
 	peers, peersHandle := namespace(t)
-	kernel, err := OpenNetlink(boxNamespace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kernel.Close()
-
+	kernel := &Netlink{box, boxNamespace}
 	reconciler := NewReconciler(kernel, quiet())
 	ended := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -94,14 +89,9 @@ func TestNetlink(t *testing.T) {
 		}
 	}()
 
-	reader, err := OpenNetlink(boxNamespace) // a Netlink is one user's
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reader.Close()
 	asConfigured := func(config *model.Config) func() string {
 		return func() string {
-			actual, err := reader.Read()
+			actual, err := kernel.Read()
 			if err != nil {
 				return err.Error()
 			}
