@@ -137,6 +137,8 @@ const (
 	callEventHeader = 1 + 1 + len(CallKey{}) + 8 + 2 + 2
 	callTextHeader  = 1 + 2 // tag; a length up to 16,383
 
+	// MaxBareCallEvent is what an event without any text takes.
+	MaxBareCallEvent = callEventHeader
 	// MaxPlainCallEvent is the most that an event without SDP takes.
 	MaxPlainCallEvent = callEventHeader + (callTexts-1)*(callTextHeader+MaxCallText)
 	// MaxCallEvent is the most that any event takes.
