@@ -42,7 +42,7 @@ func (w *worker) appendReply(b []byte, m *message.Message, skip int, viaEdits []
 				skip--
 				continue
 			}
-			b = message.Splice(b, m.Raw[:field.Line.End], within(viaEdits, field.Line))
+			b = appendLine(b, m, field.Line, viaEdits)
 		case message.HeaderFrom, message.HeaderCallID, message.HeaderCSeq:
 			b = append(b, m.Get(field.Line)...)
 		case message.HeaderTo:
@@ -108,13 +108,14 @@ func (t *serverTransaction) replyFrom(w *worker, s *shard, request []byte, statu
 	s.counted[countReplied]++
 }
 
-// within gives the edits that lie in a line.
-func within(edits []message.Edit, line message.Span) []message.Edit {
-	for len(edits) > 0 && edits[0].At.Start < line.Start {
-		edits = edits[1:]
+// appendLine appends one line of m with those of the edits that lie in it.
+func appendLine(b []byte, m *message.Message, line message.Span, edits []message.Edit) []byte {
+	at := line.Start
+	for _, edit := range edits {
+		if edit.At.Start >= at && edit.At.End <= line.End {
+			b = append(append(b, m.Raw[at:edit.At.Start]...), edit.With...)
+			at = edit.At.End
+		}
 	}
-	for len(edits) > 0 && edits[len(edits)-1].At.Start >= line.End {
-		edits = edits[:len(edits)-1]
-	}
-	return edits
+	return append(b, m.Raw[at:line.End]...)
 }

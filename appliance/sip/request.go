@@ -77,20 +77,23 @@ func (w *worker) examineVia() {
 	if !via.HasRPort && sameHost(m.Get(via.Host), w.from.Addr()) {
 		return
 	}
-	// What the sender wrote there itself is not to be believed.
-	b := w.from.Addr().AppendTo(append(w.scratch[:0], ";received="...))
-	if at := via.Received; !at.Empty() {
-		w.viaEdits = append(w.viaEdits, message.Edit{At: at, With: b[len(";received="):]})
-	} else {
-		w.viaEdits = append(w.viaEdits, message.Edit{At: message.Span{Start: via.Value.End, End: via.Value.End}, With: b})
-	}
+	b := w.scratch
 	if via.HasRPort {
-		start := len(b)
 		if via.RPort.Empty() {
 			b = append(b, '=')
 		}
 		b = strconv.AppendUint(b, uint64(w.from.Port()), 10)
-		w.viaEdits = append(w.viaEdits, message.Edit{At: via.RPort, With: b[start:]})
+		w.viaEdits = append(w.viaEdits, message.Edit{At: via.RPort, With: b})
+	}
+	// What the sender wrote as received is not to be believed.
+	mark := len(b)
+	if at := via.Received; !at.Empty() {
+		b = w.from.Addr().AppendTo(b)
+		w.viaEdits = append(w.viaEdits, message.Edit{At: at, With: b[mark:]})
+	} else {
+		b = w.from.Addr().AppendTo(append(b, ";received="...))
+		end := message.Span{Start: via.Value.End, End: via.Value.End}
+		w.viaEdits = append(w.viaEdits, message.Edit{At: end, With: b[mark:]})
 	}
 	w.scratch = b
 	sortEdits(w.viaEdits)

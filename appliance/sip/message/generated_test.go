@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emiago/sipgo/sip"
 	"pgregory.net/rapid"
 )
 
@@ -76,8 +77,10 @@ func (w writer) list(id HeaderID, elements []string) []string {
 	return fields
 }
 
-// TestGeneratedMessages: what was written is what is read.
+// TestGeneratedMessages: what was written is what is read, and sipgo, where it
+// can read such a message, agrees.
 func TestGeneratedMessages(t *testing.T) {
+	parser := sip.NewParser()
 	rapid.Check(t, func(t *rapid.T) {
 		w := writer{t}
 		type facts struct {
@@ -152,6 +155,9 @@ func TestGeneratedMessages(t *testing.T) {
 		}
 		if got != want {
 			t.Fatalf("read %+v\nwrote %+v\nin %q", got, want, text)
+		}
+		for _, line := range disagreements(parser, &m) {
+			t.Errorf("%s in\n%q", line, m.Raw)
 		}
 	})
 }

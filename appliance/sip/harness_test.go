@@ -1,0 +1,258 @@
+package sip
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+// The test network: callers on LAN1, callees on LAN2, the proxy between.
+var (
+	caller    = netip.MustParseAddrPort("192.168.42.2:5060")
+	lan1      = netip.MustParseAddrPort("192.168.42.1:5060")
+	lan2      = netip.MustParseAddrPort("192.168.43.1:5060")
+	callee    = netip.MustParseAddrPort("192.168.43.2:5060")
+	signing   = []byte("0123456789abcdef0123456789abcdef")
+	testNets  = model.SIP{Networks: []model.SIPNetwork{network1, network2}}
+	network1  = model.SIPNetwork{Name: "lan1", Listens: []model.SIPListen{{Address: lan1}}, NextHop: model.SIPNextHop{Address: callee, Network: "lan2"}}
+	network2  = model.SIPNetwork{Name: "lan2", Listens: []model.SIPListen{{Address: lan2}}}
+	testStart = time.Hour // of the proxy's clock, so that nothing hangs on zero
+)
+
+// sent is one datagram that the proxy sent.
+type sent struct {
+	from, to netip.AddrPort
+	text     string
+}
+
+// startLine is the first line.
+func (s sent) startLine() string { return strings.SplitN(s.text, "\r\n", 2)[0] }
+
+// values are those of all lines with that header field name.
+func (s sent) values(name string) (values []string) {
+	for _, line := range strings.Split(s.text, "\r\n") {
+		if n, value, found := strings.Cut(line, ":"); found && n == name {
+			values = append(values, strings.TrimSpace(value))
+		}
+	}
+	return values
+}
+
+func (s sent) value(name string) string {
+	if values := s.values(name); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// gate admits by rule.
+type gate struct{ rule string }
+
+func (g *gate) Admit() string { return g.rule }
+func (g *gate) Ready() bool   { return g.rule == "" }
+
+// memoryLedger is a ledger with a bound, and a batch in one.
+type memoryLedger struct {
+	room, reserved int64
+	kinds          []model.CallEventKind
+	causes         []model.EndCause
+}
+
+const eventSize = 10
+
+func (l *memoryLedger) Most(model.CallEventKind) int64 { return eventSize }
+func (l *memoryLedger) Overdraw(octets int64)          { l.reserved += octets }
+func (l *memoryLedger) Release(octets int64)           { l.reserved -= octets }
+func (l *memoryLedger) NewBatch() EventBatch           { return l }
+func (l *memoryLedger) Empty() bool                    { return true }
+func (l *memoryLedger) Reserve(octets int64) bool {
+	if l.reserved+octets > l.room {
+		return false
+	}
+	l.reserved += octets
+	return true
+}
+func (l *memoryLedger) Append(e *model.CallEvent) int64 {
+	l.kinds = append(l.kinds, e.Kind)
+	if e.Kind.Ends() || e.Kind == model.CallDisconnect {
+		l.causes = append(l.causes, e.Cause)
+	}
+	l.reserved -= eventSize - 1
+	return eventSize - 1
+}
+
+func addressOf(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+// bench is a proxy without sockets: datagrams go in by hand and come out in out.
+type bench struct {
+	*testing.T
+	p      *Proxy
+	w      *worker
+	gate   *gate
+	ledger *memoryLedger
+	out    []sent
+}
+
+func newBench(t *testing.T) *bench { return newBenchWith(t, &memoryLedger{room: 1 << 20}) }
+
+func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
+	t.Helper()
+	b := &bench{T: t, gate: &gate{}, ledger: ledger}
+	p, err := New(Options{Admission: b.gate, Ledger: ledger, Key: signing, Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.p = p
+	b.configure(&testNets)
+	b.w = p.newWorker(0)
+	b.w.now = testStart
+	b.w.out.capture = func(s *socket, to netip.AddrPort, payload []byte) {
+		var from netip.AddrPort
+		for address, l := range p.config.Load().own {
+			if l.sockets[0] == s {
+				from = address
+			}
+		}
+		b.out = append(b.out, sent{from, to, string(payload)})
+	}
+	return b
+}
+
+// configure puts networks in force without binding anything.
+func (b *bench) configure(networks *model.SIP) {
+	old := &snapshot{own: make(map[netip.AddrPort]*listenPoint)}
+	for _, n := range networks.Networks {
+		for _, l := range n.Listens {
+			old.own[l.Address] = &listenPoint{sockets: []*socket{{}}}
+		}
+	}
+	next, err := newSnapshot(networks, old, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.p.config.Store(next)
+}
+
+// receive gives the proxy a datagram and takes what it sends at once.
+func (b *bench) receive(at, from netip.AddrPort, text string) []sent {
+	b.Helper()
+	b.out = nil
+	b.w.receive(b.p.config.Load().own[at], from, []byte(text))
+	return b.out
+}
+
+// wait lets time pass and takes what the timers send.
+func (b *bench) wait(d time.Duration) []sent {
+	b.out = nil
+	for end := b.w.now + d; b.w.now < end; {
+		b.w.now = min(b.w.now+tick, end)
+		for i := range b.p.shards {
+			b.p.shards[i].wheel.run(b.w, &b.p.shards[i], b.w.now)
+		}
+	}
+	return b.out
+}
+
+// only checks that exactly these start lines were sent, and gives them.
+func (b *bench) only(got []sent, want ...string) []sent {
+	b.Helper()
+	lines := make([]string, len(got))
+	for i, s := range got {
+		lines[i] = s.startLine()
+	}
+	if fmt.Sprint(lines) != fmt.Sprint(want) {
+		b.Fatalf("sent %q; want %q", lines, want)
+	}
+	return got
+}
+
+// status sums up what the proxy holds.
+func (b *bench) status() (status model.ProxyStatus) {
+	b.p.Status(&status)
+	return status
+}
+
+// empty checks that after every timer nothing is left.
+func (b *bench) empty() {
+	b.Helper()
+	b.wait(10 * time.Minute)
+	clients := 0
+	for i := range b.p.shards {
+		for _, t := range b.p.shards[i].clients {
+			if t != nil {
+				clients++
+			}
+		}
+	}
+	if s := b.status(); s.Transactions != 0 || clients != 0 || s.OpenCalls != 0 {
+		b.Errorf("left over: %d server transactions, %d client transactions, %d calls", s.Transactions, clients, s.OpenCalls)
+	}
+	if b.ledger.reserved != 0 {
+		b.Errorf("left over: %d octets reserved", b.ledger.reserved)
+	}
+}
+
+const sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"
+
+// request writes a request of the caller. extra are whole lines.
+func request(method, uri, branch string, cseq int, extra ...string) string {
+	body := ""
+	if method == "INVITE" {
+		body = sdp
+		extra = append(extra, "Content-Type: application/sdp")
+	}
+	to := "To: <sip:bob@example.com>"
+	for i, line := range extra {
+		if strings.HasPrefix(line, "To:") {
+			to, extra = line, append(append([]string(nil), extra[:i]...), extra[i+1:]...)
+			break
+		}
+	}
+	forwards := "Max-Forwards: 70"
+	for _, line := range extra {
+		if strings.HasPrefix(line, "Max-Forwards:") {
+			forwards = ""
+		}
+	}
+	lines := []string{
+		method + " " + uri + " SIP/2.0",
+		"Via: SIP/2.0/UDP 192.168.42.2:5060;branch=z9hG4bK" + branch,
+		"From: <sip:alice@example.com>;tag=a1",
+		to,
+		"Call-ID: call-1@192.0.2.1",
+		fmt.Sprintf("CSeq: %d %s", cseq, method),
+	}
+	if method == "INVITE" {
+		lines = append(lines, "Contact: <sip:alice@192.168.42.2:5060>")
+	}
+	if forwards != "" {
+		lines = append(lines, forwards)
+	}
+	lines = append(lines, extra...)
+	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)))
+	return strings.Join(lines, "\r\n") + "\r\n\r\n" + body
+}
+
+// answerTo writes a callee's response to a request it got.
+func answerTo(r sent, status int, reason string, extra ...string) string {
+	lines := []string{fmt.Sprintf("SIP/2.0 %d %s", status, reason)}
+	for _, via := range r.values("Via") {
+		lines = append(lines, "Via: "+via)
+	}
+	if status < 300 {
+		for _, rr := range r.values("Record-Route") {
+			lines = append(lines, "Record-Route: "+rr)
+		}
+	}
+	to := r.value("To")
+	if status > 100 && !strings.Contains(to, ";tag=") {
+		to += ";tag=b1"
+	}
+	lines = append(lines, "From: "+r.value("From"), "To: "+to, "Call-ID: "+r.value("Call-ID"), "CSeq: "+r.value("CSeq"))
+	lines = append(lines, extra...)
+	return strings.Join(lines, "\r\n") + "\r\nContent-Length: 0\r\n\r\n"
+}
