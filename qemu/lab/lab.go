@@ -20,6 +20,13 @@ var (
 	PeerLAN2 = netip.MustParseAddr("192.168.43.2")
 )
 
+// The ports of the peers: the built-in configuration sends calls to the
+// callee's; the caller's is free to choose.
+const (
+	CalleePort = 5060
+	CallerPort = 5070
+)
+
 // maskBits is the size of both LANs.
 const maskBits = 24
 

@@ -76,16 +76,16 @@ func (m Message) Reply(status, contact string) Message {
 // Contact is the prober's own SIP URI.
 func (p *Prober) Contact() string { return "sip:lab@" + p.Local.String() }
 
-// Request makes a request outside of any dialog to the box at that address.
-// Each has a branch, a Call-ID and a tag of its own.
-func (p *Prober) Request(method string, box netip.AddrPort) Message {
+// Request makes a request outside of any dialog to uri. Each has a branch, a
+// Call-ID and a tag of its own.
+func (p *Prober) Request(method, uri string) Message {
 	n := p.sent.Add(1)
 	id := fmt.Sprintf("%d-%d-%d", os.Getpid(), p.Local.Port(), n)
 	lines := []string{
-		fmt.Sprintf("%s sip:lab@%s SIP/2.0", method, box),
+		fmt.Sprintf("%s %s SIP/2.0", method, uri),
 		fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=z9hG4bK-%s", p.Local, id),
 		fmt.Sprintf("From: <%s>;tag=%s", p.Contact(), id),
-		fmt.Sprintf("To: <sip:lab@%s>", box),
+		fmt.Sprintf("To: <%s>", uri),
 		"Call-ID: probe-" + id + "@" + p.Local.Addr().String(),
 		"CSeq: 1 " + method,
 		"Contact: <" + p.Contact() + ">",
@@ -156,7 +156,7 @@ const answerLimit = 50 * time.Millisecond
 func (p *Prober) AwaitOptions(ctx context.Context, box netip.AddrPort) (time.Time, error) {
 	last := errors.New("no answer yet")
 	for {
-		request := p.Request("OPTIONS", box)
+		request := p.Request("OPTIONS", "sip:"+box.String())
 		if err := p.Send(request, box); err != nil {
 			last = err // the network of a box that boots is down
 		}

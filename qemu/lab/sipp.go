@@ -159,6 +159,9 @@ func (r *Run) Wait() (Statistics, error) {
 	return statistics, nil
 }
 
+// Ended is closed when SIPp has ended.
+func (r *Run) Ended() <-chan struct{} { return r.exited }
+
 // Stop ends SIPp whatever it is doing. Wait must still be called.
 func (r *Run) Stop() { r.command.Process.Kill() }
 

@@ -1,0 +1,159 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"causeway/appliance/grammar"
+	"causeway/qemu/lab"
+	"causeway/qemu/smoke"
+)
+
+// program builds the appliance for this host once.
+var program = sync.OnceValues(func() (string, error) {
+	return lab.BuildAppliance(context.Background(), root, scratch)
+})
+
+// hostBox starts a proxy on this host between the two LANs of a lab of its own
+// and waits until it answers.
+func hostBox(t *testing.T, config string) (*lab.Lab, *lab.Proxy) {
+	t.Helper()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := lab.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	box, err := l.Box()
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := box.StartProxy(path, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := proxy.Close(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			t.Logf("the proxy printed:\n%s", proxy.Output())
+		}
+	})
+	prober := probe(t, l.LAN1, netip.AddrPortFrom(lab.PeerLAN1, 0))
+	if _, err := prober.AwaitOptions(within(t, time.Minute), lab.BoxLAN1); err != nil {
+		t.Fatal(err)
+	}
+	return l, proxy
+}
+
+func probe(t *testing.T, where *lab.Namespace, local netip.AddrPort) *lab.Prober {
+	t.Helper()
+	prober, err := where.Probe(local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { prober.Close() })
+	return prober
+}
+
+// within gives a context that ends with the test or after limit.
+func within(t *testing.T, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// TestSIPCalls has SIPp at both ends of the proxy on this host.
+func TestSIPCalls(t *testing.T) {
+	l, proxy := hostBox(t, grammar.BuiltIn())
+	ctx := within(t, 4*time.Minute)
+	for _, test := range []struct {
+		name string
+		pair smoke.Pair
+	}{
+		{"answered", smoke.Pair{Caller: "caller", Callee: "callee", Calls: 200, Rate: 100, Hold: 200 * time.Millisecond}},
+		{"callee hangs up", smoke.Pair{Caller: "caller-is-hung-up", Callee: "callee-hangs-up", Calls: 50, Rate: 50, Hold: 100 * time.Millisecond}},
+		{"cancelled", smoke.Pair{Caller: "caller-cancels", Callee: "callee-cancelled", Calls: 50, Rate: 50}},
+		{"busy", smoke.Pair{Caller: "caller-gets-486", Callee: "callee-busy", Calls: 50, Rate: 50}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if _, err := smoke.Place(ctx, l, test.pair); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	t.Run("not a relay", func(t *testing.T) {
+		if err := smoke.NotARelay(ctx, l); err != nil {
+			t.Fatal(err)
+		}
+	})
+	t.Run("held through a restart", func(t *testing.T) {
+		if _, err := smoke.HeldThroughRestart(ctx, l, 20, 20, proxy.Restart); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// TestSIPNoAnswer calls a peer that is silent: the caller gets 408 when Timer
+// B fires after 64*T1 = 32 s (RFC 3261 §16.7, §17.1.1.2).
+func TestSIPNoAnswer(t *testing.T) {
+	t.Parallel()
+	l, _ := hostBox(t, grammar.BuiltIn())
+	probe(t, l.LAN2, netip.AddrPortFrom(lab.PeerLAN2, lab.CalleePort)) // open, and never answers
+	refusedWith(t, l, "408")
+}
+
+// TestSIPNextHopIsDown calls a peer whose port is closed: 503 if the ICMP that
+// says so is heeded (RFC 3261 §18.4, §16.9), else 408 with Timer B.
+func TestSIPNextHopIsDown(t *testing.T) {
+	t.Parallel()
+	l, _ := hostBox(t, grammar.BuiltIn())
+	refusedWith(t, l, "503", "408")
+}
+
+// TestSIPNoNextHop calls a network that has nowhere to send calls to.
+func TestSIPNoNextHop(t *testing.T) {
+	t.Parallel()
+	var kept []string
+	for line := range strings.Lines(grammar.BuiltIn()) {
+		if !strings.HasPrefix(line, "sip next-hop lan1 ") {
+			kept = append(kept, line)
+		}
+	}
+	l, _ := hostBox(t, strings.Join(kept, ""))
+	refusedWith(t, l, "404")
+}
+
+// refusedWith places a call and wants one of those final answers.
+func refusedWith(t *testing.T, l *lab.Lab, codes ...string) {
+	t.Helper()
+	caller := probe(t, l.LAN1, netip.AddrPortFrom(lab.PeerLAN1, 0))
+	if err := caller.Send(caller.Request("INVITE", "sip:callee@"+lab.BoxLAN1.String()), lab.BoxLAN1); err != nil {
+		t.Fatal(err)
+	}
+	ctx := within(t, 2*time.Minute)
+	for {
+		answer, _, err := caller.Receive(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(string(answer), "SIP/2.0 1") {
+			continue
+		}
+		if code := strings.Fields(answer.StartLine())[1]; !slices.Contains(codes, code) {
+			t.Errorf("the call ended with %q; want %q", answer.StartLine(), codes)
+		}
+		return
+	}
+}

@@ -1,0 +1,134 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+)
+
+// Proxy is `appliance proxy` running on this host, without a machine around
+// it: in the namespace of a box, with files of its own.
+type Proxy struct {
+	program string
+	config  string // text
+	where   *Namespace
+	dir     string
+
+	command *exec.Cmd
+	output  *lockedBuffer
+	exited  chan struct{}
+	status  error
+}
+
+// BuildAppliance builds the appliance for this host into dir and gives the
+// program's path. root is the project's folder.
+func BuildAppliance(ctx context.Context, root, dir string) (string, error) {
+	program := filepath.Join(dir, "appliance")
+	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./appliance")
+	build.Dir = root
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the appliance: %w: %s", err, output)
+	}
+	return program, nil
+}
+
+// StartProxy starts program's proxy with that configuration text in the
+// namespace. It may not listen yet.
+func (n *Namespace) StartProxy(program, config string) (*Proxy, error) {
+	dir, err := os.MkdirTemp("", "causeway-proxy-")
+	if err != nil {
+		return nil, fmt.Errorf("start the proxy: %w", err)
+	}
+	p := &Proxy{program: program, config: config, where: n, dir: dir, output: &lockedBuffer{}}
+	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("start the proxy: %w", err)
+	}
+	if err := p.start(); err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Proxy) path(name string) string { return filepath.Join(p.dir, name) }
+
+func (p *Proxy) start() error {
+	for _, dir := range []string{"run", "journal"} {
+		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
+			return fmt.Errorf("start the proxy: %w", err)
+		}
+	}
+	p.command = exec.Command(p.program, "proxy", "-config", p.path("config"),
+		"-run", p.path("run"), "-journal", p.path("journal"), "-key", p.path("call.key"), "-serial", p.path("serial"))
+	p.command.Stdout, p.command.Stderr = p.output, p.output
+	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.where.Start(p.command); err != nil {
+		return fmt.Errorf("start the proxy: %w", err)
+	}
+	p.exited = make(chan struct{})
+	go func(command *exec.Cmd, exited chan struct{}) {
+		p.status = command.Wait()
+		close(exited)
+	}(p.command, p.exited)
+	return nil
+}
+
+// PID is the proxy's process.
+func (p *Proxy) PID() int { return p.command.Process.Pid }
+
+// Restart kills the proxy (SIGKILL) and starts it again on the same files, as
+// init does.
+func (p *Proxy) Restart(context.Context) error {
+	if err := p.command.Process.Kill(); err != nil {
+		return fmt.Errorf("kill the proxy: %w", err)
+	}
+	<-p.exited
+	return p.start()
+}
+
+// Output is what all its lives have printed.
+func (p *Proxy) Output() string { return p.output.String() }
+
+// Close ends the proxy (SIGTERM) and removes its files. It fails when the
+// proxy had ended before or does not end well.
+func (p *Proxy) Close() error {
+	defer os.RemoveAll(p.dir)
+	select {
+	case <-p.exited:
+		return fmt.Errorf("the proxy ended by itself: %w: %s", errors.Join(p.status), p.Output())
+	default:
+	}
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("end the proxy: %w", err)
+	}
+	<-p.exited
+	if p.status != nil {
+		return fmt.Errorf("end the proxy: %w: %s", p.status, p.Output())
+	}
+	return nil
+}
+
+// lockedBuffer is a buffer that two goroutines may use.
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(data []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(data)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
