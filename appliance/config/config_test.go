@@ -59,6 +59,8 @@ func nested(t *testing.T) *Grammar {
 		keeps("config-billing", "interval TICKS", argument("TICKS", Integer{1, 5})),
 		opens("config-billing-xml", keeps("config-billing", "xml NUMBER", argument("NUMBER", Integer{0, 3}))),
 		keeps("config-billing-xml", "activate"),
+		keeps("config-billing-xml", "shade"),
+		keeps("config-billing-xml", "shape"),
 	})
 	if err != nil {
 		t.Fatalf("New = %v; want no error", err)
@@ -84,8 +86,8 @@ func TestParse(t *testing.T) {
 		{"repeated value", "peers 192.0.2.1 192.0.2.2", []string{"config peers [192.0.2.1 192.0.2.2]"}},
 		{"tabs", "\tinterval\t10", []string{"config interval 10 1"}},
 		{"innermost mode first", "billing a\nxml 1\nactivate", []string{"config billing a", "config-billing xml 1", "config-billing-xml activate"}},
-		{"enclosing modes", "billing a\nxml 1\ninterval 2\nactivate\ninterval 10\nactivate",
-			[]string{"config billing a", "config-billing xml 1", "config-billing interval 2", "config-billing activate", "config interval 10 1", "config activate"}},
+		{"enclosing modes", "billing a\nxml 1\ninterval 2\nactivate\nshout\nactivate",
+			[]string{"config billing a", "config-billing xml 1", "config-billing interval 2", "config-billing activate", "config shout", "config activate"}},
 		{"exit", "billing a\nxml 1\nexit\nactivate\nexit\nactivate\nexit\nactivate",
 			[]string{"config billing a", "config-billing xml 1", "config-billing activate", "config activate", "config activate"}},
 		{"end", "billing a\nxml 1\nen\nactivate", []string{"config billing a", "config-billing xml 1", "config activate"}},
@@ -113,8 +115,10 @@ func TestParseErrors(t *testing.T) {
 		{"incomplete optional part", "key from", "         ^", `line 1: "key from": the line is not complete: FILE (NAME) is expected`},
 		{"too long", "activate now", "         ^", `line 1: "activate now": nothing is expected here, not now`},
 		{"wrong optional keyword", "shout softly", "      ^", `line 1: "shout softly": softly does not fit: loud is expected`},
-		{"the mode where the line got furthest", "billing a\ninterval 12 0", "            ^", `line 2: "interval 12 0": 0 is not between 1 and 255`},
-		{"innermost mode of equals", "billing a\ninterval 0", "         ^", `line 2: "interval 0": 0 is not between 1 and 5`},
+		{"the mode where the line got furthest", "billing a\nshout softly", "      ^", `line 2: "shout softly": softly does not fit: loud is expected`},
+		{"innermost mode of equals", "billing a\nxml 1\nactivate now", "         ^", `line 3: "activate now": nothing is expected here, not now`},
+		{"wrong value that an enclosing mode would take", "billing a\ninterval 12", "         ^", `line 2: "interval 12": 12 is not between 1 and 5`},
+		{"ambiguity that an enclosing mode would resolve", "billing a\nxml 1\nsh", "^", `line 3: "sh": sh is ambiguous: shade, shape`},
 		{"inner command outside", "xml 1", "^", `line 1: "xml 1": xml is not a command here`},
 		{"control character", "description a\x07b", "             ^", `line 1: "description a\ab": a character that cannot be printed`},
 		{"not UTF-8", "description \xff", "            ^", `line 1: "description \xff": a character that cannot be printed`},

@@ -22,7 +22,7 @@ func (e *Error) Error() string {
 }
 
 // Caret is a line that points at the word at fault when it is printed below Text.
-func (e *Error) Caret() string { return strings.Repeat(" ", e.Column-1) + "^" }
+func (e *Error) Caret() string { return strings.Repeat(" ", max(0, e.Column-1)) + "^" }
 
 // Errors are all faults of one text, in the order of its lines; never empty.
 type Errors []*Error

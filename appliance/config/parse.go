@@ -10,7 +10,8 @@ import (
 
 // Parse makes the model of a whole configuration text, or says which lines
 // broke which rules: the error is then of type Errors. A line that no command
-// of its mode fits is tried in the modes around it, as IOS does.
+// of its mode fits is tried in the modes around it, as IOS does; but not one
+// whose words fit and whose value is wrong, which would mean something else there.
 func (g *Grammar) Parse(text string) (*model.Config, error) {
 	e := editor{grammar: g, config: &model.Config{}, places: []place{{mode: Global}}, typed: make(map[string]source)}
 	var faults Errors
@@ -66,20 +67,22 @@ func (e *editor) line(number int, text string) *Error {
 	if text == "" || text[0] == '!' {
 		return nil
 	}
-	var furthest *Error
+	var furthest *mismatch
 	for depth := len(e.places) - 1; depth >= 0; depth-- {
 		mode := e.grammar.modes[e.places[depth].mode]
-		match, fault := mode.vocabulary.match(text)
-		if fault == nil {
+		match, wrong := mode.vocabulary.match(text)
+		if wrong == nil {
 			e.places = e.places[:depth+1]
 			return e.apply(mode, match, source{number, text, match.columns})
 		}
-		if furthest == nil || fault.Column > furthest.Column {
-			furthest = fault
+		if furthest == nil || wrong.column > furthest.column {
+			furthest = wrong
+		}
+		if wrong.known {
+			break
 		}
 	}
-	furthest.Line = number
-	return furthest
+	return &Error{Line: number, Column: furthest.column, Text: text, Rule: furthest.rule}
 }
 
 // apply does what the matched line means in the innermost place.

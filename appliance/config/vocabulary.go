@@ -41,9 +41,10 @@ func NewVocabulary(forms []Form) (*Vocabulary, error) {
 // Match finds the form that the line is written in. Keywords may be
 // abbreviated as long as one keyword is meant. The error is an *Error with Line 0.
 func (v *Vocabulary) Match(line string) (Match, error) {
-	match, fault := v.match(line)
-	if fault != nil {
-		return Match{}, fault
+	line = strings.TrimSpace(line)
+	match, wrong := v.match(line)
+	if wrong != nil {
+		return Match{}, &Error{Column: wrong.column, Text: line, Rule: wrong.rule}
 	}
 	return match, nil
 }
@@ -69,17 +70,24 @@ type word struct {
 	column int    // in characters, from 1
 }
 
-func (v *Vocabulary) match(line string) (Match, *Error) {
-	line = strings.TrimSpace(line)
-	words, fault := split(line)
-	if fault != nil {
-		return Match{}, fault
+// mismatch says why a line is none of a vocabulary.
+type mismatch struct {
+	known  bool // it is meant for this vocabulary, and wrong: a value out of range, an ambiguity
+	column int
+	rule   string
+}
+
+func (v *Vocabulary) match(line string) (Match, *mismatch) {
+	words, wrong := split(line)
+	if wrong != nil {
+		return Match{}, wrong
 	}
 	states := v.start
 	for _, w := range words {
-		next, rule := v.step(states, w)
-		if rule != "" {
-			return Match{}, &Error{Column: w.column, Text: line, Rule: rule}
+		next, wrong := v.step(states, w)
+		if wrong != nil {
+			wrong.column = w.column
+			return Match{}, wrong
 		}
 		states = next
 		if len(states) == 1 && states[0].trail.takesRest() {
@@ -91,21 +99,20 @@ func (v *Vocabulary) match(line string) (Match, *Error) {
 			return v.matched(s), nil
 		}
 	}
-	return Match{}, &Error{
-		Column: utf8.RuneCountInString(line) + 2,
-		Text:   line,
-		Rule:   "the line is not complete: " + expectation(v.alternatives(states)),
+	return Match{}, &mismatch{
+		column: utf8.RuneCountInString(line) + 2,
+		rule:   "the line is not complete: " + expectation(v.alternatives(states)),
 	}
 }
 
 // split cuts a line into words at its blanks.
-func split(line string) ([]word, *Error) {
+func split(line string) ([]word, *mismatch) {
 	var words []word
 	column, inWord := 0, false
 	for i, r := range line {
 		column++
 		if r == utf8.RuneError || r != '\t' && !unicode.IsPrint(r) {
-			return nil, &Error{Column: column, Text: line, Rule: "a character that cannot be printed"}
+			return nil, &mismatch{known: true, column: column, rule: "a character that cannot be printed"}
 		}
 		blank := r == ' ' || r == '\t'
 		if !blank && !inWord {
@@ -121,10 +128,10 @@ func split(line string) ([]word, *Error) {
 	return words, nil
 }
 
-// step takes one word: it gives the states that the word leads to, or the
-// rule that says why it leads nowhere. A keyword typed in full goes before one
-// abbreviated, and both go before an argument.
-func (v *Vocabulary) step(states []state, w word) (next []state, rule string) {
+// step takes one word: it gives the states that the word leads to, or says
+// why it leads nowhere. A keyword typed in full goes before one abbreviated,
+// and both go before an argument.
+func (v *Vocabulary) step(states []state, w word) (next []state, wrong *mismatch) {
 	var exact, abbreviated, byValue []state
 	var meant []string // the distinct keywords that the word may abbreviate
 	var refusal error
@@ -150,23 +157,25 @@ func (v *Vocabulary) step(states []state, w word) (next []state, rule string) {
 			meant = appendNew(meant, it.keyword)
 		}
 	}
-	switch alternatives := v.alternatives(states); {
+	switch {
 	case len(exact) > 0:
-		return v.closure(exact), ""
+		return v.closure(exact), nil
 	case len(meant) == 1:
-		return v.closure(abbreviated), ""
+		return v.closure(abbreviated), nil
 	case len(meant) > 1:
-		return nil, fmt.Sprintf("%s is ambiguous: %s", w.text, strings.Join(meant, ", "))
+		return nil, &mismatch{known: true, rule: fmt.Sprintf("%s is ambiguous: %s", w.text, strings.Join(meant, ", "))}
 	case len(byValue) > 0:
-		return v.closure(byValue), ""
+		return v.closure(byValue), nil
+	}
+	switch alternatives := v.alternatives(states); {
 	case len(alternatives) == 0:
-		return nil, fmt.Sprintf("nothing is expected here, not %s", w.text)
+		return nil, &mismatch{rule: fmt.Sprintf("nothing is expected here, not %s", w.text)}
 	case refusal != nil && len(alternatives) == 1:
-		return nil, refusal.Error()
+		return nil, &mismatch{known: true, rule: refusal.Error()}
 	case w.column == 1:
-		return nil, fmt.Sprintf("%s is not a command here", w.text)
+		return nil, &mismatch{rule: fmt.Sprintf("%s is not a command here", w.text)}
 	default:
-		return nil, fmt.Sprintf("%s does not fit: %s", w.text, expectation(alternatives))
+		return nil, &mismatch{rule: fmt.Sprintf("%s does not fit: %s", w.text, expectation(alternatives))}
 	}
 }
 

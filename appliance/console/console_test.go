@@ -152,7 +152,7 @@ bootflash:  State: mounted  Device: /dev/vda3  Total (kB): 1000  Free (kB): 900
 harddisk:   State: missing  Device: memory  Total (kB): 0  Free (kB): 0
 proxy     PID: 312    Uptime (s): 61       Restarts: 1    Last restart (ms): 213
           Memory (kB): 9321  Last exit: signal: killed
-billing   PID: not running  Uptime (s): 0        Restarts: 0    Last restart (ms): 0
+billing   PID: none   Uptime (s): 0        Restarts: 0    Last restart (ms): 0
           Memory (kB): 0  Last exit: none
 `},
 		{"sh int", `LAN1 link: up

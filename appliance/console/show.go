@@ -73,10 +73,10 @@ func showSystem(ctx context.Context, s *session, _ config.Args) error {
 	return nil
 }
 
-// printService prints a service in a row of at most 80 characters, and what is
-// read less often in a second one.
+// printService prints a service in a row that fits a screen of 80 characters,
+// and what is read less often in a second one.
 func (s *session) printService(service model.ServiceStatus) {
-	pid := "not running"
+	pid := "none"
 	if service.PID != 0 {
 		pid = strconv.Itoa(service.PID)
 	}

@@ -177,7 +177,7 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 	case config.Integer:
 		return fmt.Sprint(typ.Min), []string{fmt.Sprint(typ.Min - 1), fmt.Sprint(typ.Max + 1), "99999999999999999999", "one", "1.5"}
 	case config.IPv4:
-		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "192.168.42", "2001:db8::1", "host"}
+		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "10.1.2", "2001:db8::1", "host"}
 	case config.Address:
 		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "2001:db8::1::2", "fe80::1%lan1", "host"}
 	case config.Mask:
@@ -255,7 +255,7 @@ func checkRefused(t *testing.T, g *config.Grammar, text, line, word string) {
 		t.Errorf("Parse(%q) = %v; want %s refused", text, err, word)
 		return
 	}
-	if column := len([]rune(line[:strings.LastIndex(line, word)])) + 1; fault.Text != line || fault.Column > column ||
+	if column := len([]rune(line[:strings.LastIndex(line, word)])) + 1; fault.Text != line || fault.Column != column ||
 		!strings.Contains(fault.Rule, word) {
 		t.Errorf("Parse(%q) = %v at column %d; want a rule about %s at column %d", text, err, fault.Column, word, column)
 	}

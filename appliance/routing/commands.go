@@ -1,3 +1,6 @@
+// Package routing decides where calls go. On this first floor it declares the
+// SIP networks, their listen points and one next hop each; the proxy follows
+// them. Adjacencies, triggers, policies and route tables grow here.
 package routing
 
 import (
