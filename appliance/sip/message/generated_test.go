@@ -12,15 +12,30 @@ import (
 
 // writer writes messages that the grammar of RFC 3261 §25.1 allows, as oddly
 // as it allows them, and knows what it wrote.
-type writer struct{ t *rapid.T }
+type writer struct {
+	t     *rapid.T
+	plain bool // no white space but what is usual
+}
 
 func (w writer) oneOf(options ...string) string {
 	return rapid.SampledFrom(options).Draw(w.t, "choice")
 }
 
-// sws is white space where there may be none, lws where there must be some.
-func (w writer) sws() string { return w.oneOf("", "", "", " ", "\t", " \r\n ", "\r\n\t") }
-func (w writer) lws() string { return w.oneOf(" ", " ", "\t", "  ", " \r\n ", "\r\n\t") }
+// sws is white space where there may be none.
+func (w writer) sws() string {
+	if w.plain {
+		return ""
+	}
+	return w.oneOf("", "", "", " ", "\t", " \r\n ", "\r\n\t")
+}
+
+// lws is white space where there must be some.
+func (w writer) lws() string {
+	if w.plain {
+		return " "
+	}
+	return w.oneOf(" ", " ", "\t", "  ", " \r\n ", "\r\n\t")
+}
 
 func (w writer) word(label string) string {
 	return rapid.StringMatching(`[a-zA-Z0-9.!%*_+'~-]{1,12}`).Draw(w.t, label)
@@ -82,7 +97,7 @@ func (w writer) list(id HeaderID, elements []string) []string {
 func TestGeneratedMessages(t *testing.T) {
 	parser := sip.NewParser()
 	rapid.Check(t, func(t *rapid.T) {
-		w := writer{t}
+		w := writer{t, rapid.Bool().Draw(t, "plain")}
 		type facts struct {
 			Method, URI, CallID, FromTag, ToTag, Body string
 			CSeq                                      uint32

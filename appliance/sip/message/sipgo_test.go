@@ -146,11 +146,11 @@ func oddParameters(params, wanted string) bool {
 	return strings.ContainsAny(params, " \t\r\n\"")
 }
 
-// oddVia says whether the topmost Via has what sipgo cannot read.
+// oddVia says whether the topmost Via has a sent-protocol or sent-by that
+// sipgo cannot read.
 func oddVia(m *Message) bool {
-	element := string(m.Get(m.Via.Value))
-	hasParams := strings.Contains(element, ";")
-	return strings.Count(element, " ") != 1 || strings.ContainsAny(element, "\t\r\n\"") || m.Via.More && !hasParams
+	head, _, hasParams := strings.Cut(string(m.Get(m.Via.Value)), ";")
+	return strings.Count(head, " ") != 1 || strings.ContainsAny(head, "\t\r\n") || m.Via.More && !hasParams
 }
 
 // disagreements gives a line for each fact that sipgo reads otherwise, but for
