@@ -65,7 +65,7 @@ func (a Args) Prefix(address, mask string) netip.Prefix {
 func value[T any](a Args, name string) T {
 	v, declared := a[name]
 	if !declared {
-		panic(fmt.Sprintf("config: the command declares no argument %s", name))
+		panic(fmt.Sprintf("config: the line has no argument %s", name))
 	}
 	if v == nil {
 		var zero T
