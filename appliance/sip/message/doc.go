@@ -13,7 +13,7 @@
 // the other one, so such a message is never forwarded: a request gets 400, a
 // response is dropped. So a line ends with CRLF and nothing else (a bare CR or
 // LF in the header is a fault), a single-valued field stands once, a tag or
-// branch is given once, and nothing follows the body. Where only one reading
+// branch is given once, and what follows the body is cut off. Where only one reading
 // is possible the view is liberal: white space and folding wherever the
 // grammar has them, display names and parameter values with bytes the grammar
 // would want quoted.

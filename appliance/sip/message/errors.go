@@ -4,12 +4,16 @@ import "errors"
 
 // What Parse says of a datagram that gets no answer.
 var (
-	ErrKeepAlive     = errors.New("keep-alive")                                                     // RFC 5626 §3.5.1: line ends, zero octets or nothing
-	ErrNotSIP        = errors.New("no SIP start line")                                              //
-	ErrTooLong       = errors.New("longer than 65535 octets")                                       //
-	ErrTooManyFields = errors.New("too many header fields")                                         // more than MaxFields
-	ErrIncomplete    = errors.New("no usable Via, From, To, Call-ID or CSeq")                       // an answer could not be addressed or matched
-	ErrMalformed     = errors.New("a malformed response, which RFC 3261 §18.1.2 and §18.3 discard") //
+	// ErrKeepAlive: line ends, zero octets or nothing (RFC 5626 §3.5.1).
+	ErrKeepAlive = errors.New("keep-alive")
+	ErrNotSIP    = errors.New("no SIP start line")
+	ErrTooLong   = errors.New("longer than 65535 octets")
+	// ErrTooManyFields: more than MaxFields.
+	ErrTooManyFields = errors.New("too many header fields")
+	// ErrIncomplete: an answer could not be addressed or matched.
+	ErrIncomplete = errors.New("no usable Via, From, To, Call-ID or CSeq")
+	// ErrMalformed: RFC 3261 §18.1.2 and §18.3 discard such a response.
+	ErrMalformed = errors.New("malformed response")
 )
 
 // syntaxError says what is wrong with a part of a message. It is fixed text:

@@ -1,6 +1,9 @@
 package message
 
-import "bytes"
+import (
+	"bytes"
+	"iter"
+)
 
 // NameAddr is one element of Contact, Route, Record-Route, From or To: an
 // address and its parameters (RFC 3261 §20.10). Without angle brackets all
@@ -89,35 +92,38 @@ func (n *NameAddr) enclosed(raw []byte) bool {
 	return n.URI.Start > 0 && raw[n.URI.Start-1] == '<'
 }
 
+// parameters iterates over the element's parameters.
+func (n *NameAddr) parameters(raw []byte) iter.Seq[parameter] {
+	return func(yield func(parameter) bool) {
+		for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
+			p, _, after, err := scanParameter(raw, next, end)
+			if err != nil || !yield(p) {
+				return
+			}
+			next = after
+		}
+	}
+}
+
 // Param finds a parameter of the element by its name in lower case. The value
 // is empty when the parameter has none, and keeps its quotes when it is quoted.
 func (n *NameAddr) Param(raw []byte, name string) (value Span, found bool) {
-	for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
-		p, _, after, err := scanParameter(raw, next, end)
-		if err != nil {
-			return Span{}, false
-		}
+	for p := range n.parameters(raw) {
 		if equalFold(p.name.In(raw), name) {
 			return p.value, true
 		}
-		next = after
 	}
 	return Span{}, false
 }
 
 // tag gives the tag, which may be given only once.
 func (n *NameAddr) tag(raw []byte) (tag Span, err error) {
-	for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
-		p, _, after, err := scanParameter(raw, next, end)
-		if err != nil {
-			return tag, err
-		}
+	for p := range n.parameters(raw) {
 		if equalFold(p.name.In(raw), "tag") {
 			if err := setOnce(&tag, p.value); err != nil {
 				return tag, err
 			}
 		}
-		next = after
 	}
 	return tag, nil
 }

@@ -88,6 +88,9 @@ func TestParseRequest(t *testing.T) {
 			t.Errorf("%s = %q; want %q", name, pair[0], pair[1])
 		}
 	}
+	if place := (Span{m.Via.Value.End, m.Via.Value.End}); m.Via.RPort != place {
+		t.Errorf("RPort = %v; want an empty span behind the parameter, %v", m.Via.RPort, place)
+	}
 	if m.IsResponse || m.Method != Invite || m.CSeqMethod != Invite || m.CSeq != 314159 || m.MaxForwards != 70 ||
 		m.ContentLength != 142 || m.Via.Port != 5066 || !m.Via.HasRPort || m.Via.More || len(m.Fields) != 13 {
 		t.Errorf("Parse of %q gave Via %+v, CSeq %d, %d fields", m.Raw, m.Via, m.CSeq, len(m.Fields))

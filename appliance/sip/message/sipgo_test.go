@@ -114,7 +114,8 @@ var sipgoDefects = []struct {
 	{"Via branch", "does not know LWS, quotes, = or upper case in parameters",
 		func(m *Message) bool {
 			_, params, _ := strings.Cut(string(m.Get(m.Via.Value)), ";")
-			return oddVia(m) || oddParameters(params, "branch")
+			spaced := m.Via.More && m.Raw[m.Via.Value.End] != ',' // LWS before the comma
+			return spaced || oddVia(m) || oddParameters(params, "branch")
 		}},
 	{"Via host", "does not know LWS within an element, nor a list without parameters", oddVia},
 	{"Via port", "does not know LWS within an element, nor a list without parameters", oddVia},

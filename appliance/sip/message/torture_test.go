@@ -53,7 +53,7 @@ var torture = []struct {
 	{"3.1.2.19 overlarge response code", "bigcode", ErrNotSIP, 0},
 	{"3.2.1 missing transaction identifier", "badbranch", nil, 0},       // RFC 2543 matching: the transaction core's
 	{"3.3.1 missing required header fields", "insuf", ErrIncomplete, 0}, // nothing an answer could be matched by
-	{"3.3.2 Request-URI with unknown scheme", "unkscm", nil, 416},       //
+	{"3.3.2 Request-URI with unknown scheme", "unkscm", nil, 416},
 	{"3.3.3 Request-URI with known but atypical scheme", "novelsc", nil, 416},
 	{"3.3.4 unknown URI schemes in header fields", "unksm2", nil, 0},
 	{"3.3.5 Proxy-Require and Require", "bext01", nil, 0}, // 420: the core's
