@@ -89,6 +89,7 @@ type ControlStatus struct {
 	Clock         string            `json:"clock"`    // "synchronised to 192.0.2.1, offset 3 ms", or why not
 	Resolver      string            `json:"resolver"` // likewise
 	Proxy         string            `json:"proxy"`    // "revision 0123456789ab", or what went wrong
+	Billing       string            `json:"billing"`  // likewise
 }
 
 // InterfaceStatus is one LAN as the kernel has it.
