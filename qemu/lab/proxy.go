@@ -80,7 +80,7 @@ func (p *Proxy) start() error {
 	return nil
 }
 
-// PID is the proxy's process.
+// PID is the proxy's process; it has no others.
 func (p *Proxy) PID() int { return p.command.Process.Pid }
 
 // Restart kills the proxy (SIGKILL) and starts it again on the same files, as

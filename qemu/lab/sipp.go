@@ -31,6 +31,10 @@ type SIPp struct {
 	Messages bool           // note every message, for Run.Count
 }
 
+// ErrRepeated is the error of a run in which every call went well, but a
+// message had to be sent again or came twice.
+var ErrRepeated = errors.New("messages were repeated")
+
 // Run is a SIPp that was started.
 type Run struct {
 	sipp    SIPp
@@ -139,9 +143,9 @@ func (r *Run) listens(ctx context.Context) error {
 }
 
 // Wait waits until SIPp has ended and removes its files. It fails unless SIPp
-// itself says that every call went as the scenario has it, and that no message
-// had to be sent again or came twice: a lost ACK or a 200 of the INVITE taken
-// for that of the BYE would show there.
+// itself says that every call went as the scenario has it, and with
+// ErrRepeated unless no message had to be sent again or came twice: a lost ACK
+// or a 200 of the INVITE taken for that of the BYE would show there.
 func (r *Run) Wait() (Statistics, error) {
 	<-r.exited
 	defer os.RemoveAll(r.dir)
@@ -150,11 +154,11 @@ func (r *Run) Wait() (Statistics, error) {
 		return Statistics{}, errors.Join(r.failure(), err)
 	}
 	statistics, err := parseStatistics(string(text))
-	if err != nil || r.status != nil {
+	if err != nil || r.status != nil || statistics.Succeeded != r.sipp.Calls {
 		return statistics, errors.Join(err, r.failure())
 	}
-	if !statistics.clean(r.sipp.Calls) {
-		return statistics, fmt.Errorf("%d calls were not clean, %+v: %w", r.sipp.Calls, statistics, r.failure())
+	if statistics != (Statistics{Created: r.sipp.Calls, Succeeded: r.sipp.Calls}) {
+		return statistics, fmt.Errorf("%w: %d calls, %+v: %w", ErrRepeated, r.sipp.Calls, statistics, r.failure())
 	}
 	return statistics, nil
 }

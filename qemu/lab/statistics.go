@@ -15,12 +15,6 @@ type Statistics struct {
 	OutOfCall       int // messages that belonged to no call: a reply that came twice
 }
 
-// clean says whether all of calls went well and no message had to be sent or
-// was received twice.
-func (s Statistics) clean(calls int) bool {
-	return s == Statistics{Created: calls, Succeeded: calls}
-}
-
 // parseStatistics reads the file that SIPp's -trace_stat writes: a line of
 // names, then a line of values a second; the last one counts.
 func parseStatistics(text string) (Statistics, error) {

@@ -28,23 +28,6 @@ func TestParseStatistics(t *testing.T) {
 	}
 }
 
-func TestStatisticsClean(t *testing.T) {
-	for _, test := range []struct {
-		statistics Statistics
-		want       bool
-	}{
-		{Statistics{Created: 3, Succeeded: 3}, true},
-		{Statistics{Created: 2, Succeeded: 2}, false},
-		{Statistics{Created: 3, Succeeded: 2, Failed: 1}, false},
-		{Statistics{Created: 3, Succeeded: 3, Retransmissions: 1}, false},
-		{Statistics{Created: 3, Succeeded: 3, OutOfCall: 1}, false},
-	} {
-		if got := test.statistics.clean(3); got != test.want {
-			t.Errorf("%+v.clean(3) = %v; want %v", test.statistics, got, test.want)
-		}
-	}
-}
-
 func FuzzParseStatistics(f *testing.F) {
 	f.Add(statisticsFile)
 	f.Add("a\nb")

@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -258,17 +257,4 @@ func copyFile(to, from string) error {
 		return fmt.Errorf("copy %s: %w", from, err)
 	}
 	return os.WriteFile(to, data, 0o600)
-}
-
-// CreateDisk makes an empty disk of that size in octets at path. It takes no
-// room until it is written to.
-func CreateDisk(path string, size int64) error {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("create disk: %w", err)
-	}
-	if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
-		return fmt.Errorf("create disk of %s octets: %w", strconv.FormatInt(size, 10), err)
-	}
-	return nil
 }

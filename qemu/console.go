@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"causeway/qemu/machine"
+)
+
+// runConsole boots an image in front of a person.
+func runConsole(ctx context.Context, args []string) error {
+	var flags imageFlags
+	var config string
+	var memory int
+	err := parse("run", args, func(set *flag.FlagSet) {
+		flags.declare(set)
+		set.StringVar(&config, "config", "", "hand this configuration `file` to the appliance")
+		set.IntVar(&memory, "memory", 256, "memory of the machine in `MiB`")
+	})
+	if err != nil {
+		return err
+	}
+	image, fromDisk, err := flags.open(ctx)
+	if err != nil {
+		return err
+	}
+	setup := machine.Config{Board: image.Board, MemoryMB: memory, SetupFile: config, Terminal: true}
+	if setup.Disk, err = keptDisk(image, fromDisk); err != nil {
+		return err
+	}
+	if !fromDisk {
+		if setup.Kernel, err = image.Kernel(); err != nil {
+			return err
+		}
+	}
+	lan1, err := freePort(portLAN1)
+	if err != nil {
+		return err
+	}
+	lan2, err := freePort(max(portLAN2, lan1+1))
+	if err != nil {
+		return err
+	}
+	setup.NICs = []machine.NIC{
+		{User: userNetwork("192.168.42", lan1)},
+		{User: userNetwork("192.168.43", lan2)},
+	}
+	fmt.Printf(welcome, image.Board.Name, setup.Disk, lan1, lan2)
+
+	if state, err := term.GetState(int(os.Stdin.Fd())); err == nil {
+		defer term.Restore(int(os.Stdin.Fd()), state) // QEMU that is killed leaves it raw
+	}
+	m, err := machine.Start(ctx, setup)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	shutdown, err := m.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nThe machine has ended (%s).\n", shutdown.Reason)
+	return nil
+}
+
+// welcome tells how to reach the appliance. In user-mode networking the guest
+// sees this host as .2 on each LAN: that is what a callee must say it is, or
+// every ACK and BYE is lost.
+const welcome = `Causeway on %[1]s; its disk is %[2]s.
+
+  this host           the appliance
+  127.0.0.1:%-5[3]d UDP LAN1 192.168.42.1:5060
+  127.0.0.1:%-5[4]d UDP LAN2 192.168.43.1:5060
+
+The appliance sends calls from LAN1 to 192.168.43.2:5060, which is port 5060 of
+this host. A first call, from two more terminals:
+
+  sipp -sf qemu/lab/scenarios/callee.xml -i 192.168.43.2 -p 5060
+  sipp -sf qemu/lab/scenarios/caller.xml -i 192.168.42.2 -m 1 -d 3000 127.0.0.1:%[3]d
+
+Ctrl-A X leaves, Ctrl-A H helps.
+
+`
+
+// The first ports of this host that lead to the appliance's LANs. 5060 stays
+// free for a callee.
+const (
+	portLAN1 = 5042
+	portLAN2 = 5043
+)
+
+// keptDisk gives the disk of an image that stays between runs, made at the
+// first.
+func keptDisk(image machine.Image, fromDisk bool) (string, error) {
+	dir := filepath.Join(image.Dir, "run")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("keep the disk: %w", err)
+	}
+	path := filepath.Join(dir, "data.img")
+	if fromDisk {
+		path = filepath.Join(dir, "disk.img")
+	}
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		return path, err
+	}
+	if fromDisk {
+		return path, image.CopyDisk(path)
+	}
+	return path, machine.CreateDisk(path, 1<<30)
+}
+
+// userNetwork is a LAN that QEMU plays, whose appliance is reached at UDP port
+// of this host.
+func userNetwork(prefix string, port int) machine.UserNetwork {
+	return machine.UserNetwork{
+		Network:  prefix + ".0/24",
+		Host:     prefix + ".2",
+		Forwards: []string{fmt.Sprintf("udp:127.0.0.1:%d-%s.1:5060", port, prefix)},
+	}
+}
+
+// freePort gives the first UDP port of the loopback address from port on that
+// nobody has.
+func freePort(port int) (int, error) {
+	for ; port < 65536; port++ {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		if err == nil {
+			return port, conn.Close()
+		}
+	}
+	return 0, errors.New("no UDP port of 127.0.0.1 is free")
+}

@@ -1,0 +1,69 @@
+package machine
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestArguments checks what each part of a configuration adds to QEMU's
+// command line, and what it must not.
+func TestArguments(t *testing.T) {
+	board, err := FindBoard("x86_64")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap := os.NewFile(0, "tap")
+	for _, test := range []struct {
+		name      string
+		config    Config
+		want, not []string
+	}{
+		{
+			"defaults", Config{Kernel: &Kernel{"vmlinux", "root.cpio", "console=ttyS0 panic=5"}},
+			[]string{"-accel tcg,thread=multi", "-m 256", "-smp 2", "-nodefaults", "-device i6300esb", "-action watchdog=reset",
+				"-kernel vmlinux -initrd root.cpio -append console=ttyS0 panic=5", "socket,id=monitor,fd=3"},
+			[]string{"virtio-net", "virtio-blk", "pflash", "fw_cfg", "mux=on"},
+		},
+		{
+			"from disk", Config{Disk: "a,b.img"},
+			[]string{"if=pflash,unit=0,format=raw,readonly=on,file=" + board.Firmware,
+				"if=pflash,unit=1,format=raw,file=/tmp/vars", "file=a,,b.img", "virtio-blk-pci,id=disk0,drive=disk,bootindex=0"},
+			[]string{"-kernel", "-append"},
+		},
+		{
+			"two taps, LAN1 first", Config{NICs: []NIC{{Tap: tap}, {Tap: tap}}},
+			[]string{"tap,id=lan1,fd=4", "netdev=lan1,mac=52:54:00:43:57:01", "tap,id=lan2,fd=5", "netdev=lan2,mac=52:54:00:43:57:02"},
+			[]string{"user,"},
+		},
+		{
+			"user network", Config{NICs: []NIC{{User: UserNetwork{"192.168.42.0/24", "192.168.42.2", []string{"udp:127.0.0.1:5042-192.168.42.1:5060"}}}}},
+			[]string{"user,id=lan1,net=192.168.42.0/24,host=192.168.42.2,hostfwd=udp:127.0.0.1:5042-192.168.42.1:5060"},
+			[]string{"tap,", "lan2"},
+		},
+		{
+			"a person's", Config{Terminal: true, SetupFile: "my.conf", MemoryMB: 512, CPUs: 4},
+			[]string{"mux=on", "-mon chardev=serial", "name=opt/causeway/config,file=my.conf", "-m 512", "-smp 4"},
+			nil,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.config.Board = board
+			files := []*os.File{tap}
+			line := strings.Join(test.config.arguments(host{}, "/tmp/vars", &files), " ")
+			for _, want := range test.want {
+				if !strings.Contains(line, want) {
+					t.Errorf("arguments lack %q:\n%s", want, line)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(line, not) {
+					t.Errorf("arguments hold %q:\n%s", not, line)
+				}
+			}
+			if got, want := len(files), 1+strings.Count(line, "tap,"); got != want {
+				t.Errorf("%d files are handed over; want %d", got, want)
+			}
+		})
+	}
+}

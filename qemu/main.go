@@ -1,0 +1,94 @@
+// Command qemu runs the appliance without hardware: in front of a person, under
+// a smoke test, or held against a clock. See qemu/README.md.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/qemu/machine"
+)
+
+// command is one way to use the program.
+type command struct {
+	name string
+	help string
+	run  func(ctx context.Context, args []string) error
+}
+
+var commands = []command{
+	{"run", "boot an image with the console on this terminal", runConsole},
+	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
+	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
+	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "qemu:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		if i := slices.IndexFunc(commands, func(c command) bool { return c.name == args[0] }); i >= 0 {
+			return commands[i].run(ctx, args[1:])
+		}
+	}
+	var usage strings.Builder
+	usage.WriteString("usage: qemu COMMAND [flags]\n")
+	for _, c := range commands {
+		fmt.Fprintf(&usage, "  %-11s %s\n", c.name, c.help)
+	}
+	return errors.New(strings.TrimSpace(usage.String()))
+}
+
+// imageFlags are the flags that choose what is booted.
+type imageFlags struct {
+	board, variant, boot string
+}
+
+// declare declares the flags on a set.
+func (f *imageFlags) declare(set *flag.FlagSet) {
+	set.StringVar(&f.board, "board", "x86_64", "`board` to play: x86_64 or arm64")
+	set.StringVar(&f.variant, "variant", "release", "`variant` of the image: release or debug")
+	set.StringVar(&f.boot, "boot", "kernel", "`way` to boot: kernel (directly) or disk (through UEFI firmware)")
+}
+
+// open gives the image, built if it was not there. The project is the
+// current folder.
+func (f *imageFlags) open(ctx context.Context) (image machine.Image, fromDisk bool, err error) {
+	if f.boot != "kernel" && f.boot != "disk" {
+		return machine.Image{}, false, fmt.Errorf("-boot %s: want kernel or disk", f.boot)
+	}
+	image, err = machine.OpenImage(ctx, ".", f.board, f.variant)
+	return image, f.boot == "disk", err
+}
+
+// parse reads a command's flags; it takes no other arguments.
+func parse(name string, args []string, declare func(*flag.FlagSet)) error {
+	set := flag.NewFlagSet("qemu "+name, flag.ContinueOnError)
+	declare(set)
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if set.NArg() > 0 {
+		return fmt.Errorf("%s: unexpected argument %q", name, set.Arg(0))
+	}
+	return nil
+}
