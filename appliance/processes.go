@@ -8,6 +8,10 @@ import (
 	"log/slog"
 	"os"
 
+	"causeway/appliance/billing"
+	"causeway/appliance/billing/journal"
+	"causeway/appliance/console"
+	"causeway/appliance/control"
 	"causeway/appliance/grammar"
 	"causeway/appliance/proxy"
 )
@@ -44,6 +48,37 @@ func runProxy(ctx context.Context, args []string) error {
 		return err
 	}
 	return proxy.Main(ctx, options)
+}
+
+func runBilling(ctx context.Context, args []string) error {
+	options := billing.Options{Parse: grammar.All().Parse, Log: logger()}
+	if err := parseFlags("billing", args, options.Flags); err != nil {
+		return err
+	}
+	return billing.Main(ctx, options)
+}
+
+func runControl(ctx context.Context, args []string) error {
+	options := control.Options{Parse: grammar.All().Parse, BuiltIn: grammar.BuiltIn(), Log: logger()}
+	if err := parseFlags("control", args, options.Flags); err != nil {
+		return err
+	}
+	return control.Run(ctx, options)
+}
+
+func runConsole(ctx context.Context, args []string) error {
+	var options console.Options
+	if err := parseFlags("console", args, options.Flags); err != nil {
+		return err
+	}
+	return console.Run(ctx, options)
+}
+
+func runJournal(_ context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("journal: which directory?")
+	}
+	return journal.Dump(os.Stdout, args[0])
 }
 
 func runCheck(_ context.Context, args []string) error {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -33,6 +34,12 @@ type Options struct {
 	// ControlWait is how long the first prompt waits for control to come up
 	// at boot; 5 s if zero.
 	ControlWait time.Duration
+}
+
+// Flags declares the options on a flag set, with the box's own values as
+// defaults.
+func (o *Options) Flags(set *flag.FlagSet) {
+	set.StringVar(&o.RunDir, "run", link.RunDir, "`directory` of the sockets")
 }
 
 // Run holds one session until its input ends, which is no error, or ctx does.

@@ -94,12 +94,12 @@ func (p *process) open() error {
 	options := sip.Options{Admission: &p.gate, Key: key, Log: p.options.Log}
 	var recovery *journal.Recovery
 	if p.options.Journal != "" {
-		serial, err := readSerial(p.options.Serial)
+		box, err := journal.ReadBox(p.options.Serial)
 		if err != nil {
 			return err
 		}
 		report := func(err error) { p.options.Log.Error("journal", "error", err) }
-		if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: journal.BoxOf(serial), Report: report}); err != nil {
+		if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: box, Report: report}); err != nil {
 			return err
 		}
 		options.Ledger = ledger{p.journal}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
@@ -142,13 +141,4 @@ func loadKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("keep the call key: %w", err)
 	}
 	return key, nil
-}
-
-// readSerial reads the box's serial number. A plain host has none: empty.
-func readSerial(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the serial number: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
 }

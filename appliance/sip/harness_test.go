@@ -150,11 +150,15 @@ func (b *bench) wait(d time.Duration) []sent {
 	b.out = nil
 	for end := b.w.now + d; b.w.now < end; {
 		b.w.now = min(b.w.now+tick, end)
-		for i := range b.p.shards {
-			b.p.shards[i].wheel.run(b.w, &b.p.shards[i], b.w.now)
-		}
+		b.runTimers()
 	}
 	return b.out
+}
+
+func (b *bench) runTimers() {
+	for i := range b.p.shards {
+		b.p.shards[i].wheel.run(b.w, &b.p.shards[i], b.w.now)
+	}
 }
 
 // only checks that exactly these start lines were sent, and gives them.

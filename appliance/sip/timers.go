@@ -29,7 +29,7 @@ func (t Timers) timeout() time.Duration { return 64 * t.T1 }
 
 const (
 	tick       = 10 * time.Millisecond
-	wheelSlots = 4096 // 41 s a turn
+	wheelSlots = 1024 // 10 s a turn
 )
 
 // expirer is what a timer belongs to. expire runs under the shard's lock when
