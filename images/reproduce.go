@@ -127,7 +127,7 @@ func twoSurroundings(ctx context.Context, work string) ([]surrounding, error) {
 			umask: 0o077,
 			environment: []string{
 				"HOME=" + home, "USER=somebody", "LOGNAME=somebody", "XDG_CACHE_HOME=" + filepath.Join(home, "x"),
-				"TMPDIR=" + temporary, "TZ=Pacific/Kiritimati", "LC_ALL=C", "LANG=de_DE.UTF-8", "GOMAXPROCS=1",
+				"TMPDIR=" + temporary, "TZ=Pacific/Kiritimati", "LC_ALL=C", "LANG=de_DE.UTF-8", "GOMAXPROCS=3",
 				"CAUSEWAY_CACHE=" + ownCache, "GOMODCACHE=" + modules, "GOCACHE=" + compiled, "GOPROXY=off",
 			},
 			arguments: []string{"-fresh"},

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -58,7 +57,7 @@ func (s *Spec) addBusybox(ctx context.Context, files *initramfs.Files) error {
 	var archive string
 	build := func(dir string) error {
 		archive = filepath.Join(dir, "bb.cpio")
-		return s.buildBusybox(archive)
+		return s.buildBusybox(ctx, archive)
 	}
 	if s.Fresh {
 		dir, err := os.MkdirTemp("", "causeway-busybox-")
@@ -91,25 +90,29 @@ func (s *Spec) addBusybox(ctx context.Context, files *initramfs.Files) error {
 func (s *Spec) busyboxKey(ctx context.Context) (string, error) {
 	packages := s.Variant.packages()
 	versions, err := s.goTool(ctx, append([]string{"list", "-deps", "-f",
-		"{{with .Module}}{{.Path}} {{.Version}} {{.Dir}}{{end}}"}, packages...)...)
+		"{{with .Module}}{{.Path}} {{.Version}}{{with .Replace}} {{.Path}} {{.Version}}{{end}}{{end}}"}, packages...)...)
+	if err != nil {
+		return "", err
+	}
+	release, err := s.goTool(ctx, "env", "GOVERSION")
 	if err != nil {
 		return "", err
 	}
 	lines := strings.Split(versions, "\n")
 	slices.Sort(lines)
-	from := []string{"busybox 1", runtime.Version(), s.Board.GOARCH, strings.Join(packages, " ")}
+	from := []string{"busybox 1", release, s.Board.GOARCH, strings.Join(packages, " ")}
 	return cache.Key(append(from, slices.Compact(lines)...)...), nil
 }
 
 // buildBusybox writes an archive with the busybox and its links.
-func (s *Spec) buildBusybox(archive string) error {
+func (s *Spec) buildBusybox(ctx context.Context, archive string) error {
 	fmt.Fprintf(s.Log, "building u-root's commands for %s\n", s.Board.GOARCH)
 	temporary, err := os.MkdirTemp("", "causeway-busybox-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(temporary)
-	root, err := s.goTool(context.Background(), "env", "GOROOT")
+	root, err := s.goTool(ctx, "env", "GOROOT")
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,9 @@ const File = "/lib/modules/causeway.table"
 
 // Table is the modules of one image.
 type Table struct {
-	Always  []string          // loaded at every boot, in this order
+	// Always are loaded at every boot, in this order. One that fails with ENODEV
+	// only says that the machine has no such thing (efivarfs without UEFI).
+	Always  []string
 	Modules map[string]Module // by name
 	Aliases []Alias
 }
