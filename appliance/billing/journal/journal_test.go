@@ -193,8 +193,11 @@ func TestSegmentsRollAndGo(t *testing.T) {
 	ended := &Batch{}
 	for n := 1; n <= 300; n++ {
 		ended.Append(event(model.CallEnded, 1, n))
+		if n < 100 || n == 300 { // one a commit, then many
+			commit(t, w, ended)
+			ended.Reset()
+		}
 	}
-	commit(t, w, ended)
 	paths := segmentsIn(t, dir)
 	if len(paths) < 4 {
 		t.Fatalf("%d segments; want several", len(paths))

@@ -231,27 +231,24 @@ func (w *Writer) flush() error {
 	return nil
 }
 
-// writeSome writes as much of what waits as the segment takes, at least one
-// frame, and publishes it once it is durable.
+// writeSome writes as much of what waits as the segment takes and publishes it
+// once it is durable. A full segment is followed by a new one, which takes at
+// least one frame.
 func (w *Writer) writeSome() error {
-	// Were the list of open calls longer than a segment, each record would get its own.
-	most := max(w.options.SegmentSize, 2*w.calls.size())
-	if w.segment == nil || w.size >= most {
+	octets, events := w.fitting()
+	if w.segment == nil || octets == 0 {
 		if err := w.roll(); err != nil || len(w.waiting) == 0 {
 			return err
 		}
-	}
-	var events int
-	var octets int64
-	chain := w.chain
-	for rest := w.waiting; len(rest) > 0; events++ {
-		var f frame
-		f, rest = firstFrame(rest)
-		if events > 0 && w.size+octets+int64(len(f)) > most {
-			break
+		if octets, events = w.fitting(); octets == 0 {
+			first, _ := firstFrame(w.waiting)
+			octets, events = int64(len(first)), 1
 		}
+	}
+	chain := w.chain
+	for f, rest := frame(nil), w.waiting[:octets]; len(rest) > 0; {
+		f, rest = firstFrame(rest)
 		chain = f.link(chain)
-		octets += int64(len(f))
 	}
 	written := w.waiting[:octets]
 	if _, err := w.segment.Write(written); err != nil {
@@ -261,13 +258,27 @@ func (w *Writer) writeSome() error {
 		return fmt.Errorf("sync segment %d: %w", w.number, err)
 	}
 	w.size, w.chain = w.size+octets, chain
-	w.last += uint64(events)
+	w.last += events
 	w.publish()
 	w.applyToCalls(written)
 	w.waiting = w.waiting[:copy(w.waiting, w.waiting[octets:])]
 	w.limit.Add(-octets)
 	w.reserved.Add(-octets)
 	return nil
+}
+
+// fitting is how much of what waits, in whole frames, the segment has room for.
+func (w *Writer) fitting() (octets int64, events uint64) {
+	// Were the list of open calls longer than a segment, each record would get its own.
+	room := max(w.options.SegmentSize, 2*w.calls.size()) - w.size
+	for f, rest := frame(nil), w.waiting; len(rest) > 0; events++ {
+		f, rest = firstFrame(rest)
+		if octets+int64(len(f)) > room {
+			break
+		}
+		octets += int64(len(f))
+	}
+	return octets, events
 }
 
 // publish lets the reader have what is durable. A disk that does not take the
