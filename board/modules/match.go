@@ -33,31 +33,37 @@ func match(pattern, s string) bool {
 
 // matchOne matches c with the head of the pattern and gives the head's length.
 func matchOne(pattern string, c byte) (length int, ok bool) {
-	if pattern == "" {
+	switch {
+	case pattern == "":
 		return 0, false
-	}
-	switch pattern[0] {
-	case '?':
+	case pattern[0] == '?':
 		return 1, true
-	case '[':
-		// The first character of a set stands for itself, even ].
-		body := strings.TrimLeft(pattern[1:min(2, len(pattern))], "!^")
-		negated := body == "" && len(pattern) > 1
-		start := 1
-		if negated {
-			start = 2
+	case pattern[0] == '[':
+		if set, negated, length := cutSet(pattern); length > 0 {
+			return length, inSet(set, c) != negated
 		}
-		end := -1
-		if len(pattern) > start {
-			end = strings.IndexByte(pattern[start+1:], ']')
-		}
-		if end < 0 {
-			break
-		}
-		end += start + 1
-		return end + 1, inSet(pattern[start:end], c) != negated
 	}
 	return 1, pattern[0] == c
+}
+
+// cutSet takes the set in brackets off the head of the pattern; length is 0 if
+// it is never closed.
+func cutSet(pattern string) (set string, negated bool, length int) {
+	start := 1
+	if strings.HasPrefix(pattern[start:], "!") || strings.HasPrefix(pattern[start:], "^") {
+		negated = true
+		start++
+	}
+	if start == len(pattern) {
+		return "", false, 0
+	}
+	// The first character of a set stands for itself, even ].
+	end := strings.IndexByte(pattern[start+1:], ']')
+	if end < 0 {
+		return "", false, 0
+	}
+	end += start + 1
+	return pattern[start:end], negated, end + 1
 }
 
 // inSet reports whether c is in the set, the text between [ and ].
