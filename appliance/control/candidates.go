@@ -71,6 +71,9 @@ func newCandidates(o Options) candidates {
 	}
 }
 
+// errNoneLeft means that there is no configuration to go over to.
+var errNoneLeft = errors.New("no other configuration is left")
+
 // next gives the next candidate that is there and differs from those given
 // before. With an error other than errNoneLeft, only the source of the
 // revision is set: it is there, but not fit for use.

@@ -19,6 +19,7 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -43,9 +44,9 @@ type Options struct {
 	BuiltIn string // the configuration of a new box
 	Log     *slog.Logger
 
-	Kernel network.Kernel                         // nil: the one of this machine
-	Adjust func(*unix.Timex) (state int, e error) // nil: the clock of this machine
-	Grants GrantSource                            // nil: Unlimited
+	Kernel network.Kernel                           // nil: the one of this machine
+	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
+	Grants GrantSource                              // nil: Unlimited
 }
 
 // Flags declares the options on a flag set, with the box's own values as
@@ -109,7 +110,10 @@ func build(o Options, pace pace) *control {
 }
 
 func (c *control) run(ctx context.Context) error {
-	if err := c.giveUp(c.current, nil); err != nil {
+	c.mu.Lock()
+	err := c.adoptNext()
+	c.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	socket := link.Socket(c.options.Run, "control")
@@ -166,32 +170,33 @@ func (c *control) wanted() revision {
 	return c.current
 }
 
-// errNoneLeft means that no candidate is left to run with.
-var errNoneLeft = errors.New("no other configuration is left")
-
-// giveUp replaces a revision, if it is the current one, by the next candidate.
-// The reason is kept for show commands; nil stands for the beginning, when
-// there is none to give up. Without another candidate the revision stays.
-func (c *control) giveUp(r revision, reason error) error {
+// abandon replaces a revision that does not serve, if it is the current one,
+// by the next candidate. Without another candidate it stays.
+func (c *control) abandon(r revision, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current.id != r.id {
-		return nil // another process was faster
+		return // another process was faster
 	}
-	if reason != nil {
-		c.refuse(r.source, reason)
+	c.refuse(r.source, reason)
+	if err := c.adoptNext(); err != nil {
+		c.refuse(r.source, err)
 	}
+}
+
+// adoptNext takes the next candidate that can be read. c.mu is held.
+func (c *control) adoptNext() error {
 	for {
 		next, err := c.candidates.next()
-		if errors.Is(err, errNoneLeft) {
+		switch {
+		case errors.Is(err, errNoneLeft):
 			return err
-		}
-		if err != nil {
+		case err != nil:
 			c.refuse(next.source, err)
-			continue
+		default:
+			c.adopt(next)
+			return nil
 		}
-		c.adopt(next)
-		return nil
 	}
 }
 
@@ -199,10 +204,8 @@ func (c *control) giveUp(r revision, reason error) error {
 // used: every line with its rule, once.
 func (c *control) refuse(source string, reason error) {
 	text := fmt.Sprintf("%s: %v", source, reason)
-	for _, known := range c.refusals {
-		if known == text {
-			return
-		}
+	if slices.Contains(c.refusals, text) {
+		return
 	}
 	c.refusals = append(c.refusals, text)
 	for _, fault := range faults(reason) {

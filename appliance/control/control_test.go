@@ -348,7 +348,7 @@ func TestCutFiles(t *testing.T) {
 			}
 		}
 		c := build(b.options, b.pace)
-		if err := c.giveUp(revision{}, nil); err != nil || c.current.source != sourceBuiltIn || len(c.refusals) != 2 {
+		if err := c.adoptNext(); err != nil || c.current.source != sourceBuiltIn || len(c.refusals) != 2 {
 			t.Errorf("cut at %d: source = %s, %v, refusals %q; want %s, two refusals", length, c.current.source, err, c.refusals, sourceBuiltIn)
 		}
 	}
@@ -361,7 +361,7 @@ func TestUnreadableFiles(t *testing.T) {
 	}
 	b.put(b.good(), text("older"))
 	c := build(b.options, b.pace)
-	if err := c.giveUp(revision{}, nil); err != nil || c.current.source != sourceLastGood || len(c.refusals) != 1 {
+	if err := c.adoptNext(); err != nil || c.current.source != sourceLastGood || len(c.refusals) != 1 {
 		t.Errorf("with a directory for a file: %s, %v, %q; want %s and one refusal", c.current.source, err, c.refusals, sourceLastGood)
 	}
 	b.options.BuiltIn, b.options.ConfigDir = "broken", "/nonexistent"
@@ -476,6 +476,9 @@ func TestBuiltInRefused(t *testing.T) {
 		return ""
 	})
 	proxy.runs("what it had")
+	if n := strings.Count(b.printed(), errNoneLeft.Error()); n != 1 {
+		t.Errorf("the console says %d times that nothing else is left; want once:\n%s", n, b.printed())
+	}
 	proxy.set(func() { proxy.refuses = "" })
 	proxy.runs(text("builtin"))
 }

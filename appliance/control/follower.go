@@ -32,7 +32,7 @@ type follower struct {
 	log     *slog.Logger
 	call    func(ctx context.Context, process, method string, params, result any) error
 	wanted  func() revision
-	giveUp  func(revision, error) error
+	abandon func(revision, error)
 	grants  GrantSource    // nil: the process takes no grants
 	proven  func(revision) // told when the process stayed up; nil: it is not watched
 
@@ -44,7 +44,7 @@ type follower struct {
 func newFollower(process string, c *control, pace pace) *follower {
 	return &follower{
 		process: process, pace: pace, log: c.log.With("process", process),
-		call: c.call, wanted: c.wanted, giveUp: c.giveUp,
+		call: c.call, wanted: c.wanted, abandon: c.abandon,
 		kick: make(chan struct{}, 1), state: "not looked at yet",
 	}
 }
@@ -105,12 +105,12 @@ func (f *follower) report(want revision, err error) {
 	known := f.state == state
 	f.state = state
 	f.mu.Unlock()
-	if err != nil && !known {
-		f.log.Warn("not as wanted", "revision", want.id, "problem", err)
-	}
+
 	var refused *refusal
 	if errors.As(err, &refused) {
 		f.abandon(want, err)
+	} else if err != nil && !known {
+		f.log.Info("not yet as wanted", "revision", want.id, "because", err)
 	}
 }
 
@@ -121,12 +121,6 @@ func (f *follower) judge(want revision, v verdict) {
 		f.proven(want)
 	case bad:
 		f.abandon(want, fmt.Errorf("%s ended %d times with it", f.process, mostRestarts))
-	}
-}
-
-func (f *follower) abandon(r revision, reason error) {
-	if err := f.giveUp(r, reason); err != nil {
-		f.log.Error("a configuration that does not serve stays", "revision", r.id, "error", err)
 	}
 }
 

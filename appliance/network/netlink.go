@@ -44,13 +44,13 @@ func (n *Netlink) read() (State, error) {
 	var state State
 	index := map[int]model.LANName{}
 	for lan := range model.LANCount {
-		link, err := n.handle.LinkByName(InterfaceName(lan))
+		link, err := n.handle.LinkByName(interfaceName(lan))
 		var notFound netlink.LinkNotFoundError
 		if errors.As(err, &notFound) {
 			continue
 		}
 		if err != nil {
-			return State{}, fmt.Errorf("read interface %s: %w", InterfaceName(lan), err)
+			return State{}, fmt.Errorf("read interface %s: %w", interfaceName(lan), err)
 		}
 		index[link.Attrs().Index] = lan
 		if state.LANs[lan], err = n.readInterface(link); err != nil {
@@ -122,7 +122,7 @@ func (n *Netlink) readRules() ([]Rule, error) {
 
 // SetUp sets a LAN's link up.
 func (n *Netlink) SetUp(lan model.LANName) error {
-	link, err := n.handle.LinkByName(InterfaceName(lan))
+	link, err := n.handle.LinkByName(interfaceName(lan))
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (n *Netlink) SetUp(lan model.LANName) error {
 
 // AddAddress gives a LAN an address.
 func (n *Netlink) AddAddress(lan model.LANName, address netip.Prefix) error {
-	link, err := n.handle.LinkByName(InterfaceName(lan))
+	link, err := n.handle.LinkByName(interfaceName(lan))
 	if err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (n *Netlink) AddAddress(lan model.LANName, address netip.Prefix) error {
 
 // RemoveAddress takes an address from a LAN.
 func (n *Netlink) RemoveAddress(lan model.LANName, address netip.Prefix) error {
-	link, err := n.handle.LinkByName(InterfaceName(lan))
+	link, err := n.handle.LinkByName(interfaceName(lan))
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (n *Netlink) RemoveRoute(r Route) error {
 }
 
 func (n *Netlink) route(r Route) (*netlink.Route, error) {
-	link, err := n.handle.LinkByName(InterfaceName(r.LAN))
+	link, err := n.handle.LinkByName(interfaceName(r.LAN))
 	if err != nil {
 		return nil, err
 	}

@@ -47,8 +47,8 @@ func namespace(t *testing.T) (netns.NsHandle, *netlink.Handle) {
 func plug(t *testing.T, box *netlink.Handle, peers netns.NsHandle, peersHandle *netlink.Handle, lan model.LANName) {
 	t.Helper()
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = InterfaceName(lan)
-	far := "peer" + InterfaceName(lan)
+	attrs.Name = interfaceName(lan)
+	far := "peer" + interfaceName(lan)
 	if err := box.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: far, PeerNamespace: netlink.NsFd(int(peers))}); err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ type Reconciler struct {
 	mu      sync.Mutex
 	desired State
 	applied bool
-	status  []model.InterfaceStatus
+	status  [model.LANCount]model.InterfaceStatus
 }
 
 // NewReconciler makes a reconciler that touches nothing until Run runs and a
@@ -72,7 +72,7 @@ type Reconciler struct {
 func NewReconciler(kernel Kernel, log *slog.Logger) *Reconciler {
 	r := &Reconciler{kernel: kernel, log: log, kick: make(chan struct{}, 1)}
 	for lan := range model.LANCount {
-		r.status = append(r.status, model.InterfaceStatus{LAN: lan.String(), Problem: "not looked at yet"})
+		r.status[lan] = model.InterfaceStatus{LAN: lan.String(), Problem: "not looked at yet"}
 	}
 	return r
 }
@@ -96,7 +96,7 @@ func (r *Reconciler) wake() {
 func (r *Reconciler) Status() []model.InterfaceStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.status)
+	return slices.Clone(r.status[:])
 }
 
 // Run reconciles until ctx ends, which gives nil, or the kernel's
@@ -147,8 +147,9 @@ func (r *Reconciler) reconcile() bool {
 	for repair := 0; ; repair++ {
 		actual, err := r.kernel.Read()
 		if err != nil {
-			r.log.Error("network state not readable", "error", err)
-			return false
+			return r.publish(func(lan model.LANName) model.InterfaceStatus {
+				return model.InterfaceStatus{LAN: lan.String(), Problem: "state not readable: " + err.Error()}
+			})
 		}
 		left := difference(desired, actual)
 		if len(left) == 0 || repair == repairs {
@@ -165,13 +166,11 @@ func (r *Reconciler) reconcile() bool {
 // report makes the status of each LAN from what the kernel has and from the
 // changes that are left, and reports whether no LAN has a problem.
 func (r *Reconciler) report(actual State, left []change, failed map[string]error) bool {
-	good := true
-	status := make([]model.InterfaceStatus, 0, model.LANCount)
-	for lan := range model.LANCount {
-		s := actual.LANs[lan].status(lan)
-		problems := []string{}
-		if s.Problem != "" {
-			problems = append(problems, s.Problem)
+	return r.publish(func(lan model.LANName) model.InterfaceStatus {
+		status := actual.LANs[lan].status(lan)
+		var problems []string
+		if status.Problem != "" {
+			problems = append(problems, status.Problem)
 		}
 		for _, change := range left {
 			if change.lan != lan {
@@ -183,23 +182,28 @@ func (r *Reconciler) report(actual State, left []change, failed map[string]error
 			}
 			problems = append(problems, change.what+": "+reason)
 		}
-		s.Problem = strings.Join(problems, "; ")
-		good = good && s.Problem == ""
-		status = append(status, s)
-	}
+		status.Problem = strings.Join(problems, "; ")
+		return status
+	})
+}
 
+// publish makes the status of each LAN what it is now, logs what is new, and
+// reports whether no LAN has a problem.
+func (r *Reconciler) publish(now func(model.LANName) model.InterfaceStatus) bool {
+	good := true
 	r.mu.Lock()
-	previous := r.status
-	r.status = status
-	r.mu.Unlock()
-	for i, s := range status {
-		if s == previous[i] {
+	defer r.mu.Unlock()
+	for lan := range model.LANCount {
+		status := now(lan)
+		good = good && status.Problem == ""
+		if status == r.status[lan] {
 			continue
 		}
-		if s.Problem != "" {
-			r.log.Warn("network not as configured", "lan", s.LAN, "problem", s.Problem)
+		r.status[lan] = status
+		if status.Problem != "" {
+			r.log.Warn("network not as configured", "lan", lan, "problem", status.Problem)
 		} else {
-			r.log.Info("network as configured", "lan", s.LAN, "address", s.Address, "link", s.Link)
+			r.log.Info("network as configured", "lan", lan, "address", status.Address, "link", status.Link)
 		}
 	}
 	return good

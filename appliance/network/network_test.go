@@ -332,6 +332,9 @@ func TestRunEnds(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- r.Run(t.Context()) }()
 		time.Sleep(time.Minute)
+		if got := r.Status()[model.LAN1].Problem; got != "state not readable: no netlink" {
+			t.Errorf("Problem = %q while the kernel is not readable", got)
+		}
 		k.mu.Lock()
 		k.readFails = nil
 		k.mu.Unlock()

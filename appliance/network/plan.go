@@ -22,8 +22,8 @@ const firstTable = 101
 // tableOf gives the number of a LAN's own routing table.
 func tableOf(lan model.LANName) int { return firstTable + int(lan) }
 
-// InterfaceName gives the kernel's name of a LAN, which init has set.
-func InterfaceName(lan model.LANName) string { return strings.ToLower(lan.String()) }
+// interfaceName gives the kernel's name of a LAN, which init has set.
+func interfaceName(lan model.LANName) string { return strings.ToLower(lan.String()) }
 
 // State is what the kernel has, or what it should have. In a desired state
 // only the addresses of the LANs count.
