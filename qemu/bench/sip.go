@@ -154,12 +154,12 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 // place has SIPp place the calls. Retransmissions are for the caller to judge.
 func place(ctx context.Context, where *lab.Namespace, rate, calls int) (caller, callee lab.Statistics, err error) {
 	limit := time.Minute + 2*time.Duration(calls/rate)*time.Second
-	answering, err := where.SIPp(ctx, lab.SIPp{Scenario: "callee", Local: calleeAt, Calls: calls, Limit: limit})
+	answering, err := where.SIPp(ctx, lab.SIPp{Scenario: "bench-callee", Local: calleeAt, Calls: calls, Limit: limit})
 	if err != nil {
 		return caller, callee, err
 	}
 	calling, err := where.SIPp(ctx, lab.SIPp{
-		Scenario: "caller", Local: callerAt, Remote: proxyAt, Calls: calls, Rate: rate, Hold: talk, Limit: limit,
+		Scenario: "bench-caller", Local: callerAt, Remote: proxyAt, Calls: calls, Rate: rate, Hold: talk, Limit: limit,
 	})
 	if err != nil {
 		answering.Stop()
