@@ -1,0 +1,275 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+	"causeway/appliance/network"
+)
+
+// parse is a grammar of two commands. Every configuration ends with "end".
+func parse(text string) (*model.Config, error) {
+	config := &model.Config{}
+	var faults []error
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		word, argument, _ := strings.Cut(line, " ")
+		switch {
+		case word == "hostname" && argument != "":
+			config.HostName = argument
+		case word == "end" && i == len(lines)-1:
+			return config, errors.Join(faults...)
+		default:
+			faults = append(faults, fmt.Errorf("line %d: %q: there is no such command", i+1, line))
+		}
+	}
+	if faults == nil {
+		faults = []error{errors.New("the end is missing")}
+	}
+	return nil, errors.Join(faults...)
+}
+
+// text is a configuration whose host name is name.
+func text(name string) string { return "hostname " + name + "\nend" }
+
+// noNICs is the kernel of a box without any.
+type noNICs struct{}
+
+func (noNICs) Read() (network.State, error)                    { return network.State{}, nil }
+func (noNICs) SetUp(model.LANName) error                       { return unix.ENODEV }
+func (noNICs) AddAddress(model.LANName, netip.Prefix) error    { return unix.ENODEV }
+func (noNICs) RemoveAddress(model.LANName, netip.Prefix) error { return unix.ENODEV }
+func (noNICs) AddRoute(network.Route) error                    { return unix.ENODEV }
+func (noNICs) RemoveRoute(network.Route) error                 { return unix.ENODEV }
+func (noNICs) AddRule(network.Rule) error                      { return unix.ENODEV }
+func (noNICs) RemoveRule(network.Rule) error                   { return unix.ENODEV }
+func (noNICs) Watch(ctx context.Context, changed func()) error { <-ctx.Done(); return ctx.Err() }
+
+// box is the directories of one box, and what its control printed.
+type box struct {
+	t       *testing.T
+	options Options
+	pace    pace
+
+	mu      sync.Mutex
+	console bytes.Buffer
+}
+
+func newBox(t *testing.T) *box {
+	dir := t.TempDir()
+	b := &box{t: t, pace: pace{first: time.Millisecond, look: 5 * time.Millisecond, settle: time.Hour}}
+	b.options = Options{
+		Run:           filepath.Join(dir, "run"),
+		ConfigDir:     filepath.Join(dir, "bootflash"),
+		MachineConfig: filepath.Join(dir, "machine"),
+		Build:         filepath.Join(dir, "build.json"),
+		Parse:         parse,
+		BuiltIn:       text("builtin"),
+		Log:           slog.New(slog.NewTextHandler(b, nil)),
+		Kernel:        noNICs{},
+		Adjust:        func(*unix.Timex) (int, error) { return 0, unix.EPERM },
+	}
+	if err := os.Mkdir(b.options.ConfigDir, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Write takes the log.
+func (b *box) Write(line []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.console.Write(line)
+}
+
+func (b *box) printed() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.console.String()
+}
+
+// put writes a file of the box; empty content writes none.
+func (b *box) put(path, content string) {
+	b.t.Helper()
+	if content == "" {
+		return
+	}
+	if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *box) startup() string { return filepath.Join(b.options.ConfigDir, startupFile) }
+func (b *box) good() string    { return filepath.Join(b.options.ConfigDir, goodFile) }
+
+// start runs control until the test ends or stop is called.
+func (b *box) start() (stop func()) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- build(b.options, b.pace).run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				b.t.Errorf("run = %v; want nil", err)
+			}
+		case <-time.After(limit):
+			b.t.Error("control still runs after its context ended")
+		}
+	})
+	b.t.Cleanup(stop)
+	return stop
+}
+
+// limit bounds every wait of these tests; none of them takes that long.
+const limit = 30 * time.Second
+
+// eventually waits until met gives an empty string.
+func eventually(t *testing.T, what string, met func() string) {
+	t.Helper()
+	var missing string
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if missing = met(); missing == "" {
+			return
+		}
+	}
+	t.Fatalf("%s: %s", what, missing)
+}
+
+func (b *box) status() (status model.ControlStatus, err error) {
+	err = link.Call(b.t.Context(), link.Socket(b.options.Run, "control"), "control.status", nil, &status)
+	return status, err
+}
+
+// process is a fake proxy or billing. A restart makes it forget what it was told.
+type process struct {
+	t    *testing.T
+	name string
+	run  string
+	stop func()
+
+	mu       sync.Mutex
+	refuses  string // a revision text it refuses to prepare
+	dies     bool   // at every switch
+	prepared string
+	revision string
+	grant    model.Grant
+	grants   int // how often one was given
+	restarts int // as init tells it
+}
+
+func (b *box) process(name string) *process {
+	p := &process{t: b.t, name: name, run: b.options.Run}
+	p.start()
+	b.t.Cleanup(func() { p.stop() })
+	return p
+}
+
+func (p *process) start() {
+	p.stop = serve(p.t, link.Socket(p.run, p.name), link.Methods{
+		p.name + ".status": func(context.Context) (status model.ProxyStatus, err error) {
+			p.set(func() { status.Revision, status.Grant = model.RevisionID(p.revision), p.grant })
+			return status, nil
+		},
+		p.name + ".prepare": func(_ context.Context, r struct {
+			Revision string `json:"revision"`
+		}) (err error) {
+			p.set(func() {
+				if r.Revision == p.refuses {
+					err = errors.New("listen udp 192.0.2.1:5060: no such device")
+				} else {
+					p.prepared = r.Revision
+				}
+			})
+			return err
+		},
+		p.name + ".switch": func(context.Context) (err error) {
+			p.set(func() {
+				if p.dies {
+					p.prepared, p.restarts = "", p.restarts+1
+				}
+				if p.prepared == "" {
+					err = errors.New("nothing is prepared")
+				} else {
+					p.revision = p.prepared
+				}
+			})
+			return err
+		},
+		p.name + ".grant": func(_ context.Context, g model.Grant) error {
+			p.set(func() { p.grant, p.grants = g, p.grants+1 })
+			return nil
+		},
+	})
+}
+
+func (p *process) restart() {
+	p.stop()
+	p.set(func() { p.prepared, p.revision, p.grant, p.restarts = "", "", model.Grant{}, p.restarts+1 })
+	p.start()
+}
+
+func (p *process) set(change func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change()
+}
+
+// runs waits until the process runs with a revision.
+func (p *process) runs(text string) {
+	p.t.Helper()
+	eventually(p.t, p.name, func() (missing string) {
+		p.set(func() {
+			if p.revision != text {
+				missing = fmt.Sprintf("revision = %q; want %q", p.revision, text)
+			}
+		})
+		return missing
+	})
+}
+
+// init serves init's answers about the proxy.
+func (b *box) init(proxy *process) {
+	b.t.Cleanup(serve(b.t, link.Socket(b.options.Run, "init"), link.Methods{
+		"init.health": func(context.Context) (health model.SystemHealth, err error) {
+			proxy.set(func() {
+				health.Services = []model.ServiceStatus{{Name: "billing", Restarts: 99}, {Name: "proxy", Restarts: proxy.restarts}}
+			})
+			return health, nil
+		},
+	}))
+}
+
+// serve answers until stop is called.
+func serve(t *testing.T, path string, methods link.Methods) (stop func()) {
+	t.Helper()
+	listener, err := link.Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- link.ServeListener(ctx, listener, methods) }()
+	return sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("ServeListener(%s) = %v; want nil", path, err)
+		}
+	})
+}
