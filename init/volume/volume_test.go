@@ -1,0 +1,493 @@
+package volume
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/diskfs/go-diskfs/partition/gpt"
+	"golang.org/x/sys/unix"
+)
+
+// fakeBox is a machine's root directory: sysfs and devices are files, mounts
+// are only written down.
+type fakeBox struct {
+	t       *testing.T
+	root    string
+	mounts  map[string]string // mount point → what is there
+	refuse  func(source string, flags uintptr) error
+	busy    map[string]bool // points that do not unmount
+	lines   []string
+	drivers []string
+	grown   map[string]int64
+	paused  int
+	made    []string // volumes that were mounted
+}
+
+func newBox(t *testing.T) (*Volumes, *fakeBox) {
+	t.Helper()
+	b := &fakeBox{t: t, root: t.TempDir(), mounts: map[string]string{}, busy: map[string]bool{}, grown: map[string]int64{}}
+	for _, dir := range []string{"dev", "sys/block"} {
+		b.must(os.MkdirAll(filepath.Join(b.root, dir), 0o755))
+	}
+	return New(Options{
+		Root:    b.root,
+		Kernel:  b,
+		Drivers: func(names ...string) { b.drivers = append(b.drivers, names...) },
+		Log:     func(format string, args ...any) { b.lines = append(b.lines, fmt.Sprintf(format, args...)) },
+		Mounted: func(volume string) { b.made = append(b.made, volume) },
+		Paused:  func(change func() error) error { b.paused++; return change() },
+		Go:      func(f func()) { f() },
+	}), b
+}
+
+func (b *fakeBox) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func (b *fakeBox) path(name string) string { return filepath.Join(b.root, name) }
+
+func (b *fakeBox) name(path string) string { return strings.TrimPrefix(path, b.root) }
+
+func (b *fakeBox) Mount(source, target, fstype string, flags uintptr, data string) error {
+	if b.refuse != nil {
+		if err := b.refuse(b.name(source), flags); err != nil {
+			return err
+		}
+	}
+	if flags&unix.MS_REMOUNT == 0 {
+		b.mounts[b.name(target)] = b.name(source)
+	}
+	if must := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC); flags&must != must && flags&unix.MS_REMOUNT == 0 {
+		b.t.Errorf("mount of %s has flags %#x; want nosuid, nodev, noexec", target, flags)
+	}
+	return nil
+}
+
+func (b *fakeBox) Unmount(target string, flags int) error {
+	if b.busy[b.name(target)] && flags == 0 {
+		return unix.EBUSY
+	}
+	if _, there := b.mounts[b.name(target)]; !there {
+		return unix.EINVAL
+	}
+	delete(b.mounts, b.name(target))
+	return nil
+}
+
+func (b *fakeBox) Grow(point string, size int64) error {
+	b.grown[b.name(point)] = size
+	return nil
+}
+
+// RereadPartitions shows in sysfs what the table on the disk says.
+func (b *fakeBox) RereadPartitions(device string) error {
+	file, err := os.Open(device)
+	b.must(err)
+	defer file.Close()
+	table, err := gpt.Read(file, sector, sector)
+	b.must(err)
+	for i, part := range table.Partitions {
+		b.partition(filepath.Base(device), fmt.Sprint(filepath.Base(device), i+1), part.Name, part.GetSize())
+	}
+	return nil
+}
+
+// write writes a file below the root.
+func (b *fakeBox) write(name, text string) {
+	b.t.Helper()
+	b.must(os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
+	b.must(os.WriteFile(b.path(name), []byte(text), 0o644))
+}
+
+// disk plugs a disk in; bus is a path below /sys/devices.
+func (b *fakeBox) disk(bus, name string, size int64) *os.File {
+	b.t.Helper()
+	dir := filepath.Join("sys/devices", bus, "block", name)
+	b.write(dir+"/size", fmt.Sprint(size/sector, "\n"))
+	b.write(dir+"/ro", "0\n")
+	b.write(dir+"/queue/logical_block_size", "512\n")
+	b.write(dir+"/device/model", "fake\n")
+	b.must(os.Symlink(b.path(dir), b.path("sys/block/"+name)))
+	return b.node(name, size)
+}
+
+func (b *fakeBox) node(name string, size int64) *os.File {
+	b.t.Helper()
+	file, err := os.Create(b.path("dev/" + name))
+	b.must(err)
+	b.t.Cleanup(func() { file.Close() })
+	b.must(file.Truncate(size))
+	return file
+}
+
+func (b *fakeBox) partition(disk, name, label string, size int64) *os.File {
+	b.t.Helper()
+	dir := "sys/block/" + disk + "/" + name
+	b.write(dir+"/partition", "1\n")
+	b.write(dir+"/size", fmt.Sprint(size/sector, "\n"))
+	b.write(dir+"/uevent", "MAJOR=253\nDEVNAME="+name+"\nDEVTYPE=partition\nPARTN=1\nPARTNAME="+label+"\n")
+	return b.node(name, size)
+}
+
+// unplug takes a disk out.
+func (b *fakeBox) unplug(name string) { b.must(os.Remove(b.path("sys/block/" + name))) }
+
+func (b *fakeBox) said(text string) bool {
+	return slices.ContainsFunc(b.lines, func(line string) bool { return strings.Contains(line, text) })
+}
+
+func states(v *Volumes) string {
+	var all []string
+	for _, status := range v.Status() {
+		all = append(all, status.Name+" "+status.State)
+	}
+	return strings.Join(all, ", ")
+}
+
+func expect(t *testing.T, v *Volumes, b *fakeBox, want string, mounts map[string]string) {
+	t.Helper()
+	if got := states(v); got != want {
+		t.Errorf("states = %s; want %s", got, want)
+	}
+	if fmt.Sprint(b.mounts) != fmt.Sprint(mounts) {
+		t.Errorf("mounts = %v; want %v", b.mounts, mounts)
+	}
+}
+
+const pci = "pci0000:00/0000:00:04.0/virtio1"
+
+var inMemoryMounts = map[string]string{"/bootflash": "tmpfs", "/harddisk": "tmpfs"}
+
+func TestBootWithoutDisk(t *testing.T) {
+	v, b := newBox(t)
+	v.Boot(t.Context())
+	expect(t, v, b, "bootflash missing, harddisk missing, usb0 missing", inMemoryMounts)
+	if problems := v.Problems(); len(problems) != 2 || !strings.Contains(problems[0], "bootflash: missing, it is in memory") {
+		t.Errorf("Problems = %q; want both volumes in memory", problems)
+	}
+	if !slices.Equal(b.made, []string{Bootflash, Harddisk}) {
+		t.Errorf("Mounted was called for %q; want both", b.made)
+	}
+}
+
+func TestBootWithEmptyDisk(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	v.Boot(t.Context())
+	expect(t, v, b, "bootflash mounted, harddisk mounted, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "/dev/vda2"})
+	if want := int64(2*gib - 2*mib - 256*mib); b.grown["/harddisk"] != want {
+		t.Errorf("harddisk grown to %d; want %d", b.grown["/harddisk"], want)
+	}
+	if len(v.Problems()) != 0 {
+		t.Errorf("Problems = %q; want none", v.Problems())
+	}
+	for _, name := range []string{"vda1", "vda2"} {
+		command(t, "e2fsck", "-fn", b.path("dev/"+name))
+	}
+
+	// The next boot formats nothing.
+	again := New(v.Options)
+	b.mounts, b.lines = map[string]string{}, nil
+	again.Boot(t.Context())
+	expect(t, again, b, "bootflash mounted, harddisk mounted, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "/dev/vda2"})
+	if b.said("formatting") || b.said("divided") {
+		t.Errorf("second boot said %q; want no formatting", b.lines)
+	}
+}
+
+// What was cut off while it was made is made again.
+func TestBootAfterCutOffFormatting(t *testing.T) {
+	v, b := newBox(t)
+	disk := b.disk(pci, "vda", 2*gib)
+	if _, err := stage(disk, sector); err != nil {
+		t.Fatal(err)
+	}
+	v.Boot(t.Context())
+	if !b.said("disk "+b.path("dev/vda")+": was half formatted") || !v.OnDisk(Bootflash) {
+		t.Errorf("states %s, said %q; want the disk divided again", states(v), b.lines)
+	}
+	flash, err := os.OpenFile(b.path("dev/vda1"), os.O_RDWR, 0)
+	b.must(err)
+	defer flash.Close()
+	if _, err := stage(flash, 4096); err != nil {
+		t.Fatal(err)
+	}
+	b.lines = nil
+	again := New(v.Options)
+	again.Boot(t.Context())
+	if !b.said("bootflash: formatting") || !again.OnDisk(Bootflash) {
+		t.Errorf("states %s, said %q; want bootflash formatted again", states(again), b.lines)
+	}
+}
+
+// A disk that anyone may need is not written to.
+func TestBootTouchesNothingForeign(t *testing.T) {
+	const size = 128 * mib
+	for _, tt := range []struct {
+		name string
+		plug func(*fakeBox) *os.File // gives what must stay as it is
+	}{
+		{"file system on the whole disk", func(b *fakeBox) *os.File {
+			file := b.disk(pci, "vda", size)
+			command(b.t, "mke2fs", "-q", "-F", "-t", "ext4", file.Name())
+			return file
+		}},
+		{"partitions of others", func(b *fakeBox) *os.File {
+			file := b.disk(pci, "vda", size)
+			b.partition("vda", "vda1", "Windows", size/2)
+			return file
+		}},
+		{"unknown data", func(b *fakeBox) *os.File {
+			file := b.disk(pci, "vda", size)
+			_, err := file.WriteAt([]byte("treasure"), size-8)
+			b.must(err)
+			return file
+		}},
+		{"a stick", func(b *fakeBox) *os.File { return b.disk("pci0000:00/0000:00:05.0/usb1/1-1/host0", "sda", size) }},
+		{"a tiny disk", func(b *fakeBox) *os.File { return b.disk(pci, "vda", smallestDisk-mib) }},
+		{"a read-only disk", func(b *fakeBox) *os.File {
+			file := b.disk(pci, "vda", size)
+			b.write("sys/block/vda/ro", "1\n")
+			return file
+		}},
+		{"an optical drive", func(b *fakeBox) *os.File { return b.disk(pci, "sr0", size) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v, b := newBox(t)
+			file := tt.plug(b)
+			before := command(t, "sha256sum", file.Name())
+			v.Boot(t.Context())
+			expect(t, v, b, "bootflash missing, harddisk missing, usb0 missing", inMemoryMounts)
+			if command(t, "sha256sum", file.Name()) != before {
+				t.Error("the disk was changed")
+			}
+		})
+	}
+}
+
+// A foreign file system in a partition of ours stays until someone says erase.
+func TestForeignPartition(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	b.partition("vda", "vda1", Bootflash, 64*mib)
+	hard := b.partition("vda", "vda2", Harddisk, 64*mib)
+	command(t, "mkswap", hard.Name())
+	v.Boot(t.Context())
+	expect(t, v, b, "bootflash mounted, harddisk foreign, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "tmpfs"})
+	if !b.said("/dev/vda2 holds swap, which is not ours to use") {
+		t.Errorf("said %q; want what it holds", b.lines)
+	}
+	if err := v.Mount(Harddisk); !errors.As(err, new(errForeign)) {
+		t.Errorf("Mount = %v; want that it is foreign", err)
+	}
+	if err := v.Format(Harddisk, false); err == nil || !strings.Contains(err.Error(), "holds swap, which formatting would erase") {
+		t.Errorf("Format without erase = %v; want a refusal", err)
+	}
+	b.write("harddisk/billcache/segment", "call records")
+	if err := v.Format(Harddisk, true); err != nil || b.paused != 1 {
+		t.Errorf("Format with erase = %v, services paused %d times; want once", err, b.paused)
+	}
+	expect(t, v, b, "bootflash mounted, harddisk mounted, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "/dev/vda2"})
+	if text, err := os.ReadFile(b.path("run/init/mount-harddisk/billcache/segment")); string(text) != "call records" {
+		t.Errorf("what was in memory is %q on the disk, %v; want it moved", text, err)
+	}
+	if _, err := os.Stat(b.path("harddisk/billcache/segment")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what was in memory is still there: %v", err)
+	}
+}
+
+func TestDamagedFileSystem(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		refuse func(source string, flags uintptr) error
+		want   string
+		mount  string
+	}{
+		{"read-only", func(source string, flags uintptr) error {
+			if source == "/dev/vda1" && flags&unix.MS_RDONLY == 0 {
+				return unix.EROFS
+			}
+			return nil
+		}, "bootflash mounted read-only, harddisk mounted, usb0 missing", "/dev/vda1"},
+		{"beyond use", func(source string, _ uintptr) error {
+			if source == "/dev/vda1" {
+				return unix.EUCLEAN
+			}
+			return nil
+		}, "", "tmpfs"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v, b := newBox(t)
+			b.disk(pci, "vda", 2*gib)
+			b.refuse = tt.refuse
+			v.Boot(t.Context())
+			if tt.want == "" {
+				tt.want = "bootflash mount " + b.path("dev/vda1") + ": structure needs cleaning, harddisk mounted, usb0 missing"
+			}
+			expect(t, v, b, tt.want, map[string]string{"/bootflash": tt.mount, "/harddisk": "/dev/vda2"})
+			if len(v.Problems()) != 1 {
+				t.Errorf("Problems = %q; want one", v.Problems())
+			}
+		})
+	}
+}
+
+func TestUnmountAndMountAgain(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	v.Boot(t.Context())
+	if err := v.Mount(Harddisk); err == nil {
+		t.Error("Mount of a mounted volume = nil; want an error")
+	}
+	if err := v.Unmount(Harddisk); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, v, b, "bootflash mounted, harddisk unmounted, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "tmpfs"})
+	if err := v.Unmount(Harddisk); err == nil {
+		t.Error("Unmount of an unmounted volume = nil; want an error")
+	}
+	// The same name on disk and in memory: nothing is overwritten.
+	b.write("run/init/mount-harddisk/segment", "older")
+	b.write("harddisk/segment", "newer")
+	if err := v.Mount(Harddisk); err == nil || !strings.Contains(err.Error(), "1 files in memory are on") {
+		t.Errorf("Mount with a conflict = %v; want it named", err)
+	}
+	b.must(os.Remove(b.path("harddisk/segment")))
+	if err := v.Mount(Harddisk); err != nil {
+		t.Error(err)
+	}
+	expect(t, v, b, "bootflash mounted, harddisk mounted, usb0 missing",
+		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "/dev/vda2"})
+}
+
+func TestRequestsRefused(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	b.partition("vda", "vda1", Bootflash, 64*mib)
+	v.Boot(t.Context())
+	for _, tt := range []struct {
+		what string
+		err  error
+		want string
+	}{
+		{"Mount of nothing", v.Mount("floppy"), `there is no volume "floppy": bootflash, harddisk, usb0 are the volumes`},
+		{"Unmount of nothing", v.Unmount(""), `there is no volume ""`},
+		{"Format of nothing", v.Format("../etc", true), `there is no volume "../etc"`},
+		{"Mount without partition", v.Mount(Harddisk), "no disk has a partition of that name"},
+		{"Format without partition", v.Format(Harddisk, true), "no disk has a partition of that name"},
+		{"Mount without stick", v.Mount(USB), "no stick"},
+		{"Unmount without stick", v.Unmount(USB), "is not mounted"},
+		{"Format of a stick", v.Format(USB, true), "sticks are not formatted here"},
+	} {
+		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
+			t.Errorf("%s = %v; want %s", tt.what, tt.err, tt.want)
+		}
+	}
+}
+
+func TestStick(t *testing.T) {
+	const usb = "pci0000:00/0000:00:05.0/usb1/1-1/host0"
+	v, b := newBox(t)
+	v.Plugged()
+	if got := v.get(USB).State; got != stateMissing {
+		t.Errorf("state without stick = %s; want %s", got, stateMissing)
+	}
+	b.disk(usb, "sda", 128*mib)
+	stick := b.partition("sda", "sda1", "DATA", 64*mib)
+	command(t, "mformat", "-T", "131072", "-h", "16", "-s", "32", "-i", stick.Name(), "::")
+	for range 2 { // each partition makes an event
+		v.Plugged()
+	}
+	if b.mounts["/usb0"] != "/dev/sda1" || !slices.Contains(b.drivers, "nls_cp437") {
+		t.Errorf("mounts = %v, drivers %q; want the stick with FAT's", b.mounts, b.drivers)
+	}
+	if err := v.Unmount(USB); err != nil {
+		t.Fatal(err)
+	}
+	v.Plugged()
+	if got := v.get(USB).State; got != stateUnmounted {
+		t.Errorf("state after Unmount = %s; want it to stay %s", got, stateUnmounted)
+	}
+	if err := v.Mount(USB); err != nil {
+		t.Error(err)
+	}
+	b.unplug("sda")
+	b.busy["/usb0"] = true // files are open on it
+	v.Plugged()
+	if _, there := b.mounts["/usb0"]; there || v.get(USB).State != stateMissing {
+		t.Errorf("mounts = %v, state %s; want the pulled stick gone", b.mounts, v.get(USB).State)
+	}
+	b.disk(usb, "sdb", 128*mib)
+	v.Plugged()
+	if got := v.get(USB).State; got != stateMissing {
+		t.Errorf("state with an empty stick = %s; want %s", got, stateMissing)
+	}
+}
+
+func TestClose(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	v.Boot(t.Context())
+	b.busy["/harddisk"] = true
+	err := v.Close()
+	if err == nil || !strings.Contains(err.Error(), "unmount harddisk: device or resource busy") {
+		t.Errorf("Close = %v; want that harddisk is busy", err)
+	}
+	if len(b.mounts) != 0 {
+		t.Errorf("still mounted: %v", b.mounts)
+	}
+	if err := v.Close(); err == nil {
+		t.Error("Close of what was only detached = nil; want it to be said again")
+	}
+}
+
+func TestMoveKeepsOwners(t *testing.T) {
+	from, to := t.TempDir(), filepath.Join(t.TempDir(), "to")
+	if err := os.MkdirAll(filepath.Join(from, "a/b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []error{
+		os.WriteFile(filepath.Join(from, "a/b/f"), []byte("text"), 0o640),
+		os.Chown(filepath.Join(from, "a/b/f"), 101, 110),
+		os.Chown(filepath.Join(from, "a"), 0, 110),
+		os.Chmod(filepath.Join(from, "a"), 0o770|os.ModeSetgid),
+	} {
+		if step != nil {
+			t.Fatal(step)
+		}
+	}
+	// A cut left a torn copy and a whole one whose original was not removed.
+	if err := os.MkdirAll(filepath.Join(to, "a/b"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(to, "a/b/f.moving"), []byte("te"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := move(from, to); len(left) != 0 || err != nil {
+		t.Fatalf("move = %q, %v", left, err)
+	}
+	out := command(t, "find", to, "-type", "f", "-printf", "%P %m %U %G\n")
+	if out != "a/b/f 640 101 110\n" {
+		t.Errorf("moved %q; want one file with its owners", out)
+	}
+	if _, err := os.Stat(filepath.Join(from, "a")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the source is still there: %v", err)
+	}
+	if left, err := move(from, to); left != nil || err != nil {
+		t.Errorf("move of nothing = %q, %v; want nothing", left, err)
+	}
+}
