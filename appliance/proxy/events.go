@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"causeway/appliance/billing/journal"
@@ -30,29 +31,32 @@ func (ledger) Most(kind model.CallEventKind) int64 {
 // the write itself it stays within the 20 ms that a power cut may cost.
 const gatherTime = 10 * time.Millisecond
 
+// quietRounds is how many times in a row there may be no event before the
+// thread waits to be told: while calls come, nobody needs to tell it.
+const quietRounds = 50
+
 // recordEvents writes call events to the journal until ctx ends.
 func (p *process) recordEvents(ctx context.Context) error {
-	gather := time.NewTimer(gatherTime)
-	defer gather.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-p.core.EventsReady():
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	failing, quiet := false, 0
+	for ctx.Err() == nil {
+		if quiet == quietRounds {
+			p.core.WaitEvents(ctx)
 		}
-		gather.Reset(gatherTime)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-gather.C:
+		sip.Sleep(gatherTime)
+		if !p.core.HasEvents() {
+			quiet = min(quiet+1, quietRounds)
+			continue
 		}
+		quiet = 0
 		err := p.commitEvents()
 		if err != nil && !failing {
 			p.options.Log.Error("journal: events wait in memory", "error", err)
 		}
 		failing = err != nil
 	}
+	return nil
 }
 
 // commitEvents writes what has gathered.

@@ -200,7 +200,7 @@ func TestFailedCall(t *testing.T) {
 	}
 	// Timer G repeats the final response until the ACK comes.
 	b.only(b.wait(499 * time.Millisecond))
-	b.only(b.wait(20*time.Millisecond), "SIP/2.0 486 Busy Here")
+	b.only(b.wait(1*time.Millisecond+tick), "SIP/2.0 486 Busy Here")
 	b.receive(lan1, caller, request("ACK", bob, "i1", 1, "To: <sip:bob@example.com>;tag=b1"))
 	b.only(b.wait(time.Minute))
 	if got := b.ledger.causes[0]; got != model.EndFailed {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"context"
 	"net/netip"
 	"time"
 
@@ -158,14 +159,19 @@ func (w *worker) record(s *shard, c *call, e *model.CallEvent) {
 	}
 	e.Key, e.Time = c.key, time.Now()
 	c.reserved -= s.events.Append(e)
-	if !w.p.events.Swap(true) {
-		notify(w.p.wakeEvents)
+	if !w.p.events.Load() {
+		w.p.events.Store(true)
+		w.p.eventsCame.ring()
 	}
 }
 
-// EventsReady gives a channel that has a value when CollectEvents has
-// something new to give.
-func (p *Proxy) EventsReady() <-chan struct{} { return p.wakeEvents }
+// HasEvents says whether CollectEvents has something to give.
+func (p *Proxy) HasEvents() bool { return p.events.Load() }
+
+// WaitEvents returns when HasEvents says yes or ctx ends.
+func (p *Proxy) WaitEvents(ctx context.Context) {
+	p.eventsCame.wait(ctx, p.HasEvents)
+}
 
 // CollectEvents appends the batches of events that came since the last time,
 // in order for each call. They must be empty again before the next time.

@@ -83,10 +83,9 @@ type Proxy struct {
 	restoredMu sync.Mutex
 	restored   map[model.CallKey]struct{} // open calls of an earlier life that no BYE has come for
 
-	idle       atomic.Bool // the timer loop found no timer armed and waits
-	wakeTimers chan struct{}
-	events     atomic.Bool // a shard has events that CollectEvents has not seen
-	wakeEvents chan struct{}
+	timersArmed doorbell    // rung when a timer is armed
+	events      atomic.Bool // a shard has events that CollectEvents has not seen
+	eventsCame  doorbell    // rung when that becomes true
 
 	stopping   atomic.Bool
 	keepAlives atomic.Int64
@@ -109,13 +108,13 @@ func New(o Options) (*Proxy, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	p := &Proxy{
-		options:    o,
-		timers:     o.Timers.withDefaults(),
-		seed:       maphash.MakeSeed(),
-		start:      time.Now(),
-		readers:    make(map[*socket]bool),
-		wakeTimers: make(chan struct{}, 1),
-		wakeEvents: make(chan struct{}, 1),
+		options:     o,
+		timers:      o.Timers.withDefaults(),
+		seed:        maphash.MakeSeed(),
+		start:       time.Now(),
+		readers:     make(map[*socket]bool),
+		timersArmed: newDoorbell(),
+		eventsCame:  newDoorbell(),
 	}
 	for i := range p.shards {
 		p.shards[i].init()
@@ -266,31 +265,16 @@ func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
 	}
 }
 
-// runTimers fires timers until ctx ends. It sleeps while no timer is armed.
+// runTimers fires timers until ctx ends. It waits while none is armed.
 func (p *Proxy) runTimers(ctx context.Context) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	w := p.newWorker(0)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+	for ctx.Err() == nil {
+		Sleep(tick)
+		if p.fireTimers(w) == 0 {
+			p.timersArmed.wait(ctx, func() bool { return p.fireTimers(w) > 0 })
 		}
-		if p.fireTimers(w) > 0 {
-			continue
-		}
-		p.idle.Store(true)
-		if p.fireTimers(w) == 0 { // none was armed before idle was seen
-			ticker.Stop()
-			select {
-			case <-ctx.Done():
-				return
-			case <-p.wakeTimers:
-			}
-			ticker.Reset(tick)
-		}
-		p.idle.Store(false)
 	}
 }
 
@@ -306,14 +290,6 @@ func (p *Proxy) fireTimers(w *worker) (armed int) {
 	}
 	w.out.flush()
 	return armed
-}
-
-// notify wakes who waits on c, if anybody.
-func notify(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }
 
 // worker is one thread at work, a reader or the timer loop, with the memory it
@@ -373,7 +349,7 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, datagram []byte) 
 	} else {
 		w.request(s)
 	}
-	if s.wheel.armed > 0 && w.p.idle.Load() {
-		notify(w.p.wakeTimers)
+	if s.wheel.armed > 0 {
+		w.p.timersArmed.ring()
 	}
 }

@@ -27,9 +27,11 @@ func (t Timers) withDefaults() Timers {
 // timeout is 64·T1: timers B, F, H, J, L and M.
 func (t Timers) timeout() time.Duration { return 64 * t.T1 }
 
+// tick is how late a timer may fire. Retransmissions, the only ones that
+// anybody could notice, start at 500 ms.
 const (
-	tick       = 10 * time.Millisecond
-	wheelSlots = 1024 // 10 s a turn
+	tick       = 25 * time.Millisecond
+	wheelSlots = 1024 // 26 s a turn
 )
 
 // expirer is what a timer belongs to. expire runs under the shard's lock when

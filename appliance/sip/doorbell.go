@@ -1,0 +1,54 @@
+package sip
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// doorbell wakes a thread that waits for work. While the thread is busy and
+// nobody waits, ringing costs one load.
+type doorbell struct {
+	waiting *atomic.Bool
+	rung    chan struct{}
+}
+
+func newDoorbell() doorbell {
+	return doorbell{waiting: new(atomic.Bool), rung: make(chan struct{}, 1)}
+}
+
+// ring wakes who waits, if anybody. It never blocks.
+func (d *doorbell) ring() {
+	if d.waiting.Load() {
+		select {
+		case d.rung <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// wait returns when the bell rings, when ctx ends, or at once if there is work:
+// that is asked after a ring can no longer be missed.
+func (d *doorbell) wait(ctx context.Context, work func() bool) {
+	d.waiting.Store(true)
+	defer d.waiting.Store(false)
+	if work() {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-d.rung:
+	}
+}
+
+// Sleep blocks the thread it is called on, which should be the goroutine's own
+// (runtime.LockOSThread). A thread that wakes many times a second costs much
+// less this way: measured, a Go timer takes 33 µs of processor time each time,
+// most of it in the runtime's search for other work.
+func Sleep(d time.Duration) {
+	t := unix.NsecToTimespec(d.Nanoseconds())
+	// Woken early by a signal, the caller comes again a little sooner.
+	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
+}
