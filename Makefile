@@ -1,1 +1,79 @@
-# Every developer habit is a target: see `make help`.
+# Causeway: every developer habit is a target. `make help` lists them.
+
+BOARD   ?= x86_64
+BOOT    ?= kernel
+VARIANT ?= release
+CALLS   ?= 200
+RATE    ?= 20
+FUZZ    ?= 60s
+
+# What building, booting and testing need from Debian. Kernels, boot stubs and
+# certificates of the image are fetched by the build itself.
+PACKAGES = ca-certificates e2fsprogs iproute2 kamailio mtools ovmf qemu-efi-aarch64 \
+	qemu-system-arm qemu-system-x86 qemu-utils sip-tester sipsak xz-utils zstd
+
+.PHONY: help run test check smoke image reproduce bench-sip bench-boot fuzz packages clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CONFIG=file"
+
+run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
+	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
+	@go run ./qemu run -board $(BOARD) -variant $(VARIANT) -boot $(BOOT) $(if $(CONFIG),-config $(CONFIG))
+
+# One suite of `make test`: its name, and the command. Go's own test lines pass
+# through; the seconds are printed whether it passed or not.
+suite = @start=$$(date +%s); $(2); status=$$?; \
+	echo "suite=$(1) seconds=$$(($$(date +%s) - start)) status=$$status"; exit $$status
+
+test: packages ## Install what is needed and pass every test
+	$(call suite,check,$(MAKE) --no-print-directory check)
+	$(call suite,host,go test -timeout 20m ./...)
+	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
+	$(call suite,reproducible,go run ./images reproduce -board x86_64)
+	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m ./qemu/e2e -board x86_64)
+	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m ./qemu/e2e -board arm64)
+
+check: ## Format, vet, staticcheck
+	@unformatted=$$(gofmt -l appliance board images init qemu rootfs); \
+	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
+	@go vet ./... && go vet -tags e2e ./qemu/...
+	@go tool staticcheck ./... && go tool staticcheck -tags e2e ./qemu/...
+
+smoke: packages ## Boot headless, place CALLS real calls through it at RATE a second, power off
+	@go run ./images build -board $(BOARD)
+	@go run ./qemu smoke -board $(BOARD) -boot $(BOOT) -calls $(CALLS) -rate $(RATE)
+
+image: packages ## Build what is flashed: out/BOARD-VARIANT/
+	@go run ./images build -board $(BOARD) -variant $(VARIANT)
+
+reproduce: packages ## Build the commit twice in different surroundings and compare the bytes
+	@go run ./images reproduce -board $(BOARD)
+
+bench-sip: packages ## CPU per proxied call, beside Kamailio
+	@go run ./qemu bench-sip
+
+bench-boot: packages ## Time to the first answered OPTIONS, beside an init that only prints
+	@go run ./images build -board $(BOARD)
+	@go run ./qemu bench-boot -board $(BOARD)
+
+fuzz: ## Fuzz every parser of outside bytes for FUZZ each
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZ) -fuzzminimizetime 10x $$package || exit 1; \
+		done; \
+	done
+
+packages:
+	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | awk '/ok installed$$/ { print $$1 }' | \
+		sort | comm -13 - <(printf '%s\n' $(PACKAGES) | sort)); \
+	if [ -n "$$missing" ]; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
+	fi
+
+clean: ## Remove what was built in the tree
+	rm -rf out
+
+SHELL = /bin/bash
