@@ -38,21 +38,21 @@ func (c *credits) Overdraw(octets int64) { c.reserved.Add(octets) }
 // Release gives back room that Reserve or Overdraw took and no event used.
 func (c *credits) Release(octets int64) { c.reserved.Add(-octets) }
 
-// Space is what a file system has, in octets.
-type Space struct{ Total, Free int64 }
+// space is what a file system has, in octets.
+type space struct{ total, free int64 }
 
 // minFree is the room that the journal leaves: 5 % of the file system, at
 // least 16 MiB. Lists of open calls and headers, which nobody reserves, are
 // written out of it.
-func (s Space) minFree() int64 { return max(s.Total/20, 16<<20) }
+func (s space) minFree() int64 { return max(s.total/20, 16<<20) }
 
 // spaceOf asks the kernel.
-func spaceOf(dir string) (Space, error) {
+func spaceOf(dir string) (space, error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
-		return Space{}, fmt.Errorf("free space of %s: %w", dir, err)
+		return space{}, fmt.Errorf("free space of %s: %w", dir, err)
 	}
-	return Space{Total: int64(st.Blocks) * st.Bsize, Free: int64(st.Bavail) * st.Bsize}, nil
+	return space{total: int64(st.Blocks) * st.Bsize, free: int64(st.Bavail) * st.Bsize}, nil
 }
 
 // sizes adds up what the segments take. One that is deleted meanwhile is no error.

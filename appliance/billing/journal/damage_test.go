@@ -225,6 +225,30 @@ func TestDamageUnderTheWriter(t *testing.T) {
 	}
 }
 
+// After a loss too the reader waits for durability.
+func TestReaderWaitsAfterALoss(t *testing.T) {
+	dir, _, ends := written(t)
+	if err := os.Truncate(segmentsIn(t, dir)[0], ends[1]); err != nil {
+		t.Fatal(err)
+	}
+	r := openReader(t, dir)
+	syncs := 0
+	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
+		f, err := createSegment(path)
+		return &faultyFile{segmentFile: f, sync: func() error {
+			if syncs++; syncs == 2 {
+				wantTexts(t, "before fdatasync", drain(t, r), []string{"1"})
+			}
+			return nil
+		}}, err
+	}})
+	commit(t, w, batchOf(7, 7))
+	wantTexts(t, "after Commit", drain(t, r), []string{"7"})
+	if syncs != 2 || r.Lost != 5 {
+		t.Errorf("%d syncs, Lost = %d; want 2, 5", syncs, r.Lost)
+	}
+}
+
 // A power cut while a segment begins leaves the open calls in the one before.
 func TestCutWhileASegmentBegins(t *testing.T) {
 	dir := t.TempDir()

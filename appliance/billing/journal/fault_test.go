@@ -228,8 +228,8 @@ func TestDiskFull(t *testing.T) {
 			t.Errorf("unmount: %v", err)
 		}
 	}()
-	w, _ := openTest(t, dir, Options{SegmentSize: 16 << 10, space: func(string) (Space, error) {
-		return Space{Total: 1 << 40, Free: 1 << 40}, nil // so that it is met unprepared
+	w, _ := openTest(t, dir, Options{SegmentSize: 16 << 10, space: func(string) (space, error) {
+		return space{total: 1 << 40, free: 1 << 40}, nil // so that it is met unprepared
 	}})
 	commit(t, w, batchOf(1, 10))
 	filler := filepath.Join(dir, "filler")

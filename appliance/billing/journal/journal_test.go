@@ -419,14 +419,14 @@ func TestRecordsFitTheirRoom(t *testing.T) {
 
 func TestFreeSpaceLimits(t *testing.T) {
 	for _, test := range []struct {
-		space Space
+		space space
 		want  int64
 	}{
-		{Space{Total: 100 << 30, Free: 50 << 30}, 45 << 30},
-		{Space{Total: 100 << 20, Free: 50 << 20}, 34 << 20},
-		{Space{Total: 64 << 20, Free: 10 << 20}, -6 << 20},
+		{space{total: 100 << 30, free: 50 << 30}, 45 << 30},
+		{space{total: 100 << 20, free: 50 << 20}, 34 << 20},
+		{space{total: 64 << 20, free: 10 << 20}, -6 << 20},
 	} {
-		w, _ := openTest(t, t.TempDir(), Options{space: func(string) (Space, error) { return test.space, nil }})
+		w, _ := openTest(t, t.TempDir(), Options{space: func(string) (space, error) { return test.space, nil }})
 		if got := w.limit.Load(); got != test.want {
 			t.Errorf("limit with %+v = %d; want %d", test.space, got, test.want)
 		}

@@ -98,6 +98,11 @@ func (r *Reader) Poll() (record Record, ok bool, err error) {
 				return Record{}, false, err
 			}
 		}
+		if r.segment.last >= r.durable { // what is due should have come before
+			r.Lost += r.durable - r.last
+			r.last = r.durable
+			break
+		}
 		f, err := r.segment.next()
 		switch {
 		case err == nil && (f.kind() != recordEvent || f.seq() <= r.last):
@@ -108,8 +113,6 @@ func (r *Reader) Poll() (record Record, ok bool, err error) {
 			return Record{Seq: f.seq(), Payload: f.payload()}, true, nil
 		case err != nil && err != io.EOF && !isDamage(err):
 			return Record{}, false, err
-		case r.void == math.MaxUint64 && r.segment.last >= r.durable:
-			return Record{}, false, nil // begun, nothing in it yet
 		case r.void == math.MaxUint64:
 			r.void = 0 // look again next time
 			return Record{}, false, fmt.Errorf("journal segment %d: record %d is missing: %w", r.number, r.last+1, err)
@@ -142,6 +145,7 @@ func (r *Reader) look() error {
 
 // advance goes to the next segment, if there is one.
 func (r *Reader) advance() error {
+	r.void = 0
 	next, err := r.following()
 	if err != nil || next.number == 0 {
 		return err
@@ -154,7 +158,6 @@ func (r *Reader) advance() error {
 		r.file.Close()
 	}
 	r.file, r.segment, r.number = file, segment, next.number
-	r.void = 0
 	return nil
 }
 

@@ -20,7 +20,7 @@ type Options struct {
 	SegmentSize int64       // octets; 0: 8 MiB
 	Report      func(error) // told of each fault as it happens, never two at a time; nil: nobody is
 
-	space  func(dir string) (Space, error)
+	space  func(dir string) (space, error)
 	create func(path string) (segmentFile, error)
 }
 
@@ -74,14 +74,6 @@ type Writer struct {
 	done sync.WaitGroup
 }
 
-// Recovery is what Open found.
-type Recovery struct {
-	Calls    []OpenCall // offered and not ended
-	Repaired int        // segments whose tail was cut off
-	Cut      int64      // octets cut off and kept in .bad files
-	Aside    int        // segments with a damaged header or of another box, renamed
-}
-
 // Open opens the journal in dir for writing, and makes dir if it is not there.
 // Damage is repaired, reported and no error; neither is a disk that is full or
 // refuses to be written: Reserve then says no until it recovers. ErrInUse
@@ -114,77 +106,6 @@ func Open(dir string, options Options) (*Writer, *Recovery, error) {
 	}
 	w.done.Go(w.upkeep)
 	return w, recovery, nil
-}
-
-// recover finds out what the journal holds, repairs it, and begins a segment.
-func (w *Writer) recover() (*Recovery, error) {
-	recovery := &Recovery{}
-	l, err := list(w.dir)
-	if err != nil {
-		return nil, err
-	}
-	w.number = l.highest
-	segments := w.sortOut(l.segments, recovery)
-	calls, last, read := replay(w.dir, segments, math.MaxUint64)
-	for _, end := range read {
-		w.repair(end, recovery)
-	}
-	w.dropOldBad(l.bad)
-
-	// A disk that lost what it called durable must not make us use a number twice.
-	acknowledged, err := readMark(w.dir, ackName, w.options.Box)
-	if err != nil {
-		return nil, err
-	}
-	w.last = max(last, w.durable.seq, acknowledged)
-	w.calls, w.next = calls, w.last+1
-	recovery.Calls = calls.List()
-	w.publish()
-	w.flush()
-	w.refreshLimit()
-	return recovery, nil
-}
-
-// repair cuts off what follows the valid data of a segment. A segment that
-// cannot be repaired stays as it is: the next one makes the rest void.
-func (w *Writer) repair(end ending, recovery *Recovery) {
-	if end.fault == nil {
-		return
-	}
-	octets, err := cut(w.dir, end.number, end.good)
-	w.options.Report(errors.Join(fmt.Errorf("journal segment %d: %w; cut %d octets off", end.number, end.fault, octets), err))
-	recovery.Repaired++
-	recovery.Cut += octets
-}
-
-// sortOut gives the headers of our segments and renames those that are none.
-func (w *Writer) sortOut(numbers []uint32, recovery *Recovery) (segments []header) {
-	for _, number := range numbers {
-		h, err := headerOf(w.dir, number, w.options.Box)
-		switch {
-		case err == nil:
-			segments = append(segments, h)
-			continue
-		case errors.Is(err, ErrForeign):
-			err = errors.Join(err, setAside(w.dir, number, foreignSuffix))
-		case isDamage(err):
-			err = errors.Join(err, setAside(w.dir, number, badSuffix))
-		case errors.Is(err, os.ErrNotExist): // the reader deleted it
-			continue
-		}
-		recovery.Aside++
-		w.options.Report(fmt.Errorf("journal: not used: %w", err))
-	}
-	return segments
-}
-
-// dropOldBad keeps the number of .bad files bounded.
-func (w *Writer) dropOldBad(bad []string) {
-	for _, name := range bad[:max(0, len(bad)-keepBad)] {
-		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
-			w.options.Report(fmt.Errorf("journal: %w", err))
-		}
-	}
 }
 
 // Commit makes the batches' events last: when it returns nil they are on the
@@ -222,7 +143,9 @@ func (w *Writer) flush() error {
 		if faults++; faults == 2 {
 			return w.fail(err)
 		}
-		w.options.Report(fmt.Errorf("journal: going on in a new segment: %w", err))
+		if w.failing == nil {
+			w.options.Report(fmt.Errorf("journal: going on in a new segment: %w", err))
+		}
 	}
 	if w.failing != nil {
 		w.failing = nil
@@ -308,10 +231,10 @@ func (w *Writer) applyToCalls(frames []byte) {
 // complete and durable: every write was synced.
 func (w *Writer) roll() error {
 	w.closeSegment()
-	w.number++
-	path := filepath.Join(w.dir, segmentName(w.number))
+	number := w.number + 1
+	path := filepath.Join(w.dir, segmentName(number))
 	now := time.Now()
-	head := header{box: w.options.Box, number: w.number, firstSeq: w.last + 1, created: now}
+	head := header{box: w.options.Box, number: number, firstSeq: w.last + 1, created: now}
 	b := head.appendTo(make([]byte, 0, headerSize+w.calls.size()))
 	_, chain, err := decodeHeader(b)
 	if err != nil {
@@ -322,6 +245,7 @@ func (w *Writer) roll() error {
 	if err != nil {
 		return fmt.Errorf("begin a segment: %w", err)
 	}
+	w.number = number
 	_, err = file.Write(b)
 	if err == nil {
 		err = file.Datasync()
@@ -397,12 +321,12 @@ func (w *Writer) refreshLimit() {
 	if w.failing != nil {
 		return
 	}
-	space, err := w.options.space(w.dir)
+	there, err := w.options.space(w.dir)
 	if err != nil {
 		w.options.Report(err)
 		return
 	}
-	room := space.Free - space.minFree()
+	room := there.free - there.minFree()
 	if w.options.MaxSize > 0 {
 		l, err := list(w.dir)
 		if err != nil {
