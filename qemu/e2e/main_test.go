@@ -16,10 +16,10 @@ const root = "../.."
 var scratch string
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(runTests(m))
 }
 
-func run(m *testing.M) int {
+func runTests(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "causeway-e2e-")
 	if err == nil {
 		scratch, err = filepath.Abs(dir)

@@ -39,40 +39,45 @@ const (
 	incompatRecovery = 4 // the journal holds changes that were not written back
 )
 
-// Unmounted says whether every ext4 file system on the disk at path was
-// unmounted as it should be, and how many there are.
-func Unmounted(path string) (volumes int, err error) {
+// Volume is an ext4 file system on a disk.
+type Volume struct {
+	Name      string // of its partition; "" when it fills the whole disk
+	Start     int64  // octets
+	Unmounted bool   // it was unmounted as it should be, and holds no errors
+}
+
+// Volumes finds the ext4 file systems on the disk at path.
+func Volumes(path string) ([]Volume, error) {
 	disk, err := os.Open(path)
 	if err != nil {
-		return 0, fmt.Errorf("look at the disk: %w", err)
+		return nil, fmt.Errorf("look at the disk: %w", err)
 	}
 	defer disk.Close()
-	starts := []int64{0} // a file system may fill the whole disk
+	places := []Volume{{}}
 	if table, err := gpt.Read(disk, sectorSize, sectorSize); err == nil {
 		for _, partition := range table.Partitions {
 			if partition.Type != gpt.Unused {
-				starts = append(starts, int64(partition.Start)*sectorSize)
+				places = append(places, Volume{Name: partition.Name, Start: int64(partition.Start) * sectorSize})
 			}
 		}
 	}
-	for _, start := range starts {
+	var volumes []Volume
+	for _, place := range places {
 		superblock := make([]byte, superblockSize)
-		_, err := disk.ReadAt(superblock, start+superblockAt)
+		_, err := disk.ReadAt(superblock, place.Start+superblockAt)
 		if errors.Is(err, io.EOF) {
 			continue
 		}
 		if err != nil {
-			return volumes, fmt.Errorf("look at the disk: %w", err)
+			return nil, fmt.Errorf("look at the disk: %w", err)
 		}
 		if binary.LittleEndian.Uint16(superblock[magicAt:]) != magic {
 			continue
 		}
-		volumes++
 		state := binary.LittleEndian.Uint16(superblock[stateAt:])
 		incompat := binary.LittleEndian.Uint32(superblock[incompatAt:])
-		if state&stateClean == 0 || state&stateErrors != 0 || incompat&incompatRecovery != 0 {
-			return volumes, fmt.Errorf("the ext4 file system at octet %d was not unmounted: state %#x, features %#x", start, state, incompat)
-		}
+		place.Unmounted = state&stateClean != 0 && state&stateErrors == 0 && incompat&incompatRecovery == 0
+		volumes = append(volumes, place)
 	}
 	return volumes, nil
 }

@@ -4,23 +4,23 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
-// TestUnmounted looks at disks with the first fields of an ext4 superblock.
-func TestUnmounted(t *testing.T) {
+// TestVolumes looks at disks with the first fields of an ext4 superblock.
+func TestVolumes(t *testing.T) {
 	for _, test := range []struct {
-		name            string
-		magic, state    uint16
-		incompat        uint32
-		volumes         int
-		wantsToBeUnsafe bool
+		name         string
+		magic, state uint16
+		incompat     uint32
+		want         []Volume
 	}{
-		{"empty", 0, 0, 0, 0, false},
-		{"unmounted", magic, stateClean, 0x2c2, 1, false},
-		{"mounted", magic, 0, 0x2c2, 1, true},
-		{"journal to replay", magic, stateClean, 0x2c2 | incompatRecovery, 1, true},
-		{"errors", magic, stateClean | stateErrors, 0x2c2, 1, true},
+		{"empty", 0, 0, 0, nil},
+		{"unmounted", magic, stateClean, 0x2c2, []Volume{{Unmounted: true}}},
+		{"mounted", magic, 0, 0x2c2, []Volume{{}}},
+		{"journal to replay", magic, stateClean, 0x2c2 | incompatRecovery, []Volume{{}}},
+		{"errors", magic, stateClean | stateErrors, 0x2c2, []Volume{{}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "disk")
@@ -39,13 +39,13 @@ func TestUnmounted(t *testing.T) {
 			if _, err := disk.WriteAt(superblock, superblockAt); err != nil {
 				t.Fatal(err)
 			}
-			volumes, err := Unmounted(path)
-			if volumes != test.volumes || (err != nil) != test.wantsToBeUnsafe {
-				t.Errorf("Unmounted = %d, %v; want %d and an error: %v", volumes, err, test.volumes, test.wantsToBeUnsafe)
+			got, err := Volumes(path)
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("Volumes = %+v, %v; want %+v", got, err, test.want)
 			}
 		})
 	}
-	if _, err := Unmounted(filepath.Join(t.TempDir(), "none")); err == nil {
-		t.Error("Unmounted of no disk = nil; want an error")
+	if got, err := Volumes(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Errorf("Volumes of no disk = %+v; want an error", got)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"causeway/qemu/lab"
@@ -26,6 +25,7 @@ type Setup struct {
 	FewNICs  int    // network cards left out, the last first
 	Config   string // configuration text that the machine hands in
 	MemoryMB int    // 0 means 256
+	Words    string // added to the kernel's command line in a direct boot
 	// Initramfs is the path of another root file system for a direct boot.
 	Initramfs string
 }
@@ -68,6 +68,7 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 		if config.Kernel, err = setup.Image.Kernel(); err != nil {
 			return nil, err
 		}
+		config.Kernel.CommandLine += " " + setup.Words
 		config.Kernel.Initramfs = cmp.Or(setup.Initramfs, config.Kernel.Initramfs)
 	}
 	if setup.Config != "" {
@@ -171,17 +172,13 @@ func (b *Box) KillProxy(ctx context.Context) error {
 	return err
 }
 
-// memoryUsed and proxyRow find their values in what `show system` prints.
-var (
-	memoryUsed = regexp.MustCompile(`(?m)^\s*Memory used \(kB\):\s*(\d+)`)
-	proxyRow   = regexp.MustCompile(`(?m)^\s*proxy\s.*$`)
-)
-
-// System is the part of `show system` that a smoke test reads.
+// System is what `show system` says, as text and in the parts that are tested.
 type System struct {
+	Text         string
 	MemoryUsedKB int
-	Proxy        string // the proxy's line of the service table
 }
+
+var memoryUsed = regexp.MustCompile(`(?m)^Memory used \(kB\): (\d+)$`)
 
 // System asks the console.
 func (b *Box) System(ctx context.Context) (System, error) {
@@ -197,7 +194,14 @@ func (b *Box) System(ctx context.Context) (System, error) {
 	if err != nil {
 		return System{}, fmt.Errorf("show system: memory used: %w", err)
 	}
-	return System{MemoryUsedKB: used, Proxy: strings.TrimSpace(proxyRow.FindString(text))}, nil
+	return System{Text: text, MemoryUsedKB: used}, nil
+}
+
+// Killed says whether init started the service again that often after it
+// was killed.
+func (s System) Killed(service string, times int) bool {
+	row := fmt.Sprintf(`(?m)^%s +PID: \d+ .* Restarts: %d .*\n.* Last exit: signal: killed$`, service, times)
+	return regexp.MustCompile(row).MatchString(s.Text)
 }
 
 // PowerOff powers the box off from inside and waits until the machine has
@@ -221,11 +225,19 @@ func (b *Box) PowerOff(ctx context.Context) error {
 	if b.disk == "" {
 		return nil
 	}
-	volumes, err := machine.Unmounted(b.disk)
-	if err == nil && volumes == 0 {
-		err = fmt.Errorf("disk %s holds no ext4 file system after a boot", b.disk)
+	volumes, err := machine.Volumes(b.disk)
+	if err != nil {
+		return err
 	}
-	return err
+	if len(volumes) == 0 {
+		return fmt.Errorf("disk %s holds no file system after a boot", b.disk)
+	}
+	for _, volume := range volumes {
+		if !volume.Unmounted {
+			return fmt.Errorf("%s was not unmounted", volume.Name)
+		}
+	}
+	return nil
 }
 
 // Close ends the box, whatever state it is in, and removes what it left.

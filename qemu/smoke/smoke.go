@@ -103,8 +103,8 @@ func (b *Box) Calls(ctx context.Context, rate int, report *Report) error {
 		return err
 	}
 	report.MemoryUsedKB = system.MemoryUsedKB
-	if !strings.Contains(system.Proxy, "killed") {
-		return fmt.Errorf("the proxy was not killed: show system says %q", system.Proxy)
+	if !system.Killed("proxy", 1) {
+		return fmt.Errorf("the proxy was not killed once:\n%s", system.Text)
 	}
 	return nil
 }

@@ -1,0 +1,230 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/qemu/machine"
+	"causeway/qemu/smoke"
+)
+
+var boardsFlag = flag.String("boards", "x86_64,arm64", "boot these `boards`")
+
+// bootLimit is far more than any boot takes.
+const bootLimit = 3 * time.Minute
+
+// onBoards runs a test on each board that was asked for; the boards never run
+// side by side, they would take each other's processor.
+func onBoards(t *testing.T, test func(t *testing.T, image machine.Image)) {
+	for board := range strings.SplitSeq(*boardsFlag, ",") {
+		t.Run(board, func(t *testing.T) { test(t, openImage(t, board)) })
+	}
+}
+
+// onFirstBoard runs a test whose subject is the same on every board.
+func onFirstBoard(t *testing.T, test func(t *testing.T, image machine.Image)) {
+	board, _, _ := strings.Cut(*boardsFlag, ",")
+	test(t, openImage(t, board))
+}
+
+func openImage(t *testing.T, board string) machine.Image {
+	t.Helper()
+	image, err := machine.OpenImage(t.Context(), root, board, "release")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+// boot boots a box that is to answer calls.
+func boot(t *testing.T, setup smoke.Setup) *smoke.Box {
+	t.Helper()
+	box, err := smoke.Boot(within(t, bootLimit), setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endBox(t, box) })
+	return box
+}
+
+// start starts a box of which only the console is to come.
+func start(t *testing.T, setup smoke.Setup) *smoke.Box {
+	t.Helper()
+	box, err := smoke.Start(within(t, bootLimit), setup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { endBox(t, box) })
+	expect(t, box, `init: ready`)
+	return box
+}
+
+func endBox(t *testing.T, box *smoke.Box) {
+	if t.Failed() {
+		t.Logf("the console printed:\n%s", box.Machine.Console.Tail(100))
+	}
+	if err := box.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func expect(t *testing.T, box *smoke.Box, pattern string) machine.Match {
+	t.Helper()
+	match, err := box.Machine.Console.Expect(within(t, bootLimit), pattern)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return match
+}
+
+func command(t *testing.T, box *smoke.Box, line string) string {
+	t.Helper()
+	text, err := box.Machine.Console.Command(within(t, time.Minute), line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func powerOff(t *testing.T, box *smoke.Box) {
+	t.Helper()
+	if err := box.PowerOff(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestBootKernel is the smoke test in the 256 MiB of a small box, on an empty
+// disk that it formats.
+func TestBootKernel(t *testing.T) {
+	onBoards(t, func(t *testing.T, image machine.Image) {
+		smokeTest(t, smoke.Setup{Image: image, MemoryMB: 256}, 60)
+	})
+}
+
+// TestBootDisk is the smoke test of the image that is flashed, through UEFI
+// firmware.
+func TestBootDisk(t *testing.T) {
+	onBoards(t, func(t *testing.T, image machine.Image) {
+		smokeTest(t, smoke.Setup{Image: image, FromDisk: true}, 40)
+	})
+}
+
+func smokeTest(t *testing.T, setup smoke.Setup, calls int) {
+	report, err := smoke.Run(within(t, bootLimit+2*time.Minute), setup, calls, 20)
+	t.Logf("\n%s", report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.OK != calls || !report.Clean {
+		t.Errorf("%d of %d calls, clean shutdown %v; want all and true", report.OK, calls, report.Clean)
+	}
+}
+
+// TestBootKeepsBootflash formats a disk, saves a configuration on it from
+// outside, and finds it in force after a boot, after a reload and after a
+// power cut.
+func TestBootKeepsBootflash(t *testing.T) {
+	onBoards(t, func(t *testing.T, image machine.Image) {
+		disk := newDisk(t, 256<<20)
+		setup := smoke.Setup{Image: image, Disk: disk}
+		first := boot(t, setup)
+		powerOff(t, first)
+
+		const hostName = "kept"
+		saveConfig(t, disk, hostName)
+		box := boot(t, setup)
+		expectPrompt(t, box, hostName)
+		if err := box.Machine.Console.Send("reload now"); err != nil {
+			t.Fatal(err)
+		}
+		reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
+		if err != nil || !reset.Data.Guest {
+			t.Fatalf("reload: event %+v, %v; want a reset by the guest", reset, err)
+		}
+		if err := box.Answers(within(t, bootLimit)); err != nil {
+			t.Fatal(err)
+		}
+		expectPrompt(t, box, hostName)
+		box.Machine.Kill()
+
+		afterCut := boot(t, setup)
+		expectPrompt(t, afterCut, hostName)
+		powerOff(t, afterCut)
+	})
+}
+
+// expectPrompt asks for a prompt and wants that host name in it.
+func expectPrompt(t *testing.T, box *smoke.Box, hostName string) {
+	t.Helper()
+	if got := command(t, box, "show running-config"); !strings.Contains(got, "hostname "+hostName+"\n") {
+		t.Errorf("the configuration in force is\n%s\nwant host name %s", got, hostName)
+	}
+	if err := box.Machine.Console.Send(""); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, box, `^`+hostName+`>`)
+}
+
+// TestBootConsole types what should not be typed, and has services killed.
+func TestBootConsole(t *testing.T) {
+	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		box := boot(t, smoke.Setup{Image: image})
+		for _, line := range []string{
+			"frobnicate", "show", "show system please", "service restart", "service restart init force",
+			"service restart proxy gently", "reload later", "power-off now now", "\x01\x02 \x7f\x1b[A\x1b[99~", strings.Repeat("x", 4000),
+		} {
+			t.Run(fmt.Sprintf("%.30q", line), func(t *testing.T) {
+				if err := box.Machine.Console.Send(line); err != nil {
+					t.Fatal(err)
+				}
+				expect(t, box, `^\s*% .+$`)
+			})
+		}
+		for _, service := range []string{"billing", "control"} {
+			t.Run(service+" is started again", func(t *testing.T) {
+				command(t, box, "service restart "+service+" force")
+				awaitSystem(t, box, service+" to be killed and started", func(s smoke.System) bool { return s.Killed(service, 1) })
+			})
+		}
+		powerOff(t, box)
+	})
+}
+
+// awaitSystem asks for the system's state until it is as wanted.
+func awaitSystem(t *testing.T, box *smoke.Box, what string, wanted func(smoke.System) bool) {
+	t.Helper()
+	ctx := within(t, time.Minute)
+	for {
+		system, err := box.System(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if wanted(system) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no end of waiting for %s; last:\n%s", what, system.Text)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+// expectMissing wants `show system` to say what the box lacks, in a line with
+// that text.
+func expectMissing(t *testing.T, box *smoke.Box, text string) {
+	t.Helper()
+	awaitSystem(t, box, "a line on "+text, func(s smoke.System) bool {
+		for line := range strings.Lines(s.Text) {
+			if strings.HasPrefix(line, "Missing: ") && strings.Contains(line, text) {
+				return true
+			}
+		}
+		return false
+	})
+}

@@ -1,0 +1,163 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"causeway/appliance/grammar"
+	"causeway/qemu/machine"
+	"causeway/qemu/smoke"
+)
+
+// TestBootFaults boots boxes that lack something or were given something bad:
+// each says what, and does what it still can.
+func TestBootFaults(t *testing.T) {
+	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		t.Run("no disk, one network card, a bad configuration", func(t *testing.T) {
+			bad := strings.Replace(grammar.BuiltIn(), "255.255.255.0", "255.0.255.0", 1)
+			box := boot(t, smoke.Setup{Image: image, NoDisk: true, FewNICs: 1, Config: bad})
+			expectMissing(t, box, "bootflash")
+			expectMissing(t, box, "harddisk")
+			expectMissing(t, box, "LAN2")
+			powerOff(t, box)
+			line := 1 + strings.Count(bad[:strings.Index(bad, "255.0.255.0")], "\n")
+			said := fmt.Sprintf("line %d", line)
+			if transcript := box.Machine.Console.Transcript(); !strings.Contains(transcript, said) {
+				t.Errorf("the console does not say %q of the configuration:\n%s", said, transcript)
+			}
+		})
+		t.Run("no network card, no watchdog module", func(t *testing.T) {
+			box := start(t, smoke.Setup{Image: image, FewNICs: 2, Words: "module_blacklist=i6300esb"})
+			expectMissing(t, box, "LAN1")
+			expectMissing(t, box, "LAN2")
+			expectMissing(t, box, "atchdog")
+			powerOff(t, box)
+		})
+		t.Run("foreign disk", func(t *testing.T) {
+			disk := foreignDisk(t)
+			before := hash(t, disk)
+			box := boot(t, smoke.Setup{Image: image, Disk: disk})
+			expectMissing(t, box, "bootflash")
+			if err := box.Machine.Execute(within(t, bootLimit), "system_reset", nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := box.Answers(within(t, bootLimit)); err != nil {
+				t.Fatal(err)
+			}
+			if err := box.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if after := hash(t, disk); !bytes.Equal(before, after) {
+				t.Error("a disk with a foreign file system was written to")
+			}
+		})
+		t.Run("full disk", func(t *testing.T) {
+			disk := newDisk(t, 128<<20)
+			setup := smoke.Setup{Image: image, Disk: disk}
+			powerOff(t, boot(t, setup))
+			fill(t, disk, "bootflash")
+			fill(t, disk, "harddisk")
+			box := boot(t, setup)
+			powerOff(t, box)
+		})
+	})
+}
+
+// newDisk makes an empty disk that ends with the test.
+func newDisk(t *testing.T, size int64) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "disk.img")
+	if err := machine.CreateDisk(path, size); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// foreignDisk makes a disk that somebody else's ext4 fills, without a
+// partition table.
+func foreignDisk(t *testing.T) string {
+	t.Helper()
+	path := newDisk(t, 128<<20)
+	run(t, "mkfs.ext4", "-q", "-F", "-L", "photos", path)
+	return path
+}
+
+// volume gives how e2fsprogs name a volume of the appliance within a disk.
+func volume(t *testing.T, disk, name string) string {
+	t.Helper()
+	volumes, err := machine.Volumes(disk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range volumes {
+		if v.Name == name {
+			return fmt.Sprintf("%s?offset=%d", disk, v.Start)
+		}
+	}
+	t.Fatalf("disk has %+v; want a volume %s", volumes, name)
+	return ""
+}
+
+// saveConfig writes the built-in configuration with that host name to
+// bootflash:, as the saved one.
+func saveConfig(t *testing.T, disk, hostName string) {
+	t.Helper()
+	config := strings.Replace(grammar.BuiltIn(), "hostname causeway\n", "hostname "+hostName+"\n", 1)
+	file := filepath.Join(t.TempDir(), "startup-config")
+	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	debugfs(t, volume(t, disk, "bootflash"),
+		"rm /control/startup-config", // it says so when there is none
+		"write "+file+" /control/startup-config")
+}
+
+// fill takes all room of a volume.
+func fill(t *testing.T, disk, name string) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "filler")
+	if err := os.WriteFile(file, bytes.Repeat([]byte("full"), 32<<20), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	debugfs(t, volume(t, disk, name), "write "+file+" /filler")
+}
+
+// debugfs edits an ext4 that is not mounted; e2fsck then brings what a write
+// that found no room left behind in order.
+func debugfs(t *testing.T, volume string, requests ...string) {
+	t.Helper()
+	for _, request := range requests {
+		run(t, "debugfs", "-w", "-R", request, volume)
+	}
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	output, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, output)
+	}
+}
+
+func hash(t *testing.T, path string) []byte {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	digest := sha256.New()
+	if _, err := io.Copy(digest, file); err != nil {
+		t.Fatal(err)
+	}
+	return digest.Sum(nil)
+}
