@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+// The parameters of the methods.
+type (
+	rebootRequest struct {
+		Mode   string `json:"mode"`
+		Reason string `json:"reason"`
+	}
+	restartRequest struct {
+		Service string `json:"service"`
+		Force   bool   `json:"force"`
+	}
+	volumeRequest struct {
+		Volume string `json:"volume"`
+	}
+	formatRequest struct {
+		Volume string `json:"volume"`
+		Erase  bool   `json:"erase"`
+	}
+)
+
+// methods are the local API (docs/architecture.md). Everything but health
+// changes the box, and so is for root, control and console alone.
+func (m *machine) methods() link.Methods {
+	return link.Methods{
+		"init.health": m.health,
+		"init.reboot": func(ctx context.Context, r rebootRequest) error {
+			return allowed(ctx, func() error { return m.reboot(ctx, r) })
+		},
+		"init.restart": func(ctx context.Context, r restartRequest) error {
+			return allowed(ctx, func() error { return m.supervisor.Restart(ctx, r.Service, r.Force) })
+		},
+		"init.mount": func(ctx context.Context, r volumeRequest) error {
+			return allowed(ctx, func() error { return m.volumes.Mount(r.Volume) })
+		},
+		"init.unmount": func(ctx context.Context, r volumeRequest) error {
+			return allowed(ctx, func() error { return m.volumes.Unmount(r.Volume) })
+		},
+		"init.format": func(ctx context.Context, r formatRequest) error {
+			return allowed(ctx, func() error { return m.volumes.Format(r.Volume, r.Erase) })
+		},
+		"init.clock": func(ctx context.Context) error {
+			return allowed(ctx, m.saveClock)
+		},
+	}
+}
+
+// mayChange are the users that may change the box.
+var mayChange = []uint32{0, uidControl, uidConsole}
+
+// allowed does what a caller asked if the caller may.
+func allowed(ctx context.Context, do func() error) error {
+	uid, known := link.PeerUID(ctx)
+	if !known || !slices.Contains(mayChange, uid) {
+		return fmt.Errorf("user %d may not do this", uid)
+	}
+	return do()
+}
+
+// longestReason bounds the reason of a reboot, in octets.
+const longestReason = 200
+
+func (m *machine) reboot(ctx context.Context, r rebootRequest) error {
+	if _, known := lastLines[r.Mode]; !known {
+		return fmt.Errorf("mode %q is neither %s nor %s", r.Mode, modeReboot, modePowerOff)
+	}
+	reason := strings.Map(printable, r.Reason)
+	if reason == "" {
+		reason = "no reason given"
+	}
+	uid, _ := link.PeerUID(ctx)
+	m.end(ending{
+		mode:   r.Mode,
+		reason: fmt.Sprintf("%s (asked by user %d)", reason[:min(len(reason), longestReason)], uid),
+	})
+	return nil
+}
+
+// printable drops what is not plain text: the reason goes to terminals.
+func printable(r rune) rune {
+	if r < ' ' || r > '~' {
+		return -1
+	}
+	return r
+}
+
+// health reports on the whole box.
+func (m *machine) health(ctx context.Context) (model.SystemHealth, error) {
+	memory := m.readMemory()
+	m.mu.Lock()
+	report := model.SystemHealth{
+		Uptime:       m.kernel.Uptime(),
+		BootToReady:  m.ready,
+		Slot:         m.slot,
+		Trial:        m.trial,
+		Missing:      slices.Clone(m.missing),
+		MemTotalKB:   memory.total >> 10,
+		MemAvailable: memory.available >> 10,
+	}
+	m.mu.Unlock()
+	if m.watchdog != nil {
+		report.Watchdog = m.watchdog.Status()
+	}
+	if m.volumes != nil {
+		report.Volumes = m.volumes.Status()
+		report.Missing = append(report.Missing, m.volumes.Problems()...)
+	}
+	if m.loader != nil {
+		report.Missing = append(report.Missing, m.loader.Problems()...)
+	}
+	if m.supervisor == nil {
+		return report, nil
+	}
+	var err error
+	report.Services, err = m.supervisor.Status(ctx)
+	return report, err
+}

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// mount is one kernel file system and where it belongs.
+type mount struct {
+	target, fstype string
+	flags          uintptr
+	data           string
+	vital          bool // without it nothing can live
+}
+
+// Flags that every kernel file system takes.
+const inert = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+
+// kernelMounts in their order.
+var kernelMounts = []mount{
+	{"/proc", "proc", inert, "", true},
+	{"/sys", "sysfs", inert, "", true},
+	{"/dev", "devtmpfs", unix.MS_NOSUID | unix.MS_NOEXEC, "mode=0755", true},
+	{"/dev/pts", "devpts", unix.MS_NOSUID | unix.MS_NOEXEC, "gid=5,mode=0620,ptmxmode=0666", false},
+	{"/run", "tmpfs", inert, "mode=0755,size=25%", true},
+	{"/tmp", "tmpfs", inert, "mode=1777,size=10%", false},
+	{"/sys/fs/cgroup", "cgroup2", inert, "nsdelegate", false},
+	{"/sys/fs/pstore", "pstore", inert, "", false},
+}
+
+// efiMount needs its module, and a machine with EFI.
+var efiMount = mount{"/sys/firmware/efi/efivars", "efivarfs", inert, "", false}
+
+func (t mount) String() string { return fmt.Sprintf("mount %s on %s", t.fstype, t.target) }
+
+// Create makes the mount point and mounts.
+func (t mount) Create(m *machine) error {
+	point := m.path(t.target)
+	if err := os.MkdirAll(point, 0o755); err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	if err := m.kernel.Mount(t.fstype, point, t.fstype, t.flags, t.data); err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	return nil
+}
+
+// The users and groups of docs/architecture.md.
+const (
+	uidProxy   = 101
+	uidBilling = 102
+	uidControl = 103
+	uidConsole = 104
+
+	gidCauseway = 100
+	gidJournal  = 110
+)
+
+// directory is one that init makes for someone.
+type directory struct {
+	path     string
+	mode     os.FileMode
+	uid, gid int
+}
+
+// directories in their order: what is below a volume is made when that is
+// mounted.
+var directories = []directory{
+	{"/run/init", 0o750 | os.ModeSetgid, 0, gidCauseway}, // setgid: the socket is the group's
+	{"/run/proxy", 0o750, uidProxy, gidCauseway},
+	{"/run/billing", 0o750, uidBilling, gidCauseway},
+	{"/run/control", 0o750, uidControl, gidCauseway},
+	{"/run/console", 0o750, uidConsole, gidCauseway},
+	{"/bootflash/init", 0o750, 0, gidCauseway},
+	{"/bootflash/proxy", 0o750, uidProxy, gidCauseway},
+	{"/bootflash/billing", 0o750, uidBilling, gidCauseway},
+	{"/bootflash/control", 0o750, uidControl, gidCauseway},
+	{"/bootflash/console", 0o750, uidConsole, gidCauseway},
+	{"/harddisk/billcache", 0o770 | os.ModeSetgid, 0, gidJournal},
+	{"/harddisk/crash", 0o750, 0, gidCauseway},
+}
+
+func (t directory) String() string { return fmt.Sprintf("make directory %s", t.path) }
+
+// Create makes the directory, or sets owner and mode right if it is there.
+func (t directory) Create(m *machine) error {
+	path := m.path(t.path)
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	if err := os.Chown(path, t.uid, t.gid); err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	if err := os.Chmod(path, t.mode); err != nil { // after chown, which may clear setgid
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	return nil
+}
+
+// makeDirectories makes those below a path.
+func (m *machine) makeDirectories(below string) {
+	for _, directory := range directories {
+		if !strings.HasPrefix(directory.path, below+"/") {
+			continue
+		}
+		if err := directory.Create(m); err != nil {
+			m.miss(err.Error())
+		}
+	}
+}
+
+// sysctl is one kernel parameter and its value.
+type sysctl struct{ name, value string }
+
+// sysctls, by subject.
+var sysctls = []sysctl{
+	// A kernel that went wrong reboots; crash evidence is in pstore.
+	{"kernel/panic", "5"},
+	{"kernel/panic_on_oops", "1"},
+	// Our own lines in the kernel log are not rationed by the kernel.
+	{"kernel/printk_devkmsg", "on"},
+
+	// Nobody but PID 1 learns or changes anything of the kernel.
+	{"kernel/kptr_restrict", "2"},
+	{"kernel/dmesg_restrict", "1"},
+	{"kernel/unprivileged_bpf_disabled", "1"},
+	{"kernel/perf_event_paranoid", "3"},
+	{"kernel/kexec_load_disabled", "1"},
+	{"kernel/sysrq", "0"},
+	{"net/core/bpf_jit_harden", "2"},
+	{"fs/protected_symlinks", "1"},
+	{"fs/protected_hardlinks", "1"},
+	{"fs/protected_fifos", "2"},
+	{"fs/protected_regular", "2"},
+	{"fs/suid_dumpable", "0"},
+
+	// SIP bursts fit in the sockets.
+	{"net/core/rmem_max", "16777216"},
+	{"net/core/wmem_max", "16777216"},
+	{"net/core/netdev_max_backlog", "4096"},
+
+	// Two LANs: answers may leave by the other port (RFC 3704 §2.4), but each
+	// port speaks only for its own addresses.
+	{"net/ipv4/conf/all/rp_filter", "2"},
+	{"net/ipv4/conf/default/rp_filter", "2"},
+	{"net/ipv4/conf/all/arp_ignore", "1"},
+	{"net/ipv4/conf/all/arp_announce", "2"},
+
+	// The network tells the box nothing about its routes.
+	{"net/ipv4/tcp_syncookies", "1"},
+	{"net/ipv4/conf/all/accept_redirects", "0"},
+	{"net/ipv4/conf/default/accept_redirects", "0"},
+	{"net/ipv4/conf/all/secure_redirects", "0"},
+	{"net/ipv4/conf/default/secure_redirects", "0"},
+	{"net/ipv4/conf/all/send_redirects", "0"},
+	{"net/ipv4/conf/default/send_redirects", "0"},
+	{"net/ipv4/conf/all/accept_source_route", "0"},
+	{"net/ipv4/conf/default/accept_source_route", "0"},
+	{"net/ipv4/icmp_echo_ignore_broadcasts", "1"},
+	{"net/ipv6/conf/all/accept_redirects", "0"},
+	{"net/ipv6/conf/default/accept_redirects", "0"},
+	{"net/ipv6/conf/all/accept_ra", "0"},
+	{"net/ipv6/conf/default/accept_ra", "0"},
+}
+
+func (t sysctl) String() string {
+	return fmt.Sprintf("set %s to %s", strings.ReplaceAll(t.name, "/", "."), t.value)
+}
+
+// Create sets the parameter.
+func (t sysctl) Create(m *machine) error {
+	file, err := os.OpenFile(filepath.Join(m.path("proc/sys"), t.name), os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(t.value); err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	return nil
+}
