@@ -46,9 +46,11 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		args = append(args, nic.arguments(i, files)...)
 	}
 	if c.Disk != "" {
-		args = append(args,
-			"-drive", "if=none,id=disk,format=raw,discard=unmap,file="+escape(c.Disk),
-			"-device", "virtio-blk-pci,id=disk0,drive=disk,bootindex=0")
+		device := "virtio-blk-pci,id=disk0,drive=disk"
+		if c.Kernel == nil {
+			device += ",bootindex=0"
+		}
+		args = append(args, "-drive", "if=none,id=disk,format=raw,discard=unmap,file="+escape(c.Disk), "-device", device)
 	}
 	if c.SetupFile != "" {
 		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))
