@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"runtime"
 	"time"
 
 	"causeway/appliance/billing/journal"
@@ -32,19 +31,17 @@ func (ledger) Most(kind model.CallEventKind) int64 {
 const gatherTime = 10 * time.Millisecond
 
 // quietRounds is how many times in a row there may be no event before the
-// thread waits to be told: while calls come, nobody needs to tell it.
+// goroutine waits to be told: while calls come, nobody needs to tell it.
 const quietRounds = 50
 
 // recordEvents writes call events to the journal until ctx ends.
 func (p *process) recordEvents(ctx context.Context) error {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	failing, quiet := false, 0
 	for ctx.Err() == nil {
 		if quiet == quietRounds {
 			p.core.WaitEvents(ctx)
 		}
-		sip.Sleep(gatherTime)
+		time.Sleep(gatherTime)
 		if !p.core.HasEvents() {
 			quiet = min(quiet+1, quietRounds)
 			continue

@@ -14,7 +14,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
@@ -66,11 +65,7 @@ type process struct {
 
 // Main runs the process until ctx ends.
 func Main(ctx context.Context, o Options) error {
-	// Garbage is only what transactions leave; memory is there for fewer
-	// collections. A spare processor lets a reader come back from its system
-	// call while another goroutine runs.
-	debug.SetGCPercent(300)
-	runtime.GOMAXPROCS(runtime.NumCPU() + 2)
+	debug.SetGCPercent(300) // garbage is only what transactions leave behind
 	if o.Profile != "" {
 		stop, err := profile(o.Profile)
 		if err != nil {

@@ -3,9 +3,6 @@ package sip
 import (
 	"context"
 	"sync/atomic"
-	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // doorbell wakes a thread that waits for work. While the thread is busy and
@@ -41,14 +38,4 @@ func (d *doorbell) wait(ctx context.Context, work func() bool) {
 	case <-ctx.Done():
 	case <-d.rung:
 	}
-}
-
-// Sleep blocks the thread it is called on, which should be the goroutine's own
-// (runtime.LockOSThread). A thread that wakes many times a second costs much
-// less this way: measured, a Go timer takes 33 µs of processor time each time,
-// most of it in the runtime's search for other work.
-func Sleep(d time.Duration) {
-	t := unix.NsecToTimespec(d.Nanoseconds())
-	// Woken early by a signal, the caller comes again a little sooner.
-	_ = unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &t, nil)
 }

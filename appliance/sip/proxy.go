@@ -83,11 +83,11 @@ type Proxy struct {
 	restoredMu sync.Mutex
 	restored   map[model.CallKey]struct{} // open calls of an earlier life that no BYE has come for
 
-	timersArmed doorbell    // rung when a timer is armed
-	events      atomic.Bool // a shard has events that CollectEvents has not seen
-	eventsCame  doorbell    // rung when that becomes true
+	fired       atomic.Int64 // p.now() when timers were last run
+	timersArmed doorbell     // rung when a timer is armed
+	events      atomic.Bool  // a shard has events that CollectEvents has not seen
+	eventsCame  doorbell     // rung when that becomes true
 
-	stopping   atomic.Bool
 	keepAlives atomic.Int64
 	garbage    atomic.Int64 // datagrams that are no SIP message
 	unsendable atomic.Int64 // datagrams the kernel refused
@@ -199,7 +199,6 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 	p.mu.Lock()
 	p.ctx = nil
-	p.stopping.Store(true)
 	for s := range p.readers {
 		s.stopReading()
 	}
@@ -232,21 +231,14 @@ func (p *Proxy) startReaders() {
 }
 
 // read is one reader's life: batches from one socket, each message run to
-// completion on this thread.
+// completion where it was read.
 func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
-	runtime.LockOSThread() // it sits in a blocking system call most of the time
-	defer runtime.UnlockOSThread()
 	in, w := newInbox(), p.newWorker(reader)
-	for s.fd.Load() >= 0 {
-		n, err := in.receive(s)
-		if err != nil {
-			p.options.Log.Error("reading a listen point failed", "listen", address, "error", err)
-			return
-		}
+	err := s.read(in, func(n int) bool {
 		// The listen point of this address may be another one since the last commit.
 		at := p.config.Load().own[address]
 		if at == nil {
-			return
+			return false
 		}
 		w.now = p.now()
 		for i := range n {
@@ -254,33 +246,54 @@ func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
 				w.receive(at, from, payload)
 			}
 		}
+		w.runTimers()
 		w.out.flush()
 		if w.out.failed > 0 {
 			p.unsendable.Add(w.out.failed)
 			w.out.failed = 0
 		}
-		if p.stopping.Load() {
-			return
-		}
+		return true
+	})
+	if err != nil {
+		p.options.Log.Error("reading a listen point failed", "listen", address, "error", err)
 	}
 }
 
-// runTimers fires timers until ctx ends. It waits while none is armed.
+// runTimers fires timers until ctx ends, where no reader does: it looks less
+// often than they do, and not at all while no timer is armed.
 func (p *Proxy) runTimers(ctx context.Context) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	w := p.newWorker(0)
-	for ctx.Err() == nil {
-		Sleep(tick)
-		if p.fireTimers(w) == 0 {
-			p.timersArmed.wait(ctx, func() bool { return p.fireTimers(w) > 0 })
+	ticker := time.NewTicker(2 * tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
 		}
+		w.now = p.now()
+		if w.runTimers() {
+			continue
+		}
+		ticker.Stop()
+		p.timersArmed.wait(ctx, func() bool { return p.fireTimers(w) > 0 })
+		ticker.Reset(2 * tick)
 	}
+}
+
+// runTimers fires what is due unless that was done within a tick, and says
+// whether it was or timers stay armed. The readers do it between batches: under load, a thread that
+// wakes for timers alone would cost more than all of the timers.
+func (w *worker) runTimers() (busy bool) {
+	last := w.p.fired.Load()
+	if w.now-time.Duration(last) < tick || !w.p.fired.CompareAndSwap(last, int64(w.now)) {
+		return true
+	}
+	return w.p.fireTimers(w) > 0
 }
 
 // fireTimers runs what is due and gives how many timers stay armed.
 func (p *Proxy) fireTimers(w *worker) (armed int) {
-	w.now = p.now()
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.Lock()
