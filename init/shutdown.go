@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"time"
+
+	"causeway/init/volume"
 )
 
 // ending is how and why the box goes down.
@@ -98,8 +100,10 @@ func (m *machine) closeVolumes() (clean bool) {
 	}
 	done := make(chan bool, 1)
 	m.Go(func() {
-		if err := m.saveClock(); err != nil {
-			m.log.Printf("%v", err)
+		if m.volumes.OnDisk(volume.Bootflash) {
+			if err := m.saveClock(); err != nil {
+				m.log.Printf("%v", err)
+			}
 		}
 		// What has escaped supervision would keep the volumes busy.
 		if err := m.kernel.KillAll(); err != nil {

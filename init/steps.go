@@ -121,7 +121,7 @@ func (m *machine) loadDrivers() error {
 	// Before looking, so that no device falls between looking and listening.
 	events, listenErr := drivers.Listen()
 	m.loader.Always()
-	err = m.loader.Devices()
+	err = m.loader.Quick()
 	m.log.Debugf("%d kernel modules loaded", m.loader.Loaded())
 	if listenErr != nil {
 		return errors.Join(err, listenErr)
@@ -132,6 +132,16 @@ func (m *machine) loadDrivers() error {
 		}
 	})
 	return err
+}
+
+// loadAllDrivers also loads those that take long.
+func (m *machine) loadAllDrivers() {
+	if m.loader == nil {
+		return
+	}
+	if err := m.loader.All(); err != nil {
+		m.log.Printf("%v", err)
+	}
 }
 
 func readTable(path string) (*modules.Table, error) {
@@ -242,10 +252,11 @@ func (m *machine) mountVolumes() error {
 				m.loader.Names(names...)
 			}
 		},
-		Log:     m.log.Printf,
-		Mounted: func(name string) { m.makeDirectories("/" + name) },
-		Paused:  m.paused,
-		Go:      m.Go,
+		SlowDisks: m.loadAllDrivers,
+		Log:       m.log.Printf,
+		Mounted:   func(name string) { m.makeDirectories("/" + name) },
+		Paused:    m.paused,
+		Go:        m.Go,
 	})
 	m.volumes.Boot(m.ctx)
 	m.evidence = &evidence.Store{Dir: m.path("harddisk/crash"), Now: time.Now}
@@ -275,6 +286,10 @@ func (m *machine) setHostname() error {
 func (m *machine) namePorts() error {
 	loopback := m.kernel.LinkUp("lo")
 	missing, err := m.nameLANs()
+	if len(missing) > 0 {
+		m.loadAllDrivers()
+		missing, err = m.nameLANs()
+	}
 	for _, sentence := range missing {
 		m.miss(sentence)
 	}
@@ -369,6 +384,7 @@ func (m *machine) lookAfter() error {
 	m.Go(func() { m.watchdog.Run(m.ctx) })
 	m.Go(m.saveClockNowAndThen)
 	m.Go(func() {
+		m.loadAllDrivers()
 		m.volumes.Plugged()
 		// Evidence in memory would be lost: then it stays in pstore.
 		if m.volumes.OnDisk(volume.Harddisk) {

@@ -178,7 +178,7 @@ func (t sysctl) Create(m *machine) error {
 		return fmt.Errorf("%v: %w", t, err)
 	}
 	defer file.Close()
-	if _, err := file.WriteString(t.value); err != nil {
+	if _, err := file.WriteString(t.value + "\n"); err != nil { // some want the newline
 		return fmt.Errorf("%v: %w", t, err)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -26,16 +27,33 @@ type Loader struct {
 	load  func(path string) error // gives the kernel one file
 
 	mu       sync.Mutex
-	tried    map[string]error // by module; a module is tried once
-	asked    map[string]bool  // modaliases seen
+	tried    map[string]bool // modules; each is tried once
+	asked    map[string]bool // modaliases
+	looked   map[string]bool // devices, as "bus/name"
+	mute     map[string]bool // buses whose devices ask for nothing
+	patient  bool            // slow modules are loaded too
+	waiting  []string        // slow modules that devices have asked for
 	problems []string
 	loaded   int
 }
 
+// slow are modules whose loading takes long, because the kernel waits for each
+// disk port to answer or goes through a whole bus. A box that has what it
+// needs without them starts its services first.
+var slow = []string{"ahci", "xhci_pci", "ehci_pci"}
+
 // NewLoader makes a loader of the table's modules for the devices below sys.
 // load hands a file to the kernel; LoadFile is the real one.
 func NewLoader(table *modules.Table, sys string, load func(path string) error) *Loader {
-	return &Loader{table: table, sys: sys, load: load, tried: map[string]error{}, asked: map[string]bool{}}
+	return &Loader{
+		table:  table,
+		sys:    sys,
+		load:   load,
+		tried:  map[string]bool{},
+		asked:  map[string]bool{},
+		looked: map[string]bool{},
+		mute:   map[string]bool{},
+	}
 }
 
 // LoadFile loads the module in the file at path into the running kernel.
@@ -74,17 +92,17 @@ func (l *Loader) Names(names ...string) {
 func (l *Loader) names(names ...string) {
 	order, missing := l.table.Closure(names...)
 	for _, name := range missing {
-		if _, known := l.tried[name]; !known {
-			l.tried[name] = fmt.Errorf("module %s is not in this image", name)
-			l.problems = append(l.problems, l.tried[name].Error())
+		if !l.tried[name] {
+			l.tried[name] = true
+			l.problems = append(l.problems, fmt.Sprintf("module %s is not in this image", name))
 		}
 	}
 	for _, name := range order {
-		if _, done := l.tried[name]; done {
+		if l.tried[name] {
 			continue
 		}
+		l.tried[name] = true
 		err := l.load(l.table.Modules[name].Path)
-		l.tried[name] = err
 		switch {
 		case err == nil:
 			l.loaded++
@@ -111,44 +129,79 @@ func (l *Loader) device(modalias string) {
 		return
 	}
 	l.asked[modalias] = true
-	l.names(l.table.ForDevice(modalias)...)
+	for _, name := range l.table.ForDevice(modalias) {
+		if !l.patient && slices.Contains(slow, name) {
+			l.waiting = append(l.waiting, name)
+			continue
+		}
+		l.names(name)
+	}
 }
 
-// Devices loads drivers for all devices that are there, and again for those
-// that the drivers brought to light, until no new one appears.
-func (l *Loader) Devices() error {
+// Quick loads drivers for all devices that are there, and again for those that
+// the drivers brought to light, until no new one appears; but no slow ones.
+func (l *Loader) Quick() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.settle()
+}
+
+// All does what Quick does, slow ones included. When it returns, disks that
+// are not on USB have been found.
+func (l *Loader) All() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.patient = true
+	l.names(l.waiting...)
+	l.waiting = nil
+	clear(l.looked)
+	return l.settle()
+}
+
+// settle looks at the devices until there is no new one.
+func (l *Loader) settle() error {
 	for {
-		before := len(l.asked)
+		before := len(l.looked)
 		if err := l.scan(); err != nil {
 			return fmt.Errorf("look for devices: %w", err)
 		}
-		if len(l.asked) == before {
+		if len(l.looked) == before {
 			return nil
 		}
 	}
 }
 
-// scan asks once for each device on each bus.
+// scan asks once for each device on each bus. It is on the way to the first
+// call, and sysfs is not fast: what was looked at is not opened again.
 func (l *Loader) scan() error {
 	buses, err := os.ReadDir(filepath.Join(l.sys, "bus"))
 	if err != nil {
 		return err
 	}
 	for _, bus := range buses {
+		if l.mute[bus.Name()] {
+			continue
+		}
 		dir := filepath.Join(l.sys, "bus", bus.Name(), "devices")
 		devices, err := os.ReadDir(dir)
 		if err != nil {
 			continue // a bus that went away, or has none
 		}
+		mute := len(devices) > 0
 		for _, device := range devices {
-			// Many have none, and one may go while we look.
+			key := bus.Name() + "/" + device.Name()
+			if l.looked[key] {
+				mute = false
+				continue
+			}
+			// Some have none, and one may go while we look.
 			modalias, err := os.ReadFile(filepath.Join(dir, device.Name(), "modalias"))
 			if err == nil {
+				l.looked[key], mute = true, false
 				l.device(strings.TrimSpace(string(modalias)))
 			}
 		}
+		l.mute[bus.Name()] = mute
 	}
 	return nil
 }

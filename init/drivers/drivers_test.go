@@ -26,7 +26,11 @@ module crc32c /m/crc32c.ko
 module iTCO_wdt /m/iTCO_wdt.ko
 alias virtio_pci pci:v00001AF4d*
 alias virtio_blk virtio:d00000002v*
+module ahci /m/ahci.ko
+module sd_mod /m/sd_mod.ko crc32c
 alias iTCO_wdt platform:iTCO_wdt
+alias ahci pci:v*bc01sc06i01*
+alias sd_mod scsi:t-0x00*
 `
 
 // fakeKernel is a kernel and its sysfs: loading a file may bring devices.
@@ -69,7 +73,7 @@ func newTest(t *testing.T) (*Loader, *fakeKernel) {
 	return NewLoader(parsed, k.sys, k.load), k
 }
 
-func TestDevices(t *testing.T) {
+func TestQuick(t *testing.T) {
 	l, k := newTest(t)
 	k.plug("pci:v00001AF4d00001001sv")
 	k.plug("pci:v00008086d00001234sv")
@@ -78,7 +82,7 @@ func TestDevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Always()
-	if err := l.Devices(); err != nil {
+	if err := l.Quick(); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{"efivarfs", "virtio", "virtio_ring", "virtio_pci", "virtio_blk"}
@@ -88,11 +92,40 @@ func TestDevices(t *testing.T) {
 	if got := l.Loaded(); got != len(want) {
 		t.Errorf("Loaded = %d; want %d", got, len(want))
 	}
-	if err := l.Devices(); err != nil || len(k.loaded) != len(want) {
+	if err := l.Quick(); err != nil || len(k.loaded) != len(want) {
 		t.Errorf("a second look loaded %q, %v; want nothing new", k.loaded[len(want):], err)
 	}
 	if got := l.Problems(); len(got) != 0 {
 		t.Errorf("Problems = %q; want none", got)
+	}
+}
+
+// What takes long waits until it is asked for; then it is loaded at once.
+func TestAll(t *testing.T) {
+	l, k := newTest(t)
+	k.plug("pci:v00008086d00002922sv00001AF4sd00001100bc01sc06i01")
+	k.plug("virtio:d00000002v00001AF4")
+	k.brings["/m/ahci.ko"] = "scsi:t-0x00"
+	if err := l.Quick(); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"virtio", "virtio_ring", "virtio_blk"}
+	if !slices.Equal(k.loaded, want) {
+		t.Errorf("Quick loaded %q; want %q", k.loaded, want)
+	}
+	for range 2 {
+		if err := l.All(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want = append(want, "ahci", "crc32c", "sd_mod")
+	if !slices.Equal(k.loaded, want) {
+		t.Errorf("All loaded %q; want %q", k.loaded, want)
+	}
+	l.Device("pci:v00001B21d00000612sv00001B21sd00001060bc01sc06i01")
+	k.plug("virtio:d00000002v00001AF5")
+	if err := l.All(); err != nil || len(k.loaded) != len(want) {
+		t.Errorf("more of the same loaded %q, %v; want nothing new", k.loaded, err)
 	}
 }
 
@@ -149,8 +182,8 @@ func TestNeedFails(t *testing.T) {
 func TestNoSysfs(t *testing.T) {
 	l, _ := newTest(t)
 	l.sys = "/nonexistent"
-	if err := l.Devices(); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("Devices = %v; want %v", err, os.ErrNotExist)
+	if err := l.Quick(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Quick = %v; want %v", err, os.ErrNotExist)
 	}
 }
 

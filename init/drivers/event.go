@@ -81,7 +81,7 @@ func (l *Loader) Follow(ctx context.Context, events *Events, notify func(Event))
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
-			if err := l.Devices(); err != nil {
+			if err := l.All(); err != nil {
 				return err
 			}
 			notify(Event{})

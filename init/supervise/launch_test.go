@@ -23,7 +23,7 @@ const roleVariable = "SUPERVISE_TEST_ROLE"
 var roles = map[string]func(){
 	"crash":  func() { panic("this is the last word of a crash") },
 	"status": printStatus,
-	"hang":   func() { hang() },
+	"hang":   hang,
 	"orphan": leaveOrphans,
 	"exit 3": func() { os.Exit(3) },
 	"torrent": func() {
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 
 func hang() {
 	fmt.Println("hanging")
-	select {}
+	time.Sleep(time.Hour)
 }
 
 func printStatus() {
@@ -346,6 +346,9 @@ func TestKilledServiceComesBack(t *testing.T) {
 	}
 	waitFor(t, "the service to speak", func() bool { return strings.Contains(output(), "hanging") })
 	first, _, _ := status()
+	if first == 0 {
+		t.Fatal("the service is not running") // and 0 is the test's own group
+	}
 	if err := syscall.Kill(first, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

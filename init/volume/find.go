@@ -22,6 +22,10 @@ const (
 // if no disk has either, an empty disk is divided.
 func (v *Volumes) find(ctx context.Context) map[string]*Partition {
 	disks := v.disks()
+	if labelled(disks, Bootflash) == nil || labelled(disks, Harddisk) == nil {
+		v.SlowDisks()
+		disks = v.disks()
+	}
 	for deadline := time.Now().Add(usbPatience); labelled(disks, Bootflash) == nil && v.expectUSB() && time.Now().Before(deadline) && ctx.Err() == nil; {
 		time.Sleep(usbPoll)
 		disks = v.disks()

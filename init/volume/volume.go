@@ -54,7 +54,9 @@ type Options struct {
 	Kernel Kernel
 	// Drivers loads kernel modules by name.
 	Drivers func(names ...string)
-	Log     func(format string, args ...any)
+	// SlowDisks has the disks found that take long to find.
+	SlowDisks func()
+	Log       func(format string, args ...any)
 	// Mounted is called when something was mounted as a volume, to make the
 	// directories that belong there.
 	Mounted func(volume string)

@@ -21,6 +21,7 @@ type fakeBox struct {
 	root    string
 	mounts  map[string]string // mount point → what is there
 	refuse  func(source string, flags uintptr) error
+	slow    func()          // plugs in disks that are found late
 	busy    map[string]bool // points that do not unmount
 	lines   []string
 	drivers []string
@@ -39,6 +40,11 @@ func newBox(t *testing.T) (*Volumes, *fakeBox) {
 		Root:    b.root,
 		Kernel:  b,
 		Drivers: func(names ...string) { b.drivers = append(b.drivers, names...) },
+		SlowDisks: func() {
+			if b.slow != nil {
+				b.slow()
+			}
+		},
 		Log:     func(format string, args ...any) { b.lines = append(b.lines, fmt.Sprintf(format, args...)) },
 		Mounted: func(volume string) { b.made = append(b.made, volume) },
 		Paused:  func(change func() error) error { b.paused++; return change() },
@@ -204,6 +210,26 @@ func TestBootWithEmptyDisk(t *testing.T) {
 	if b.said("formatting") || b.said("divided") {
 		t.Errorf("second boot said %q; want no formatting", b.lines)
 	}
+}
+
+// An empty disk is not divided when the real one is only found later; and
+// nobody looks for more when all is there.
+func TestBootWithSlowDisk(t *testing.T) {
+	v, b := newBox(t)
+	b.disk(pci, "vda", 2*gib)
+	b.slow = func() {
+		b.disk("pci0000:00/0000:00:1f.2/ata1", "sda", gib)
+		b.partition("sda", "sda3", Bootflash, 64*mib)
+		b.partition("sda", "sda4", Harddisk, 64*mib)
+	}
+	want := map[string]string{"/bootflash": "/dev/sda3", "/harddisk": "/dev/sda4"}
+	v.Boot(t.Context())
+	expect(t, v, b, "bootflash mounted, harddisk mounted, usb0 missing", want)
+
+	b.slow = func() { t.Error("more disks were looked for") }
+	again := New(v.Options)
+	again.Boot(t.Context())
+	expect(t, again, b, "bootflash mounted, harddisk mounted, usb0 missing", want)
 }
 
 // What was cut off while it was made is made again.
