@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"causeway/appliance/grammar"
 	"causeway/qemu/machine"
@@ -39,7 +40,7 @@ func TestBootFaults(t *testing.T) {
 			box := start(t, smoke.Setup{Image: image, FewNICs: 2, Words: "module_blacklist=i6300esb"})
 			expectMissing(t, box, "LAN1")
 			expectMissing(t, box, "LAN2")
-			expectMissing(t, box, "atchdog")
+			expectMissing(t, box, "i6300esb")
 			powerOff(t, box)
 		})
 		t.Run("foreign disk", func(t *testing.T) {
@@ -47,15 +48,7 @@ func TestBootFaults(t *testing.T) {
 			before := hash(t, disk)
 			box := boot(t, smoke.Setup{Image: image, Disk: disk})
 			expectMissing(t, box, "bootflash")
-			if err := box.Machine.Execute(within(t, bootLimit), "system_reset", nil); err != nil {
-				t.Fatal(err)
-			}
-			if err := box.Answers(within(t, bootLimit)); err != nil {
-				t.Fatal(err)
-			}
-			if err := box.Close(); err != nil {
-				t.Fatal(err)
-			}
+			powerOff(t, box)
 			if after := hash(t, disk); !bytes.Equal(before, after) {
 				t.Error("a disk with a foreign file system was written to")
 			}
@@ -67,8 +60,28 @@ func TestBootFaults(t *testing.T) {
 			fill(t, disk, "bootflash")
 			fill(t, disk, "harddisk")
 			box := boot(t, setup)
+			refusedWith(t, box.Lab, "503") // there is no room to record the call
 			powerOff(t, box)
+			if !strings.Contains(box.Machine.Console.Transcript(), "no space left") {
+				t.Error("the console does not say that the disk is full")
+			}
 		})
+		if image.Board.GoArch == "amd64" { // only an x86 kernel can be told to panic at an NMI
+			t.Run("kernel panic", func(t *testing.T) {
+				box := boot(t, smoke.Setup{Image: image, Words: "unknown_nmi_panic"})
+				if err := box.Machine.Execute(within(t, time.Minute), "inject-nmi", nil); err != nil {
+					t.Fatal(err)
+				}
+				reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
+				if err != nil || !reset.Data.Guest {
+					t.Fatalf("after a panic: event %+v, %v; want a reset by the guest", reset, err)
+				}
+				if err := box.Answers(within(t, bootLimit)); err != nil {
+					t.Fatal(err)
+				}
+				powerOff(t, box)
+			})
+		}
 	})
 }
 

@@ -135,6 +135,22 @@ func (p *Prober) Expect(ctx context.Context, start string) (Message, netip.AddrP
 	return message, from, nil
 }
 
+// Ask sends a request and gives its final answer.
+func (p *Prober) Ask(ctx context.Context, request Message, to netip.AddrPort) (Message, error) {
+	if err := p.Send(request, to); err != nil {
+		return "", err
+	}
+	for {
+		answer, _, err := p.Receive(ctx)
+		if err != nil {
+			return "", fmt.Errorf("answer to %q: %w", request.StartLine(), err)
+		}
+		if strings.HasPrefix(string(answer), "SIP/2.0 ") && !strings.HasPrefix(string(answer), "SIP/2.0 1") {
+			return answer, nil
+		}
+	}
+}
+
 // Drain throws away what has already arrived.
 func (p *Prober) Drain() {
 	p.conn.SetReadDeadline(time.Now().Add(time.Millisecond)) // a past one would not even look
