@@ -12,6 +12,7 @@ import (
 
 // The parameters of the methods.
 type (
+	nothing       struct{} // {} or none at all
 	rebootRequest struct {
 		Mode   string `json:"mode"`
 		Reason string `json:"reason"`
@@ -33,7 +34,7 @@ type (
 // changes the box, and so is for root, control and console alone.
 func (m *machine) methods() link.Methods {
 	return link.Methods{
-		"init.health": m.health,
+		"init.health": func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
 		"init.reboot": func(ctx context.Context, r rebootRequest) error {
 			return allowed(ctx, func() error { return m.reboot(ctx, r) })
 		},
@@ -49,7 +50,7 @@ func (m *machine) methods() link.Methods {
 		"init.format": func(ctx context.Context, r formatRequest) error {
 			return allowed(ctx, func() error { return m.volumes.Format(r.Volume, r.Erase) })
 		},
-		"init.clock": func(ctx context.Context) error {
+		"init.clock": func(ctx context.Context, _ nothing) error {
 			return allowed(ctx, m.saveClock)
 		},
 	}

@@ -70,7 +70,7 @@ type directory struct {
 // directories in their order: what is below a volume is made when that is
 // mounted.
 var directories = []directory{
-	{"/run/init", 0o750 | os.ModeSetgid, 0, gidCauseway}, // setgid: the socket is the group's
+	{"/run/init", 0o750 | os.ModeSetgid, 0, gidCauseway}, // setgid: what init makes there is the group's
 	{"/run/proxy", 0o750, uidProxy, gidCauseway},
 	{"/run/billing", 0o750, uidBilling, gidCauseway},
 	{"/run/control", 0o750, uidControl, gidCauseway},
@@ -81,7 +81,7 @@ var directories = []directory{
 	{"/bootflash/control", 0o750, uidControl, gidCauseway},
 	{"/bootflash/console", 0o750, uidConsole, gidCauseway},
 	{"/harddisk/billcache", 0o770 | os.ModeSetgid, 0, gidJournal},
-	{"/harddisk/crash", 0o750, 0, gidCauseway},
+	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, gidCauseway},
 }
 
 func (t directory) String() string { return fmt.Sprintf("make directory %s", t.path) }

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/board"
+)
+
+func TestPlanLANs(t *testing.T) {
+	nic := func(name, mac, path string) board.NIC { return board.NIC{Name: name, MAC: mac, BusPath: path} }
+	var (
+		lo      = nic("lo", "00:00:00:00:00:00", "")
+		first   = nic("eth1", "52:54:00:00:00:01", "pci0000:00/0000:00:02.0/virtio0")
+		second  = nic("eth0", "52:54:00:00:00:02", "pci0000:00/0000:00:03.0/virtio1")
+		earlier = nic("eth5", "52:54:00:00:00:05", "pci0000:00/0000:00:01.0/virtio5")
+		named   = nic("lan1", "52:54:00:00:00:01", "pci0000:00/0000:00:02.0/virtio0")
+	)
+	for _, tt := range []struct {
+		name    string
+		nics    []board.NIC
+		lan1    string
+		want    []rename
+		missing int
+	}{
+		{"none", []board.NIC{lo}, "", nil, 2},
+		{"one", []board.NIC{lo, first}, "", []rename{{"eth1", "lan1"}}, 1},
+		{"two in PCI order", []board.NIC{second, lo, first}, "", []rename{{"eth1", "lan1"}, {"eth0", "lan2"}}, 0},
+		{"two by MAC", []board.NIC{first, second}, second.MAC, []rename{{"eth0", "lan1"}, {"eth1", "lan2"}}, 0},
+		{"named already", []board.NIC{named, second}, "", []rename{{"eth0", "lan2"}}, 0},
+		{"a third comes before", []board.NIC{named, nic("lan2", second.MAC, second.BusPath), earlier}, "", nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, missing := planLANs(tt.nics, tt.lan1, "")
+			if !slices.Equal(got, tt.want) || len(missing) != tt.missing {
+				t.Errorf("planLANs = %v, missing %q; want %v, %d missing", got, missing, tt.want, tt.missing)
+			}
+		})
+	}
+}
+
+func TestNamePorts(t *testing.T) {
+	m, k, _ := newTest(t)
+	for name, device := range map[string]string{"lo": "", "eth0": "pci0000:00/0000:00:03.0/virtio1", "eth1": "pci0000:00/0000:00:02.0/virtio0"} {
+		m.write(t, "sys/class/net/"+name+"/address", "52:54:00:00:00:00\n")
+		if device == "" {
+			continue
+		}
+		m.write(t, "sys/devices/"+device+"/vendor", "0x1af4\n")
+		if err := os.Symlink(m.path("sys/devices", device), m.path("sys/class/net", name, "device")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	k.fail["rename eth0 lan2"] = unix.EBUSY
+	err := m.namePorts()
+	if want := []string{"up lo", "rename eth1 lan1", "rename eth0 lan2"}; !slices.Equal(k.all(), want) {
+		t.Errorf("did %q; want %q", k.all(), want)
+	}
+	if err == nil || !strings.Contains(err.Error(), "name eth0 lan2: device or resource busy") {
+		t.Errorf("namePorts = %v; want the failure", err)
+	}
+}
+
+// loadOption is the boot entry with that description.
+func loadOption(description string) string {
+	entry := []byte{1, 0, 0, 0, 0, 0}
+	for _, unit := range append(utf16.Encode([]rune(description)), 0) {
+		entry = binary.LittleEndian.AppendUint16(entry, unit)
+	}
+	return string(append(entry, "device path"...))
+}
+
+func TestReadSlot(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		cmdline   string
+		variables map[string]string // name → data
+		slot      string
+		trial     bool
+		fails     bool
+	}{
+		{name: "kernel boot", cmdline: "console=ttyS0", slot: "kernel"},
+		{name: "no EFI variables", cmdline: "causeway.slot=A", slot: "A"},
+		{"blessed", "causeway.slot=A", map[string]string{
+			"BootCurrent": "\xf0\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F0": loadOption("Causeway A")}, "A", false, false},
+		{"on trial", "causeway.slot=B", map[string]string{
+			"BootCurrent": "\xf1\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F1": loadOption("Causeway B")}, "B", true, false},
+		{"removable path", "causeway.slot=A", map[string]string{
+			"BootCurrent": "\x02\x00", "BootOrder": "\x00\x00\x02\x00", "Boot0002": loadOption("UEFI Misc Device")}, "A", false, false},
+		{"empty order", "causeway.slot=A", map[string]string{
+			"BootCurrent": "\xf1\x00", "BootOrder": "", "Boot00F1": loadOption("Causeway A")}, "A", true, false},
+		{"torn variable", "causeway.slot=A", map[string]string{"BootCurrent": "\xf1", "BootOrder": "\xf1\x00"}, "A", false, true},
+		{"two currents", "causeway.slot=A", map[string]string{"BootCurrent": "\x01\x00\x02\x00", "BootOrder": "\x01\x00"}, "A", false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, _, _ := newTest(t)
+			m.write(t, "proc/cmdline", tt.cmdline)
+			for name, data := range tt.variables {
+				m.write(t, efiMount.target+"/"+name+"-"+efiGlobal, "\x06\x00\x00\x00"+data)
+			}
+			err := m.readSlot()
+			if m.slot != tt.slot || m.trial != tt.trial || (err != nil) != tt.fails {
+				t.Errorf("slot %q, trial %v, %v; want %q, %v, error %v", m.slot, m.trial, err, tt.slot, tt.trial, tt.fails)
+			}
+		})
+	}
+}
+
+func FuzzEntryDescription(f *testing.F) {
+	f.Add([]byte(loadOption("Causeway A")))
+	f.Add([]byte{1, 0, 0})
+	f.Fuzz(func(t *testing.T, entry []byte) {
+		if got := entryDescription(entry); strings.Contains(got, "\x00") {
+			t.Errorf("entryDescription(%q) = %q", entry, got)
+		}
+	})
+}
+
+func TestRaiseClock(t *testing.T) {
+	m, k, _ := newTest(t)
+	if err := m.raiseClock(time.Now().Add(-time.Hour)); err != nil || len(k.all()) != 0 {
+		t.Errorf("a floor in the past: %v, did %q; want nothing", err, k.all())
+	}
+	future := time.Date(2099, 1, 2, 3, 4, 5, 0, time.UTC)
+	if err := m.raiseClock(future); err != nil || !slices.Equal(k.all(), []string{"time 2099"}) {
+		t.Errorf("a floor in the future: %v, did %q; want the clock set", err, k.all())
+	}
+	m.build.Time = future
+	m.write(t, "bootflash/init/clock", "torn")
+	if err := m.clockFromVolume(); err == nil || len(k.all()) != 2 {
+		t.Errorf("with a torn file: %v, did %q; want the build's time and an error", err, k.all())
+	}
+	k.fail["time 2099"] = unix.EPERM
+	if err := m.raiseClock(future); !errors.Is(err, unix.EPERM) {
+		t.Errorf("a clock that cannot be set: %v; want %v", err, unix.EPERM)
+	}
+}
+
+func TestSetHostname(t *testing.T) {
+	for text, want := range map[string]string{"": "hostname causeway", "\n": "hostname causeway", "box-7\n": "hostname box-7"} {
+		m, k, _ := newTest(t)
+		if text != "" {
+			m.write(t, "etc/hostname", text)
+		}
+		if err := m.setHostname(); err != nil || !slices.Equal(k.all(), []string{want}) {
+			t.Errorf("with %q in /etc/hostname: %v, did %q; want %q", text, err, k.all(), want)
+		}
+	}
+}
+
+func TestTakeConfiguration(t *testing.T) {
+	const item = "sys/firmware/qemu_fw_cfg/by_name/opt/causeway/config/raw"
+	for _, tt := range []struct {
+		name, text string
+		there      bool
+		taken      bool
+		fails      bool
+	}{
+		{"none", "", false, false, false},
+		{"one", "hostname box\n", true, true, false},
+		{"the longest", strings.Repeat("!", configurationLimit), true, true, false},
+		{"too long", strings.Repeat("!", configurationLimit+1), true, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m, _, _ := newTest(t)
+			m.makeDirectories("/run")
+			if tt.there {
+				m.write(t, item, tt.text)
+			}
+			if err := m.takeConfiguration(); (err != nil) != tt.fails {
+				t.Errorf("takeConfiguration = %v; want error %v", err, tt.fails)
+			}
+			got, err := os.ReadFile(m.path("run/init/startup-config"))
+			if (err == nil) != tt.taken || tt.taken && string(got) != tt.text {
+				t.Errorf("%d octets taken, %v; want %v", len(got), err, tt.taken)
+			}
+		})
+	}
+}
+
+func TestLoadDriversWithoutTable(t *testing.T) {
+	m, k, _ := newTest(t)
+	if err := m.loadDrivers(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("loadDrivers = %v; want %v", err, os.ErrNotExist)
+	}
+	m.loadAllDrivers() // what comes later does without
+	if err := m.armWatchdog(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("armWatchdog = %v; want %v", err, os.ErrNotExist)
+	}
+	if len(k.all()) != 0 {
+		t.Errorf("did %q; want nothing", k.all())
+	}
+}
+
+// Drivers of watchdogs that no device asks for are tried until one works.
+func TestArmWatchdog(t *testing.T) {
+	m, k, _ := newTest(t)
+	m.build.Board = "x86_64"
+	m.write(t, "lib/modules/causeway.table", strings.Join([]string{
+		"module iTCO_wdt /m/iTCO_wdt.ko", "module i6300esb /m/i6300esb.ko", "module sp5100_tco /m/sp5100_tco.ko",
+		"module wdat_wdt /m/wdat_wdt.ko", "module softdog /m/softdog.ko",
+	}, "\n"))
+	if err := os.MkdirAll(m.path("sys/bus"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"iTCO_wdt", "i6300esb", "sp5100_tco"} {
+		k.fail["load /m/"+name+".ko"] = unix.ENODEV
+	}
+	if err := m.loadDrivers(); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.armWatchdog(); err == nil {
+		t.Error("armWatchdog without a device = nil; want an error")
+	}
+	if got := k.all(); len(got) != 5 || got[4] != "load /m/softdog.ko" {
+		t.Errorf("did %q; want all tried, softdog last", got)
+	}
+	m.write(t, "dev/watchdog0", "")
+	if err := m.armWatchdog(); err != nil || len(k.all()) != 5 {
+		t.Errorf("armWatchdog with a device = %v, did %q", err, k.all()[5:])
+	}
+	if err := m.healthy(t.Context()); err == nil {
+		t.Error("healthy before there is supervision = nil; want an error")
+	}
+}
