@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"log/slog"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -47,8 +48,8 @@ type process struct {
 	calls    journal.Calls
 	counters map[string]int64
 	status   model.JournalStatus
-	prepared string
-	revision string
+
+	revision link.Revision
 }
 
 // Main runs the process until ctx ends.
@@ -63,7 +64,10 @@ func Main(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	p := &process{options: o, reader: reader, calls: reader.Calls, counters: map[string]int64{}}
-	p.recall()
+	p.revision = link.Revision{Process: "billing", Parse: o.Parse, File: filepath.Join(o.Run, "billing", "revision")}
+	if err := p.revision.Recall(); err != nil {
+		o.Log.Error("the kept revision does not serve", "error", err)
+	}
 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -205,14 +205,14 @@ func TestRevision(t *testing.T) {
 	o := testOptions(t.TempDir())
 	stop := start(t, o)
 	waitForStatus(t, o, "answer", func(model.BillingStatus) bool { return true })
-	if err := call(t, o, "billing.switch", nil, nil); err == nil || !strings.Contains(err.Error(), errNotPrepared.Error()) {
-		t.Errorf("billing.switch = %v; want %v", err, errNotPrepared)
+	if err := call(t, o, "billing.switch", nil, nil); err == nil || !strings.Contains(err.Error(), "no revision is prepared") {
+		t.Errorf("billing.switch = %v; want %v", err, "no revision is prepared")
 	}
-	if err := call(t, o, "billing.prepare", Revision{"wrong\n"}, nil); err == nil || err.Error() != "line 1: wrong" {
+	if err := call(t, o, "billing.prepare", map[string]string{"revision": "wrong\n"}, nil); err == nil || err.Error() != "line 1: wrong" {
 		t.Errorf("billing.prepare(wrong) = %v; want the parser's word", err)
 	}
 	const text = "hostname box\n"
-	if err := call(t, o, "billing.prepare", Revision{text}, nil); err != nil {
+	if err := call(t, o, "billing.prepare", map[string]string{"revision": text}, nil); err != nil {
 		t.Fatalf("billing.prepare = %v; want nil", err)
 	}
 	waitForStatus(t, o, "revision before the switch", func(s model.BillingStatus) bool { return s.Revision == "" })

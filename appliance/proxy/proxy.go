@@ -58,9 +58,7 @@ type process struct {
 	core    *sip.Proxy
 	journal *journal.Writer // nil when no events are recorded
 
-	mu       sync.Mutex // guards the revision
-	prepared string
-	revision string
+	revision link.Revision
 }
 
 // Main runs the process until ctx ends.
@@ -76,6 +74,11 @@ func Main(ctx context.Context, o Options) error {
 	p := &process{options: o}
 	if err := p.open(); err != nil {
 		return err
+	}
+	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Apply: p.core.Switch,
+		Prepare: func(c *model.Config) error { return p.core.Prepare(&c.SIP) }}
+	if o.Config == "" {
+		p.revision.File = p.stateFile("revision")
 	}
 	return p.run(ctx)
 }
@@ -160,11 +163,8 @@ func (p *process) standAlone() error {
 	if err != nil {
 		return err
 	}
-	if err := p.prepare(string(text)); err != nil {
+	if err := p.revision.Use(string(text)); err != nil {
 		return fmt.Errorf("%s: %w", p.options.Config, err)
-	}
-	if err := p.switchOver(); err != nil {
-		return err
 	}
 	return p.gate.SetGrant(model.Grant{Now: model.Allowance{Calls: true}})
 }

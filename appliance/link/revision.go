@@ -1,0 +1,137 @@
+package link
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"causeway/appliance/model"
+	"causeway/appliance/storage"
+)
+
+// Revision is a commit as a process receives it: the text of a whole
+// configuration is first prepared, then switched to. What was switched to is
+// kept in a file, so that the process comes back with it after a crash.
+type Revision struct {
+	Process string // in the names of its methods: "proxy"
+	File    string // where it is kept; empty keeps it nowhere
+	// Parse reads a revision with the grammar of the appliance.
+	Parse func(text string) (*model.Config, error)
+	// Prepare checks c and gets ready, changing nothing; Apply puts what was
+	// prepared last in force. Either may be nil.
+	Prepare func(c *model.Config) error
+	Apply   func() error
+
+	mu       sync.Mutex
+	prepared string
+	current  string
+}
+
+// revisionText is the parameter of prepare.
+type revisionText struct {
+	Revision string `json:"revision"`
+}
+
+// Methods are prepare and switch, for control and root.
+func (r *Revision) Methods() Methods {
+	return Methods{
+		r.Process + ".prepare": func(ctx context.Context, p revisionText) error {
+			if err := OnlyControl(ctx); err != nil {
+				return err
+			}
+			return r.prepare(p.Revision)
+		},
+		r.Process + ".switch": func(ctx context.Context) error {
+			if err := OnlyControl(ctx); err != nil {
+				return err
+			}
+			return r.switchOver()
+		},
+	}
+}
+
+// OnlyControl refuses a caller that is neither control nor root nor, on a
+// plain host, the user this process runs as.
+func OnlyControl(ctx context.Context) error {
+	uid, known := PeerUID(ctx)
+	if known && (uid == 0 || uid == model.UIDControl || uid == uint32(os.Getuid())) {
+		return nil
+	}
+	return fmt.Errorf("user %d may not do this: only control may", uid)
+}
+
+// Use prepares text and switches to it.
+func (r *Revision) Use(text string) error {
+	if err := r.prepare(text); err != nil {
+		return err
+	}
+	return r.switchOver()
+}
+
+// Recall comes back with the revision of an earlier life of the process. One
+// that is missing is waited for: control offers it again. The file is gone
+// while it is tried, so a revision that crashes the process is not recalled
+// twice.
+func (r *Revision) Recall() error {
+	text, err := os.ReadFile(r.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Remove(r.File)
+	}
+	if err == nil {
+		err = r.Use(string(text))
+	}
+	if err != nil {
+		return fmt.Errorf("recall the revision in %s: %w", r.File, err)
+	}
+	return nil
+}
+
+// ID is model.RevisionID of the revision in force.
+func (r *Revision) ID() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return model.RevisionID(r.current)
+}
+
+func (r *Revision) prepare(text string) error {
+	config, err := r.Parse(text)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.Prepare != nil {
+		if err := r.Prepare(config); err != nil {
+			return err
+		}
+	}
+	r.prepared = text
+	return nil
+}
+
+// errNotPrepared is the answer to a switch without a revision to switch to.
+var errNotPrepared = errors.New("no revision is prepared")
+
+func (r *Revision) switchOver() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.prepared == "" {
+		return errNotPrepared
+	}
+	if r.Apply != nil {
+		if err := r.Apply(); err != nil {
+			return err
+		}
+	}
+	r.current, r.prepared = r.prepared, ""
+	if r.File == "" {
+		return nil
+	}
+	return storage.WriteFile(r.File, []byte(r.current), 0o640)
+}

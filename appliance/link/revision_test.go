@@ -1,0 +1,105 @@
+package link_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+var errBad = errors.New("line 1: it is bad")
+
+// follower is a process that takes revisions and notes what was done with them.
+type follower struct {
+	link.Revision
+	done []string
+}
+
+func newFollower(file string) *follower {
+	f := &follower{}
+	f.Revision = link.Revision{
+		Process: "test",
+		File:    file,
+		Parse: func(text string) (*model.Config, error) {
+			if text == "bad" {
+				return nil, errBad
+			}
+			return &model.Config{HostName: text}, nil
+		},
+		Prepare: func(c *model.Config) error {
+			if c.HostName == "unbindable" {
+				return errBad
+			}
+			f.done = append(f.done, "prepare "+c.HostName)
+			return nil
+		},
+		Apply: func() error { f.done = append(f.done, "apply"); return nil },
+	}
+	return f
+}
+
+func TestRevision(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "revision")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	f := newFollower(file)
+	socket := filepath.Join(t.TempDir(), "link.sock")
+	listener, err := link.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go link.ServeListener(ctx, listener, f.Methods())
+
+	call := func(method, text string) error {
+		if text == "" {
+			return link.Call(ctx, socket, method, nil, nil)
+		}
+		return link.Call(ctx, socket, method, map[string]string{"revision": text}, nil)
+	}
+	for _, step := range []struct{ method, text, want string }{
+		{"test.switch", "", "no revision is prepared"},
+		{"test.prepare", "bad", errBad.Error()},
+		{"test.prepare", "unbindable", errBad.Error()},
+		{"test.prepare", "one", ""},
+		{"test.switch", "", ""},
+		{"test.switch", "", "no revision is prepared"},
+	} {
+		got := ""
+		if err := call(step.method, step.text); err != nil {
+			got = err.Error()
+		}
+		if got != step.want {
+			t.Errorf("%s %q = %q; want %q", step.method, step.text, got, step.want)
+		}
+	}
+	if f.ID() != model.RevisionID("one") {
+		t.Errorf("ID() = %q; want that of \"one\"", f.ID())
+	}
+
+	next := newFollower(file)
+	if err := next.Recall(); err != nil || next.ID() != f.ID() {
+		t.Errorf("Recall() = %v, ID() = %q; want nil, %q", err, next.ID(), f.ID())
+	}
+	if kept, err := os.ReadFile(file); err != nil || string(kept) != "one" {
+		t.Errorf("after Recall the file holds %q, %v", kept, err)
+	}
+}
+
+// A revision that does not serve any more is not tried at every start.
+func TestRecallOfABadRevision(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "revision")
+	if err := os.WriteFile(file, []byte("bad"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	f := newFollower(file)
+	if err := f.Recall(); !errors.Is(err, errBad) {
+		t.Errorf("Recall() = %v; want %v", err, errBad)
+	}
+	if err := f.Recall(); err != nil || f.ID() != "" {
+		t.Errorf("second Recall() = %v, ID() = %q; want nothing to recall", err, f.ID())
+	}
+}
