@@ -54,7 +54,7 @@ func (w *worker) offer(s *shard, nextHop netip.AddrPort) (c *call, rule string) 
 		}
 	}
 	if rule != "" {
-		s.counted[refusedBy[rule]]++
+		w.refused(s, c, rule)
 		return nil, rule
 	}
 	s.counted[countCalls]++
@@ -62,13 +62,36 @@ func (w *worker) offer(s *shard, nextHop netip.AddrPort) (c *call, rule string) 
 	if ledger == nil {
 		return c, ""
 	}
-	m := &w.msg
-	event := model.CallEvent{Kind: model.CallOffered, CallID: m.Get(m.CallID), From: m.Get(m.From), To: m.Get(m.To),
-		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Peer: w.address(w.from), SDP: w.sdp()}
-	w.record(s, c, &event)
-	event = model.CallEvent{Kind: model.CallRouted, RequestURI: m.Get(m.URI), Network: w.text(w.at.network.out.name), Peer: w.address(nextHop)}
-	w.record(s, c, &event)
+	event := w.callerSide(model.CallOffered)
+	event.SDP = w.sdp()
+	w.record(s, c, event)
+	w.record(s, c, &model.CallEvent{Kind: model.CallRouted, RequestURI: event.RequestURI,
+		Network: w.text(w.at.network.out.name), Peer: w.address(nextHop)})
 	return c, ""
+}
+
+// callerSide is an event with all that is known of the caller's side.
+func (w *worker) callerSide(kind model.CallEventKind) *model.CallEvent {
+	m := &w.msg
+	return &model.CallEvent{Kind: kind, CallID: m.Get(m.CallID), From: m.Get(m.From), To: m.Get(m.To),
+		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Peer: w.address(w.from)}
+}
+
+// refused records that a rule refuses the INVITE in hand, if there is room.
+func (w *worker) refused(s *shard, c *call, rule string) {
+	s.counted[refusedBy[rule]]++
+	event := w.callerSide(model.CallRefused)
+	event.Status, event.Cause, event.Rule = 503, model.EndRule, w.text(rule)
+	w.record(s, c, event)
+	w.release(c)
+}
+
+// release gives back the room that a call which is over did not use.
+func (w *worker) release(c *call) {
+	if ledger := w.p.options.Ledger; ledger != nil && c.reserved > 0 {
+		ledger.Release(c.reserved)
+	}
+	c.reserved = 0
 }
 
 // rang records a provisional response.
@@ -127,10 +150,7 @@ func (w *worker) ended(s *shard, c *call, status int) {
 	}
 	w.record(s, c, &model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
 	delete(s.calls, c.key)
-	if ledger := w.p.options.Ledger; ledger != nil && c.reserved > 0 {
-		ledger.Release(c.reserved)
-	}
-	c.reserved = 0
+	w.release(c)
 }
 
 // finished is told when the request that carries c's fate has its final
@@ -150,7 +170,7 @@ func (w *worker) record(s *shard, c *call, e *model.CallEvent) {
 	if ledger == nil {
 		return
 	}
-	if c.reserved < ledger.Most(e.Kind) { // only what no call is made of: a second BYE
+	if c.reserved < ledger.Most(e.Kind) { // what no call is made of: a refusal, a second BYE
 		if !ledger.Reserve(ledger.Most(e.Kind)) {
 			s.counted[countUnrecorded]++
 			return

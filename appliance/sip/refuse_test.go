@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,6 +43,9 @@ func TestRefusals(t *testing.T) {
 			}
 			if test.header != "" && answer.value(test.header) != test.value {
 				t.Errorf("%s = %q; want %q", test.header, answer.value(test.header), test.value)
+			}
+			if b.gate.rule != "" && strings.HasPrefix(test.text, "INVITE") && !slices.Equal(b.ledger.kinds, []model.CallEventKind{model.CallRefused}) {
+				t.Errorf("events = %v; want one refusal", b.ledger.kinds)
 			}
 			if strings.HasPrefix(test.text, "INVITE") { // its ACK ends here
 				to := "To: " + answer.value("To")
