@@ -57,7 +57,7 @@ func (m *machine) methods() link.Methods {
 }
 
 // mayChange are the users that may change the box.
-var mayChange = []uint32{0, uidControl, uidConsole}
+var mayChange = []uint32{0, model.UIDControl, model.UIDConsole}
 
 // allowed does what a caller asked if the caller may.
 func allowed(ctx context.Context, do func() error) error {

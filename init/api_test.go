@@ -65,7 +65,7 @@ func callAs(t *testing.T, uid uint32, socket, method, params string) string {
 	t.Helper()
 	call := exec.Command("/proc/self/exe")
 	call.Env = []string{callVariable + "=" + socket + " " + method + " " + params}
-	call.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gidCauseway}}
+	call.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: model.GIDCauseway}}
 	out, err := call.CombinedOutput()
 	if err != nil {
 		t.Fatalf("call %s as user %d: %v: %s", method, uid, err, out)
@@ -85,7 +85,7 @@ func TestPermissions(t *testing.T) {
 		"init.format":  `{"volume":"nothing"}`,
 		"init.clock":   "{}",
 	} {
-		for uid, may := range map[uint32]bool{0: true, uidControl: true, uidConsole: true, uidProxy: false, uidBilling: false, 65534: false} {
+		for uid, may := range map[uint32]bool{0: true, model.UIDControl: true, model.UIDConsole: true, model.UIDProxy: false, model.UIDBilling: false, 65534: false} {
 			refusal := fmt.Sprintf("user %d may not do this", uid)
 			refused := callAs(t, uid, socket, method, params) == refusal
 			if want := !may && method != "init.health"; refused != want {
@@ -109,7 +109,7 @@ func TestArguments(t *testing.T) {
 		{"init.clock", `null`, ``},
 		{"init.restart", `{"service":"proxy","force":true}`, ``},
 	} {
-		if got := callAs(t, uidConsole, socket, tt.method, tt.params); got != tt.want {
+		if got := callAs(t, model.UIDConsole, socket, tt.method, tt.params); got != tt.want {
 			t.Errorf("%s %s = %q; want %q", tt.method, tt.params, got, tt.want)
 		}
 	}
@@ -119,7 +119,7 @@ func TestRebootRequest(t *testing.T) {
 	m, _, _ := newRunning(t)
 	socket := serve(t, m)
 	reason := "caf\\u00e9\\u001b[2J" + strings.Repeat("x", 1000)
-	if got := callAs(t, uidConsole, socket, "init.reboot", `{"mode":"poweroff","reason":"`+reason+`"}`); got != "" {
+	if got := callAs(t, model.UIDConsole, socket, "init.reboot", `{"mode":"poweroff","reason":"`+reason+`"}`); got != "" {
 		t.Fatal(got)
 	}
 	e := <-m.endings

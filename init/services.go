@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/model"
 	"causeway/init/supervise"
 )
 
@@ -38,11 +39,11 @@ type service struct {
 }
 
 var services = []service{
-	{proxy, uidProxy, []uint32{gidJournal}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -900, 1000, 60},
-	{billing, uidBilling, []uint32{gidJournal}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -700, 200, 20},
-	{control, uidControl, nil,
+	{proxy, model.UIDProxy, []uint32{model.GIDJournal}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -900, 1000, 60},
+	{billing, model.UIDBilling, []uint32{model.GIDJournal}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -700, 200, 20},
+	{control, model.UIDControl, nil,
 		[]uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW, unix.CAP_SYS_TIME}, -500, 100, 30},
-	{console, uidConsole, nil, nil, -300, 100, 10},
+	{console, model.UIDConsole, nil, nil, -300, 100, 10},
 }
 
 // supervised makes the process of a service, on a machine with so much memory
@@ -59,7 +60,7 @@ func (s service) supervised(memory uint64, terminal string) supervise.Service {
 			fmt.Sprintf("GOMEMLIMIT=%d", limit/10*9),
 		},
 		UID:          s.uid,
-		GID:          gidCauseway,
+		GID:          model.GIDCauseway,
 		Groups:       s.groups,
 		Capabilities: s.capabilities,
 		OOMScoreAdj:  s.oomScoreAdj,

@@ -42,6 +42,7 @@ var steps = []step{
 	{"set the clock to the build time", (*machine).clockFromBuild, false},
 	{"mount volumes", (*machine).mountVolumes, false},
 	{"set the clock to the saved time", (*machine).clockFromVolume, false},
+	{"read the serial number", (*machine).readSerial, false},
 	{"set the host name", (*machine).setHostname, false},
 	{"bring the network ports up", (*machine).namePorts, false},
 	{"take the machine's configuration", (*machine).takeConfiguration, false},

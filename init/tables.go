@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
 )
 
 // mount is one kernel file system and where it belongs.
@@ -49,17 +51,6 @@ func (t mount) Create(m *machine) error {
 	return nil
 }
 
-// The users and groups of docs/architecture.md.
-const (
-	uidProxy   = 101
-	uidBilling = 102
-	uidControl = 103
-	uidConsole = 104
-
-	gidCauseway = 100
-	gidJournal  = 110
-)
-
 // directory is one that init makes for someone.
 type directory struct {
 	path     string
@@ -70,18 +61,18 @@ type directory struct {
 // directories in their order: what is below a volume is made when that is
 // mounted.
 var directories = []directory{
-	{"/run/init", 0o750 | os.ModeSetgid, 0, gidCauseway}, // setgid: what init makes there is the group's
-	{"/run/proxy", 0o750, uidProxy, gidCauseway},
-	{"/run/billing", 0o750, uidBilling, gidCauseway},
-	{"/run/control", 0o750, uidControl, gidCauseway},
-	{"/run/console", 0o750, uidConsole, gidCauseway},
-	{"/bootflash/init", 0o750, 0, gidCauseway},
-	{"/bootflash/proxy", 0o750, uidProxy, gidCauseway},
-	{"/bootflash/billing", 0o750, uidBilling, gidCauseway},
-	{"/bootflash/control", 0o750, uidControl, gidCauseway},
-	{"/bootflash/console", 0o750, uidConsole, gidCauseway},
-	{"/harddisk/billcache", 0o770 | os.ModeSetgid, 0, gidJournal},
-	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, gidCauseway},
+	{"/run/init", 0o750 | os.ModeSetgid, 0, model.GIDCauseway}, // setgid: what init makes there is the group's
+	{"/run/proxy", 0o750, model.UIDProxy, model.GIDCauseway},
+	{"/run/billing", 0o750, model.UIDBilling, model.GIDCauseway},
+	{"/run/control", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/run/console", 0o750, model.UIDConsole, model.GIDCauseway},
+	{"/bootflash/init", 0o750, 0, model.GIDCauseway},
+	{"/bootflash/proxy", 0o750, model.UIDProxy, model.GIDCauseway},
+	{"/bootflash/billing", 0o750, model.UIDBilling, model.GIDCauseway},
+	{"/bootflash/control", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/console", 0o750, model.UIDConsole, model.GIDCauseway},
+	{"/harddisk/billcache", 0o770 | os.ModeSetgid, 0, model.GIDJournal},
+	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
 }
 
 func (t directory) String() string { return fmt.Sprintf("make directory %s", t.path) }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
 )
 
 func TestKernelMounts(t *testing.T) {
@@ -113,7 +115,7 @@ func TestServices(t *testing.T) {
 		if !slices.Equal(process.Argv, []string{"/bin/appliance", s.name}) {
 			t.Errorf("%s runs %q", s.name, process.Argv)
 		}
-		if process.UID == 0 || uids[process.UID] || process.GID != gidCauseway {
+		if process.UID == 0 || uids[process.UID] || process.GID != model.GIDCauseway {
 			t.Errorf("%s runs as %d:%d; want a user of its own", s.name, process.UID, process.GID)
 		}
 		uids[process.UID] = true

@@ -9,9 +9,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"causeway/appliance/storage"
 )
 
 // Interval is how often the time is saved while the box runs.
@@ -59,28 +60,9 @@ func parse(text string) (time.Time, error) {
 }
 
 // Save writes the time to path. After a cut the old or the new time is there.
-func Save(path string, now time.Time) (err error) {
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("save the time: %w", err)
-		}
-	}()
-	temporary := path + ".new"
-	file, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
+func Save(path string, now time.Time) error {
+	if err := storage.WriteFile(path, []byte(now.UTC().Format(time.RFC3339)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("save the time: %w", err)
 	}
-	_, err = file.WriteString(now.UTC().Format(time.RFC3339) + "\n")
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	directory, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer directory.Close()
-	return directory.Sync()
+	return nil
 }
