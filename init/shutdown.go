@@ -39,6 +39,13 @@ const (
 // Whatever hangs on the way, the box is down within wholeLimit (and crashPause
 // before that, if it crashed).
 func (m *machine) shutdown(e ending) {
+	limit := wholeLimit
+	if e.crashed {
+		limit += crashPause
+	}
+	hurry := time.AfterFunc(limit, func() { m.kernel.Reboot(e.mode) })
+	defer hurry.Stop()
+
 	if e.crashed {
 		m.log.Printf("%s; rebooting in %v", e.reason, crashPause)
 		m.kernel.Sync()
@@ -46,9 +53,6 @@ func (m *machine) shutdown(e ending) {
 	} else {
 		m.log.Printf("shutting down (%s): %s", e.mode, e.reason)
 	}
-	hurry := time.AfterFunc(wholeLimit, func() { m.kernel.Reboot(e.mode) })
-	defer hurry.Stop()
-
 	clean := m.stopServices()
 	m.cancel()
 	clean = m.closeVolumes() && clean

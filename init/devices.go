@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"causeway/board"
+	"causeway/board/modules"
+	"causeway/init/drivers"
+	"causeway/init/watchdog"
+)
+
+func (m *machine) loadDrivers() error {
+	table, err := readTable(m.path(modules.File))
+	if err != nil {
+		return err
+	}
+	m.loader = drivers.NewLoader(table, m.path("sys"), func(path string) error {
+		return m.kernel.LoadModule(m.path(path))
+	})
+	// Before looking, so that no device falls between looking and listening.
+	events, listenErr := drivers.Listen()
+	m.loader.Always()
+	err = m.loader.Quick()
+	m.log.Debugf("%d kernel modules loaded", m.loader.Loaded())
+	if listenErr != nil {
+		return errors.Join(err, listenErr)
+	}
+	m.Go(func() {
+		if err := m.loader.Follow(m.ctx, events, m.deviceChanged); err != nil {
+			m.miss(fmt.Sprintf("new devices are not noticed any more: %v", err))
+		}
+	})
+	return err
+}
+
+// loadAllDrivers also loads those that take long.
+func (m *machine) loadAllDrivers() {
+	if m.loader == nil {
+		return
+	}
+	if err := m.loader.All(); err != nil {
+		m.log.Printf("%v", err)
+	}
+}
+
+func readTable(path string) (*modules.Table, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the module table: %w", err)
+	}
+	defer file.Close()
+	return modules.Read(file)
+}
+
+// deviceChanged follows a device event, or the loss of some.
+func (m *machine) deviceChanged(event drivers.Event) {
+	if !m.isReady() {
+		return // the boot itself looks at all devices
+	}
+	if lost := event == (drivers.Event{}); lost || event.Subsystem == "block" {
+		m.volumes.Plugged()
+	}
+	if event.Subsystem == "net" && event.Action == "add" {
+		if _, err := m.nameLANs(); err != nil {
+			m.log.Printf("%v", err)
+		}
+	}
+}
+
+func (m *machine) isReady() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ready != 0
+}
+
+func (m *machine) armWatchdog() error {
+	m.watchdog = &watchdog.Feeder{
+		Open:    func() (watchdog.Device, error) { return watchdog.Open(m.path("dev/watchdog0")) },
+		Healthy: m.healthy,
+		Log:     m.log.Printf,
+	}
+	err := m.watchdog.Arm()
+	// No device asked for a driver: try those that look for themselves.
+	target, unknown := board.Find(m.build.Board)
+	if err == nil || unknown != nil || m.loader == nil {
+		return err
+	}
+	for _, driver := range target.Watchdogs {
+		m.loader.Names(driver)
+		if err = m.watchdog.Arm(); err == nil {
+			break
+		}
+	}
+	return err
+}
+
+// healthy is the condition for feeding the watchdog: supervision turns. Before
+// there is any, the boot has as long as the watchdog gives it.
+func (m *machine) healthy(ctx context.Context) error {
+	if m.supervisor == nil {
+		return errors.New("the boot is not done")
+	}
+	return m.supervisor.Alive(ctx)
+}
