@@ -49,8 +49,8 @@ func runConsole(ctx context.Context, args []string) error {
 		return err
 	}
 	setup.NICs = []machine.NIC{
-		{User: userNetwork("192.168.42", lan1)},
-		{User: userNetwork("192.168.43", lan2)},
+		{User: machine.UserLAN1(lan1)},
+		{User: machine.UserLAN2(lan2)},
 	}
 	fmt.Printf(welcome, image.Board.Name, setup.Disk, lan1, lan2)
 
@@ -82,8 +82,8 @@ const welcome = `Causeway on %[1]s; its disk is %[2]s.
 The appliance sends calls from LAN1 to 192.168.43.2:5060, which is port 5060 of
 this host. A first call, from two more terminals:
 
-  sipp -sf qemu/lab/scenarios/callee.xml -i 192.168.43.2 -p 5060
-  sipp -sf qemu/lab/scenarios/caller.xml -i 192.168.42.2 -m 1 -d 3000 127.0.0.1:%[3]d
+  sipp -sf qemu/lab/scenarios/callee.xml -i 127.0.0.1 -p 5060 -key contact 192.168.43.2:5060
+  sipp -sf qemu/lab/scenarios/caller.xml -i 127.0.0.1 -m 1 -d 3000 127.0.0.1:%[3]d
 
 Ctrl-A X leaves, Ctrl-A H helps.
 
@@ -116,21 +116,11 @@ func keptDisk(image machine.Image, fromDisk bool) (string, error) {
 	return path, machine.CreateDisk(path, 1<<30)
 }
 
-// userNetwork is a LAN that QEMU plays, whose appliance is reached at UDP port
-// of this host.
-func userNetwork(prefix string, port int) machine.UserNetwork {
-	return machine.UserNetwork{
-		Network:  prefix + ".0/24",
-		Host:     prefix + ".2",
-		Forwards: []string{fmt.Sprintf("udp:127.0.0.1:%d-%s.1:5060", port, prefix)},
-	}
-}
-
 // freePort gives the first UDP port of the loopback address from port on that
 // nobody has.
-func freePort(port int) (int, error) {
-	for ; port < 65536; port++ {
-		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+func freePort(port uint16) (uint16, error) {
+	for ; port != 0; port++ {
+		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
 		if err == nil {
 			return port, conn.Close()
 		}

@@ -3,12 +3,15 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"causeway/qemu/lab"
 	"causeway/qemu/machine"
 	"causeway/qemu/smoke"
 )
@@ -155,6 +158,63 @@ func TestBootKeepsBootflash(t *testing.T) {
 		afterCut := boot(t, setup)
 		expectPrompt(t, afterCut, hostName)
 		powerOff(t, afterCut)
+	})
+}
+
+// TestBootUserNetwork places the call of the README: QEMU plays the network,
+// the peers are on this host, and the callee says that it is where the guest
+// sees this host.
+func TestBootUserNetwork(t *testing.T) {
+	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		host, err := lab.NewNamespace()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { host.Close() })
+		kernel, err := image.Kernel()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var (
+			box    = netip.MustParseAddrPort("127.0.0.1:5042")
+			callee = netip.MustParseAddrPort("127.0.0.1:5060")
+			caller = netip.MustParseAddrPort("127.0.0.1:5070")
+		)
+		ctx := within(t, bootLimit)
+		var running *machine.Machine
+		err = host.Do(func() (err error) {
+			running, err = machine.Start(ctx, machine.Config{
+				Board: image.Board, Kernel: kernel, Disk: newDisk(t, 256<<20),
+				NICs: []machine.NIC{{User: machine.UserLAN1(box.Port())}, {User: machine.UserLAN2(5043)}},
+			})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer running.Close()
+		prober := probe(t, host, netip.AddrPortFrom(box.Addr(), 0))
+		if _, err := prober.AwaitOptionsVia(ctx, lab.BoxLAN1, box); err != nil {
+			t.Fatalf("%v\n%s", err, running.Console.Tail(60))
+		}
+		far, err := host.SIPp(ctx, lab.SIPp{Scenario: "callee", Local: callee, Contact: "192.168.43.2:5060", Calls: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near, err := host.SIPp(ctx, lab.SIPp{
+			Scenario: "caller", Local: caller, Remote: box, Calls: 10, Rate: 10, Hold: 100 * time.Millisecond,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, nearErr := near.Wait()
+		if nearErr != nil {
+			far.Stop()
+		}
+		_, farErr := far.Wait()
+		if err := errors.Join(nearErr, farErr); err != nil {
+			t.Fatal(err)
+		}
 	})
 }
 

@@ -170,10 +170,16 @@ const answerLimit = 50 * time.Millisecond
 // when that answer came. Any other final answer counts as none yet: a box
 // without a grant answers 503.
 func (p *Prober) AwaitOptions(ctx context.Context, box netip.AddrPort) (time.Time, error) {
+	return p.AwaitOptionsVia(ctx, box, box)
+}
+
+// AwaitOptionsVia is AwaitOptions of a box that is reached at another address
+// than its own.
+func (p *Prober) AwaitOptionsVia(ctx context.Context, box, via netip.AddrPort) (time.Time, error) {
 	last := errors.New("no answer yet")
 	for {
 		request := p.Request("OPTIONS", "sip:"+box.String())
-		if err := p.Send(request, box); err != nil {
+		if err := p.Send(request, via); err != nil {
 			last = err // the network of a box that boots is down
 		}
 		attempt, cancel := context.WithTimeout(ctx, answerLimit)

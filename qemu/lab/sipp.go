@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -22,6 +23,7 @@ var scenarios embed.FS
 type SIPp struct {
 	Scenario string         // file name in scenarios/ without .xml
 	Local    netip.AddrPort // where it sends from and listens
+	Contact  string         // where a callee says it is; empty: Local
 	Remote   netip.AddrPort // where a caller's requests go; invalid for a callee
 	Calls    int            // it ends after that many
 	Rate     int            // new calls per second, for a caller
@@ -103,6 +105,7 @@ func (r *Run) arguments() []string {
 	args := []string{
 		"-sf", "scenario.xml",
 		"-i", s.Local.Addr().String(), "-p", strconv.Itoa(int(s.Local.Port())),
+		"-key", "contact", cmp.Or(s.Contact, s.Local.String()),
 		"-bind_local", "-nostdin",
 		"-m", strconv.Itoa(s.Calls),
 		"-d", strconv.FormatInt(s.Hold.Milliseconds(), 10),

@@ -55,6 +55,22 @@ type UserNetwork struct {
 	Forwards []string // as QEMU's hostfwd: "udp:127.0.0.1:5060-192.168.42.1:5060"
 }
 
+// UserLAN1 is LAN1 of a box with the built-in configuration: UDP port on this
+// host's 127.0.0.1 leads to its SIP port, and it sees this host as
+// 192.168.42.2.
+func UserLAN1(port uint16) UserNetwork { return userLAN("192.168.42", port) }
+
+// UserLAN2 is LAN2 likewise, with this host as 192.168.43.2.
+func UserLAN2(port uint16) UserNetwork { return userLAN("192.168.43", port) }
+
+func userLAN(prefix string, port uint16) UserNetwork {
+	return UserNetwork{
+		Network:  prefix + ".0/24",
+		Host:     prefix + ".2",
+		Forwards: []string{fmt.Sprintf("udp:127.0.0.1:%d-%s.1:5060", port, prefix)},
+	}
+}
+
 // Machine is one running QEMU.
 type Machine struct {
 	Console *Console // nil with Config.Terminal

@@ -104,18 +104,18 @@ func proxied(sent, forwarded lab.Message) error {
 	hops := forwarded.Header("Max-Forwards")
 	switch {
 	case len(via) != 2 || !strings.Contains(via[0], lab.BoxLAN2.Addr().String()) || !strings.HasPrefix(via[1], sentVia[0]):
-		return fmt.Errorf("Via is %q; want one of the box above %q", via, sentVia[0])
+		return fmt.Errorf("the Via is %q; want one of the box above %q", via, sentVia[0])
 	case !strings.Contains(via[0], "branch=z9hG4bK"):
-		return fmt.Errorf("Via %q has no RFC 3261 branch", via[0])
+		return fmt.Errorf("the Via %q has no RFC 3261 branch", via[0])
 	case len(routes) == 0:
 		return errors.New("no Record-Route")
 	case len(hops) != 1 || hops[0] != "69":
-		return fmt.Errorf("Max-Forwards is %q; want 69", hops)
+		return fmt.Errorf("the Max-Forwards is %q; want 69", hops)
 	}
 	for _, route := range routes {
 		if !strings.Contains(route, ";lr") ||
 			!strings.Contains(route, lab.BoxLAN1.Addr().String()) && !strings.Contains(route, lab.BoxLAN2.Addr().String()) {
-			return fmt.Errorf("Record-Route %q is not a loose route to the box", route)
+			return fmt.Errorf("the Record-Route %q is not a loose route to the box", route)
 		}
 	}
 	return nil
