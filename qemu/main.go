@@ -1,5 +1,5 @@
 // Command qemu runs the appliance without hardware: in front of a person, under
-// a smoke test, or held against a clock. See qemu/README.md.
+// a smoke test, or held against a clock. See docs/lab.md.
 package main
 
 import (
