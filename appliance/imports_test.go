@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// base are the packages that subjects may import. In each, what it imports of
+// the project itself.
+var base = map[string][]string{
+	"model":       nil,
+	"sip/message": nil,
+	"storage":     nil,
+	"config":      {"model"},
+	"link":        {"model", "storage"},
+}
+
+// wiring are the packages that put subjects together.
+var wiring = []string{"", "control", "proxy", "billing", "grammar"}
+
+// owned are packages that belong to a subject.
+var owned = map[string]string{"billing/journal": "billing"}
+
+// TestImportsPointDown checks the graph of docs/architecture.md: subjects
+// import the base and never each other.
+func TestImportsPointDown(t *testing.T) {
+	const root = "causeway/appliance"
+	output, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder, seen := json.NewDecoder(strings.NewReader(string(output))), 0
+	for {
+		var listed struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&listed); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		name := strings.TrimPrefix(strings.TrimPrefix(listed.ImportPath, root), "/")
+		for _, imported := range listed.Imports {
+			to, ours := strings.CutPrefix(imported, root+"/")
+			switch {
+			case ours && !mayImport(name, to):
+				t.Errorf("%s imports %s", name, to)
+			case !ours && strings.HasPrefix(imported, "causeway/"):
+				t.Errorf("%s imports %s, which is outside the appliance", name, imported)
+			}
+		}
+	}
+	if seen < 15 {
+		t.Errorf("go list found %d packages; there are more", seen)
+	}
+}
+
+func mayImport(from, to string) bool {
+	if allowed, isBase := base[from]; isBase {
+		return slices.Contains(allowed, to)
+	}
+	if slices.Contains(wiring, from) || owned[to] == from {
+		return true
+	}
+	_, toBase := base[to]
+	return toBase
+}
