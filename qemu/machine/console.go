@@ -36,14 +36,15 @@ type Match struct {
 	At     time.Time // when its last octet arrived
 }
 
-// NewConsole reads output until its end and types into input.
-func NewConsole(output io.Reader, input io.Writer) *Console {
+// NewConsole reads output until its end, closes it, and types into input.
+func NewConsole(output io.ReadCloser, input io.Writer) *Console {
 	c := &Console{input: input, changed: make(chan struct{})}
 	go c.read(output)
 	return c
 }
 
-func (c *Console) read(output io.Reader) {
+func (c *Console) read(output io.ReadCloser) {
+	defer output.Close()
 	buffer := make([]byte, 4096)
 	for {
 		n, err := output.Read(buffer)

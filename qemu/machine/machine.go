@@ -200,13 +200,10 @@ func (m *Machine) Wait(ctx context.Context) (Shutdown, error) {
 }
 
 // Event waits for the n-th event (from 1) of that name since the start: RESET,
-// WATCHDOG, SHUTDOWN, DEVICE_DELETED.
+// WATCHDOG, SHUTDOWN.
 func (m *Machine) Event(ctx context.Context, name string, n int) (Event, error) {
 	return m.monitor.event(ctx, name, n)
 }
-
-// Events gives how many events of that name have come since the start.
-func (m *Machine) Events(name string) int { return m.monitor.count(name) }
 
 // Execute runs a command of QEMU's machine protocol, such as
 // "system_powerdown" (the power button), "stop", "cont" or "device_del" with

@@ -22,8 +22,6 @@ type Event struct {
 type EventData struct {
 	Guest  bool   `json:"guest"`  // the guest asked for it
 	Reason string `json:"reason"` // "guest-shutdown", "guest-reset", "host-qmp-quit", …
-	Action string `json:"action"` // of WATCHDOG: "reset"
-	Device string `json:"device"` // of DEVICE_DELETED
 }
 
 // monitor speaks QEMU's machine protocol (QMP) on one connection.
@@ -151,17 +149,4 @@ func (m *monitor) event(ctx context.Context, name string, n int) (Event, error) 
 			return Event{}, fmt.Errorf("wait for event %s of QEMU: %w", name, context.Cause(ctx))
 		}
 	}
-}
-
-// count gives how many events of that name have come.
-func (m *monitor) count(name string) int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	n := 0
-	for _, event := range m.events {
-		if event.Name == name {
-			n++
-		}
-	}
-	return n
 }

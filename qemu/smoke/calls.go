@@ -83,7 +83,7 @@ func HeldThroughRestart(ctx context.Context, l *lab.Lab, calls, rate int, kill f
 	}
 	defer prober.Close()
 	callID := fmt.Sprintf("held-%d", os.Getpid())
-	pair := Pair{Caller: "caller-held", Callee: "callee", Calls: calls, Rate: rate, Hold: 30 * time.Second}
+	pair := Pair{Caller: "caller-held", Callee: "callee", Calls: calls, Rate: rate, Limit: 2 * time.Minute}
 	caller, callee, err := pair.start(ctx, l, callID, true)
 	if err != nil {
 		return Restart{}, err
