@@ -152,7 +152,11 @@ func TestStartSwitchesUser(t *testing.T) {
 	service.Capabilities = []uintptr{unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_ADMIN}
 	service.OOMScoreAdj = 300
 	pid := start(t, l, service)
-	waitFor(t, "the status of the service", func() bool { return strings.Contains(output(), "OOMScoreAdj: 300") })
+	waitFor(t, "the status of the service", func() bool { return strings.Contains(output(), "OOMScoreAdj:") })
+	// The service may have looked at itself before Start had set it.
+	if got, err := os.ReadFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid)); err != nil || string(got) != "300\n" {
+		t.Errorf("oom_score_adj = %q, %v; want 300", got, err)
+	}
 
 	capabilities := fmt.Sprintf("%016x", 1<<unix.CAP_NET_BIND_SERVICE|1<<unix.CAP_NET_ADMIN)
 	for _, want := range []string{
