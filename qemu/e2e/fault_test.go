@@ -48,6 +48,9 @@ func TestBootFaults(t *testing.T) {
 			before := hash(t, disk)
 			box := boot(t, smoke.Setup{Image: image, Disk: disk})
 			expectMissing(t, box, "bootflash")
+			if err := smoke.NotARelay(t.Context(), box.Lab); err != nil { // it proxies from memory
+				t.Error(err)
+			}
 			powerOff(t, box)
 			if after := hash(t, disk); !bytes.Equal(before, after) {
 				t.Error("a disk with a foreign file system was written to")

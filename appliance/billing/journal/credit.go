@@ -42,9 +42,10 @@ func (c *credits) Release(octets int64) { c.reserved.Add(-octets) }
 type space struct{ total, free int64 }
 
 // minFree is the room that the journal leaves: 5 % of the file system, at
-// least 16 MiB. Lists of open calls and headers, which nobody reserves, are
+// least 16 MiB, or a quarter of a small one such as a box without a disk has
+// in memory. Lists of open calls and headers, which nobody reserves, are
 // written out of it.
-func (s space) minFree() int64 { return max(s.total/20, 16<<20) }
+func (s space) minFree() int64 { return max(s.total/20, min(16<<20, s.total/4)) }
 
 // spaceOf asks the kernel.
 func spaceOf(dir string) (space, error) {
