@@ -64,7 +64,7 @@ func Main(ctx context.Context, o Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, reader.Close()) }()
 	p := &process{options: o, reader: reader, calls: reader.Calls, counters: map[string]int64{}}
-	p.revision = link.Revision{Process: "billing", Parse: o.Parse, File: filepath.Join(o.Run, "billing", "revision")}
+	p.revision = link.Revision{Process: "billing", Parse: o.Parse, Log: o.Log, File: filepath.Join(o.Run, "billing", "revision")}
 	if err := p.revision.Recall(); err != nil {
 		o.Log.Error("the kept revision does not serve", "error", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -24,9 +25,10 @@ type Revision struct {
 	// prepared last in force. Either may be nil.
 	Prepare func(c *model.Config) error
 	Apply   func() error
+	Log     *slog.Logger
 
 	mu       sync.Mutex
-	prepared string
+	prepared *string // nil: none
 	current  string
 }
 
@@ -100,18 +102,19 @@ func (r *Revision) ID() string {
 }
 
 func (r *Revision) prepare(text string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.prepared = nil
 	config, err := r.Parse(text)
 	if err != nil {
 		return err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.Prepare != nil {
 		if err := r.Prepare(config); err != nil {
 			return err
 		}
 	}
-	r.prepared = text
+	r.prepared = &text
 	return nil
 }
 
@@ -121,7 +124,7 @@ var errNotPrepared = errors.New("no revision is prepared")
 func (r *Revision) switchOver() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.prepared == "" {
+	if r.prepared == nil {
 		return errNotPrepared
 	}
 	if r.Apply != nil {
@@ -129,9 +132,12 @@ func (r *Revision) switchOver() error {
 			return err
 		}
 	}
-	r.current, r.prepared = r.prepared, ""
+	r.current, r.prepared = *r.prepared, nil
 	if r.File == "" {
 		return nil
 	}
-	return storage.WriteFile(r.File, []byte(r.current), 0o640)
+	if err := storage.WriteFile(r.File, []byte(r.current), 0o640); err != nil {
+		r.Log.Error("the revision is in force but not kept", "error", err)
+	}
+	return nil
 }

@@ -3,6 +3,7 @@ package link_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,6 +25,7 @@ func newFollower(file string) *follower {
 	f.Revision = link.Revision{
 		Process: "test",
 		File:    file,
+		Log:     slog.New(slog.DiscardHandler),
 		Parse: func(text string) (*model.Config, error) {
 			if text == "bad" {
 				return nil, errBad

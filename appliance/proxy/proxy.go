@@ -17,6 +17,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
+	"time"
 
 	"causeway/appliance/admission"
 	"causeway/appliance/billing/journal"
@@ -59,6 +60,7 @@ type process struct {
 	journal *journal.Writer // nil when no events are recorded
 
 	revision link.Revision
+	grants   sync.Mutex // over putting a grant in force and keeping it
 }
 
 // Main runs the process until ctx ends.
@@ -75,7 +77,7 @@ func Main(ctx context.Context, o Options) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Apply: p.core.Switch,
+	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Log: o.Log, Apply: p.core.Switch,
 		Prepare: func(c *model.Config) error { return p.core.Prepare(&c.SIP) }}
 	if o.Config == "" {
 		p.revision.File = p.stateFile("revision")
@@ -113,11 +115,21 @@ func (p *process) open() error {
 
 // restore takes over the calls that an earlier life of the process left open.
 func (p *process) restore(r *journal.Recovery) {
-	open := make([]model.CallKey, len(r.Calls))
-	for i, call := range r.Calls {
-		open[i] = call.Key
+	var open []model.CallKey
+	var ended journal.Batch
+	for _, call := range r.Calls {
+		if !call.Answered.IsZero() {
+			open = append(open, call.Key)
+			continue
+		}
+		// Its INVITE's transaction died with us: nothing more will come of it.
+		p.journal.Overdraw(journal.MaxBareRecord)
+		ended.Append(&model.CallEvent{Kind: model.CallEnded, Key: call.Key, Time: time.Now(), Cause: model.EndStale})
 	}
 	p.core.Restore(open)
+	if err := p.journal.Commit(&ended); err != nil {
+		p.options.Log.Error("journal: events wait in memory", "error", err)
+	}
 	p.options.Log.Info("journal opened", "open_calls", len(open), "repaired", r.Repaired, "cut_octets", r.Cut, "set_aside", r.Aside)
 }
 

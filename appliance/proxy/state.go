@@ -28,6 +28,8 @@ func (p *process) methods() link.Methods {
 }
 
 func (p *process) takeGrant(g model.Grant) error {
+	p.grants.Lock() // the file must hold the grant in force
+	defer p.grants.Unlock()
 	if err := p.gate.SetGrant(g); err != nil {
 		return err
 	}

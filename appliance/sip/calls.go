@@ -79,7 +79,7 @@ func (w *worker) callerSide(kind model.CallEventKind) *model.CallEvent {
 
 // refused records that a rule refuses the INVITE in hand, if there is room.
 func (w *worker) refused(s *shard, c *call, rule string) {
-	s.counted[refusedBy[rule]]++
+	s.counted[refusals[rule].count]++
 	event := w.callerSide(model.CallRefused)
 	event.Status, event.Cause, event.Rule = 503, model.EndRule, w.text(rule)
 	w.record(s, c, event)
@@ -134,6 +134,13 @@ func (w *worker) hungUp(s *shard, key model.CallKey, byCaller bool) *call {
 		}
 		s.calls[key] = c
 	}
+	if !c.answered {
+		c.cancelled = c.cancelled || byCaller
+		return nil // one early dialog ends (§15); the INVITE's final response tells of the call
+	}
+	if c.cause != model.EndUnknown {
+		return c // the first BYE was challenged or crossed this one: it is recorded
+	}
 	c.cause = model.EndCalleeHungUp
 	if byCaller {
 		c.cause = model.EndCallerHungUp
@@ -170,7 +177,7 @@ func (w *worker) record(s *shard, c *call, e *model.CallEvent) {
 	if ledger == nil {
 		return
 	}
-	if c.reserved < ledger.Most(e.Kind) { // what no call is made of: a refusal, a second BYE
+	if c.reserved < ledger.Most(e.Kind) { // what no call is made of: a refusal
 		if !ledger.Reserve(ledger.Most(e.Kind)) {
 			s.counted[countUnrecorded]++
 			return

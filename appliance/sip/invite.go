@@ -53,6 +53,7 @@ func (w *worker) cancel(s *shard, t *serverTransaction) {
 		return
 	}
 	s.counted[countCancelled]++
+	client.cancelled = true
 	if t.call != nil {
 		t.call.cancelled = true
 	}

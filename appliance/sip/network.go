@@ -43,6 +43,16 @@ func (n *network) listenFor(address netip.AddrPort) *listenPoint {
 type snapshot struct {
 	networks map[string]*network
 	own      map[netip.AddrPort]*listenPoint
+	// leaving are those that a commit took away and transactions still use.
+	leaving map[netip.AddrPort]*listenPoint
+}
+
+// at gives the listen point that reads address, be it leaving, or nil.
+func (s *snapshot) at(address netip.AddrPort) *listenPoint {
+	if l := s.own[address]; l != nil {
+		return l
+	}
+	return s.leaving[address]
 }
 
 // newSnapshot lays out the networks of c. Sockets are taken from old where it
@@ -70,7 +80,26 @@ func newSnapshot(c *model.SIP, old *snapshot, readers int) (*snapshot, error) {
 			}
 		}
 	}
+	for _, n := range s.networks {
+		if err := s.checkNextHop(n); err != nil {
+			s.closeNew(old)
+			return nil, err
+		}
+	}
 	return s, nil
+}
+
+// checkNextHop refuses a next hop that cannot be reached or is ourselves.
+func (s *snapshot) checkNextHop(n *network) error {
+	switch {
+	case n.out == nil:
+		return nil
+	case n.out.listenFor(n.nextHop) == nil:
+		return fmt.Errorf("sip network %s: next hop %s: network %s has no listen point of its address family", n.name, n.nextHop, n.out.name)
+	case s.own[n.nextHop] != nil:
+		return fmt.Errorf("sip network %s: next hop %s is a listen point of this box", n.name, n.nextHop)
+	}
+	return nil
 }
 
 func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, readers int) error {
@@ -89,8 +118,8 @@ func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, rea
 	}
 	s.own[address] = l
 	n.listens = append(n.listens, l)
-	if old != nil && old.own[address] != nil {
-		l.sockets = old.own[address].sockets
+	if before := old.at(address); before != nil {
+		l.sockets = before.sockets
 		return nil
 	}
 	for range readers {
@@ -105,20 +134,15 @@ func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, rea
 
 // closeNew closes the sockets that old does not share.
 func (s *snapshot) closeNew(old *snapshot) {
-	for _, l := range s.dropped(old) {
-		for _, socket := range l.sockets {
-			socket.close()
+	for address, l := range s.own {
+		if old.at(address) == nil {
+			l.close()
 		}
 	}
 }
 
-// dropped gives the listen points of s whose address next does not have.
-func (s *snapshot) dropped(next *snapshot) []*listenPoint {
-	var gone []*listenPoint
-	for address, l := range s.own {
-		if next == nil || next.own[address] == nil {
-			gone = append(gone, l)
-		}
+func (l *listenPoint) close() {
+	for _, socket := range l.sockets {
+		socket.close()
 	}
-	return gone
 }

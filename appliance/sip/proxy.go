@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"runtime"
 	"sync"
@@ -78,7 +79,8 @@ type Proxy struct {
 	prepared *snapshot
 	readers  map[*socket]bool
 	running  sync.WaitGroup
-	ctx      context.Context
+	ctx      context.Context // of Run; nil when it does not run
+	fail     context.CancelCauseFunc
 
 	restoredMu sync.Mutex
 	restored   map[model.CallKey]struct{} // open calls of an earlier life that no BYE has come for
@@ -160,8 +162,8 @@ func (p *Proxy) forget() {
 }
 
 // Switch puts the prepared configuration in force. Transactions that run end
-// where they began; listen points that are gone stop reading at once and keep
-// their socket until every transaction on it must be over.
+// where they began: listen points that are gone take no new requests, and are
+// closed when every transaction on them must be over.
 func (p *Proxy) Switch() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -170,28 +172,56 @@ func (p *Proxy) Switch() error {
 	}
 	old, next := p.config.Load(), p.prepared
 	p.prepared = nil
+	next.leaving = make(map[netip.AddrPort]*listenPoint)
+	for _, listens := range []map[netip.AddrPort]*listenPoint{old.leaving, old.own} {
+		for address, l := range listens {
+			if next.own[address] == nil {
+				next.leaving[address] = l
+			}
+		}
+	}
 	p.config.Store(next)
-	for _, gone := range old.dropped(next) {
-		p.retire(gone)
+	for address, l := range old.own {
+		if next.own[address] == nil {
+			p.retire(l)
+		}
 	}
 	p.startReaders()
 	return nil
 }
 
-// retire stops reading a listen point and closes it when the longest
-// transaction is over.
+// retire closes a listen point that is leaving when the longest transaction is
+// over, unless a commit has brought it back by then.
 func (p *Proxy) retire(l *listenPoint) {
-	for _, s := range l.sockets {
-		s.stopReading()
-		delete(p.readers, s)
-		time.AfterFunc(p.timers.C+2*p.timers.timeout(), s.close)
-	}
+	time.AfterFunc(p.timers.C+2*p.timers.timeout(), func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		now := p.config.Load()
+		if now.leaving[l.address] != l {
+			return
+		}
+		if p.prepared != nil && p.prepared.own[l.address] != nil {
+			p.retire(l) // the next Switch may bring it back
+			return
+		}
+		next := *now
+		next.leaving = maps.Clone(now.leaving)
+		delete(next.leaving, l.address)
+		p.config.Store(&next)
+		for _, s := range l.sockets {
+			delete(p.readers, s)
+		}
+		l.close()
+	})
 }
 
-// Run works until ctx ends, then closes the sockets.
+// Run works until ctx ends or a socket cannot be read any more, then closes
+// the sockets.
 func (p *Proxy) Run(ctx context.Context) error {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	p.mu.Lock()
-	p.ctx = ctx
+	p.ctx, p.fail = ctx, fail
 	p.startReaders()
 	p.mu.Unlock()
 
@@ -211,6 +241,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 		s.close()
 	}
 	clear(p.readers)
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
 	return nil
 }
 
@@ -225,18 +258,23 @@ func (p *Proxy) startReaders() {
 				continue
 			}
 			p.readers[s] = true
-			p.running.Go(func() { p.read(l.address, s, i) })
+			ctx, address := p.ctx, l.address
+			p.running.Go(func() {
+				if err := p.read(ctx, address, s, i); err != nil {
+					p.fail(err) // half of the flows would find nobody
+				}
+			})
 		}
 	}
 }
 
 // read is one reader's life: batches from one socket, each message run to
 // completion where it was read.
-func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
+func (p *Proxy) read(ctx context.Context, address netip.AddrPort, s *socket, reader int) error {
 	in, w := newInbox(), p.newWorker(reader)
 	err := s.read(in, func(n int) bool {
 		// The listen point of this address may be another one since the last commit.
-		at := p.config.Load().own[address]
+		at := p.config.Load().at(address)
 		if at == nil {
 			return false
 		}
@@ -247,16 +285,13 @@ func (p *Proxy) read(address netip.AddrPort, s *socket, reader int) {
 			}
 		}
 		w.runTimers()
-		w.out.flush()
-		if w.out.failed > 0 {
-			p.unsendable.Add(w.out.failed)
-			w.out.failed = 0
-		}
-		return true
+		w.flush()
+		return ctx.Err() == nil
 	})
 	if err != nil {
-		p.options.Log.Error("reading a listen point failed", "listen", address, "error", err)
+		return fmt.Errorf("listen udp %s: %w", address, err)
 	}
+	return nil
 }
 
 // runTimers fires timers until ctx ends, where no reader does: it looks less
@@ -301,7 +336,7 @@ func (p *Proxy) fireTimers(w *worker) (armed int) {
 		armed += s.wheel.armed
 		s.mu.Unlock()
 	}
-	w.out.flush()
+	w.flush()
 	return armed
 }
 
@@ -332,6 +367,15 @@ func (p *Proxy) newWorker(reader int) *worker {
 
 // socket is the socket this worker sends from at a listen point.
 func (w *worker) socket(l *listenPoint) *socket { return l.sockets[w.reader%len(l.sockets)] }
+
+// flush sends what is queued and counts what could not be sent.
+func (w *worker) flush() {
+	w.out.flush()
+	if w.out.failed > 0 {
+		w.p.unsendable.Add(w.out.failed)
+		w.out.failed = 0
+	}
+}
 
 // randomBytes fills b with cryptographically random octets.
 func (w *worker) randomBytes(b []byte) {

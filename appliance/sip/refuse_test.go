@@ -16,7 +16,7 @@ func TestRefusals(t *testing.T) {
 		header, value    string // that the answer must have
 	}{
 		{name: "max forwards", text: request("INVITE", bob, "r1", 1, "Max-Forwards: 0"), want: "SIP/2.0 483 Too Many Hops"},
-		{name: "proxy require", text: request("INVITE", bob, "r1", 1, "Proxy-Require: foo, bar"), want: "SIP/2.0 420 Bad Extension", header: "Unsupported", value: "foo, bar"},
+		{name: "proxy require", text: request("INVITE", bob, "r1", 1, "Proxy-Require: foo, bar", "Proxy-Require: baz"), want: "SIP/2.0 420 Bad Extension", header: "Unsupported", value: "foo, bar"},
 		{name: "scheme", text: request("INVITE", "mailto:bob@example.com", "r1", 1), want: "SIP/2.0 416 Unsupported URI Scheme"},
 		{name: "version", text: strings.Replace(request("INVITE", bob, "r1", 1), bob+" SIP/2.0", bob+" SIP/7.0", 1), want: "SIP/2.0 505 "},
 		{name: "content length", text: strings.Replace(request("INVITE", bob, "r1", 1), "Content-Length: ", "Content-Length: 9", 1), want: "SIP/2.0 400 "},
@@ -147,6 +147,7 @@ func TestStrayResponsesAreDropped(t *testing.T) {
 func FuzzReceive(f *testing.F) {
 	f.Add(request("INVITE", bob, "i1", 1), cancelOfInvite, true)
 	f.Add(request("INVITE", bob, "i1", 1, "Route: <sip:192.168.42.1;lr>, <sip:192.0.2.1;lr>"), request("BYE", bob, "b", 2), false)
+	f.Add(request("MESSAGE", "sip:192.168.42.1:5060;lr;cw=x", "s1", 1, "Route: <sip:192.168.42.1:5060;lr>"), request("INFO", bob, "s2", 2), true)
 	f.Add("SIP/2.0 200 OK\r\n\r\n", request("ACK", bob, "i1", 1), true)
 	f.Fuzz(func(t *testing.T, first, second string, answered bool) {
 		b := newBench(t)

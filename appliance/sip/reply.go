@@ -12,17 +12,20 @@ var reasons = map[int]string{
 	100: "Trying",
 	200: "OK",
 	400: "Bad Request",
+	403: "Forbidden",
 	404: "Not Found",
 	408: "Request Timeout",
 	416: "Unsupported URI Scheme",
 	420: "Bad Extension",
 	481: "Call/Transaction Does Not Exist",
+	482: "Loop Detected",
 	483: "Too Many Hops",
 	487: "Request Terminated",
 	500: "Server Internal Error",
 	501: "Not Implemented",
 	503: "Service Unavailable",
 	505: "Version Not Supported",
+	513: "Message Too Large",
 }
 
 // appendReply appends a response to the request m (§8.2.6). All Via header
@@ -47,6 +50,10 @@ func (w *worker) appendReply(b []byte, m *message.Message, skip int, viaEdits []
 			b = append(b, m.Get(field.Line)...)
 		case message.HeaderTo:
 			b = w.appendTo(b, m, field, status)
+		case message.HeaderTimestamp:
+			if status == 100 { // §8.2.6.1
+				b = append(b, m.Get(field.Line)...)
+			}
 		}
 	}
 	b = append(b, headers...)
@@ -77,7 +84,7 @@ func (w *worker) reply(s *shard, t *serverTransaction, status int, reason string
 // refuse gives the request in hand its final response: an INVITE through a
 // server transaction, which absorbs the ACK; others statelessly (§8.2.7).
 func (w *worker) refuse(s *shard, key uint64, status int, reason string, headers []byte) {
-	if w.msg.Method != message.Invite {
+	if w.msg.Method != message.Invite || len(s.servers) >= transactionsMost {
 		w.answerStateless(s, status, reason, headers)
 		return
 	}

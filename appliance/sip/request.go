@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"strconv"
 
-	"causeway/appliance/model"
 	"causeway/appliance/sip/message"
 )
 
@@ -30,16 +29,23 @@ func (w *worker) request(s *shard) {
 		w.absorb(s, known)
 		return
 	}
+	if len(s.servers) >= transactionsMost && m.ToTag.Empty() {
+		w.answerStateless(s, 503, "Too Many Transactions", nil)
+		return
+	}
 	if fault := m.Validate(); fault != nil {
 		w.refuse(s, key, fault.Status, fault.Reason, nil)
+		return
+	}
+	if len(m.Fields) > message.MaxFields-addedFields || len(m.Raw) > maxPayload-addedOctets {
+		w.refuse(s, key, 513, "", nil)
 		return
 	}
 	if m.MaxForwards == 0 {
 		w.refuse(s, key, 483, "", nil)
 		return
 	}
-	if required, found := m.First(message.HeaderProxyRequire); found {
-		unsupported := append(append([]byte("Unsupported: "), m.Get(required.Value)...), "\r\n"...)
+	if unsupported := w.proxyRequired(); unsupported != nil {
 		w.refuse(s, key, 420, "", unsupported)
 		return
 	}
@@ -48,6 +54,21 @@ func (w *worker) request(s *shard) {
 	} else {
 		w.forward(s, key, to)
 	}
+}
+
+// proxyRequired gives the Unsupported lines for what the sender requires of
+// proxies (§16.3 step 5): all of it.
+func (w *worker) proxyRequired() (lines []byte) {
+	m := &w.msg
+	if _, found := m.First(message.HeaderProxyRequire); !found {
+		return nil
+	}
+	for _, field := range m.Fields {
+		if field.ID == message.HeaderProxyRequire {
+			lines = append(append(append(lines, "Unsupported: "...), m.Get(field.Value)...), "\r\n"...)
+		}
+	}
+	return lines
 }
 
 // absorb handles a retransmission: the last response is repeated, if there
@@ -128,7 +149,7 @@ func (w *worker) serverKey(method message.Method) uint64 {
 	if method == message.MethodOther {
 		key ^= bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.MethodName)), 41)
 	}
-	if !bytes.HasPrefix(branch, []byte(branchCookie)) { // RFC 2543: the branch alone tells nothing
+	if len(branch) <= len(branchCookie) || !bytes.HasPrefix(branch, []byte(branchCookie)) { // RFC 2543: the branch alone tells nothing
 		key ^= maphash.Bytes(seed, m.Get(m.CallID)) ^ bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.FromTag)), 29)
 		key += uint64(m.CSeq) << 16
 	}
@@ -185,6 +206,12 @@ func (w *worker) optionsAnswer() target {
 // network it came in on, if it may go.
 func (w *worker) initialTarget(s *shard, path ownPath, uri *message.URI, forUs bool) target {
 	m, from := &w.msg, w.at.network
+	if w.p.config.Load().own[w.at.address] == nil {
+		return answer(503, "Listen Point Is Leaving")
+	}
+	if uri.Secure {
+		return answer(416, "") // no TLS yet, and sips may not go on without (§26.2.2)
+	}
 	if from.out == nil {
 		return answer(404, "No Route")
 	}
@@ -199,20 +226,13 @@ func (w *worker) initialTarget(s *shard, path ownPath, uri *message.URI, forUs b
 	case message.Invite:
 		var rule string
 		if to.call, rule = w.offer(s, to.to); to.call == nil {
-			return answer(503, refusals[rule])
+			return answer(503, refusals[rule].phrase)
 		}
 		to.record = true
 	case message.Subscribe, message.Refer:
 		to.record = true
 	}
 	return to
-}
-
-// refusals are the reason phrases of the rules that refuse calls.
-var refusals = map[string]string{
-	model.RuleLicence: "Calls Are Not Licensed",
-	model.RuleCPS:     "Licensed Call Rate Exceeded",
-	model.RuleCredits: "Billing Journal Full",
 }
 
 // retarget replaces the host and port of a Request-URI that names us by the
@@ -256,6 +276,13 @@ func (w *worker) forward(s *shard, key uint64, to target) {
 // Record-Routes.
 const addedOctets = 320
 
+// addedFields is how many header fields that are at most, and maxPayload the
+// most that UDP takes.
+const (
+	addedFields = 4
+	maxPayload  = 65507
+)
+
 // rewrite appends the request as it goes out: our Via and Record-Routes on
 // top, Max-Forwards one less, our Route elements gone, all else as it came.
 func (w *worker) rewrite(b []byte, to target, kind byte, branch uint64) []byte {
@@ -280,10 +307,7 @@ func (w *worker) rewrite(b []byte, to target, kind byte, branch uint64) []byte {
 	}
 	w.scratch = text
 	edits = append(edits, message.Edit{At: message.Span{Start: m.FirstHeader, End: m.FirstHeader}, With: text[mark:]})
-	edits = m.CutRoutes(edits, to.routes)
-	if to.last {
-		edits = w.cutLastRoute(edits)
-	}
+	edits = w.cutRoutes(edits, to)
 	sortEdits(edits)
 	w.edits = edits
 	return message.Splice(b, m.Raw, edits)

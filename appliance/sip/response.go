@@ -25,6 +25,10 @@ func (w *worker) response(s *shard) {
 		s.counted[countStray]++
 		return
 	}
+	if _, found := m.SecondVia(); !found {
+		s.counted[countStray]++ // it names no further hop: somebody made it up
+		return
+	}
 	switch {
 	case m.Status < 200:
 		t.provisional(w, s)
@@ -58,7 +62,7 @@ func (t *clientTransaction) provisional(w *worker, s *shard) {
 		}
 		t.arm(s)
 	}
-	if w.msg.Status == 100 || t.server == nil {
+	if w.msg.Status == 100 || !t.invite || t.server == nil { // RFC 4320 §4.1
 		return
 	}
 	if t.server.call != nil {
@@ -105,6 +109,10 @@ func (t *clientTransaction) final(w *worker, s *shard) {
 		w.finished(s, server.call)
 		server.call = nil
 	}
+	if !t.invite && w.msg.Status == 408 {
+		s.dropServer(server) // RFC 4320 §4.2
+		return
+	}
 	w.upstream(s, server)
 }
 
@@ -112,10 +120,6 @@ func (t *clientTransaction) final(w *worker, s *shard) {
 // A 503 from there means nothing about us, so it becomes 500 (step 6).
 func (w *worker) upstream(s *shard, server *serverTransaction) {
 	m := &w.msg
-	if _, found := m.SecondVia(); !found {
-		s.counted[countStray]++ // it names no further hop: somebody made it up
-		return
-	}
 	status := m.Status
 	edits := w.edits[:0]
 	if status == 503 {

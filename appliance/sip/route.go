@@ -87,13 +87,21 @@ func (w *worker) fromStrictRouter(path ownPath, last message.Span) (ownPath, *me
 	return path, nil
 }
 
-// cutLastRoute removes the Route element that became the Request-URI.
-func (w *worker) cutLastRoute(edits []message.Edit) []message.Edit {
-	var cut message.Span
-	for _, route := range w.msg.Routes() {
-		cut = route.Cut
+// cutRoutes removes our Route elements, and the last one where it became the
+// Request-URI. Cuts of neighbours would overlap.
+func (w *worker) cutRoutes(edits []message.Edit, to target) []message.Edit {
+	if !to.last {
+		return w.msg.CutRoutes(edits, to.routes)
 	}
-	return append(edits, message.Edit{At: cut})
+	var last message.Route
+	total := 0
+	for index, route := range w.msg.Routes() {
+		last, total = route, index+1
+	}
+	if to.routes+1 >= total {
+		return w.msg.CutRoutes(edits, total)
+	}
+	return append(w.msg.CutRoutes(edits, to.routes), message.Edit{At: last.Cut})
 }
 
 // ownAddress gives the listen point that a URI names, or nil.
@@ -102,7 +110,7 @@ func (w *worker) ownAddress(uri *message.URI) *listenPoint {
 	if !ok {
 		return nil
 	}
-	return w.p.config.Load().own[address]
+	return w.p.config.Load().at(address)
 }
 
 // literal gives the address of a URI whose host is an IP address.
@@ -130,6 +138,18 @@ func (w *worker) inDialogTarget(s *shard, path ownPath) target {
 	if !ok {
 		return answer(481, "")
 	}
+	to := w.destination(path)
+	if m.Method == message.Bye {
+		if to.call = w.hungUp(s, key, fromCaller); to.call != nil && to.status != 0 {
+			w.ended(s, to.call, to.status)
+		}
+	}
+	return to
+}
+
+// destination is where a request goes that is done with our Route elements.
+func (w *worker) destination(path ownPath) target {
+	m := &w.msg
 	destination := path.next
 	if destination.Empty() {
 		destination = m.URI
@@ -142,20 +162,23 @@ func (w *worker) inDialogTarget(s *shard, path ownPath) target {
 		return answer(400, "Bad Destination")
 	}
 	if transport, found := uri.Param(m.Raw, "transport"); uri.Secure || found && !equalFold(transport, "udp") {
-		return answer(503, "Transport Not Available")
+		return answer(500, "Transport Not Available")
 	}
 	address, ok := literal(&uri, m.Raw)
 	if !ok {
-		return answer(503, "Host Name Not Resolved")
+		return answer(500, "Host Name Not Resolved")
+	}
+	switch ip := address.Addr(); {
+	case w.p.config.Load().at(address) != nil:
+		return answer(482, "")
+	case ip.IsUnspecified(), ip.IsMulticast(), ip.IsLoopback() && !path.out.address.Addr().IsLoopback():
+		return answer(403, "Destination Not Allowed") // services of the box itself listen there
 	}
 	to := target{to: address, out: path.out, routes: path.count, uri: path.realURI(m), last: path.last}
 	if path.out.address.Addr().Is4() != address.Addr().Is4() {
 		if to.out = path.out.network.listenFor(address); to.out == nil {
-			return answer(503, "No Listen Point Reaches The Destination")
+			return answer(500, "No Listen Point Reaches The Destination")
 		}
-	}
-	if m.Method == message.Bye {
-		to.call = w.hungUp(s, key, fromCaller)
 	}
 	return to
 }
@@ -171,7 +194,7 @@ func (w *worker) appendRecordRoute(b []byte, to target) []byte {
 		w.randomBytes(key[:])
 	}
 	var token [tokenText]byte
-	w.signer.token(token[:0], key, m.Get(m.FromTag))
+	w.signer.token(token[:0], key, m.Get(m.CallID), m.Get(m.FromTag))
 	if to.out != w.at {
 		b = to.out.appendRecordRoute(b, token[:])
 	}
@@ -186,10 +209,10 @@ func (l *listenPoint) appendRecordRoute(b, token []byte) []byte {
 // whether the request comes from the caller.
 func (w *worker) dialog(token []byte) (key model.CallKey, fromCaller, ok bool) {
 	m := &w.msg
-	if key, ok = w.signer.verify(token, m.Get(m.FromTag)); ok {
+	if key, ok = w.signer.verify(token, m.Get(m.CallID), m.Get(m.FromTag)); ok {
 		return key, true, true
 	}
-	key, ok = w.signer.verify(token, m.Get(m.ToTag))
+	key, ok = w.signer.verify(token, m.Get(m.CallID), m.Get(m.ToTag))
 	return key, false, ok
 }
 
@@ -211,22 +234,24 @@ type signer struct {
 
 func newSigner(key []byte) *signer { return &signer{mac: hmac.New(sha256.New, key)} }
 
-func (g *signer) sign(key, callerTag []byte) []byte {
+func (g *signer) sign(key, callID, callerTag []byte) []byte {
 	g.mac.Reset()
 	g.mac.Write(key)
+	g.mac.Write(callID)
+	g.mac.Write([]byte{0})
 	g.mac.Write(callerTag)
 	return g.mac.Sum(g.sum[:0])[:signatureSize]
 }
 
 // token appends the token of a call to b.
-func (g *signer) token(b []byte, key model.CallKey, callerTag []byte) []byte {
+func (g *signer) token(b []byte, key model.CallKey, callID, callerTag []byte) []byte {
 	copy(g.raw[:], key[:])
-	copy(g.raw[len(key):], g.sign(g.raw[:len(key)], callerTag))
+	copy(g.raw[len(key):], g.sign(g.raw[:len(key)], callID, callerTag))
 	return base64.RawURLEncoding.AppendEncode(b, g.raw[:])
 }
 
 // verify reads a token and says whether it was signed with that tag.
-func (g *signer) verify(token, callerTag []byte) (key model.CallKey, ok bool) {
+func (g *signer) verify(token, callID, callerTag []byte) (key model.CallKey, ok bool) {
 	if len(token) != tokenText {
 		return key, false
 	}
@@ -234,5 +259,5 @@ func (g *signer) verify(token, callerTag []byte) (key model.CallKey, ok bool) {
 		return key, false
 	}
 	copy(key[:], g.raw[:])
-	return key, subtle.ConstantTimeCompare(g.raw[len(key):], g.sign(g.raw[:len(key)], callerTag)) == 1
+	return key, subtle.ConstantTimeCompare(g.raw[len(key):], g.sign(g.raw[:len(key)], callID, callerTag)) == 1
 }

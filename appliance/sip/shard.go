@@ -117,6 +117,11 @@ func (b *buffers) put(held *[]byte) {
 // branchCookie starts every branch of RFC 3261 (§8.1.1.7).
 const branchCookie = "z9hG4bK"
 
+// transactionsMost bounds the server transactions of a shard: all of them then
+// take some 100 MB, which is 2,000 calls a second. Beyond it new requests
+// outside dialogs get 503, and refusals leave no transaction behind.
+const transactionsMost = 4096
+
 // A branch of ours is the cookie, a letter that says its kind, and 16 hex
 // digits: slot and nonce of the client transaction, or a hash for a request
 // forwarded without one.

@@ -47,11 +47,14 @@ var counterNames = [counterCount]string{
 	countUnrecorded:    "unrecorded-events", // beyond a call's reservation, and no room left
 }
 
-// refusedBy gives the counter of a rule.
-var refusedBy = map[string]counter{
-	model.RuleLicence: countNoLicence,
-	model.RuleCPS:     countOverCPS,
-	model.RuleCredits: countNoCredits,
+// refusals say what a rule that refuses calls answers and counts.
+var refusals = map[string]struct {
+	phrase string
+	count  counter
+}{
+	model.RuleLicence: {"Calls Are Not Licensed", countNoLicence},
+	model.RuleCPS:     {"Licensed Call Rate Exceeded", countOverCPS},
+	model.RuleCredits: {"Billing Journal Full", countNoCredits},
 }
 
 // Status fills in what the proxy knows: listen points, open calls,

@@ -65,6 +65,7 @@ type clientTransaction struct {
 	invite      bool
 	state       clientState
 	cancel      cancelState
+	cancelled   bool // by the caller, not by timer C
 	listen      *listenPoint
 	to          netip.AddrPort
 	request     []byte // as sent, until the final response
@@ -118,6 +119,9 @@ func (t *clientTransaction) resend(w *worker, s *shard) {
 	if !t.invite || t.cancel == cancelSent {
 		t.interval = min(t.interval, w.p.timers.T2)
 	}
+	if server := t.server; !t.invite && t.interval == w.p.timers.T2 && server != nil && len(server.response) == 0 {
+		server.replyFrom(w, s, t.request, 100) // RFC 4320 §4.1
+	}
 	if !t.invite && t.state == clientProceeding {
 		t.interval = w.p.timers.T2
 	}
@@ -151,13 +155,12 @@ func (t *clientTransaction) timeOut(w *worker, s *shard) {
 func (t *clientTransaction) giveUp(w *worker, s *shard) {
 	s.counted[countTimedOut]++
 	if server := t.server; server != nil {
-		status := 408
+		status, cause := 408, model.EndTimer
+		if t.cancelled { // 64·T1 after its CANCEL it counts as over (RFC 3261 §9.1)
+			status, cause = 487, model.EndCancelled
+		}
 		if c := server.call; c != nil {
-			c.cause = model.EndTimer
-			if c.cancelled {
-				status = 487 // RFC 3261 §9.1: 64·T1 after its CANCEL it counts as cancelled
-				c.cause = model.EndCancelled
-			}
+			c.cause = cause
 			w.ended(s, c, status)
 			server.call = nil
 		}

@@ -32,6 +32,7 @@ const (
 	HeaderDate
 	HeaderAllow
 	HeaderSubject
+	HeaderTimestamp
 	headerCount
 )
 
@@ -65,6 +66,7 @@ var headerNames = [headerCount]struct {
 	HeaderDate:          {"Date", "", false},
 	HeaderAllow:         {"Allow", "", false},
 	HeaderSubject:       {"Subject", "s", false},
+	HeaderTimestamp:     {"Timestamp", "", false},
 }
 
 // String is the long form of the name, empty for HeaderOther.
