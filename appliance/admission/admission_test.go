@@ -2,6 +2,8 @@ package admission
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -90,5 +92,23 @@ func TestRate(t *testing.T) {
 				t.Errorf("admitted %d of %d calls; want %d to %d", admitted, 10*test.offered, test.least, test.most)
 			}
 		})
+	}
+}
+
+// BootTime is the kernel's: it goes with the up time, which /proc gives in
+// hundredths of a second.
+func TestBootTime(t *testing.T) {
+	before := BootTime()
+	text, err := os.ReadFile("/proc/uptime")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var uptime float64
+	if _, err := fmt.Sscan(string(text), &uptime); err != nil {
+		t.Fatal(err)
+	}
+	after := BootTime()
+	if at := time.Duration(uptime * float64(time.Second)); at < before-10*time.Millisecond || at > after {
+		t.Errorf("/proc/uptime = %v; BootTime() was %v before and %v after", at, before, after)
 	}
 }

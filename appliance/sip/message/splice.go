@@ -7,16 +7,17 @@ type Edit struct {
 	With []byte
 }
 
-// Splice appends raw to dst with the edits applied. They must be in ascending
-// order and must not overlap; several insertions at one offset come out in
-// their order. dst must not share memory with raw.
+// Splice appends raw to dst with the edits applied, which must be in ascending
+// order; several insertions at one offset come out in their order. Where two
+// overlap, what either removes is gone. dst must not share memory with raw.
 func Splice(dst, raw []byte, edits []Edit) []byte {
 	at := 0
 	for i := range edits {
 		edit := &edits[i]
-		dst = append(dst, raw[at:edit.At.Start]...)
+		start := max(at, int(edit.At.Start))
+		dst = append(dst, raw[at:start]...)
 		dst = append(dst, edit.With...)
-		at = int(edit.At.End)
+		at = max(start, int(edit.At.End))
 	}
 	return append(dst, raw[at:]...)
 }
