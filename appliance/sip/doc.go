@@ -8,7 +8,8 @@
 // message is handed to another thread, no lock is shared between shards and
 // nothing is allocated but the transaction itself.
 //
-// Where to read on: proxy.go has the type one starts from; request.go and
-// response.go are §16.3–16.6 and §16.7 in order; transaction.go has the two
-// state machines of §17; invite.go what is special about INVITE (CANCEL, ACK).
+// Where to read on: proxy.go has the type one starts from, worker.go what a
+// thread has at hand; request.go and response.go are §16.3–16.6 and §16.7 in
+// order; transaction.go has the two state machines of §17; invite.go what is
+// special about INVITE (CANCEL, ACK).
 package sip

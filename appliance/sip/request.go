@@ -33,27 +33,33 @@ func (w *worker) request(s *shard) {
 		w.answerStateless(s, 503, "Too Many Transactions", nil)
 		return
 	}
-	if fault := m.Validate(); fault != nil {
-		w.refuse(s, key, fault.Status, fault.Reason, nil)
-		return
+	to := w.check()
+	if to.status == 0 {
+		to = w.target(s)
 	}
-	if len(m.Fields) > message.MaxFields-addedFields || len(m.Raw) > maxPayload-addedOctets {
-		w.refuse(s, key, 513, "", nil)
-		return
-	}
-	if m.MaxForwards == 0 {
-		w.refuse(s, key, 483, "", nil)
-		return
-	}
-	if unsupported := w.proxyRequired(); unsupported != nil {
-		w.refuse(s, key, 420, "", unsupported)
-		return
-	}
-	if to := w.target(s); to.status != 0 {
+	if to.status != 0 {
 		w.refuse(s, key, to.status, to.reason, to.headers)
 	} else {
 		w.forward(s, key, to)
 	}
+}
+
+// check gives the answer that a faulty request deserves (§16.3), or nothing.
+func (w *worker) check() target {
+	m := &w.msg
+	fault := m.Validate()
+	switch {
+	case fault != nil:
+		return answer(fault.Status, fault.Reason)
+	case len(m.Fields) > message.MaxFields-addedFields || len(m.Raw) > maxPayload-addedOctets:
+		return answer(513, "") // no room for what we add
+	case m.MaxForwards == 0:
+		return answer(483, "")
+	}
+	if unsupported := w.proxyRequired(); unsupported != nil {
+		return target{status: 420, headers: unsupported}
+	}
+	return target{}
 }
 
 // proxyRequired gives the Unsupported lines for what the sender requires of
