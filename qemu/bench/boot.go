@@ -34,7 +34,7 @@ func (b Boot) String() string {
 
 // MeasureBoot boots the appliance and the baseline in turn, runs times each:
 // the same kernel and command line, the same devices, the kernel started
-// directly. root is the project's folder.
+// directly. The disk is a used one. root is the project's folder.
 func MeasureBoot(ctx context.Context, root string, image machine.Image, runs int) (Boot, error) {
 	dir, err := os.MkdirTemp("", "causeway-bench-")
 	if err != nil {
@@ -45,29 +45,49 @@ func MeasureBoot(ctx context.Context, root string, image machine.Image, runs int
 	if err := baselineInitramfs(ctx, root, image.Board, initramfs); err != nil {
 		return Boot{}, err
 	}
-	setup := smoke.Setup{Image: image}
+	setup := smoke.Setup{Image: image, Disk: filepath.Join(dir, "disk.img")}
+	if err := machine.CreateDisk(setup.Disk, benchDisk); err != nil {
+		return Boot{}, err
+	}
+	if _, err := bootAppliance(ctx, setup); err != nil { // the first boot formats the disk: that happens once
+		return Boot{}, err
+	}
 	var baselines, inits, readies, answers []time.Duration
 	for range runs {
 		baseline, err := bootBaseline(ctx, setup, initramfs)
 		if err != nil {
 			return Boot{}, fmt.Errorf("boot the baseline: %w", err)
 		}
-		box, err := smoke.Boot(ctx, setup)
+		appliance, err := bootAppliance(ctx, setup)
 		if err != nil {
-			return Boot{}, fmt.Errorf("boot the appliance: %w", err)
-		}
-		if err := box.Close(); err != nil {
-			return Boot{}, fmt.Errorf("end the appliance: %w", err)
+			return Boot{}, err
 		}
 		baselines = append(baselines, baseline)
-		inits = append(inits, box.Times.Init)
-		readies = append(readies, box.Times.Ready)
-		answers = append(answers, box.Times.Answer)
+		inits = append(inits, appliance.Init)
+		readies = append(readies, appliance.Ready)
+		answers = append(answers, appliance.Answer)
 	}
 	return Boot{
 		Appliance: smoke.Times{Init: median(inits), Ready: median(readies), Answer: median(answers)},
 		Baseline:  median(baselines),
 	}, nil
+}
+
+// benchDisk is the size of the appliance's disk, in octets.
+const benchDisk = 1 << 30
+
+// bootAppliance boots setup, powers it off from inside, and gives the times of
+// the boot.
+func bootAppliance(ctx context.Context, setup smoke.Setup) (smoke.Times, error) {
+	box, err := smoke.Boot(ctx, setup)
+	if err != nil {
+		return smoke.Times{}, fmt.Errorf("boot the appliance: %w", err)
+	}
+	defer box.Close()
+	if err := box.PowerOff(ctx); err != nil {
+		return smoke.Times{}, fmt.Errorf("power the appliance off: %w", err)
+	}
+	return box.Times, nil
 }
 
 // bootBaseline boots setup with another initramfs and gives the time to the
