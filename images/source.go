@@ -32,7 +32,8 @@ func describe(ctx context.Context, source string) (model.BuildInfo, error) {
 	info := model.BuildInfo{Version: "devel"}
 	seconds := os.Getenv("SOURCE_DATE_EPOCH")
 	if _, err := git(ctx, source, "rev-parse", "--git-dir"); err == nil {
-		if info.Version, err = git(ctx, source, "describe", "--tags", "--always", "--dirty"); err != nil {
+		// By itself git abbreviates to what this clone or this user needs.
+		if info.Version, err = git(ctx, source, "describe", "--tags", "--always", "--abbrev=12", "--dirty"); err != nil {
 			return info, err
 		}
 		if info.Commit, err = git(ctx, source, "rev-parse", "HEAD"); err != nil {

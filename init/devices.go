@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"causeway/board"
 	"causeway/board/modules"
@@ -82,7 +83,9 @@ func (m *machine) armWatchdog() error {
 		Healthy: m.healthy,
 		Log:     m.log.Printf,
 	}
-	err := m.watchdog.Arm()
+	feeder := m.watchdog
+	defer m.Go(func() { feeder.Run(m.ctx) })
+	err := feeder.Arm()
 	// No device asked for a driver: try those that look for themselves.
 	target, unknown := board.Find(m.build.Board)
 	if err == nil || unknown != nil || m.loader == nil {
@@ -90,18 +93,25 @@ func (m *machine) armWatchdog() error {
 	}
 	for _, driver := range target.Watchdogs {
 		m.loader.Names(driver)
-		if err = m.watchdog.Arm(); err == nil {
+		if err = feeder.Arm(); err == nil {
 			break
 		}
 	}
 	return err
 }
 
-// healthy is the condition for feeding the watchdog: supervision turns. Before
-// there is any, the boot has as long as the watchdog gives it.
+// bootLimit is how long a boot may take: a slow disk is formatted in minutes,
+// and one that is reset meanwhile would begin again for ever.
+const bootLimit = 5 * time.Minute
+
+// healthy is the condition for feeding the watchdog: the boot goes on, then
+// supervision turns.
 func (m *machine) healthy(ctx context.Context) error {
-	if m.supervisor == nil {
-		return errors.New("the boot is not done")
+	if m.isReady() {
+		return m.supervisor.Alive(ctx)
 	}
-	return m.supervisor.Alive(ctx)
+	if m.kernel.Uptime() > bootLimit {
+		return fmt.Errorf("the boot is not done within %v", bootLimit)
+	}
+	return nil
 }

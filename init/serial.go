@@ -25,12 +25,15 @@ var serialForm = regexp.MustCompile(fmt.Sprintf(`^[%s]{%d}\n$`, serialAlphabet, 
 
 // readSerial gives the processes the serial number of the box, made at first
 // boot. One that lives in memory only, because bootflash: is not there, is
-// another at each boot: nothing on another disk is taken for ours.
+// another at each boot: nothing on another disk is taken for ours. While the
+// box runs it keeps its number: a bootflash: that was formatted is given it.
 func (m *machine) readSerial() error {
 	kept := m.path("bootflash/init/serial")
 	text, err := os.ReadFile(kept)
 	if errors.Is(err, fs.ErrNotExist) {
-		text = []byte(newSerial())
+		if text, err = os.ReadFile(m.path(model.SerialFile)); err != nil {
+			text = []byte(newSerial())
+		}
 		if m.volumes.OnDisk(volume.Bootflash) {
 			err = storage.WriteFile(kept, text, 0o640)
 		} else {

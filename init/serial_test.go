@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"causeway/appliance/model"
+	"causeway/init/volume"
 )
 
 func TestSerialNumbersAreOfTheForm(t *testing.T) {
@@ -18,6 +19,21 @@ func TestSerialNumbersAreOfTheForm(t *testing.T) {
 			t.Fatalf("newSerial() = %q twice", serial)
 		}
 		seen[serial] = true
+	}
+}
+
+// A bootflash: that is formatted, or comes late, does not make another box of
+// a running one.
+func TestSerialNumberStays(t *testing.T) {
+	m, _, _ := newTest(t)
+	m.volumes = volume.New(volume.Options{Root: m.root})
+	const text = "0123456789A\n"
+	m.write(t, model.SerialFile, text)
+	if err := m.readSerial(); err != nil {
+		t.Fatal(err)
+	}
+	if given, _ := os.ReadFile(m.path(model.SerialFile)); string(given) != text {
+		t.Errorf("without bootflash: the processes are given %q; want %q still", given, text)
 	}
 }
 

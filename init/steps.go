@@ -157,7 +157,7 @@ func (m *machine) mountVolumes() error {
 		},
 		SlowDisks: m.loadAllDrivers,
 		Log:       m.log.Printf,
-		Mounted:   func(name string) { m.makeDirectories("/" + name) },
+		Mounted:   m.mounted,
 		Paused:    m.paused,
 		Go:        m.Go,
 	})
@@ -166,12 +166,24 @@ func (m *machine) mountVolumes() error {
 	return nil
 }
 
+// mounted makes what belongs on a volume that was just mounted.
+func (m *machine) mounted(name string) {
+	m.makeDirectories("/" + name)
+	if name != volume.Bootflash || !m.isReady() {
+		return // the boot reads the serial number in a step of its own
+	}
+	if err := m.readSerial(); err != nil {
+		m.log.Printf("read the serial number: %v", err)
+	}
+}
+
 // paused makes a change while no service has a file open on a volume.
 func (m *machine) paused(change func() error) error {
 	ctx, cancel := context.WithTimeout(m.ctx, 2*stopLimit)
 	defer cancel()
 	if err := m.supervisor.Stop(ctx, usesVolumes...); err != nil {
-		return errors.Join(err, m.supervisor.Release(ctx, usesVolumes...))
+		// Not with ctx: when that has ended they would stay down for ever.
+		return errors.Join(err, m.supervisor.Release(m.ctx, usesVolumes...))
 	}
 	err := change()
 	return errors.Join(err, m.supervisor.Release(m.ctx, usesVolumes...))
@@ -284,7 +296,6 @@ func (m *machine) keepEvidence(service, exit string) {
 
 // lookAfter starts what goes on beside the services.
 func (m *machine) lookAfter() error {
-	m.Go(func() { m.watchdog.Run(m.ctx) })
 	m.Go(m.saveClockNowAndThen)
 	m.Go(func() {
 		m.loadAllDrivers()

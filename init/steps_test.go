@@ -6,13 +6,16 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf16"
 
 	"golang.org/x/sys/unix"
 
 	"causeway/board"
+	"causeway/init/supervise"
 )
 
 func TestPlanLANs(t *testing.T) {
@@ -227,7 +230,56 @@ func TestArmWatchdog(t *testing.T) {
 	if err := m.armWatchdog(); err != nil || len(k.all()) != 5 {
 		t.Errorf("armWatchdog with a device = %v, did %q", err, k.all()[5:])
 	}
-	if err := m.healthy(t.Context()); err == nil {
-		t.Error("healthy before there is supervision = nil; want an error")
+}
+
+// A boot that formats a slow disk is not reset, one that hangs is.
+func TestHealthyWhileBooting(t *testing.T) {
+	m, k, _ := newTest(t)
+	for _, tt := range []struct {
+		uptime time.Duration
+		fed    bool
+	}{{3 * time.Second, true}, {bootLimit, true}, {bootLimit + 1, false}} {
+		k.now = tt.uptime
+		if err := m.healthy(t.Context()); (err == nil) != tt.fed {
+			t.Errorf("healthy %v after power-on = %v; want fed %v", tt.uptime, err, tt.fed)
+		}
+	}
+}
+
+// stubborn are processes that end only when they are told to by the test.
+type stubborn struct {
+	exits  chan supervise.Exit
+	starts int
+}
+
+func (p *stubborn) Start(supervise.Service) (int, error) { p.starts++; return 100 + p.starts, nil }
+func (p *stubborn) Signal(int, syscall.Signal) error     { return nil }
+func (p *stubborn) Exits() <-chan supervise.Exit         { return p.exits }
+func (p *stubborn) MemoryKB(string) uint64               { return 0 }
+
+// Services that did not end in time for a change of a volume come back when
+// they do end.
+func TestPausedReleasesWhatDidNotStop(t *testing.T) {
+	for range 8 { // a release with an ended context works half of the time
+		synctest.Test(t, func(t *testing.T) {
+			m, _, _ := newTest(t)
+			processes := &stubborn{exits: make(chan supervise.Exit)}
+			var all []supervise.Service
+			for _, name := range usesVolumes {
+				all = append(all, supervise.Service{Name: name})
+			}
+			m.supervisor = supervise.New(all, supervise.Options{Processes: processes, Log: m.log.Printf})
+			go m.supervisor.Run(m.ctx)
+			if err := m.paused(func() error { return nil }); err == nil {
+				t.Fatal("paused with processes that do not end = nil; want an error")
+			}
+			processes.exits <- supervise.Exit{PID: 101}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if want := len(usesVolumes) + 1; processes.starts != want {
+				t.Errorf("%d starts; want %d, one again", processes.starts, want)
+			}
+			m.cancel()
+		})
 	}
 }

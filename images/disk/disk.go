@@ -25,8 +25,8 @@ const (
 	mib    = 1 << 20
 	size   = 1024 * mib
 	// guid is the disk's. Like those of its partitions it is the same on every
-	// disk, so that images are the same; whoever looks for a partition takes
-	// its name on the disk that was booted from.
+	// disk, so that images are the same: partitions are told by name, and disks
+	// by whether they are built in.
 	guid = "DC5830C1-2BB5-42D6-9563-8D19E25C98C7"
 )
 

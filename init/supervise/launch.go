@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,9 +32,18 @@ type Launcher struct {
 	exits chan Exit
 
 	mu       sync.Mutex // held from fork until the child is known, and while reaping
-	children map[int]string
+	children map[int]child
 	rings    map[string]*ring
 }
+
+// child is a process that Start started.
+type child struct {
+	service string
+	output  chan struct{} // closed when all that it printed was read; nil on a terminal
+}
+
+// lastWords is how long an exit waits for the last output of the process.
+const lastWords = 500 * time.Millisecond
 
 // lineSize bounds a line of output, in octets.
 const lineSize = 900
@@ -45,7 +55,7 @@ func NewLauncher(cgroups string, output func(service, line string), log func(str
 		Output:   output,
 		Log:      log,
 		exits:    make(chan Exit, 16),
-		children: map[int]string{},
+		children: map[int]child{},
 		rings:    map[string]*ring{},
 	}
 }
@@ -103,10 +113,14 @@ func (l *Launcher) Start(service Service) (pid int, err error) {
 	defer stdio.Close()
 	attr.Files = stdio.fds
 
+	started := child{service: service.Name}
+	if output != nil {
+		started.output = make(chan struct{})
+	}
 	l.mu.Lock()
 	pid, err = syscall.ForkExec(service.Argv[0], service.Argv, attr)
 	if err == nil {
-		l.children[pid] = service.Name
+		l.children[pid] = started
 	}
 	l.mu.Unlock()
 	if err != nil {
@@ -116,7 +130,10 @@ func (l *Launcher) Start(service Service) (pid int, err error) {
 		return 0, fmt.Errorf("run %s: %w", service.Argv[0], err)
 	}
 	if output != nil {
-		go l.collect(service.Name, output)
+		go func() {
+			defer close(started.output)
+			l.collect(service.Name, output)
+		}()
 	}
 	score := filepath.Join("/proc", strconv.Itoa(pid), "oom_score_adj")
 	if err := os.WriteFile(score, []byte(strconv.Itoa(service.OOMScoreAdj)), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -187,15 +204,22 @@ func (l *Launcher) Signal(pid int, signal syscall.Signal) error {
 	return nil
 }
 
-// Reap collects ended children, ours and inherited ones, until ctx ends.
+// Reap collects ended children, ours and inherited ones, until ctx ends. When
+// an exit is given out, Tail has what the process said last.
 func (l *Launcher) Reap(ctx context.Context) {
 	died := make(chan os.Signal, 1) // signals coalesce, so each one means: reap all there are
 	signal.Notify(died, syscall.SIGCHLD)
 	defer signal.Stop(died)
 	for {
-		for _, exit := range l.reap() {
+		for _, ended := range l.reap() {
+			if ended.output != nil {
+				select {
+				case <-ended.output:
+				case <-time.After(lastWords): // somebody else still holds the pipe
+				}
+			}
 			select {
-			case l.exits <- exit:
+			case l.exits <- ended.Exit:
 			case <-ctx.Done():
 				return
 			}
@@ -208,12 +232,18 @@ func (l *Launcher) Reap(ctx context.Context) {
 	}
 }
 
+// ended is the exit of a child.
+type ended struct {
+	Exit
+	child
+}
+
 // reap collects all children that have ended and gives those that Start
 // started. What is left of their groups dies with them.
-func (l *Launcher) reap() []Exit {
+func (l *Launcher) reap() []ended {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var exits []Exit
+	var exits []ended
 	for {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
@@ -223,7 +253,7 @@ func (l *Launcher) reap() []Exit {
 		if err != nil || pid <= 0 {
 			return exits
 		}
-		service, ours := l.children[pid]
+		child, ours := l.children[pid]
 		if !ours {
 			continue
 		}
@@ -231,8 +261,8 @@ func (l *Launcher) reap() []Exit {
 		syscall.Kill(-pid, syscall.SIGKILL) // ESRCH: it was alone
 		if l.Cgroups != "" {
 			// Reaches even those that made a session of their own.
-			os.WriteFile(filepath.Join(l.Cgroups, service, "cgroup.kill"), []byte("1"), 0)
+			os.WriteFile(filepath.Join(l.Cgroups, child.service, "cgroup.kill"), []byte("1"), 0)
 		}
-		exits = append(exits, Exit{PID: pid, Status: status})
+		exits = append(exits, ended{Exit{PID: pid, Status: status}, child})
 	}
 }

@@ -50,12 +50,18 @@ func (v *Volumes) expectUSB() bool {
 	return err == nil && len(devices) > 0
 }
 
-// labelled gives the first partition with that label, or nil.
+// labelled gives the first partition with that label, or nil. A stick with our
+// image on it never stands in for a disk that is built in.
 func labelled(disks []Disk, label string) *Partition {
-	for _, disk := range disks {
-		for i := range disk.Partitions {
-			if disk.Partitions[i].Label == label {
-				return &disk.Partitions[i]
+	for _, onUSB := range []bool{false, true} {
+		for _, disk := range disks {
+			if disk.USB != onUSB {
+				continue
+			}
+			for i := range disk.Partitions {
+				if disk.Partitions[i].Label == label {
+					return &disk.Partitions[i]
+				}
 			}
 		}
 	}

@@ -303,7 +303,8 @@ func (v *Volumes) Status() []model.VolumeStatus {
 	for _, name := range []string{Bootflash, Harddisk, USB} {
 		status := v.status[name]
 		var fs unix.Statfs_t
-		if status.Device != "" && unix.Statfs(v.Point(name), &fs) == nil {
+		mounted := status.State == stateMounted || status.State == stateReadOnly || status.Device == inMemoryDevice
+		if mounted && unix.Statfs(v.Point(name), &fs) == nil {
 			status.TotalKB = fs.Blocks * uint64(fs.Bsize) >> 10
 			status.FreeKB = fs.Bavail * uint64(fs.Bsize) >> 10
 		}

@@ -464,6 +464,36 @@ func TestStick(t *testing.T) {
 	}
 }
 
+// A stick with the image of a box on it is not taken for the box's disk,
+// whatever the kernel calls it.
+func TestStickIsNotTakenForTheDisk(t *testing.T) {
+	v, b := newBox(t)
+	for _, disk := range []struct{ bus, name string }{{"pci0000:00/usb1/1-1", "sda"}, {"pci0000:00/virtio1", "vda"}} {
+		b.disk(disk.bus, disk.name, 128*mib)
+		b.partition(disk.name, disk.name+"3", Bootflash, 32*mib)
+		b.partition(disk.name, disk.name+"4", Harddisk, 32*mib)
+	}
+	for volume, want := range map[string]string{Bootflash: "vda3", Harddisk: "vda4"} {
+		if part, _, err := v.partition(volume); err != nil || part.Name != want {
+			t.Errorf("%s is %+v, %v; want %s", volume, part, err, want)
+		}
+	}
+	b.unplug("vda")
+	if part, _, err := v.partition(Harddisk); err != nil || part.Name != "sda4" {
+		t.Errorf("on a box that runs from a stick harddisk: is %+v, %v; want sda4", part, err)
+	}
+}
+
+// What is not mounted has no size: not that of the root file system.
+func TestStatusOfUnmounted(t *testing.T) {
+	v, b := newBox(t)
+	b.must(os.Mkdir(b.path(USB), 0o755))
+	v.set(USB, "/dev/sda1", stateUnmounted)
+	if status := v.Status()[2]; status.TotalKB != 0 {
+		t.Errorf("usb0: unmounted has %d KB; want 0", status.TotalKB)
+	}
+}
+
 func TestClose(t *testing.T) {
 	v, b := newBox(t)
 	b.disk(pci, "vda", 2*gib)
