@@ -70,7 +70,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer restore()
-	s.terminal = line
+	s.terminal = plainText{line}
 	ended := make(chan error, 1)
 	go func() { ended <- s.run(ctx) }()
 	select {
@@ -144,6 +144,9 @@ func (s *session) run(ctx context.Context) error {
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
+		if errors.Is(err, errAbandoned) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read the console: %w", err)
 		}
@@ -152,10 +155,18 @@ func (s *session) run(ctx context.Context) error {
 	return nil
 }
 
+// errAbandoned means that the operator typed Ctrl-C instead of a line. It is no
+// empty line: that would be a yes to a question.
+var errAbandoned = errors.New("abandoned")
+
 // ask prints the prompt and reads a line.
 func (s *session) ask(prompt string) (string, error) {
 	s.terminal.SetPrompt(prompt)
-	return s.terminal.ReadLine()
+	line, err := s.terminal.ReadLine()
+	if err == nil && line == abandoned {
+		return "", errAbandoned
+	}
+	return line, err
 }
 
 // answer does what one line says. The prompt is what stands before it on the

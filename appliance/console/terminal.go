@@ -2,9 +2,12 @@ package console
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 )
@@ -44,6 +47,26 @@ func openTerminal(in io.Reader, out io.Writer) (t terminal, restore func(), err 
 	return editor, func() { term.Restore(fd, before) }, nil
 }
 
+// plainText prints nothing that a terminal would obey but ends of lines and
+// tabs: what is shown may come from a file or a packet.
+type plainText struct{ terminal }
+
+func (t plainText) Write(text []byte) (int, error) {
+	shown := bytes.Map(func(r rune) rune {
+		switch {
+		case r == '\r': // of a file with the line ends of Windows
+			return -1
+		case r == '\n' || r == '\t' || r != utf8.RuneError && !unicode.IsControl(r):
+			return r
+		}
+		return '?'
+	}, text)
+	if _, err := t.terminal.Write(shown); err != nil {
+		return 0, err
+	}
+	return len(text), nil
+}
+
 // plainTerminal reads lines of something that is no terminal.
 type plainTerminal struct {
 	io.Writer
@@ -70,7 +93,8 @@ func (t *plainTerminal) ReadLine() (string, error) {
 // is never closed.
 const (
 	ctrlC, ctrlD = 3, 4
-	abandonLine  = "\x05\x15\r" // to the end of the line, erase it, Enter
+	abandoned    = "^C"                          // what a line reads that was abandoned
+	abandonLine  = "\x05\x15" + abandoned + "\r" // to the end of the line, erase it
 )
 
 // keys reads key strokes: Ctrl-C abandons the line, Ctrl-D is ignored.

@@ -82,6 +82,7 @@ func TestSessionOnATerminal(t *testing.T) {
 		{"history", "\x1b[A\r", "hostname box\r\n"},
 		{"Ctrl-C abandons the line", "reload now\x03", "\r\n"},
 		{"Ctrl-C in the middle of a line", "reload now\x1b[D\x1b[D\x03", "\r\n"},
+		{"Ctrl-C is no yes", "reload\r\x03", "Reload? [confirm]^C\r\n% not confirmed"},
 		{"Ctrl-D ends nothing", "\x04sh run\r", "hostname box\r\n"},
 	} {
 		if _, err := io.WriteString(line, step.typed); err != nil {
@@ -105,7 +106,7 @@ func TestSessionOnATerminal(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	const typed = "show\x03a\x04b\x03"
-	const want = "show\x05\x15\rab\x05\x15\r"
+	const want = "show\x05\x15^C\rab\x05\x15^C\r"
 	for name, from := range map[string]io.Reader{
 		"at once":       strings.NewReader(typed),
 		"one by one":    iotest.OneByteReader(strings.NewReader(typed)),
@@ -117,6 +118,17 @@ func TestKeys(t *testing.T) {
 	}
 	if err := iotest.TestReader(&keys{from: strings.NewReader("ab\x03")}, []byte("ab"+abandonLine)); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is shown cannot drive the terminal.
+func TestPlainText(t *testing.T) {
+	var out bytes.Buffer
+	const hostile = "! \x1b]0;x\a\x1b[2J\u009b\xff\r\tä\n"
+	const want = "! ?]0;x??[2J??\tä\n"
+	n, err := plainText{&plainTerminal{Writer: &out}}.Write([]byte(hostile))
+	if n != len(hostile) || err != nil || out.String() != want {
+		t.Errorf("Write(%q) = %d, %v and prints %q; want %q", hostile, n, err, out.String(), want)
 	}
 }
 

@@ -297,6 +297,26 @@ func TestCrashLoop(t *testing.T) {
 	}
 }
 
+// TestCrashLoopBeforeTheRevision: a proxy that ends before it got the
+// configuration, as on a broken disk, has nothing against it.
+func TestCrashLoopBeforeTheRevision(t *testing.T) {
+	b := newBox(t)
+	b.put(b.startup(), text("saved"))
+	proxy := b.process("proxy")
+	proxy.stop()
+	b.init(proxy)
+	b.start()
+	for range 10 * mostRestarts {
+		proxy.set(func() { proxy.restarts++ })
+		time.Sleep(5 * time.Millisecond)
+	}
+	proxy.start()
+	proxy.runs(text("saved"))
+	if status, err := b.status(); err != nil || status.ConfigProblem != "" || status.ConfigSource != sourceStartup {
+		t.Errorf("status = %q, %q, %v; want no problem with the saved one", status.ConfigProblem, status.ConfigSource, err)
+	}
+}
+
 // TestSwitchOfARestartedProcess: the process ends between prepare and switch,
 // once. That is no fault of the configuration.
 func TestSwitchOfARestartedProcess(t *testing.T) {

@@ -36,6 +36,8 @@ type follower struct {
 	grants  GrantSource    // nil: the process takes no grants
 	proven  func(revision) // told when the process stayed up; nil: it is not watched
 
+	offered string // id of the revision that the process last had or was given; of run alone
+
 	kick  chan struct{} // holds one: what is wanted has changed
 	mu    sync.Mutex
 	state string
@@ -70,7 +72,8 @@ func (f *follower) run(ctx context.Context) error {
 	wait := f.pace.first
 	for {
 		want := f.wanted()
-		if f.proven != nil && trial.revision != want.id {
+		// A process that ends before it got the revision does not end because of it.
+		if f.proven != nil && (trial.revision != want.id || f.offered != want.id) {
 			trial = newProbation(want.id, f.restarts(ctx))
 		}
 		err := f.bring(ctx, want)
@@ -143,6 +146,7 @@ func (f *follower) bring(ctx context.Context, want revision) error {
 	if err := f.call(ctx, f.process, "status", nil, &has); err != nil {
 		return err
 	}
+	f.offered = want.id
 	if has.Revision != want.id {
 		text := map[string]string{"revision": want.text}
 		err := f.call(ctx, f.process, "prepare", text, nil)

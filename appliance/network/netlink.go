@@ -211,6 +211,7 @@ func (n *Netlink) Watch(ctx context.Context, changed func()) error {
 	defer socket.Close()
 	stop := context.AfterFunc(ctx, socket.Close)
 	defer stop()
+	changed() // what came before the subscription
 	for {
 		_, _, err := socket.Receive()
 		switch {

@@ -312,3 +312,45 @@ func TestOrderOfSyncs(t *testing.T) {
 		t.Errorf("steps = %v; want %v", steps, want)
 	}
 }
+
+// What a killed writer left in the kernel's memory is on the disk before the
+// reader may have it.
+func TestRecoveryFlushesBeforePublishing(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{})
+	commit(t, w, batchOf(1, 3))
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := forgetMark(dir); err != nil {
+		t.Fatal(err)
+	}
+	var flushed []string
+	openTest(t, dir, Options{flush: func(path string) error {
+		if seq, err := readMark(dir, durableName, testBox); seq != 0 || err != nil {
+			t.Errorf("record %d is published before %s is flushed (%v)", seq, path, err)
+		}
+		flushed = append(flushed, filepath.Base(path))
+		return nil
+	}})
+	if want := []string{segmentName(1)}; !slices.Equal(flushed, want) {
+		t.Errorf("flushed %v; want %v", flushed, want)
+	}
+}
+
+// A segment that cannot be read just now is not cut: it may be read later.
+func TestUnreadableIsNotCut(t *testing.T) {
+	dir := t.TempDir()
+	w, _ := openTest(t, dir, Options{})
+	commit(t, w, batchOf(1, 3))
+	path := filepath.Join(dir, segmentName(1))
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recovery Recovery
+	w.repair(ending{number: 1, fault: syscall.EIO}, &recovery)
+	if after, err := os.ReadFile(path); err != nil || len(after) != len(before) || recovery.Repaired != 0 {
+		t.Errorf("%d octets are left of %d, %v, %d repaired; want all and none", len(after), len(before), err, recovery.Repaired)
+	}
+}

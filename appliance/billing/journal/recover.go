@@ -28,6 +28,11 @@ func (w *Writer) recover() (*Recovery, error) {
 	calls, last, read := replay(w.dir, segments, math.MaxUint64)
 	for _, end := range read {
 		w.repair(end, recovery)
+		// The writer before us may have died before its fdatasync: what we
+		// read may be in the kernel's memory only.
+		if err := w.options.flush(filepath.Join(w.dir, segmentName(end.number))); err != nil {
+			w.options.Report(fmt.Errorf("journal segment %d: flush what was found: %w", end.number, err))
+		}
 	}
 	w.dropOldBad(l.bad)
 
@@ -46,9 +51,13 @@ func (w *Writer) recover() (*Recovery, error) {
 }
 
 // repair cuts off what follows the valid data of a segment. A segment that
-// cannot be repaired stays as it is: the next one makes the rest void.
+// cannot be read or repaired stays as it is: the next one makes the rest void.
 func (w *Writer) repair(end ending, recovery *Recovery) {
 	if end.fault == nil {
+		return
+	}
+	if !isDamage(end.fault) {
+		w.options.Report(fmt.Errorf("journal segment %d: not read to its end: %w", end.number, end.fault))
 		return
 	}
 	octets, err := cut(w.dir, end.number, end.good)

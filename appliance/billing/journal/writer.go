@@ -22,6 +22,7 @@ type Options struct {
 
 	space  func(dir string) (space, error)
 	create func(path string) (segmentFile, error)
+	flush  func(path string) error // a file that an earlier life wrote
 }
 
 const (
@@ -48,6 +49,15 @@ func createSegment(path string) (segmentFile, error) {
 		return nil, err
 	}
 	return osSegment{f}, nil
+}
+
+func flushFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return datasync(f)
 }
 
 // Writer appends to the journal. Reserve, Overdraw and Release may be called
@@ -90,6 +100,9 @@ func Open(dir string, options Options) (*Writer, *Recovery, error) {
 	}
 	if options.create == nil {
 		options.create = createSegment
+	}
+	if options.flush == nil {
+		options.flush = flushFile
 	}
 	if err := os.MkdirAll(dir, 0o770); err != nil {
 		return nil, nil, fmt.Errorf("open journal: %w", err)
