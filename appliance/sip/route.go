@@ -216,9 +216,9 @@ func (w *worker) dialog(token []byte) (key model.CallKey, fromCaller, ok bool) {
 	return key, false, ok
 }
 
-// A token is a call key and its signature together with the caller's tag, in
-// base64url: the request that carries it tells which call it is of and, by the
-// place of the tag, who sent it.
+// A token is a call key and a signature over it, the Call-ID and the caller's
+// tag, in base64url: the request that carries it tells which call it is of and,
+// by the place of the tag, who sent it.
 const (
 	signatureSize = 8
 	tokenSize     = len(model.CallKey{}) + signatureSize
@@ -250,7 +250,7 @@ func (g *signer) token(b []byte, key model.CallKey, callID, callerTag []byte) []
 	return base64.RawURLEncoding.AppendEncode(b, g.raw[:])
 }
 
-// verify reads a token and says whether it was signed with that tag.
+// verify reads a token and says whether it was signed for that call and tag.
 func (g *signer) verify(token, callID, callerTag []byte) (key model.CallKey, ok bool) {
 	if len(token) != tokenText {
 		return key, false
