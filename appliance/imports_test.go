@@ -13,11 +13,15 @@ import (
 // base are the packages that subjects may import. In each, what it imports of
 // the project itself.
 var base = map[string][]string{
-	"model":       nil,
-	"sip/message": nil,
-	"storage":     nil,
-	"config":      {"model"},
-	"link":        {"model", "storage"},
+	"model":         nil,
+	"sip/message":   nil,
+	"storage":       nil,
+	"config":        {"model"},
+	"exec":          {"config", "model"},
+	"link":          {"model", "storage"},
+	"config/change": {"config", "link", "model", "storage"},
+	"storage/files": {"config", "exec", "link", "model", "storage"},
+	"alarm":         {"config", "exec", "link", "model", "storage"},
 }
 
 // wiring are the packages that put subjects together.

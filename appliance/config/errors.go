@@ -7,10 +7,10 @@ import (
 
 // Error is one line that broke a rule.
 type Error struct {
-	Line   int    // 1 is the first; 0 when it is no line of a text
-	Column int    // the character of Text at fault; 1 is the first
-	Text   string // the line without the blanks around it
-	Rule   string // what is wrong with it
+	Line   int    `json:"line"`   // 1 is the first; 0 when it is no line of a text
+	Column int    `json:"column"` // the character of Text at fault; 1 is the first
+	Text   string `json:"text"`   // the line without the blanks around it
+	Rule   string `json:"rule"`   // what is wrong with it
 }
 
 // Error names the line, its text and the rule.

@@ -143,8 +143,8 @@ func peerUID(conn *net.UnixConn) (uint32, error) {
 	return cred.Uid, nil
 }
 
-// callLimit bounds one call: a process that does not answer in this time is
-// treated as not there.
+// callLimit bounds a call whose context has no deadline of its own: a process
+// that does not answer in this time is treated as not there.
 const callLimit = 10 * time.Second
 
 // RemoteError is an error that the method itself returned. Any other error of
@@ -160,8 +160,11 @@ var ErrGone = errors.New("the other side went away")
 // Call dials the socket at path, calls one method and closes. params and
 // result may be nil. What the method said against it is a RemoteError.
 func Call(ctx context.Context, path, method string, params, result any) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callLimit)
+		defer cancel()
+	}
 	if err := call(ctx, path, method, params, result); err != nil {
 		var remote *jrpc2.Error
 		switch {
