@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -168,17 +169,17 @@ func isLabel(s string) bool {
 	return consistsOf(s, "-")
 }
 
-// Name is the name of something configured: 1–32 letters, digits, dots,
-// hyphens and underscores; upper and lower case differ. Its value is a string.
-type Name struct{}
-
-// nameMax is the longest name, in characters.
-const nameMax = 32
+// Name is the name of something configured: letters, digits, dots, hyphens
+// and underscores; upper and lower case differ. Its value is a string.
+type Name struct {
+	Max int // the longest, in characters; 32 if zero
+}
 
 // Parse reads a name.
-func (Name) Parse(word string) (any, error) {
-	if len(word) > nameMax || !consistsOf(word, "._-") {
-		return nil, fmt.Errorf("%s is not a name of 1 to %d letters, digits, dots, hyphens and underscores", word, nameMax)
+func (t Name) Parse(word string) (any, error) {
+	longest := cmp.Or(t.Max, 32)
+	if len(word) > longest || !consistsOf(word, "._-") {
+		return nil, fmt.Errorf("%s is not a name of 1 to %d letters, digits, dots, hyphens and underscores", word, longest)
 	}
 	return word, nil
 }

@@ -17,6 +17,7 @@ type Config struct {
 	NameServers []netip.Addr  // resolver: upstream DNS servers in order
 	TimeServers []string      // clock: NTP servers, address or host name
 	SIP         SIP           // routing: networks and where their calls go
+	SBC         SBC           // routing, billing, admission: the border controller of the source documents
 }
 
 // LANName tells the two ports of the appliance apart.

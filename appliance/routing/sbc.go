@@ -1,0 +1,54 @@
+package routing
+
+import (
+	"causeway/appliance/config"
+	"causeway/appliance/model"
+)
+
+// SBCCommands declares the modes that the session border controller's
+// commands hang in: billing and admission declare what is in them.
+func SBCCommands() []config.Command {
+	name := []config.Argument{{Name: "SBC", Type: config.Name{}, Help: "Name of the session border controller"}}
+	return []config.Command{
+		{
+			Mode: config.Global, Syntax: "sbc SBC", No: "sbc SBC", Opens: "config-sbc",
+			Args: name,
+			Help: "Configure the session border controller; a box has one",
+			Apply: func(c *model.Config, a config.Args) error {
+				if c.SBC.Name != "" && c.SBC.Name != a.Text("SBC") {
+					return config.BadArgument("SBC", "there is the SBC %s already; a box has one", c.SBC.Name)
+				}
+				c.SBC.Name = a.Text("SBC")
+				return nil
+			},
+			Negate: func(c *model.Config, a config.Args) error {
+				if c.SBC.Name != a.Text("SBC") {
+					return config.BadArgument("SBC", "there is no SBC %s", a.Text("SBC"))
+				}
+				c.SBC = model.SBC{}
+				return nil
+			},
+			Render: func(c *model.Config, _ config.Args) []config.Args {
+				if c.SBC.Name == "" {
+					return nil
+				}
+				return []config.Args{{"SBC": c.SBC.Name}}
+			},
+		},
+		{
+			Mode: "config-sbc", Syntax: "sbe", No: "sbe", Opens: "config-sbc-sbe",
+			Help:  "Configure the signalling border element",
+			Apply: func(c *model.Config, _ config.Args) error { c.SBC.SBE = true; return nil },
+			Negate: func(c *model.Config, _ config.Args) error {
+				c.SBC = model.SBC{Name: c.SBC.Name}
+				return nil
+			},
+			Render: func(c *model.Config, _ config.Args) []config.Args {
+				if !c.SBC.SBE {
+					return nil
+				}
+				return []config.Args{{}}
+			},
+		},
+	}
+}
