@@ -1,0 +1,35 @@
+// Package system is what an operator asks of the box as a machine: its image,
+// hardware, processes, memory and temperatures, and to restart or switch it
+// off, now or at a time.
+//
+// In: init.health, the kernel's /proc and /sys, the files of the image. Out:
+// EXEC commands, and the reload that was asked for a time, which control keeps
+// (Reload). Nothing here needs a privilege: the console reads what any user may.
+package system
+
+import (
+	"io/fs"
+	"os"
+	"time"
+
+	"causeway/appliance/exec"
+)
+
+// box is the machine that the commands look at.
+type box struct {
+	files fs.FS // its root directory
+}
+
+// ExecCommands declares the commands of this subject.
+func ExecCommands() []exec.Command {
+	return box{files: os.DirFS("/")}.commands()
+}
+
+func (b box) commands() []exec.Command {
+	return append([]exec.Command{
+		{Syntax: "show version", Help: "What image this is", Run: b.showVersion},
+		{Syntax: "show system", Help: "Services, volumes, memory, slot and watchdog", Run: showSystem},
+	}, powerCommands()...)
+}
+
+func seconds(d time.Duration) int64 { return int64(d / time.Second) }
