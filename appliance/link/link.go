@@ -74,9 +74,13 @@ func Listen(path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// outOfRoom are the errors of accept that pass by themselves when other
-// connections end; any other error of accept is final.
+// outOfRoom are the errors that pass by themselves when others give back what
+// they use. Any other error of accept is final.
 var outOfRoom = []error{unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM}
+
+func isOutOfRoom(err error) bool {
+	return slices.ContainsFunc(outOfRoom, func(passing error) bool { return errors.Is(err, passing) })
+}
 
 // acceptPause is how long ServeListener waits for room.
 const acceptPause = 100 * time.Millisecond
@@ -102,7 +106,7 @@ func ServeListener(ctx context.Context, listener *net.UnixListener, methods Meth
 			connections.Go(func() { serveConn(ctx, conn, assigner) })
 		case ctx.Err() != nil:
 			return nil
-		case slices.ContainsFunc(outOfRoom, func(passing error) bool { return errors.Is(err, passing) }):
+		case isOutOfRoom(err):
 			time.Sleep(acceptPause)
 		default:
 			return fmt.Errorf("accept on %s: %w", listener.Addr(), err)
@@ -149,10 +153,30 @@ const callLimit = 10 * time.Second
 
 // RemoteError is an error that the method itself returned. Any other error of
 // Call means that the other side was not reached or did not answer.
-type RemoteError struct{ Message string }
+type RemoteError struct {
+	Message string
+	// Passing says that the method has nothing against the call: the other
+	// side had no room for it, or had just started anew.
+	Passing bool
+}
 
 // Error is the message, as the other side said it.
 func (e *RemoteError) Error() string { return e.Message }
+
+// Passing marks the error of a method as one that passes by itself; the caller
+// sees it so in its RemoteError.
+func Passing(err error) error { return passing{err} }
+
+type passing struct{ error }
+
+func (p passing) Unwrap() error { return p.error }
+
+// ErrCode implements jrpc2.ErrCoder.
+func (passing) ErrCode() jrpc2.Code { return codePassing }
+
+// codePassing marks a passing error on the wire. Codes above -32000 are the
+// application's (JSON-RPC 2.0 §5.1).
+const codePassing jrpc2.Code = 1
 
 // ErrGone means that the other side closed the connection before it answered.
 var ErrGone = errors.New("the other side went away")
@@ -171,7 +195,7 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 		case ctx.Err() != nil:
 			err = ctx.Err()
 		case errors.As(err, &remote):
-			return &RemoteError{remote.Message}
+			return &RemoteError{remote.Message, remote.Code == codePassing}
 		case errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE):
 			err = ErrGone // so jrpc2 reports a connection that ended under it
 		}

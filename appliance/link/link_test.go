@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -110,6 +111,27 @@ func TestCallErrors(t *testing.T) {
 	absent := filepath.Join(t.TempDir(), "link.sock")
 	if err := Call(t.Context(), absent, "refuse", nil, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Call to no socket = %v; want %v", err, fs.ErrNotExist)
+	}
+}
+
+// TestPassingErrors: a caller tells what a method has against the call from what
+// only came between.
+func TestPassingErrors(t *testing.T) {
+	path := Socket(t.TempDir(), "proxy")
+	for _, test := range []struct {
+		err     error
+		passing bool
+	}{
+		{errors.New("line 3: no"), false},
+		{Passing(errors.New("not now")), true},
+		{fmt.Errorf("prepare: %w", Passing(errors.New("not now"))), true},
+	} {
+		stop := serve(t, path, Methods{"refuse": func(context.Context) error { return test.err }})
+		var remote *RemoteError
+		if err := Call(t.Context(), path, "refuse", nil, nil); !errors.As(err, &remote) || remote.Passing != test.passing {
+			t.Errorf("Call of a method that returns %v = %#v; want a RemoteError with Passing %t", test.err, err, test.passing)
+		}
+		stop()
 	}
 }
 

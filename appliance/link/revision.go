@@ -55,16 +55,6 @@ func (r *Revision) Methods() Methods {
 	}
 }
 
-// OnlyControl refuses a caller that is neither control nor root nor, on a
-// plain host, the user this process runs as.
-func OnlyControl(ctx context.Context) error {
-	uid, known := PeerUID(ctx)
-	if known && (uid == 0 || uid == model.UIDControl || uid == uint32(os.Getuid())) {
-		return nil
-	}
-	return fmt.Errorf("user %d may not do this: only control may", uid)
-}
-
 // Use prepares text and switches to it.
 func (r *Revision) Use(text string) error {
 	if err := r.prepare(text); err != nil {
@@ -110,7 +100,9 @@ func (r *Revision) prepare(text string) error {
 		return err
 	}
 	if r.Prepare != nil {
-		if err := r.Prepare(config); err != nil {
+		if err := r.Prepare(config); isOutOfRoom(err) {
+			return Passing(err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -118,8 +110,9 @@ func (r *Revision) prepare(text string) error {
 	return nil
 }
 
-// errNotPrepared is the answer to a switch without a revision to switch to.
-var errNotPrepared = errors.New("no revision is prepared")
+// errNotPrepared is the answer to a switch without a revision to switch to: the
+// process has started anew since it prepared one.
+var errNotPrepared = Passing(errors.New("no revision is prepared"))
 
 func (r *Revision) switchOver() error {
 	r.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
@@ -33,8 +35,11 @@ func newFollower(file string) *follower {
 			return &model.Config{HostName: text}, nil
 		},
 		Prepare: func(c *model.Config) error {
-			if c.HostName == "unbindable" {
+			switch c.HostName {
+			case "unbindable":
 				return errBad
+			case "out of files":
+				return &os.SyscallError{Syscall: "socket", Err: unix.EMFILE}
 			}
 			f.done = append(f.done, "prepare "+c.HostName)
 			return nil
@@ -92,6 +97,39 @@ func TestRevision(t *testing.T) {
 }
 
 // A revision that does not serve any more is not tried at every start.
+// TestPassingRefusals: a process that could not do it just now has nothing
+// against the revision.
+func TestPassingRefusals(t *testing.T) {
+	f := newFollower("")
+	socket := filepath.Join(t.TempDir(), "link.sock")
+	listener, err := link.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go link.ServeListener(ctx, listener, f.Methods())
+	for _, test := range []struct {
+		method, text string
+		passing      bool
+	}{
+		{"test.switch", "", true}, // as after a restart between prepare and switch
+		{"test.prepare", "out of files", true},
+		{"test.prepare", "unbindable", false},
+		{"test.prepare", "bad", false},
+	} {
+		var remote *link.RemoteError
+		var params any
+		if test.text != "" {
+			params = map[string]string{"revision": test.text}
+		}
+		err := link.Call(ctx, socket, test.method, params, nil)
+		if !errors.As(err, &remote) || remote.Passing != test.passing {
+			t.Errorf("%s %q = %#v; want a RemoteError with Passing %t", test.method, test.text, err, test.passing)
+		}
+	}
+}
+
 func TestRecallOfABadRevision(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "revision")
 	if err := os.WriteFile(file, []byte("bad"), 0o640); err != nil {

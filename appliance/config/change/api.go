@@ -31,12 +31,7 @@ type (
 		Since    time.Time      `json:"since"`
 		Changed  bool           `json:"changed"`
 	}
-	// Pending is a commit that is undone unless it is confirmed in time.
-	Pending struct {
-		Revision int       `json:"revision"`
-		Until    time.Time `json:"until"`
-		Back     int       `json:"back"` // the revision that comes back
-	}
+	Pending = model.PendingCommit
 
 	// EditRequest is one line typed in a place: Path are the lines that
 	// opened the modes around it, outermost first; empty in global mode.
@@ -91,6 +86,14 @@ type (
 	RollbackRequest struct {
 		Operator model.Operator `json:"operator"`
 		Revision int            `json:"revision"`
+	}
+
+	// History is the answer of control.history: the revisions that are kept,
+	// newest first, and which files are no revision any more.
+	History struct {
+		InForce   int        `json:"in_force"` // 0: none of them
+		Revisions []Revision `json:"revisions"`
+		Damaged   []string   `json:"damaged"` // a sentence each
 	}
 
 	// RevisionRequest asks for one revision; 0 is the one in force.
