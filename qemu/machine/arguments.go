@@ -50,12 +50,29 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		if c.Kernel == nil {
 			device += ",bootindex=0"
 		}
-		args = append(args, "-drive", "if=none,id=disk,format=raw,discard=unmap,file="+escape(c.Disk), "-device", device)
+		args = append(args, "-drive", c.drive(), "-device", device)
+	}
+	if c.USB {
+		args = append(args, "-device", "qemu-xhci,id="+usbBus)
 	}
 	if c.SetupFile != "" {
 		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))
 	}
 	return args
+}
+
+// usbBus is the id of the USB controller.
+const usbBus = "usb"
+
+// drive gives the disk, below a driver that logs what is written to it when
+// that is wanted.
+func (c Config) drive() string {
+	const drive = "if=none,id=disk,discard=unmap"
+	if c.DiskLog == "" {
+		return drive + ",format=raw,file=" + escape(c.Disk)
+	}
+	return drive + ",driver=blklogwrites,file.driver=file,file.filename=" + escape(c.Disk) +
+		",log.driver=file,log.filename=" + escape(c.DiskLog)
 }
 
 // arguments gives the options of the i-th card (from 0). Fixed MAC addresses,

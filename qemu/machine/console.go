@@ -119,38 +119,14 @@ func (c *Console) arrivedBy(end int) time.Time {
 }
 
 // Send types a line and Return.
-func (c *Console) Send(line string) error {
-	if _, err := io.WriteString(c.input, line+"\r"); err != nil {
-		return fmt.Errorf("type %q on the console: %w", line, err)
+func (c *Console) Send(line string) error { return c.Keys(line + "\r") }
+
+// Keys types just these characters: a question mark, Tab, Ctrl-C ("\x03").
+func (c *Console) Keys(keys string) error {
+	if _, err := io.WriteString(c.input, keys); err != nil {
+		return fmt.Errorf("type %q on the console: %w", keys, err)
 	}
 	return nil
-}
-
-// prompt is the prompt of the appliance's console at the start of a line: a
-// host name, then > or #.
-const prompt = `^[A-Za-z][A-Za-z0-9-]{0,62}[>#] ?`
-
-// Command types one command of the appliance and gives what it printed up to
-// the next prompt, without the echo of the line.
-func (c *Console) Command(ctx context.Context, line string) (string, error) {
-	c.skip()
-	if err := c.Send(""); err != nil {
-		return "", err
-	}
-	if _, err := c.Expect(ctx, prompt); err != nil {
-		return "", err
-	}
-	if err := c.Send(line); err != nil {
-		return "", err
-	}
-	if _, err := c.Expect(ctx, regexp.QuoteMeta(line)+`\s*$`); err != nil {
-		return "", err
-	}
-	match, err := c.Expect(ctx, prompt)
-	if err != nil {
-		return "", fmt.Errorf("command %q: %w", line, err)
-	}
-	return strings.TrimSpace(strings.ReplaceAll(match.Before, "\r", "")), nil
 }
 
 // skip consumes what was printed so far.

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -67,39 +66,4 @@ func TestConsoleExpectEndsWithContext(t *testing.T) {
 			t.Error("Expect of a bad pattern = nil; want an error")
 		}
 	})
-}
-
-// TestConsoleCommand plays the appliance's console: it echoes, answers in lines
-// and prompts; a line of the kernel falls in between.
-func TestConsoleCommand(t *testing.T) {
-	output, machine := io.Pipe()
-	typed, input := io.Pipe()
-	defer machine.Close()
-	go func() {
-		keys := bufio.NewReader(typed)
-		io.WriteString(machine, "boot messages\r\ncauseway> ")
-		for {
-			line, err := keys.ReadString('\r')
-			if err != nil {
-				return
-			}
-			line = strings.TrimSuffix(line, "\r")
-			io.WriteString(machine, line+"\r\n")
-			if line == "show system" {
-				io.WriteString(machine, "[ 9.0] kernel: hello\r\nMemory used (kB): 1234\r\n")
-			}
-			io.WriteString(machine, "causeway> ")
-		}
-	}()
-	c := NewConsole(output, input)
-	for range 2 {
-		got, err := c.Command(t.Context(), "show system")
-		if want := "[ 9.0] kernel: hello\nMemory used (kB): 1234"; err != nil || got != want {
-			t.Errorf("Command = %q, %v; want %q", got, err, want)
-		}
-	}
-	input.Close()
-	if err := c.Send("x"); err == nil {
-		t.Error("Send to a closed line = nil; want an error")
-	}
 }

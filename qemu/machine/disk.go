@@ -43,6 +43,7 @@ const (
 type Volume struct {
 	Name      string // of its partition; "" when it fills the whole disk
 	Start     int64  // octets
+	Size      int64  // octets
 	Unmounted bool   // it was unmounted as it should be, and holds no errors
 }
 
@@ -53,11 +54,17 @@ func Volumes(path string) ([]Volume, error) {
 		return nil, fmt.Errorf("look at the disk: %w", err)
 	}
 	defer disk.Close()
-	places := []Volume{{}}
+	info, err := disk.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("look at the disk: %w", err)
+	}
+	places := []Volume{{Size: info.Size()}}
 	if table, err := gpt.Read(disk, sectorSize, sectorSize); err == nil {
 		for _, partition := range table.Partitions {
 			if partition.Type != gpt.Unused {
-				places = append(places, Volume{Name: partition.Name, Start: int64(partition.Start) * sectorSize})
+				places = append(places, Volume{
+					Name: partition.Name, Start: int64(partition.Start) * sectorSize, Size: partition.GetSize(),
+				})
 			}
 		}
 	}

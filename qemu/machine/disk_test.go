@@ -17,10 +17,10 @@ func TestVolumes(t *testing.T) {
 		want         []Volume
 	}{
 		{"empty", 0, 0, 0, nil},
-		{"unmounted", magic, stateClean, 0x2c2, []Volume{{Unmounted: true}}},
-		{"mounted", magic, 0, 0x2c2, []Volume{{}}},
-		{"journal to replay", magic, stateClean, 0x2c2 | incompatRecovery, []Volume{{}}},
-		{"errors", magic, stateClean | stateErrors, 0x2c2, []Volume{{}}},
+		{"unmounted", magic, stateClean, 0x2c2, []Volume{{Size: 1 << 20, Unmounted: true}}},
+		{"mounted", magic, 0, 0x2c2, []Volume{{Size: 1 << 20}}},
+		{"journal to replay", magic, stateClean, 0x2c2 | incompatRecovery, []Volume{{Size: 1 << 20}}},
+		{"errors", magic, stateClean | stateErrors, 0x2c2, []Volume{{Size: 1 << 20}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "disk")

@@ -23,6 +23,8 @@ type Config struct {
 	Board    Board
 	Kernel   *Kernel // booted without firmware; nil boots Disk through UEFI
 	Disk     string  // path of a raw disk, written to; empty means no disk
+	DiskLog  string  // path where every write to Disk is logged (package powercut reads it); empty means nowhere
+	USB      bool    // a USB 3 controller, for sticks
 	NICs     []NIC   // in PCI order: LAN1 first
 	MemoryMB int     // 0 means 256, the least the appliance runs in
 	CPUs     int     // 0 means 2
@@ -210,6 +212,39 @@ func (m *Machine) Event(ctx context.Context, name string, n int) (Event, error) 
 // {"id": …}.
 func (m *Machine) Execute(ctx context.Context, command string, arguments map[string]any) error {
 	return m.monitor.execute(ctx, command, arguments)
+}
+
+// Plug puts a stick with the raw image at path into the USB controller. The
+// name is free to choose and tells it from others.
+func (m *Machine) Plug(ctx context.Context, name, path string) error {
+	err := m.Execute(ctx, "blockdev-add", map[string]any{
+		"node-name": name, "driver": "raw",
+		"file": map[string]any{"driver": "file", "filename": path},
+	})
+	if err != nil {
+		return err
+	}
+	return m.Execute(ctx, "device_add", map[string]any{
+		"driver": "usb-storage", "id": name, "drive": name, "bus": usbBus + ".0", "removable": true,
+	})
+}
+
+// Pull takes the stick of that name out, whatever the guest does with it. What
+// was written to it is in its image then.
+func (m *Machine) Pull(ctx context.Context, name string) error {
+	if err := m.Execute(ctx, "device_del", map[string]any{"id": name}); err != nil {
+		return err
+	}
+	gone := func(e Event) bool { return e.Name == "DEVICE_DELETED" && e.Data.Device == name }
+	if _, err := m.monitor.first(ctx, "that "+name+" is gone", gone); err != nil {
+		return err
+	}
+	return m.Execute(ctx, "blockdev-del", map[string]any{"node-name": name})
+}
+
+// SetLink lays the cable of the i-th network card (from 1), or takes it out.
+func (m *Machine) SetLink(ctx context.Context, i int, up bool) error {
+	return m.Execute(ctx, "set_link", map[string]any{"name": fmt.Sprintf("nic%d", i), "up": up})
 }
 
 // Kill ends QEMU at once, like a power cut seen from the guest (what the host

@@ -22,6 +22,7 @@ type Event struct {
 type EventData struct {
 	Guest  bool   `json:"guest"`  // the guest asked for it
 	Reason string `json:"reason"` // "guest-shutdown", "guest-reset", "host-qmp-quit", …
+	Device string `json:"device"` // the id of one that went away
 }
 
 // monitor speaks QEMU's machine protocol (QMP) on one connection.
@@ -126,27 +127,34 @@ func (m *monitor) execute(ctx context.Context, command string, arguments map[str
 
 // event waits until the n-th event (from 1) of that name has come.
 func (m *monitor) event(ctx context.Context, name string, n int) (Event, error) {
-	for {
+	seen := 0
+	return m.first(ctx, "event "+name, func(e Event) bool {
+		if e.Name == name {
+			seen++
+		}
+		return seen == n
+	})
+}
+
+// first waits for the first event since the start that is wanted; what is
+// said of it in an error. It asks once about each.
+func (m *monitor) first(ctx context.Context, what string, wanted func(Event) bool) (Event, error) {
+	for asked := 0; ; {
 		m.mu.Lock()
-		seen := 0
-		for _, event := range m.events {
-			if event.Name != name {
-				continue
-			}
-			if seen++; seen == n {
-				m.mu.Unlock()
-				return event, nil
+		events, changed, ended := m.events, m.changed, m.ended
+		m.mu.Unlock()
+		for ; asked < len(events); asked++ {
+			if wanted(events[asked]) {
+				return events[asked], nil
 			}
 		}
-		changed, ended := m.changed, m.ended
-		m.mu.Unlock()
 		if ended {
-			return Event{}, fmt.Errorf("wait for event %s of QEMU: %w", name, io.EOF)
+			return Event{}, fmt.Errorf("wait for QEMU to say %s: %w", what, io.EOF)
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return Event{}, fmt.Errorf("wait for event %s of QEMU: %w", name, context.Cause(ctx))
+			return Event{}, fmt.Errorf("wait for QEMU to say %s: %w", what, context.Cause(ctx))
 		}
 	}
 }

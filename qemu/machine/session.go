@@ -1,0 +1,158 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// What the appliance asks for a line with: a host name, the mode in
+// parentheses, then > or #.
+const prompt = `^[A-Za-z][A-Za-z0-9-]{0,62}(?:\(([a-z0-9-]+)\))?([>#]) ?`
+
+// Answer is what the appliance made of a line.
+type Answer struct {
+	Text       string // what was printed up to the next prompt, without the echo
+	Mode       string // of that prompt: "config", "config-lan"; empty in EXEC
+	Privileged bool   // the prompt ends in #
+}
+
+// Fault gives the first line of the answer that says that the line was
+// refused, as an error.
+func (a Answer) Fault() error {
+	for line := range strings.Lines(a.Text) {
+		if strings.HasPrefix(strings.TrimSpace(line), "% ") {
+			return errors.New(strings.TrimSpace(a.Text))
+		}
+	}
+	return nil
+}
+
+// Type types one line at the prompt that there is, whatever its mode.
+func (c *Console) Type(ctx context.Context, line string) (Answer, error) {
+	if _, err := c.wake(ctx); err != nil {
+		return Answer{}, err
+	}
+	return c.enter(ctx, line)
+}
+
+// wake has the appliance print a prompt, and reads it. An earlier prompt that
+// was not read yet may be what it reads: one more follows then, before the
+// echo of the next line.
+func (c *Console) wake(ctx context.Context) (Answer, error) {
+	c.skip()
+	if err := c.Send(""); err != nil {
+		return Answer{}, err
+	}
+	return c.answer(ctx)
+}
+
+// enter types a line, passes over its echo and reads the answer.
+func (c *Console) enter(ctx context.Context, line string) (Answer, error) {
+	if err := c.Send(line); err != nil {
+		return Answer{}, err
+	}
+	if line != "" {
+		if _, err := c.Expect(ctx, regexp.QuoteMeta(line)+`\s*$`); err != nil {
+			return Answer{}, err
+		}
+	}
+	answer, err := c.answer(ctx)
+	if err != nil {
+		return Answer{}, fmt.Errorf("line %q: %w", line, err)
+	}
+	return answer, nil
+}
+
+// answer reads up to the next prompt.
+func (c *Console) answer(ctx context.Context) (Answer, error) {
+	match, err := c.Expect(ctx, prompt)
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{
+		Text:       strings.TrimSpace(strings.ReplaceAll(match.Before, "\r", "")),
+		Mode:       match.Groups[1],
+		Privileged: match.Groups[2] == "#",
+	}, nil
+}
+
+// Enable brings the session to the prompt host#, out of whatever mode it is
+// in, with paging off.
+func (c *Console) Enable(ctx context.Context) error {
+	at, err := c.wake(ctx)
+	if err != nil {
+		return err
+	}
+	if at.Mode != "" {
+		if at, err = c.enter(ctx, "end"); err != nil {
+			return err
+		}
+	}
+	if at.Privileged {
+		return nil
+	}
+	for _, line := range []string{"enable", "terminal length 0"} {
+		if at, err = c.enter(ctx, line); err != nil {
+			return err
+		}
+	}
+	if !at.Privileged {
+		return fmt.Errorf("enable was refused: %s", at.Text)
+	}
+	return nil
+}
+
+// Command types one command at the prompt host# and gives what it printed up
+// to the next prompt. A refusal is an answer like any other.
+func (c *Console) Command(ctx context.Context, line string) (string, error) {
+	if err := c.Enable(ctx); err != nil {
+		return "", err
+	}
+	answer, err := c.enter(ctx, line)
+	return answer.Text, err
+}
+
+// Configure opens the candidate and types lines into it, each after the
+// prompt that the one before brought. It fails at the first that is refused. The
+// session stays in the mode of the last.
+func (c *Console) Configure(ctx context.Context, lines ...string) error {
+	if err := c.Enable(ctx); err != nil {
+		return err
+	}
+	for _, line := range append([]string{"configure terminal"}, lines...) {
+		answer, err := c.enter(ctx, line)
+		if err != nil {
+			return err
+		}
+		if err := answer.Fault(); err != nil {
+			return fmt.Errorf("line %q: %w", line, err)
+		}
+	}
+	return nil
+}
+
+// Paste types a text at once, as a terminal program does from its clipboard,
+// and gives what was printed until the last line was answered, echoes and
+// prompts included.
+func (c *Console) Paste(ctx context.Context, text string) (Answer, error) {
+	if _, err := c.wake(ctx); err != nil {
+		return Answer{}, err
+	}
+	const end = "! end of the paste"
+	if err := c.Keys(strings.ReplaceAll(strings.TrimRight(text, "\n"), "\n", "\r") + "\r"); err != nil {
+		return Answer{}, err
+	}
+	if err := c.Send(end); err != nil {
+		return Answer{}, err
+	}
+	pasted, err := c.Expect(ctx, end+`\s*$`)
+	if err != nil {
+		return Answer{}, err
+	}
+	answer, err := c.answer(ctx)
+	answer.Text = strings.ReplaceAll(pasted.Before, "\r", "")
+	return answer, err
+}
