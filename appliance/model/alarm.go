@@ -42,7 +42,7 @@ type Alarm struct {
 type AlarmEvent struct {
 	Number   uint64    `json:"number"`
 	Time     time.Time `json:"time"`
-	Kind     string    `json:"kind"`  // "raise", "clear"
+	Kind     string    `json:"kind"`  // "raise", "change" (of severity), "clear"
 	Alarm    uint64    `json:"alarm"` // the number of the event that raised it
 	Name     string    `json:"name"`
 	Object   string    `json:"object"`

@@ -17,6 +17,7 @@ type Config struct {
 	NameServers []netip.Addr  // resolver: upstream DNS servers in order
 	TimeServers []string      // clock: NTP servers, address or host name
 	SIP         SIP           // routing: networks and where their calls go
+	Alarms      Alarms        // alarm: thresholds
 	SBC         SBC           // routing, billing, admission: the border controller of the source documents
 }
 
@@ -85,4 +86,12 @@ type SIPListen struct {
 type SIPNextHop struct {
 	Address netip.AddrPort
 	Network string
+}
+
+// Alarms are the thresholds that the operator set, in percent of what there
+// is; 0 is the default of the table of alarms.
+type Alarms struct {
+	CPU     int // busy
+	Memory  int // used
+	Storage int // used, of each volume
 }

@@ -60,6 +60,7 @@ type ProxyStatus struct {
 	OpenCalls    int              `json:"open_calls"`
 	Transactions int              `json:"transactions"`
 	Counters     map[string]int64 `json:"counters"`
+	Alarms       []Condition      `json:"alarms,omitempty"` // all that holds now
 }
 
 // BillingStatus is billing's report (method billing.status).
@@ -67,7 +68,8 @@ type BillingStatus struct {
 	Revision  string           `json:"revision"` // as in ProxyStatus
 	OpenCalls int              `json:"open_calls"`
 	Journal   JournalStatus    `json:"journal"`
-	Counters  map[string]int64 `json:"counters"` // events read, by kind
+	Counters  map[string]int64 `json:"counters"`         // events read, by kind
+	Alarms    []Condition      `json:"alarms,omitempty"` // as in ProxyStatus
 }
 
 // JournalStatus says how full the journal is.
