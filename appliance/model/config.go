@@ -18,6 +18,7 @@ type Config struct {
 	TimeServers []string      // clock: NTP servers, address or host name
 	SIP         SIP           // routing: networks and where their calls go
 	Alarms      Alarms        // alarm: thresholds
+	Logging     Logging       // logging: where log lines and alarms go
 	SBC         SBC           // routing, billing, admission: the border controller of the source documents
 }
 
@@ -94,4 +95,17 @@ type Alarms struct {
 	CPU     int // busy
 	Memory  int // used
 	Storage int // used, of each volume
+}
+
+// Logging says where log lines and alarms are sent, besides to harddisk:.
+type Logging struct {
+	Servers []LogServer
+}
+
+// LogServer is one syslog server; a configuration has no two of the same Host.
+type LogServer struct {
+	Host      string // address or host name
+	Transport string // "udp", "tcp" or "tls"
+	Port      int    // 1–65535
+	Level     int    // lines of this RFC 5424 severity or worse are sent: 0 (worst) to 7
 }
