@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // WriteFile puts a whole file in the place of path: a temporary file beside it
@@ -27,6 +28,27 @@ func WriteFile(path string, content []byte, mode os.FileMode) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return SyncDir(dir)
+}
+
+// temporaryName is what os.CreateTemp makes of WriteFile's pattern.
+var temporaryName = regexp.MustCompile(`^.+\.new-[0-9]+$`)
+
+// RemoveTemporary removes what power cuts left of WriteFile in dir. It is for
+// the owner of dir when it starts, before anyone writes there.
+func RemoveTemporary(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("clean up %s: %w", dir, err)
+	}
+	for _, entry := range entries {
+		if !entry.Type().IsRegular() || !temporaryName.MatchString(entry.Name()) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, entry.Name())); err != nil {
+			return fmt.Errorf("clean up %s: %w", dir, err)
+		}
+	}
+	return nil
 }
 
 // fill writes, flushes and closes file.

@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,5 +40,34 @@ func TestWriteFileFails(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) != 1 {
 		t.Errorf("directory holds %v, %v; want the old entry only", entries, err)
+	}
+}
+
+// What a cut leaves of WriteFile goes; nothing else does.
+func TestRemoveTemporary(t *testing.T) {
+	dir := t.TempDir()
+	// A real temporary file, as it stands there while it is written.
+	left, err := os.CreateTemp(dir, "state.new-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left.Close()
+	kept := []string{"state", "state.new", "state.new-", "state.new-x1", ".new-17"}
+	for _, name := range kept {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "dir.new-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := RemoveTemporary(dir); err != nil {
+		t.Fatal(err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != len(kept)+1 {
+		t.Errorf("directory holds %v, %v; want all but %s", entries, err, filepath.Base(left.Name()))
+	}
+	if err := RemoveTemporary(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("RemoveTemporary of no directory = %v; want %v", err, fs.ErrNotExist)
 	}
 }
