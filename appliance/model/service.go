@@ -33,11 +33,18 @@ type SystemHealth struct {
 
 // VolumeStatus is one of bootflash:, harddisk:, usb0:.
 type VolumeStatus struct {
-	Name    string `json:"name"`   // "bootflash"
-	Device  string `json:"device"` // "/dev/vda3", or "memory"
-	State   string `json:"state"`  // "mounted", "formatting", "missing", "foreign", or an error
-	TotalKB uint64 `json:"total_kb"`
-	FreeKB  uint64 `json:"free_kb"`
+	Name   string `json:"name"`   // "bootflash"
+	Device string `json:"device"` // "/dev/vda3", "memory", or empty
+	// State is "mounted", "mounted read-only", "unmounted" (as asked),
+	// "missing", "pulled" (while it was mounted), "foreign" (it holds what is
+	// not ours to use), "damaged" (it cannot be mounted) or "silent" (its
+	// device does not answer).
+	State      string `json:"state"`
+	FileSystem string `json:"file_system"` // "ext4", "vfat", "tmpfs", or empty when nothing is mounted
+	ReadOnly   bool   `json:"read_only"`
+	Problem    string `json:"problem"` // what is wrong and what to do about it; empty if nothing is
+	TotalKB    uint64 `json:"total_kb"`
+	FreeKB     uint64 `json:"free_kb"`
 }
 
 // ServiceStatus is one supervised process.
