@@ -63,6 +63,7 @@ type Grammar struct {
 
 // modeGrammar is what may be typed in one mode.
 type modeGrammar struct {
+	forms      []Form
 	vocabulary *Vocabulary
 	meanings   []meaning // of each form of the vocabulary
 }
@@ -103,7 +104,7 @@ func New(subjects ...[]Command) (*Grammar, error) {
 	forms := make(map[Mode][]Form)
 	meanings := make(map[Mode][]meaning)
 	for mode := range opened {
-		forms[mode] = []Form{{Syntax: "exit"}, {Syntax: "end"}}
+		forms[mode] = []Form{{Syntax: "exit", Help: "Leave this mode"}, {Syntax: "end", Help: "Leave the configuration modes"}}
 		meanings[mode] = []meaning{{leave: leaveMode}, {leave: leaveAll}}
 	}
 	for i := range g.commands {
@@ -112,10 +113,10 @@ func New(subjects ...[]Command) (*Grammar, error) {
 		if !opened[mode] {
 			return nil, fmt.Errorf("declare command %q: no command opens its mode %s", command.Syntax, mode)
 		}
-		forms[mode] = append(forms[mode], Form{Syntax: command.Syntax, Args: command.Args})
+		forms[mode] = append(forms[mode], Form{command.Syntax, command.Args, command.Help})
 		meanings[mode] = append(meanings[mode], meaning{command: command})
 		if command.No != "" {
-			forms[mode] = append(forms[mode], Form{Syntax: "no " + command.No, Args: command.Args})
+			forms[mode] = append(forms[mode], Form{"no " + command.No, command.Args, command.Help})
 			meanings[mode] = append(meanings[mode], meaning{command: command, negated: true})
 		}
 	}
@@ -124,7 +125,7 @@ func New(subjects ...[]Command) (*Grammar, error) {
 		if err != nil {
 			return nil, fmt.Errorf("commands of mode %s: %w", mode, err)
 		}
-		g.modes[mode] = &modeGrammar{vocabulary, meanings[mode]}
+		g.modes[mode] = &modeGrammar{forms[mode], vocabulary, meanings[mode]}
 	}
 	if err := g.checkNesting(Global, nil, nil); err != nil {
 		return nil, err

@@ -9,11 +9,13 @@ import (
 type Form struct {
 	Syntax string
 	Args   []Argument
+	Help   string // what the line does, in a few words
 }
 
 // form is a Form taken apart: its items in order.
 type form struct {
 	syntax string
+	help   string
 	items  []item
 }
 
@@ -22,6 +24,7 @@ type item struct {
 	keyword  string    // lower case; empty for an argument
 	arg      *Argument // nil for a keyword
 	repeats  bool      // one or more of it
+	key      string    // the syntax up to it without brackets and "no", as Words has it
 	optional bool      // it stands in brackets, which may be nested
 	skip     int       // where an optional part begins: the position after it; else 0
 }
@@ -36,7 +39,8 @@ func compile(f Form) (*form, error) {
 		}
 		declared[arg.Name] = arg
 	}
-	c := &form{syntax: f.Syntax}
+	c := &form{syntax: f.Syntax, help: f.Help}
+	var key []string
 	var open []int // where the optional parts began that are not closed yet
 	for _, word := range strings.Fields(f.Syntax) {
 		word, opens := strings.CutPrefix(word, "[")
@@ -45,7 +49,10 @@ func compile(f Form) (*form, error) {
 		}
 		closes := strings.Count(word, "]")
 		word, repeats := strings.CutSuffix(strings.TrimRight(word, "]"), "...")
-		it := item{repeats: repeats, optional: len(open) > 0}
+		if key = append(key, word); len(key) == 2 && key[0] == "no" {
+			key = key[1:]
+		}
+		it := item{key: strings.Join(key, " "), repeats: repeats, optional: len(open) > 0}
 		switch {
 		case word == "" || strings.Contains(word, "["):
 			return nil, fmt.Errorf("a bracket that is not at a word")

@@ -35,6 +35,9 @@ type printed struct {
 	depth   int // how many modes are open around it
 }
 
+// key tells the line apart from all others of the configuration.
+func (l printed) key() string { return l.at.path + l.text }
+
 // walk visits the lines that c has in the given place, in rendering order.
 func (g *Grammar) walk(c *model.Config, at place, depth int, visit func(printed)) {
 	mode := g.modes[at.mode]
@@ -50,8 +53,9 @@ func (g *Grammar) walk(c *model.Config, at place, depth int, visit func(printed)
 			line := mode.vocabulary.forms[i].line(args)
 			visit(printed{meaning.command, args, line, at, depth})
 			if opens := meaning.command.Opens; opens != "" {
-				g.walk(c, at.inside(opens, args, line), depth+1, visit)
-				visit(printed{text: "exit", at: at, depth: depth + 1})
+				inner := at.inside(opens, args, line)
+				g.walk(c, inner, depth+1, visit)
+				visit(printed{text: "exit", at: inner, depth: depth + 1})
 			}
 		}
 	}

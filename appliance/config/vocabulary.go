@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +14,7 @@ import (
 type Vocabulary struct {
 	forms []*form
 	start []state
+	words Words
 }
 
 // Match is a line that was understood.
@@ -22,9 +24,13 @@ type Match struct {
 	columns map[string]int
 }
 
-// NewVocabulary takes the forms apart and checks that no line can mean two of them.
-func NewVocabulary(forms []Form) (*Vocabulary, error) {
-	v := &Vocabulary{}
+// NewVocabulary takes the forms apart and checks that no line can mean two of
+// them. Expand needs words for the help of keywords that forms share.
+func NewVocabulary(forms []Form, words ...Words) (*Vocabulary, error) {
+	v := &Vocabulary{words: make(Words)}
+	for _, w := range words {
+		maps.Copy(v.words, w)
+	}
 	for i, f := range forms {
 		compiled, err := compile(f)
 		if err != nil {

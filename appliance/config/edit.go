@@ -1,0 +1,194 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"causeway/appliance/model"
+)
+
+// Edit brings one typed line into c at the place that path names: the lines
+// that opened the modes around it, outermost first. It gives the place after
+// the line, whose opening lines are in canonical form. A blank line or a
+// comment stays where it is; exit in global mode and end lead to an empty path.
+// With an Error (its Line is 0) c and the place are as they were. c must not
+// share memory with a configuration that was handed out.
+func (g *Grammar) Edit(c *model.Config, path []string, line string) ([]string, *Error) {
+	e, fault := g.editorAt(c, path)
+	if fault != nil {
+		return path, fault
+	}
+	typed := typedLine{text: strings.TrimSpace(CutPrompt(line))}
+	if typed.text == "" || isComment(typed.text) {
+		return path, nil
+	}
+	if fault := e.line(typed, 0); fault != nil {
+		return path, fault
+	}
+	return e.innermost().openingLines(), nil
+}
+
+// ModeOf gives the mode of the place that path names, as Edit takes it.
+func (g *Grammar) ModeOf(path []string) (Mode, error) {
+	e, fault := g.editorAt(&model.Config{}, path)
+	if fault != nil {
+		return "", fault
+	}
+	return e.innermost().mode, nil
+}
+
+// Forms is what may be typed in a mode: its commands, their negative forms,
+// exit and end. They are not to be changed.
+func (g *Grammar) Forms(mode Mode) []Form {
+	if m := g.modes[mode]; m != nil {
+		return m.forms
+	}
+	return nil
+}
+
+// editor brings lines into a configuration, one after the other.
+type editor struct {
+	grammar *Grammar
+	config  *model.Config
+	places  []place           // the modes that are open, the innermost last
+	typed   map[string]source // where each line was typed, by place and canonical text
+}
+
+// place is an open mode and the values of the lines that opened it.
+type place struct {
+	mode   Mode
+	args   Args
+	path   string // the canonical lines that opened it, each with a line feed
+	indent int    // of the line that opened it; -1 in global mode
+}
+
+// source is a line as it was typed.
+type source struct {
+	typedLine
+	columns map[string]int // of each argument
+}
+
+func (g *Grammar) editor(c *model.Config) *editor {
+	return &editor{
+		grammar: g, config: c, places: []place{{mode: Global, indent: -1}}, typed: make(map[string]source),
+	}
+}
+
+// editorAt is an editor in the place that path names. The opening lines are
+// only followed, not applied: what they define is in c or was removed since.
+func (g *Grammar) editorAt(c *model.Config, path []string) (*editor, *Error) {
+	e := g.editor(c)
+	for _, text := range path {
+		here := e.innermost()
+		mode := g.modes[here.mode]
+		match, wrong := mode.vocabulary.match(text)
+		if wrong != nil {
+			return nil, &Error{Column: wrong.column, Text: text, Rule: wrong.rule}
+		}
+		command := mode.meanings[match.Form].command
+		if command == nil || command.Opens == "" || mode.meanings[match.Form].negated {
+			return nil, &Error{Column: 1, Text: text, Rule: "this line opens no mode"}
+		}
+		args := here.with(match.Args)
+		e.places = append(e.places, here.inside(command.Opens, args, mode.vocabulary.forms[match.Form].line(args)))
+	}
+	return e, nil
+}
+
+// innermost is the place where the next line is typed.
+func (e *editor) innermost() place { return e.places[len(e.places)-1] }
+
+// line brings in one line. Where no command of the innermost place fits, it is
+// tried in the places around it, as IOS does, as far as the given depth; but
+// not when its words fit and a value is wrong, which would mean something else
+// there.
+func (e *editor) line(typed typedLine, outermost int) *Error {
+	if isConfigure(typed.text) {
+		e.places = e.places[:1]
+		return nil
+	}
+	var furthest *mismatch
+	for depth := len(e.places) - 1; depth >= outermost; depth-- {
+		mode := e.grammar.modes[e.places[depth].mode]
+		match, wrong := mode.vocabulary.match(typed.text)
+		if wrong == nil || wrong.known {
+			e.places = e.places[:depth+1]
+		}
+		if wrong == nil {
+			return e.apply(mode, match, source{typed, match.columns})
+		}
+		if furthest == nil || wrong.column > furthest.column {
+			furthest = wrong
+		}
+		if wrong.known {
+			break
+		}
+	}
+	return &Error{Line: typed.number, Column: furthest.column, Text: typed.text, Rule: furthest.rule}
+}
+
+// apply does what the matched line means in the innermost place.
+func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
+	here := e.innermost()
+	meaning := mode.meanings[match.Form]
+	switch meaning.leave {
+	case leaveMode:
+		e.places = e.places[:max(1, len(e.places)-1)]
+		return nil
+	case leaveAll:
+		e.places = e.places[:1]
+		return nil
+	}
+	args := here.with(match.Args)
+	apply := meaning.command.Apply
+	if meaning.negated {
+		apply = meaning.command.Negate
+	}
+	if err := apply(e.config, args); err != nil {
+		return src.fault(err)
+	}
+	if meaning.negated {
+		return nil
+	}
+	line := mode.vocabulary.forms[match.Form].line(args)
+	e.typed[here.path+line] = src
+	if opens := meaning.command.Opens; opens != "" {
+		inner := here.inside(opens, args, line)
+		inner.indent = src.indent
+		e.places = append(e.places, inner)
+	}
+	return nil
+}
+
+// with adds the values of a line to those of the place it stands in.
+func (p place) with(args Args) Args {
+	all := make(Args, len(p.args)+len(args))
+	maps.Copy(all, p.args)
+	maps.Copy(all, args)
+	return all
+}
+
+// inside is the place that a line with these arguments opens here.
+func (p place) inside(mode Mode, args Args, line string) place {
+	return place{mode: mode, args: args, path: p.path + line + "\n"}
+}
+
+// openingLines are the lines that opened the place, outermost first.
+func (p place) openingLines() []string {
+	if p.path == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(p.path, "\n"), "\n")
+}
+
+// fault makes an Error of a rule that the line broke.
+func (src source) fault(err error) *Error {
+	column := 1
+	var argument *argumentError
+	if errors.As(err, &argument) && src.columns[argument.argument] > 0 {
+		column = src.columns[argument.argument]
+	}
+	return &Error{Line: src.number, Column: column, Text: src.text, Rule: fmt.Sprint(err)}
+}

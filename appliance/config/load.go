@@ -1,0 +1,139 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"causeway/appliance/model"
+)
+
+// Load reads a revision that another version of the firmware may have written,
+// as far as it can. Lines that do not parse here or break a rule are set
+// aside, each with the lines below it; faults, in the order of the text, say
+// why. What remains is valid. aside are those lines and the ones that the text
+// kept aside before and that still do not fit, with their opening lines and
+// indentation, as Print takes them.
+func (g *Grammar) Load(text string) (c *model.Config, aside []string, faults Errors) {
+	e := g.editor(&model.Config{})
+	faults, out := e.read(scan(text), true)
+	for {
+		wrong := g.check(e.config, e.typed)
+		if len(wrong) == 0 {
+			break
+		}
+		// Of two lines that exclude each other the first shall stay, so the
+		// later half goes and the rest is looked at again.
+		wrong = wrong[len(wrong)/2:]
+		without := make(map[string]bool)
+		for _, w := range wrong {
+			faults = append(faults, w.fault)
+			without[w.key()] = true
+		}
+		kept, dropped := g.split(e.config, e.typed, without)
+		e = g.editor(&model.Config{})
+		more, refused := e.read(kept, true)
+		faults = append(faults, more...)
+		out = out.with(nil, dropped).with(nil, refused)
+	}
+	c, still := g.tryAside(e.config, Aside(text))
+	slices.SortStableFunc(faults, func(a, b *Error) int { return a.Line - b.Line })
+	return c, out.with(nil, still).lines(0), faults
+}
+
+// Print is Render with the lines that are kept aside at the end, as comments.
+func (g *Grammar) Print(c *model.Config, aside []string) string {
+	var text strings.Builder
+	text.WriteString(g.Render(c))
+	for i, line := range aside {
+		if i == 0 {
+			text.WriteString("!\n")
+		}
+		text.WriteString(asideMark + line + "\n")
+	}
+	return text.String()
+}
+
+// split takes c apart into its lines: those that are kept, and those that are
+// not, with what is below them. The numbers are those of typed.
+func (g *Grammar) split(c *model.Config, typed map[string]source, without map[string]bool) (kept []typedLine, dropped outline) {
+	gone := "\n" // the path of the place inside the line that was dropped last; at first that of none
+	g.walk(c, place{mode: Global}, 0, func(l printed) {
+		inside := strings.HasPrefix(l.at.path, gone)
+		if !inside && without[l.key()] {
+			inside, gone = true, l.key()+"\n"
+		}
+		if inside {
+			dropped = dropped.with(l.at.openingLines(), outlineOf([]typedLine{{text: l.text}}))
+			return
+		}
+		kept = append(kept, typedLine{typed[l.key()].number, l.depth, l.text})
+	})
+	return kept, dropped
+}
+
+// tryAside brings lines that were kept aside into a copy of base: all those
+// that parse and break no rule, neither themselves nor in the lines of base.
+// It gives the ones that do not fit back. An opening line is applied only for
+// a line below it that fits.
+func (g *Grammar) tryAside(base *model.Config, aside []string) (*model.Config, outline) {
+	lines := make([]typedLine, len(aside))
+	for i, line := range aside {
+		text := strings.TrimSpace(line)
+		lines[i] = typedLine{indent: strings.Index(line, text), text: text}
+	}
+	tree := outlineOf(slices.DeleteFunc(lines, func(l typedLine) bool { return l.text == "" }))
+	if len(tree) == 0 {
+		return base, nil
+	}
+	before := len(g.check(base, nil))
+	for slices.ContainsFunc(tree, (*entry).untried) {
+		kept, _ := g.split(base, nil, nil)
+		e := g.editor(&model.Config{})
+		if faults, _ := e.read(kept, true); len(faults) > 0 {
+			break
+		}
+		e.typed = make(map[string]source)
+		tried, fit := e.try(tree, nil)
+		if !fit {
+			continue
+		}
+		wrong := g.check(e.config, e.typed)
+		for _, w := range wrong {
+			if w.fault.Line > 0 {
+				tried[w.fault.Line-1].refused = true
+				fit = false
+			}
+		}
+		if fit && len(wrong) <= before {
+			return e.config, tree.refused()
+		}
+		if fit { // they break rules for the lines of base only
+			break
+		}
+	}
+	return base, tree
+}
+
+// try brings in the lines of a tree that were not refused yet, and marks those
+// that do not fit. tried are the entries that were brought in; their lines
+// are numbered so, from 1.
+func (e *editor) try(tree outline, tried []*entry) (all []*entry, fit bool) {
+	fit, depth := true, len(e.places)
+	for _, t := range tree {
+		if !t.untried() {
+			continue
+		}
+		tried = append(tried, t)
+		fault := e.line(typedLine{number: len(tried), text: t.text}, depth-1)
+		switch opened := len(e.places) > depth; {
+		case fault != nil, len(t.below) > 0 && !opened:
+			t.refused, fit = true, false
+		case len(t.below) > 0:
+			var below bool
+			tried, below = e.try(t.below, tried)
+			fit = fit && below
+		}
+		e.places = e.places[:depth]
+	}
+	return tried, fit
+}
