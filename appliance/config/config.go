@@ -59,6 +59,7 @@ type Command struct {
 type Grammar struct {
 	commands []Command
 	modes    map[Mode]*modeGrammar
+	key      *BoxKey // nil: secrets are taken in their stored form only
 }
 
 // modeGrammar is what may be typed in one mode.

@@ -110,7 +110,7 @@ func TestParseErrors(t *testing.T) {
 		{"ambiguous keyword", "inter", "^", `line 1: "inter": inter is ambiguous: interval, intern`},
 		{"below the range", "interval 9", "         ^", `line 1: "interval 9": 9 is not between 10 and 20`},
 		{"above the range", "interval  21", "          ^", `line 1: "interval  21": 21 is not between 10 and 20`},
-		{"no number", "interval ten", "         ^", `line 1: "interval ten": ten is not a number`},
+		{"no number", "interval ten", "         ^", `line 1: "interval ten": ten is not a number from 10 to 20`},
 		{"incomplete", "interval", "         ^", `line 1: "interval": the line is not complete: SECONDS (<10-20>) is expected`},
 		{"incomplete optional part", "key from", "         ^", `line 1: "key from": the line is not complete: FILE (NAME) is expected`},
 		{"too long", "activate now", "         ^", `line 1: "activate now": nothing is expected here, not now`},
@@ -148,10 +148,18 @@ func TestParseTellsAllErrors(t *testing.T) {
 	}
 }
 
-// addresses is a grammar whose lines are rendered and checked.
 func addresses(t *testing.T) *Grammar {
+	g, err := addressesGrammar()
+	if err != nil {
+		t.Fatalf("New = %v; want no error", err)
+	}
+	return g
+}
+
+// addressesGrammar is a grammar whose lines are rendered and checked.
+func addressesGrammar() (*Grammar, error) {
 	no := func(*model.Config, Args) error { return nil }
-	g, err := New([]Command{
+	return New([]Command{
 		{
 			Mode: Global, Syntax: "box NAME", No: "box", Opens: "config-box", Help: "Name the box",
 			Args:   []Argument{argument("NAME", Name{})},
@@ -196,10 +204,6 @@ func addresses(t *testing.T) *Grammar {
 			Render: func(*model.Config, Args) []Args { return []Args{{"NAME": "UTC"}} },
 		},
 	})
-	if err != nil {
-		t.Fatalf("New = %v; want no error", err)
-	}
-	return g
 }
 
 func TestRender(t *testing.T) {
@@ -275,7 +279,11 @@ func TestTypes(t *testing.T) {
 	}{
 		{Integer{1, 255}, "1", "1"},
 		{Integer{1, 255}, "255", "255"},
-		{Integer{1, 255}, "007", "7"},
+		{Integer{1, 255}, "007", ""},
+		{Integer{1, 255}, "+7", ""},
+		{Integer{-5, 5}, "-5", "-5"},
+		{Integer{-5, 5}, "-0", ""},
+		{Integer{1, 255}, "-", ""},
 		{Integer{1, 255}, "0", ""},
 		{Integer{1, 255}, "256", ""},
 		{Integer{1, 255}, "0x10", ""},

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"strings"
 
@@ -141,12 +140,16 @@ func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
 		e.places = e.places[:1]
 		return nil
 	}
+	var err error
+	if src.text, err = e.grammar.seal(match, src.text); err != nil {
+		return src.fault(err)
+	}
 	args := here.with(match.Args)
 	apply := meaning.command.Apply
 	if meaning.negated {
 		apply = meaning.command.Negate
 	}
-	if err := apply(e.config, args); err != nil {
+	if err = apply(e.config, args); err != nil {
 		return src.fault(err)
 	}
 	if meaning.negated {
@@ -190,5 +193,5 @@ func (src source) fault(err error) *Error {
 	if errors.As(err, &argument) && src.columns[argument.argument] > 0 {
 		column = src.columns[argument.argument]
 	}
-	return &Error{Line: src.number, Column: column, Text: src.text, Rule: fmt.Sprint(err)}
+	return &Error{Line: src.number, Column: column, Text: src.text, Rule: err.Error()}
 }

@@ -15,14 +15,17 @@ type Integer struct{ Min, Max int }
 // Port is a TCP or UDP port number.
 var Port = Integer{1, 65535}
 
-// Parse reads a number in the range.
+// Parse reads a number in the range, as Format writes it: "007" and "+5060" are
+// slips of the hand.
 func (t Integer) Parse(word string) (any, error) {
 	n, err := strconv.Atoi(word)
-	if err != nil && len(strings.Trim(word, "0123456789")) > 0 {
-		return nil, fmt.Errorf("%s is not a number", word)
-	}
-	if err != nil || n < t.Min || n > t.Max {
+	switch digits := strings.TrimPrefix(word, "-"); {
+	case digits == "" || strings.Trim(digits, "0123456789") != "":
+		return nil, fmt.Errorf("%s is not a number from %d to %d", word, t.Min, t.Max)
+	case err != nil || n < t.Min || n > t.Max:
 		return nil, fmt.Errorf("%s is not between %d and %d", word, t.Min, t.Max)
+	case strconv.Itoa(n) != word:
+		return nil, fmt.Errorf("%s is not a number from %d to %d without leading zeros", word, t.Min, t.Max)
 	}
 	return n, nil
 }

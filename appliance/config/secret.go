@@ -1,0 +1,128 @@
+package config
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// Secret is a password or key that the appliance itself must know in plain
+// text: 1 to 128 octets of printable characters without blanks. Typed so, it is brought
+// into its stored form by the box key that the grammar holds; the stored form
+// stands for itself. Its value is the stored form, a string, and nothing else
+// is ever printed.
+type Secret struct{}
+
+// secretMax is the longest secret, in octets.
+const secretMax = 128
+
+// sealedPrefix begins the stored form; the sealed octets follow in base64url.
+const sealedPrefix = "sealed:"
+
+// plainText is the value of a secret between parsing and sealing.
+type plainText string
+
+// String keeps the secret out of messages.
+func (plainText) String() string { return "(secret)" }
+
+// Parse reads a secret in plain text or in its stored form. The errors do not
+// repeat the word.
+func (Secret) Parse(word string) (any, error) {
+	if strings.HasPrefix(word, sealedPrefix) {
+		_, err := sealedOctets(word)
+		return word, err
+	}
+	if len(word) > secretMax {
+		return nil, fmt.Errorf("a secret has 1 to %d octets, this one has %d", secretMax, len(word))
+	}
+	return plainText(word), nil
+}
+
+// Format prints the stored form.
+func (Secret) Format(value any) string { return fmt.Sprint(value) }
+
+// String gives the placeholder.
+func (Secret) String() string { return "SECRET" }
+
+// sealedOctets takes a stored form apart.
+func sealedOctets(stored string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(stored, sealedPrefix)
+	octets, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if !ok || err != nil || len(octets) <= gcmOverhead || len(octets) > gcmOverhead+secretMax {
+		return nil, fmt.Errorf("what follows %s is damaged", sealedPrefix)
+	}
+	return octets, nil
+}
+
+// gcmOverhead is what sealing adds: a nonce of 12 octets and a tag of 16.
+const gcmOverhead = 12 + 16
+
+// BoxKey seals the secrets of one appliance (AES-256-GCM, NIST SP 800-38D). It
+// is safe for concurrent use.
+type BoxKey struct{ aead cipher.AEAD }
+
+// NewBoxKey takes the key, 32 octets.
+func NewBoxKey(key []byte) (*BoxKey, error) {
+	if len(key) != 32 {
+		return nil, fmt.Errorf("a box key has 32 octets, this one has %d", len(key))
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, fmt.Errorf("box key: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("box key: %w", err)
+	}
+	return &BoxKey{aead}, nil
+}
+
+// Seal gives the stored form of a secret, a different one each time.
+func (k *BoxKey) Seal(secret string) string {
+	return sealedPrefix + base64.RawURLEncoding.EncodeToString(k.aead.Seal(nil, nil, []byte(secret), nil))
+}
+
+// Open gives the secret of a stored form. The error says that the form is
+// damaged or was sealed under another key.
+func (k *BoxKey) Open(stored string) (string, error) {
+	octets, err := sealedOctets(stored)
+	if err != nil {
+		return "", err
+	}
+	secret, err := k.aead.Open(nil, nil, octets, nil)
+	if err != nil {
+		return "", fmt.Errorf("open a secret: it was sealed by another appliance or changed since: %w", err)
+	}
+	return string(secret), nil
+}
+
+// Sealing gives the grammar that takes secrets in plain text and seals them
+// under the key. Without a key they are taken in their stored form only.
+func (g *Grammar) Sealing(key *BoxKey) *Grammar {
+	sealing := *g
+	sealing.key = key
+	return &sealing
+}
+
+// seal brings the secrets of a matched line into their stored form, and blots
+// them out in the line itself, which errors show.
+func (g *Grammar) seal(match Match, line string) (string, error) {
+	for name, value := range match.Args {
+		secret, ok := value.(plainText)
+		if !ok {
+			continue
+		}
+		characters := []rune(line)
+		for i := range []rune(string(secret)) {
+			characters[match.columns[name]-1+i] = '*'
+		}
+		line = string(characters)
+		if g.key == nil {
+			return line, BadArgument(name, "a secret in plain text can be typed on the appliance only, which seals it")
+		}
+		match.Args[name] = g.key.Seal(string(secret))
+	}
+	return line, nil
+}
