@@ -1,0 +1,192 @@
+package change
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/model"
+)
+
+// candidate is the one configuration that is being edited.
+type candidate struct {
+	draft
+	holder *Holder         // nil: it was given back with its changes
+	from   *model.Operator // from whom the holder took it over
+}
+
+// draft is a configuration that may still be changed.
+type draft struct {
+	config *model.Config
+	aside  []string
+}
+
+// print gives the canonical text.
+func (c *Configuration) print(d draft) string {
+	text := c.Grammar.Print(d.config, d.aside)
+	if text == "" {
+		return "!\n" // no text means no revision to proxy and billing
+	}
+	return text
+}
+
+// draft is a copy of what is in force.
+func (c *Configuration) draft() draft {
+	d := draft{&model.Config{}, slices.Clone(c.inForce.Aside)}
+	// What was printed from a configuration that is in force has no faults.
+	c.Grammar.Merge(d.config, c.Grammar.Render(c.inForce.Config))
+	return d
+}
+
+// changed reports whether there is a candidate that differs from what is in force.
+func (c *Configuration) changed() bool {
+	return c.candidate != nil && c.print(c.candidate.draft) != c.inForce.Text
+}
+
+// holder is who has the candidate, or nil.
+func (c *Configuration) holder() *Holder {
+	if c.candidate == nil || c.candidate.holder == nil {
+		return nil
+	}
+	holder := *c.candidate.holder
+	holder.Changed = c.changed()
+	return &holder
+}
+
+// errNotHeld is the answer to an operator who has no candidate, where nobody has.
+var errNotHeld = errors.New("you do not hold the candidate: enter configuration mode first")
+
+// held reports an error unless who holds the candidate.
+func (c *Configuration) held(who model.Operator) error {
+	holder := c.holder()
+	switch {
+	case holder == nil:
+		return errNotHeld
+	case holder.Operator == who:
+		return nil
+	case c.candidate.from != nil && *c.candidate.from == who:
+		return fmt.Errorf("%v took the candidate over at %s", holder.Operator, holder.Since.UTC().Format(time.TimeOnly))
+	}
+	return fmt.Errorf("%v holds the candidate since %s", holder.Operator, holder.Since.UTC().Format(time.TimeOnly))
+}
+
+// Configure gives the candidate to an operator, unless another one holds it
+// and it is not to be taken over.
+func (c *Configuration) Configure(_ context.Context, r ConfigureRequest) (Configured, error) {
+	c.mu.Lock()
+	defer c.end()
+	holder := c.holder()
+	answer := Configured{Pending: c.pending}
+	switch {
+	case holder == nil:
+		if c.candidate == nil {
+			c.candidate = &candidate{draft: c.draft()}
+		}
+		c.candidate.holder, c.candidate.from = &Holder{Operator: r.Operator, Since: time.Now()}, nil
+	case holder.Operator == r.Operator:
+	case r.Take:
+		c.candidate.holder, c.candidate.from = &Holder{Operator: r.Operator, Since: time.Now()}, &holder.Operator
+		c.Log.Info("candidate taken over", "by", r.Operator, "from", holder.Operator)
+	default:
+		answer.Holder = holder
+	}
+	answer.Changed = c.changed()
+	return answer, nil
+}
+
+// Edit brings one line into the candidate.
+func (c *Configuration) Edit(_ context.Context, r EditRequest) (Edited, error) {
+	c.mu.Lock()
+	defer c.end()
+	if err := c.held(r.Operator); err != nil {
+		return Edited{}, err
+	}
+	path, fault := c.Grammar.Edit(c.candidate.config, r.Path, r.Line)
+	return Edited{path, fault}, nil
+}
+
+// Load brings a text into the candidate, all of it or nothing.
+func (c *Configuration) Load(_ context.Context, r LoadRequest) (Loaded, error) {
+	c.mu.Lock()
+	defer c.end()
+	if err := c.held(r.Operator); err != nil {
+		return Loaded{}, err
+	}
+	if len(r.Text) > maxText {
+		return Loaded{}, fmt.Errorf("the text has %d octets; a configuration has %d at the most", len(r.Text), maxText)
+	}
+	next := draft{config: &model.Config{}}
+	if !r.Replace {
+		next.aside = slices.Clone(c.candidate.aside)
+		if faults := c.Grammar.Merge(next.config, c.Grammar.Render(c.candidate.config)); len(faults) > 0 {
+			return Loaded{}, fmt.Errorf("the candidate has to be put right first: %w", faults)
+		}
+	}
+	if faults := c.Grammar.Merge(next.config, r.Text); len(faults) > 0 {
+		return Loaded{Faults: faults}, nil
+	}
+	next.aside = append(next.aside, c.stillAside(r.Text)...)
+	c.candidate.draft = next
+	return Loaded{Lines: countLines(r.Text)}, nil
+}
+
+// stillAside gives the lines that a text keeps aside and that this firmware
+// does not know either.
+func (c *Configuration) stillAside(text string) []string {
+	before := config.Aside(text)
+	if len(before) == 0 {
+		return nil
+	}
+	_, aside, _ := c.Grammar.Load(text)
+	return slices.DeleteFunc(aside, func(line string) bool { return !slices.Contains(before, line) })
+}
+
+func countLines(text string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '!' {
+			n++
+		}
+	}
+	return n
+}
+
+// Abort drops the candidate with its changes.
+func (c *Configuration) Abort(_ context.Context, r Who) (struct{}, error) {
+	c.mu.Lock()
+	defer c.end()
+	if err := c.held(r.Operator); err != nil {
+		return struct{}{}, err
+	}
+	c.candidate = nil
+	return struct{}{}, nil
+}
+
+// Release gives the candidate back; its changes wait for the next one who
+// takes it. It is no error not to hold it.
+func (c *Configuration) Release(_ context.Context, r Who) (struct{}, error) {
+	c.mu.Lock()
+	defer c.end()
+	if c.held(r.Operator) == nil {
+		if c.changed() {
+			c.candidate.holder, c.candidate.from = nil, nil
+		} else {
+			c.candidate = nil
+		}
+	}
+	return struct{}{}, nil
+}
+
+// Candidate shows the candidate, or what is in force when there is none.
+func (c *Configuration) Candidate(context.Context) (Candidate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.candidate == nil {
+		return Candidate{Text: c.inForce.Text}, nil
+	}
+	return Candidate{c.print(c.candidate.draft), c.holder()}, nil
+}

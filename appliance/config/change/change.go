@@ -1,0 +1,220 @@
+// Package change decides which configuration the box runs with, and is how
+// operators change it: one candidate, commit with or without a confirmation to
+// come, rollback, and the store of the last revisions.
+//
+// In: what operators say (the methods of api.go), the revisions in the store,
+// a configuration handed in by the machine, and what processes have against a
+// revision. Out: the configuration in force, handed to the subjects and the
+// peers, and the store, whose state at any cut of power is the last committed
+// revision or the one before. Configuration is the one place that decides what
+// is in force: Start does so at boot, Commit and Rollback for an operator,
+// Abandon and the end of a pending commit's time against one.
+package change
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"causeway/appliance/config"
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+// Options are what a Configuration works with.
+type Options struct {
+	Grammar  *config.Grammar
+	BuiltIn  string // the configuration of a new box
+	Version  string // of this firmware
+	Dir      string // directory of the revisions
+	Machine  string // file of the configuration handed in by the machine
+	Choice   string // file in which the rescue menu says what to start with
+	StateDir string // directory of what outlives the process but not the boot
+	Peers    []Peer
+	// Adopt hands what is in force to all who run with it. It must not wait.
+	Adopt func(InForce)
+	Log   *slog.Logger
+}
+
+// Peer is another process that runs with the configuration. While it is
+// locked, nobody else offers it a revision.
+type Peer interface {
+	sync.Locker
+	Name() string
+	// Prepare has it check text and get ready; Switch has it run with what it
+	// prepared. An error for which Refusal is true is what it has against the
+	// revision; any other says that it could not be asked.
+	Prepare(ctx context.Context, text string) error
+	Switch(ctx context.Context) error
+}
+
+// InForce is a configuration as the box runs with it: a value that nobody
+// changes.
+type InForce struct {
+	Number int    // of the revision; 0 for one that is in no store
+	Source string // as in model.ControlStatus.ConfigSource
+	ID     string // model.RevisionID of Text
+	Text   string // canonical, with the lines that are kept aside
+	Config *model.Config
+	Aside  []string // lines that this firmware does not know, with their opening lines
+}
+
+// The sources of what is in force.
+const (
+	SourceRevision = "revision"  // the newest revision that stands
+	SourceLastGood = "last good" // an older one, which has served before
+	SourceMachine  = "machine"   // handed in by the machine, and kept in memory only
+	SourceBuiltIn  = "built-in"
+)
+
+// Status is what there is to tell about the configuration.
+type Status struct {
+	InForce  InForce
+	Pending  *Pending
+	Problems []string // a sentence each; they end with the next revision that stays
+}
+
+// Configuration is the configuration of the box and all that may become it.
+type Configuration struct {
+	Options
+	kick   chan struct{} // holds one: Run shall look at the time again
+	status atomic.Pointer[Status]
+
+	mu        sync.Mutex // held while something changes, a whole commit long
+	store     *Store
+	builtIn   InForce
+	inForce   InForce
+	before    InForce    // what was in force until the last commit
+	pending   *Pending   // its Until has a monotonic reading
+	candidate *candidate // nil: as what is in force, and nobody holds it
+	steady    int        // the pending revision that has proved good
+
+	// What speaks at start against the newest revision, until one is
+	// committed or confirmed.
+	machine *InForce // what the machine handed in and the store did not take
+	choice  string   // of the rescue menu
+	starts  int      // how often control ended soon after its start
+	told    []string
+}
+
+// New makes a Configuration. Nothing is in force until Start.
+func New(o Options) *Configuration {
+	c := &Configuration{Options: o, kick: make(chan struct{}, 1), store: &Store{}}
+	c.status.Store(&Status{})
+	return c
+}
+
+// InForce is what the box should run with.
+func (c *Configuration) InForce() InForce { return c.status.Load().InForce }
+
+// Status tells how things stand. It does not wait for a commit that is under way.
+func (c *Configuration) Status() Status { return *c.status.Load() }
+
+// end publishes what a change came to, and lets the next one begin.
+func (c *Configuration) end() {
+	c.publish()
+	c.mu.Unlock()
+}
+
+func (c *Configuration) publish() {
+	status := &Status{InForce: c.inForce, Problems: c.problems()}
+	if c.pending != nil {
+		pending := *c.pending
+		status.Pending = &pending
+	}
+	c.status.Store(status)
+	select {
+	case c.kick <- struct{}{}:
+	default: // Run will look anyway
+	}
+}
+
+// put puts f in force. A candidate without changes follows it.
+func (c *Configuration) put(f InForce) {
+	follows := c.candidate != nil && !c.changed()
+	c.inForce = f
+	if follows {
+		c.candidate.draft = c.draft()
+	}
+	c.publish()
+	c.Log.Info("configuration", "source", f.Source, "number", f.Number, "revision", f.ID)
+	c.Adopt(f)
+}
+
+// problems are sentences for the operator, the gravest first.
+func (c *Configuration) problems() []string {
+	var list []string
+	stands := c.store.Newest(standing).Number
+	for _, r := range c.store.Revisions() {
+		if r.State == StateWithdrawn && r.Number > stands {
+			list = append(list, fmt.Sprintf("revision %d of %v was withdrawn: %s", r.Number, r.Operator, r.Reason))
+		}
+	}
+	list = append(list, c.told...)
+	if n := len(c.inForce.Aside); n > 0 {
+		list = append(list, fmt.Sprintf("%d lines of the configuration are unknown to this firmware and kept aside", n))
+	}
+	return append(list, c.store.Damaged()...)
+}
+
+// tell adds a sentence to the problems, once.
+func (c *Configuration) tell(format string, args ...any) {
+	sentence := fmt.Sprintf(format, args...)
+	for _, known := range c.told {
+		if known == sentence {
+			return
+		}
+	}
+	c.told = append(c.told, sentence)
+	c.Log.Error("configuration", "problem", sentence)
+}
+
+// Methods are what sessions call; see api.go.
+func (c *Configuration) Methods() link.Methods {
+	return link.Methods{
+		"control.configure": changing(c.Configure),
+		"control.edit":      changing(c.Edit),
+		"control.load":      changing(c.Load),
+		"control.abort":     changing(c.Abort),
+		"control.release":   changing(c.Release),
+		"control.commit":    changing(c.Commit),
+		"control.rollback":  changing(c.Rollback),
+		"control.candidate": c.Candidate,
+		"control.history":   c.History,
+		"control.revision":  c.Revision,
+	}
+}
+
+// changing guards a method that changes something.
+func changing[P, R any](do func(context.Context, P) (R, error)) func(context.Context, P) (R, error) {
+	return func(ctx context.Context, p P) (R, error) {
+		if err := link.OnlyOperators(ctx); err != nil {
+			var none R
+			return none, err
+		}
+		return do(ctx, p)
+	}
+}
+
+// History lists the revisions that are kept.
+func (c *Configuration) History(context.Context) (History, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return History{c.inForce.Number, c.store.Revisions(), c.store.Damaged()}, nil
+}
+
+// Revision gives one revision with its text.
+func (c *Configuration) Revision(_ context.Context, r RevisionRequest) (RevisionText, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.Revision == 0 && c.inForce.Number == 0 {
+		return RevisionText{Revision{ID: c.inForce.ID, Version: c.Version}, c.inForce.Text}, nil
+	}
+	if r.Revision == 0 {
+		r.Revision = c.inForce.Number
+	}
+	revision, text, err := c.store.Text(r.Revision)
+	return RevisionText{revision, text}, err
+}
