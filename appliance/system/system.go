@@ -29,6 +29,15 @@ func (b box) commands() []exec.Command {
 	return append([]exec.Command{
 		{Syntax: "show version", Help: "What image this is", Run: b.showVersion},
 		{Syntax: "show system", Help: "Services, volumes, memory, slot and watchdog", Run: showSystem},
+		{Syntax: "show uptime", Help: "Since when the appliance and its services run", Run: showUptime},
+		{Syntax: "show inventory", Help: "Hardware with its identifiers and serial numbers", Run: b.showInventory},
+		{Syntax: "show environment", Help: "Temperatures, fans, voltages", Run: b.showEnvironment},
+		{Syntax: "show watchdog", Help: "The watchdog and whether it restarted the appliance", Run: b.showWatchdog},
+		{Syntax: "show cpu", Help: "What the processors do, in the last second and since boot", Run: b.showCPU},
+		{Syntax: "show memory", Help: "Use of memory, of the box and by service", Run: b.showMemory},
+		{Syntax: "show processes", Help: "Running processes", Run: b.showProcesses},
+		{Syntax: "show processes cpu", Help: "Running processes by processor time", Run: b.showProcessesCPU},
+		{Syntax: "show processes memory", Help: "Running processes by memory", Run: b.showProcessesMemory},
 	}, powerCommands()...)
 }
 

@@ -1,10 +1,13 @@
 package system
 
 import (
+	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,18 +30,67 @@ var healthy = model.SystemHealth{
 	},
 }
 
-// machine is a box as its files describe it.
-var machine = box{files: fstest.MapFS{
-	"etc/causeway/build.json": {Data: []byte(`{"version":"v1.2","commit":"abcdef","time":"2025-01-02T03:04:05Z",` +
-		`"board":"x86_64","kernel":"6.1.0","variant":"release"}`)},
-}}
+var machine = box{files: wholeBoard()}
 
-// TestShow types each show command on a whole box.
+// TestShow types each show command that does not wait, on a whole box, on one
+// of whose hardware nothing is known, and on one that is down.
 func TestShow(t *testing.T) {
-	for _, line := range []string{"show system"} {
-		s := exectest.Session{Answers: map[string]any{"init.health": healthy}}
-		exectest.Golden(t, strings.ReplaceAll(line, " ", "-"), s.Type(t.Context(), t, machine.commands(), line))
+	synctest.Test(t, func(t *testing.T) { // its clock begins in 2000
+		for _, line := range []string{
+			"show system", "show uptime", "show inventory", "show environment", "show watchdog", "show memory",
+			"show processes", "show processes memory",
+		} {
+			name := strings.ReplaceAll(line, " ", "-")
+			s := exectest.Session{Answers: map[string]any{"init.health": healthy}}
+			exectest.Golden(t, name, s.Type(t.Context(), t, machine.commands(), line))
+			bare := box{files: files(map[string]string{"proc/meminfo": ""})}
+			s.Answers = nil
+			exectest.Golden(t, name+"-bare", s.Type(t.Context(), t, bare.commands(), line))
+		}
+	})
+}
+
+// TestShowSampled types the commands that measure for a second.
+func TestShowSampled(t *testing.T) {
+	for _, line := range []string{"show cpu", "show processes cpu"} {
+		synctest.Test(t, func(t *testing.T) {
+			later := wholeBoard()
+			later["proc/stat"] = &fstest.MapFile{Data: []byte(
+				"cpu  1050 0 525 8125 199 50 50 200 0 0\ncpu0 650 0 325 4025 0 0 0 100 0 0\ncpu1 400 0 200 4100 199 50 50 100 0 0\n")}
+			later["proc/1/stat"] = &fstest.MapFile{Data: []byte("1 (init) S 0 1 1 0 -1 4194560 1 2 3 4 100 51 0 0 20 0 9 0 1 1 1\n")}
+			later["proc/312/stat"] = &fstest.MapFile{Data: []byte("312 (app) (x) R 1 1 1 0 -1 4194560 1 2 3 4 12420 678 0 0 20 0 12 0 1 1 1\n")}
+			b := box{files: changing{wholeBoard(), later, time.Now().Add(sampleTime)}}
+			s := exectest.Session{Answers: map[string]any{"init.health": healthy}}
+			exectest.Golden(t, strings.ReplaceAll(line, " ", "-"), s.Type(t.Context(), t, b.commands(), line))
+
+			ended, cancel := context.WithCancel(t.Context())
+			cancel()
+			s.Answers = nil
+			if got := s.Type(ended, t, b.commands(), line); !strings.HasSuffix(got, "% context canceled\n") {
+				t.Errorf("%s after Ctrl-C printed %q; want it to end at once", line, got)
+			}
+		})
 	}
+}
+
+// TestShowHere types all commands on the machine that runs the test: whatever
+// it is, they print something and no error.
+func TestShowHere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, c := range ExecCommands() {
+			if !strings.HasPrefix(c.Syntax, "show ") || c.Syntax == "show version" {
+				continue // that one is of an image
+			}
+			s := exectest.Session{Answers: map[string]any{
+				"init.health":           model.SystemHealth{Services: []model.ServiceStatus{{Name: "here", PID: os.Getpid()}}},
+				"control.reload-status": ReloadStatus{},
+			}}
+			got := s.Type(t.Context(), t, ExecCommands(), c.Syntax)
+			if got == "" || strings.Contains(got, "%!") || strings.HasPrefix(got, "% ") || strings.Contains(got, "\n% ") {
+				t.Errorf("%s printed\n%s\nwant no error", c.Syntax, got)
+			}
+		}
+	})
 }
 
 func TestShowVersion(t *testing.T) {
@@ -56,6 +108,50 @@ func TestShowVersion(t *testing.T) {
 	}
 }
 
+func TestInWords(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                               "0 seconds",
+		time.Second:                     "1 second",
+		59*time.Second + 999999999:      "59 seconds",
+		time.Minute:                     "1 minute",
+		26*time.Hour + 61*time.Minute:   "1 day, 3 hours, 1 minute",
+		48*time.Hour + 2*time.Second:    "2 days",
+		1000*time.Hour + 30*time.Minute: "41 days, 16 hours, 30 minutes",
+	} {
+		if got := inWords(d); got != want {
+			t.Errorf("inWords(%v) = %q; want %q", d, got, want)
+		}
+	}
+}
+
+// FuzzProc reads what no kernel writes.
+func FuzzProc(f *testing.F) {
+	board := wholeBoard()
+	for _, name := range []string{"proc/1/status", "proc/312/stat", "proc/stat", "proc/meminfo", "sys/block/sda/device/vpd_pg80"} {
+		f.Add(string(board[name].Data))
+	}
+	f.Add("1 (a) S 0 1 1 0 -1 0 0 0 0 0 18446744073709551615 -1")
+	f.Fuzz(func(t *testing.T, text string) {
+		names := []string{"proc/1/status", "proc/1/stat", "proc/stat", "proc/cpuinfo", "proc/meminfo", "sys/fs/cgroup/proxy/memory.events"}
+		content := make(map[string]string)
+		for _, name := range names {
+			content[name] = text
+		}
+		b := box{files: files(content)}
+		if all, err := b.processes(); err == nil && len(all) > 0 && all[0].cpu() < 0 {
+			t.Errorf("processes of %q = %+v; want no negative time", text, all)
+		}
+		if u, err := b.processorUsage(); err == nil && u.all.share(inUser, inIdle) > 100.001 {
+			t.Errorf("usage of %q = %+v; want shares of the whole", text, u)
+		}
+		serialPage(text)
+		kills(text)
+		b.chassis()
+		b.processor()
+		b.memory()
+	})
+}
+
 func TestPower(t *testing.T) {
 	for _, test := range []struct {
 		line    string
@@ -66,6 +162,10 @@ func TestPower(t *testing.T) {
 		{"reload", false, `init.reboot {"mode":"reboot","reason":"console on ttyS0"}`, "Reload?\nThe system is going down\n"},
 		{"reload", true, "", "Reload?\n% not confirmed\n"},
 		{"reload now", true, `init.reboot {"mode":"reboot","reason":"console on ttyS0"}`, "The system is going down\n"},
+		{
+			"reload now reason new image", true, `init.reboot {"mode":"reboot","reason":"console on ttyS0: new image"}`,
+			"The system is going down\n",
+		},
 		{"power-off", false, `init.reboot {"mode":"poweroff","reason":"console on ttyS0"}`, "Power off?\nThe system is going down\n"},
 		{"pow n", true, `init.reboot {"mode":"poweroff","reason":"console on ttyS0"}`, "The system is going down\n"},
 		{"service restart proxy force", true, `init.restart {"service":"proxy","force":true}`, "proxy is being restarted\n"},

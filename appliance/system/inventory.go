@@ -1,0 +1,150 @@
+package system
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"path"
+	"regexp"
+	"strings"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+)
+
+// part is one thing in the box: what it is, and its product identifier,
+// version and serial number as far as the hardware tells.
+type part struct {
+	name, description string
+	pid, vid, sn      string
+}
+
+// showInventory prints each part in two lines, as IOS does.
+func (b box) showInventory(_ context.Context, s exec.Session, _ config.Args) error {
+	parts := []part{b.chassis(), b.processor(), b.memory()}
+	parts = append(parts, b.disks()...)
+	parts = append(parts, b.ports()...)
+	for _, p := range parts {
+		fmt.Fprintf(s, "NAME: %q, DESCR: %q\n", p.name, p.description)
+		fmt.Fprintf(s, "PID: %s, VID: %s, SN: %s\n\n",
+			cmp.Or(p.pid, "unspecified"), cmp.Or(p.vid, "unspecified"), cmp.Or(p.sn, "unspecified"))
+	}
+	return nil
+}
+
+// chassis is the board by the BIOS's tables (SMBIOS), or by the device tree
+// where there is no BIOS; its serial number is the appliance's own.
+func (b box) chassis() part {
+	const dmi, tree = "sys/class/dmi/id/", "sys/firmware/devicetree/base/"
+	product := cmp.Or(b.line(dmi+"product_name"), b.line(tree+"model"))
+	return part{
+		name:        "Chassis",
+		description: cmp.Or(strings.TrimSpace(b.line(dmi+"sys_vendor")+" "+product), "unknown board"),
+		pid:         product,
+		vid:         b.line(dmi + "product_version"),
+		sn:          b.line(strings.TrimPrefix(model.SerialFile, "/")),
+	}
+}
+
+func (b box) processor() part {
+	text := b.line("proc/cpuinfo")
+	count := 0
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "processor") {
+			count++
+		}
+	}
+	description := b.processorModel()
+	return part{name: "CPU", description: fmt.Sprintf("%d x %s", count, cmp.Or(description, "unknown processor")), pid: description}
+}
+
+func (b box) memory() part {
+	return part{name: "Memory", description: fmt.Sprintf("%d kB", number(fields(b.line("proc/meminfo"))["MemTotal"]))}
+}
+
+// disks are the block devices that hardware stands behind.
+func (b box) disks() []part {
+	const sector = 512 // octets in the kernel's unit of size, whatever the disk's own is
+	var all []part
+	for _, dir := range b.matches("sys/block/*") {
+		if _, err := fs.Stat(b.files, dir+"/device"); err != nil {
+			continue // a loop, a RAM disk
+		}
+		name := path.Base(dir)
+		vendor := b.line(dir + "/device/vendor")
+		if strings.HasPrefix(vendor, "0x") {
+			vendor = "" // virtio's is a number
+		}
+		product := strings.TrimSpace(vendor + " " + b.line(dir+"/device/model"))
+		megabytes := number(b.line(dir+"/size")) * sector / 1e6
+		all = append(all, part{
+			name:        "Disk " + name,
+			description: strings.TrimSpace(fmt.Sprintf("%s %d MB", b.driver(dir), megabytes)),
+			pid:         product,
+			vid:         cmp.Or(b.line(dir+"/device/rev"), b.line(dir+"/device/firmware_rev")),
+			sn:          cmp.Or(b.line(dir+"/serial"), b.line(dir+"/device/serial"), serialPage(b.line(dir+"/device/vpd_pg80"))),
+		})
+	}
+	return all
+}
+
+// serialPage reads a disk's unit serial number page (SPC-4 §7.8.17): four
+// octets of head, then the number in ASCII.
+func serialPage(page string) string {
+	const head = 4
+	if len(page) < head {
+		return ""
+	}
+	return strings.TrimSpace(page[head:])
+}
+
+// pciAddress is the name of a PCI device in a path of /sys.
+var pciAddress = regexp.MustCompile(`^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$`)
+
+// ports are the network interfaces that hardware stands behind. An
+// interface's serial number is its MAC address.
+func (b box) ports() []part {
+	var all []part
+	for _, dir := range b.matches("sys/class/net/*") {
+		if _, err := fs.Stat(b.files, dir+"/device"); err != nil {
+			continue // loopback, a VLAN
+		}
+		p := part{name: "Port " + path.Base(dir), description: cmp.Or(b.driver(dir), "unknown driver"), sn: b.line(dir + "/address")}
+		if pci := b.pciDevice(dir); pci != "" {
+			p.description += " at PCI " + path.Base(pci)
+			p.pid = identifier(b.line(pci+"/vendor")) + ":" + identifier(b.line(pci+"/device"))
+			p.vid = identifier(b.line(pci + "/revision"))
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// identifier is a number of /sys without its 0x.
+func identifier(text string) string { return strings.TrimPrefix(text, "0x") }
+
+// driver names the driver of the device at dir.
+func (b box) driver(dir string) string {
+	target, err := fs.ReadLink(b.files, dir+"/device/driver")
+	if err != nil {
+		return ""
+	}
+	return path.Base(target)
+}
+
+// pciDevice gives the directory of the PCI device behind a class device, which
+// is a link into the tree of devices; empty where none is.
+func (b box) pciDevice(dir string) string {
+	target, err := fs.ReadLink(b.files, dir)
+	if err != nil {
+		return ""
+	}
+	for at := path.Join(path.Dir(dir), target); at != "." && at != "/"; at = path.Dir(at) {
+		if pciAddress.MatchString(path.Base(at)) {
+			return at
+		}
+	}
+	return ""
+}

@@ -1,0 +1,273 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+// ReloadRequest is what control.reload takes: a delay, or a time of day.
+type ReloadRequest struct {
+	Operator model.Operator `json:"operator"`
+	Minutes  int            `json:"minutes"` // 1–longestDelay; 0: At
+	At       string         `json:"at"`      // "15:04", the next such time by the box's clock and zone
+	Reason   string         `json:"reason"`
+}
+
+// ReloadStatus is the answer of control.reload, control.reload-cancel and
+// control.reload-status.
+type ReloadStatus struct {
+	Scheduled bool           `json:"scheduled"`
+	Time      time.Time      `json:"time"`
+	Left      time.Duration  `json:"left"`
+	Operator  model.Operator `json:"operator"`
+	Reason    string         `json:"reason"`
+	Problem   string         `json:"problem"` // why it did not happen when it was due; it is tried again
+}
+
+// longestDelay is 24 days in minutes, as with IOS.
+const longestDelay = 24 * 24 * 60
+
+// ReloadOptions is what a Reload uses.
+type ReloadOptions struct {
+	Now    func() time.Time // the box's clock, in its zone
+	Reboot func(ctx context.Context, reason string) error
+	Log    *slog.Logger
+}
+
+// Reload is the restart of the box that an operator asked for a time. It lives
+// as long as control does: a session may end, and a box that restarts for
+// another reason has nothing scheduled.
+type Reload struct {
+	options ReloadOptions
+	kick    chan struct{} // holds one: the schedule changed
+
+	mu      sync.Mutex
+	pending *pending // nil: none
+}
+
+// pending is a reload that is to come. A delay counts real time; a time of day
+// is one of the box's clock, which may be set meanwhile.
+type pending struct {
+	request ReloadRequest
+	due     time.Time
+	warned  time.Duration // how long before due the log told last
+	problem string
+}
+
+// NewReload gives a Reload with nothing scheduled.
+func NewReload(options ReloadOptions) *Reload {
+	return &Reload{options: options, kick: make(chan struct{}, 1)}
+}
+
+// warnings are how long before a reload the log tells of it, the last first.
+var warnings = []time.Duration{time.Minute, 5 * time.Minute}
+
+const (
+	// look is the longest between two looks at the clock: it may be set.
+	look = 10 * time.Second
+	// late is how long after its time a reload still happens. More means
+	// that the clock was set over it; then the next such time counts, for
+	// nobody asked for a restart at the hour that it is now.
+	late = time.Minute
+	// longestDay is that of the end of summer time.
+	longestDay = 25 * time.Hour
+)
+
+// Run keeps the schedule until ctx ends.
+func (r *Reload) Run(ctx context.Context) error {
+	for {
+		var next <-chan time.Time
+		if wait, waiting := r.step(ctx); waiting {
+			next = time.After(wait)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.kick:
+		case <-next:
+		}
+	}
+}
+
+// step does what is due now. It says how long to wait until there may be more
+// to do, and whether there is a reload to wait for.
+func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pending == nil {
+		return 0, false
+	}
+	p := r.pending
+	left := r.left(p)
+	if p.request.At != "" && (left < -late || left > longestDay) {
+		r.plan(p)
+		left = r.left(p)
+		r.options.Log.Warn("the clock was set, so the reload is at another time", "time", p.due)
+	}
+	if left <= 0 {
+		return r.fire(ctx, p)
+	}
+	next := min(left, look)
+	for _, warning := range warnings {
+		switch {
+		case left > warning:
+			next = min(next, left-warning)
+		case p.warned > warning:
+			p.warned = warning
+			r.options.Log.Warn("the appliance is going to restart", "in", left.Round(time.Second), "reason", p.request.reason())
+		}
+	}
+	return next, true
+}
+
+// fire restarts the box. What init refuses is tried again. r.mu is held, which
+// a caller of a method waits for; init answers at once or within the limit of
+// link.
+func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
+	r.options.Log.Warn("the appliance restarts now", "reason", p.request.reason())
+	if err := r.options.Reboot(ctx, p.request.reason()); err != nil {
+		if p.problem != err.Error() {
+			r.options.Log.Error("the scheduled reload did not happen, it is tried again", "error", err)
+		}
+		p.problem = err.Error()
+		return look, true
+	}
+	r.pending = nil
+	return 0, false
+}
+
+// plan sets when p is due.
+func (r *Reload) plan(p *pending) {
+	p.due = time.Now().Add(time.Duration(p.request.Minutes) * time.Minute)
+	if p.request.At != "" {
+		p.due = nextTime(p.request.At, r.options.Now())
+	}
+	p.warned = r.left(p) + 1
+}
+
+func (r *Reload) left(p *pending) time.Duration {
+	if p.request.At == "" {
+		return time.Until(p.due)
+	}
+	return p.due.Sub(r.options.Now().Round(0)) // of the clock, not of the monotonic reading beside it
+}
+
+// nextTime is the next moment after now at which the clock shows the time of
+// day, "15:04", in the zone of now. At the end of summer time it is the first
+// of two.
+func nextTime(clock string, now time.Time) time.Time {
+	at, err := time.Parse(timeOfDay, clock)
+	if err != nil {
+		panic("system: a time of day that was not checked: " + clock)
+	}
+	year, month, day := now.Date()
+	next := time.Date(year, month, day, at.Hour(), at.Minute(), 0, 0, now.Location())
+	if !next.After(now) {
+		next = time.Date(year, month, day+1, at.Hour(), at.Minute(), 0, 0, now.Location())
+	}
+	return next
+}
+
+// timeOfDay is how a time of day is written.
+const timeOfDay = "15:04"
+
+func (q *ReloadRequest) reason() string {
+	if q.Reason == "" {
+		return "scheduled by " + q.Operator.String()
+	}
+	return fmt.Sprintf("scheduled by %s: %s", q.Operator, q.Reason)
+}
+
+func (q *ReloadRequest) check() error {
+	_, err := time.Parse(timeOfDay, q.At)
+	switch {
+	case q.At == "" && (q.Minutes < 1 || q.Minutes > longestDelay):
+		return fmt.Errorf("a reload in %d minutes is not between 1 and %d", q.Minutes, longestDelay)
+	case q.At != "" && q.Minutes != 0:
+		return errors.New("a reload is either in a time or at a time")
+	case q.At != "" && err != nil:
+		return fmt.Errorf("reload at %q: not a time of day", q.At)
+	}
+	return nil
+}
+
+// Methods are what control serves of it. Any process may ask for the status.
+func (r *Reload) Methods() link.Methods {
+	return link.Methods{
+		"control.reload": func(ctx context.Context, q ReloadRequest) (ReloadStatus, error) {
+			if err := link.OnlyOperators(ctx); err != nil {
+				return ReloadStatus{}, err
+			}
+			return r.schedule(q)
+		},
+		"control.reload-cancel": func(ctx context.Context) (ReloadStatus, error) {
+			if err := link.OnlyOperators(ctx); err != nil {
+				return ReloadStatus{}, err
+			}
+			return r.cancel()
+		},
+		"control.reload-status": func(context.Context) (ReloadStatus, error) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.status(), nil
+		},
+	}
+}
+
+// schedule takes the place of what was scheduled before.
+func (r *Reload) schedule(q ReloadRequest) (ReloadStatus, error) {
+	if err := q.check(); err != nil {
+		return ReloadStatus{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.pending = &pending{request: q}
+	r.plan(r.pending)
+	r.options.Log.Warn("a reload is scheduled", "time", r.pending.due.Round(0), "reason", q.reason())
+	r.wake()
+	return r.status(), nil
+}
+
+// cancel gives what was cancelled.
+func (r *Reload) cancel() (ReloadStatus, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	was := r.status()
+	if was.Scheduled {
+		r.pending = nil
+		r.options.Log.Warn("the scheduled reload is cancelled")
+		r.wake()
+	}
+	return was, nil
+}
+
+// status is the schedule now. r.mu is held.
+func (r *Reload) status() ReloadStatus {
+	if r.pending == nil {
+		return ReloadStatus{}
+	}
+	p := r.pending
+	left := r.left(p)
+	return ReloadStatus{
+		Scheduled: true,
+		Time:      r.options.Now().Add(left).Round(time.Second),
+		Left:      left,
+		Operator:  p.request.Operator,
+		Reason:    p.request.Reason,
+		Problem:   p.problem,
+	}
+}
+
+func (r *Reload) wake() {
+	select {
+	case r.kick <- struct{}{}:
+	default:
+	}
+}

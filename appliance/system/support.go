@@ -1,0 +1,109 @@
+package system
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+)
+
+// supportLines are what `show tech-support` types, in order: first what the
+// box is, then how it is, then what each subject says, and the log last, since
+// it is the longest. Those that a box does not have are passed over.
+var supportLines = []string{
+	"show version",
+	"show inventory",
+	"show clock detail",
+	"show uptime",
+	"show reload",
+	"show system",
+	"show watchdog",
+	"show environment",
+	"show alarms",
+	"show storage",
+	"show cpu",
+	"show memory",
+	"show processes",
+	"show processes cpu",
+	"show interfaces",
+	"show ip interface brief",
+	"show ip route",
+	"show arp",
+	"show ntp status",
+	"show ntp associations",
+	"show ip dns statistics",
+	"show sip status",
+	"show calls summary",
+	"show billing status",
+	"show running-config",
+	"show configuration history",
+	"show alarms history",
+	"show logging",
+}
+
+// supportPatience bounds one of these commands: a process that hangs costs its
+// own section only.
+const supportPatience = 30 * time.Second
+
+// TechSupport declares `show tech-support`, which types one command after the
+// other of those given. None of them shows a secret.
+func TechSupport(commands []exec.Command) exec.Command {
+	return exec.Command{
+		Syntax: "show tech-support", Level: exec.Privileged,
+		Help: "All that whoever helps you asks for, to be captured and sent",
+		Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+			return showSupport(ctx, s, commands)
+		},
+	}
+}
+
+func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) error {
+	known := slices.Clone(commands)
+	if !slices.ContainsFunc(known, func(c exec.Command) bool { return c.Syntax == runningConfig.Syntax }) {
+		known = append(known, runningConfig)
+	}
+	forms := make([]config.Form, len(known))
+	for i, c := range known {
+		forms[i] = config.Form{Syntax: c.Syntax, Args: c.Args}
+	}
+	vocabulary, err := config.NewVocabulary(forms)
+	if err != nil {
+		return fmt.Errorf("put the commands together: %w", err)
+	}
+	for _, line := range supportLines {
+		match, err := vocabulary.Match(line)
+		if err != nil {
+			continue
+		}
+		fmt.Fprintf(s, "\n------------------ %s ------------------\n\n", line)
+		limited, cancel := context.WithTimeout(ctx, supportPatience)
+		err = known[match.Form].Run(limited, s, match.Args)
+		cancel()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			fmt.Fprintf(s, "%% %v\n", err)
+		}
+	}
+	return nil
+}
+
+// runningConfig shows the configuration where the console's own command, which
+// belongs to a session, is not at hand.
+var runningConfig = exec.Command{
+	Syntax: "show running-config",
+	Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+		var running struct {
+			Text string `json:"text"`
+		}
+		if err := s.Call(ctx, "control", "control.running", nil, &running); err != nil {
+			return err
+		}
+		_, err := fmt.Fprint(s, running.Text)
+		return err
+	},
+}

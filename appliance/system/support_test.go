@@ -1,0 +1,45 @@
+package system
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/exec/exectest"
+)
+
+func TestTechSupport(t *testing.T) {
+	commands := append(machine.commands(), exec.Command{
+		Syntax: "show arp", Run: func(context.Context, exec.Session, config.Args) error { return errors.New("no such table") },
+	})
+	commands = append(commands, TechSupport(commands))
+	s := exectest.Session{Answers: map[string]any{
+		"init.health": healthy, "control.running": map[string]string{"text": "hostname box\n"},
+	}}
+	synctest.Test(t, func(t *testing.T) {
+		got := s.Type(t.Context(), t, commands, "show tech-support")
+		before := 0
+		for _, want := range []string{
+			"------------------ show version ------------------\n\nVersion: v1.2\n",
+			"--- show inventory ---", "--- show reload ------------------\n\n% control does not answer\n",
+			"--- show system ---", "--- show processes cpu ---",
+			"--- show arp ------------------\n\n% no such table\n",
+			"--- show running-config ------------------\n\nhostname box\n",
+		} {
+			at := strings.Index(got, want)
+			if at < before {
+				t.Errorf("show tech-support printed\n%s\nwant %q in it, in the order of the list", got, want)
+			}
+			before = at
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if got := s.Type(ended, t, commands, "show tech-support"); strings.Count(got, "------------------ ") != 1 {
+			t.Errorf("show tech-support after Ctrl-C printed\n%s\nwant it to end", got)
+		}
+	})
+}
