@@ -27,6 +27,7 @@ type command struct {
 var commands = []command{
 	{"run", "boot an image with the console on this terminal", runConsole},
 	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
+	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
 }

@@ -55,7 +55,7 @@ func (c *Console) enter(ctx context.Context, line string) (Answer, error) {
 		return Answer{}, err
 	}
 	if line != "" {
-		if _, err := c.Expect(ctx, regexp.QuoteMeta(line)+`\s*$`); err != nil {
+		if _, err := c.Expect(ctx, echo(line)); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -64,6 +64,16 @@ func (c *Console) enter(ctx context.Context, line string) (Answer, error) {
 		return Answer{}, fmt.Errorf("line %q: %w", line, err)
 	}
 	return answer, nil
+}
+
+// echo is the pattern of a line as the console shows it while it is typed: a
+// long one goes on in the next row.
+func echo(line string) string {
+	var pattern strings.Builder
+	for _, r := range line {
+		pattern.WriteString(regexp.QuoteMeta(string(r)) + `(?:\r?\n)?`)
+	}
+	return pattern.String() + `\s*$`
 }
 
 // answer reads up to the next prompt.
@@ -148,7 +158,7 @@ func (c *Console) Paste(ctx context.Context, text string) (Answer, error) {
 	if err := c.Send(end); err != nil {
 		return Answer{}, err
 	}
-	pasted, err := c.Expect(ctx, end+`\s*$`)
+	pasted, err := c.Expect(ctx, echo(end))
 	if err != nil {
 		return Answer{}, err
 	}

@@ -21,7 +21,9 @@ type Setup struct {
 	Image    machine.Image
 	FromDisk bool   // through firmware from a copy of the disk image, else the kernel directly
 	Disk     string // path of its disk, which stays; empty: a private one
+	DiskLog  string // path of an empty file for a log of what is written to the disk
 	NoDisk   bool
+	USB      bool   // a port for sticks
 	FewNICs  int    // network cards left out, the last first
 	Config   string // configuration text that the machine hands in
 	MemoryMB int    // 0 means 256
@@ -60,7 +62,7 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 	if b.dir, err = os.MkdirTemp("", "causeway-box-"); err != nil {
 		return nil, fmt.Errorf("start a box: %w", err)
 	}
-	config := machine.Config{Board: setup.Image.Board, MemoryMB: setup.MemoryMB}
+	config := machine.Config{Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB}
 	if err := b.giveDisk(setup, &config); err != nil {
 		return nil, err
 	}
@@ -122,7 +124,7 @@ func Boot(ctx context.Context, setup Setup) (*Box, error) {
 		return nil, err
 	}
 	if err := b.Answers(ctx); err != nil {
-		err = b.explain(err)
+		err = b.Explain(err)
 		b.Close()
 		return nil, err
 	}
@@ -161,8 +163,8 @@ func (b *Box) runs(ctx context.Context) error {
 	return nil
 }
 
-// explain adds the end of the console to an error.
-func (b *Box) explain(err error) error {
+// Explain adds the end of the console to an error.
+func (b *Box) Explain(err error) error {
 	return fmt.Errorf("%w\nthe console's last lines:\n%s", err, b.Machine.Console.Tail(60))
 }
 

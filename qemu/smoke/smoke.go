@@ -67,10 +67,10 @@ func Run(ctx context.Context, setup Setup, calls, rate int) (report Report, err 
 	defer box.Close()
 	report.Times = box.Times
 	if err := box.Calls(ctx, rate, &report); err != nil {
-		return report, box.explain(err)
+		return report, box.Explain(err)
 	}
 	if err := box.PowerOff(ctx); err != nil {
-		return report, box.explain(fmt.Errorf("power off: %w", err))
+		return report, box.Explain(fmt.Errorf("power off: %w", err))
 	}
 	report.Clean = true
 	return report, nil
