@@ -1,0 +1,256 @@
+package alarm
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"causeway/appliance/model"
+)
+
+// The buckets of the file. Numbers are 8 octets, the most significant first,
+// so that events stand in their order.
+var (
+	bucketNumbers = []byte("numbers") // base, last
+	bucketEvents  = []byte("events")  // number → model.AlarmEvent as JSON
+	bucketHeld    = []byte("held")    // number → held as JSON
+	bucketCursors = []byte("cursors") // consumer → number
+
+	keyBase = []byte("base")
+	keyLast = []byte("last")
+)
+
+// store is the file that alarms are kept in. It follows what Alarms have in
+// memory and is read only when it is opened.
+type store struct {
+	db     *bbolt.DB
+	stored uint64 // the number of the last event that is in the file
+}
+
+// kept is what the file holds.
+type kept struct {
+	history
+	held []*held
+}
+
+// errDamaged means that the content of the file contradicts itself.
+var errDamaged = errors.New("damaged")
+
+// lockWait is how long another process may hold the file: an earlier life of
+// control that is about to end.
+const lockWait = time.Second
+
+// openStore opens the file at path, or makes it. One that cannot be used is
+// renamed to path.bad and a new one made; the error then says so. Without a
+// store the error says why nothing can be kept.
+//
+// A new file after a damaged one, and memory, begin with the Unix time as their
+// base. That is beyond every number given before, as long as there is less
+// than one event a second over the life of the box.
+func openStore(path string, now time.Time) (kept, *store, error) {
+	content, s, err := tryStore(path)
+	if err == nil {
+		return content, s, nil
+	}
+	fresh := kept{history: history{cursors: map[string]uint64{}}}
+	fresh.base = uint64(max(0, now.Unix()))
+	fresh.last = fresh.base
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
+	}
+	aside := path + ".bad"
+	if renamed := os.Rename(path, aside); renamed != nil {
+		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
+	}
+	err = fmt.Errorf("the alarms kept so far are set aside as %s: %w", aside, err)
+	_, s, again := tryStore(path)
+	if again != nil {
+		return fresh, nil, fmt.Errorf("%w; alarms are kept in memory only: %w", err, again)
+	}
+	s.stored = fresh.last
+	return fresh, s, err
+}
+
+// tryStore opens the file and reads all of it.
+func tryStore(path string) (content kept, s *store, err error) {
+	err = guard(func() error {
+		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
+		if err != nil {
+			return err
+		}
+		if err := db.View(content.read); err != nil {
+			return errors.Join(err, db.Close())
+		}
+		s = &store{db: db, stored: content.last}
+		return nil
+	})
+	if err != nil {
+		return kept{}, nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return content, s, nil
+}
+
+// guard turns what a damaged file does to the database into an error: panics,
+// and faults where the file is shorter than what is mapped of it.
+func guard(use func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if fault := recover(); fault != nil {
+			err = fmt.Errorf("%w: %v", errDamaged, fault)
+		}
+	}()
+	return use()
+}
+
+// read reads the whole file and checks that it makes sense.
+func (k *kept) read(tx *bbolt.Tx) error {
+	k.cursors = map[string]uint64{}
+	if name, _ := tx.Cursor().First(); name == nil {
+		return nil // a new file
+	}
+	for _, name := range [][]byte{bucketNumbers, bucketEvents, bucketHeld, bucketCursors} {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("%w: there is no bucket %s", errDamaged, name)
+		}
+	}
+	if err := errors.Join(
+		number(tx.Bucket(bucketNumbers).Get(keyBase), &k.base),
+		number(tx.Bucket(bucketNumbers).Get(keyLast), &k.last),
+		tx.Bucket(bucketEvents).ForEach(k.readEvent),
+		tx.Bucket(bucketHeld).ForEach(k.readHeld),
+		tx.Bucket(bucketCursors).ForEach(k.readCursor),
+	); err != nil {
+		return err
+	}
+	if len(k.events) > 0 && k.events[len(k.events)-1].Number != k.last || k.last < k.base {
+		return fmt.Errorf("%w: the last event is not number %d", errDamaged, k.last)
+	}
+	return nil
+}
+
+func (k *kept) readEvent(_, value []byte) error {
+	var event model.AlarmEvent
+	if err := json.Unmarshal(value, &event); err != nil {
+		return fmt.Errorf("%w: an event: %w", errDamaged, err)
+	}
+	if n := len(k.events); n > 0 && event.Number != k.events[n-1].Number+1 {
+		return fmt.Errorf("%w: event %d follows event %d", errDamaged, event.Number, k.events[n-1].Number)
+	}
+	k.events = append(k.events, event)
+	return nil
+}
+
+func (k *kept) readHeld(_, value []byte) error {
+	h := &held{}
+	if err := json.Unmarshal(value, h); err != nil || h.Number == 0 {
+		return fmt.Errorf("%w: an alarm without a number or %w", errDamaged, err)
+	}
+	k.held = append(k.held, h)
+	return nil
+}
+
+func (k *kept) readCursor(consumer, value []byte) error {
+	var cursor uint64
+	err := number(value, &cursor)
+	k.cursors[string(consumer)] = cursor
+	return err
+}
+
+// number reads 8 octets.
+func number(octets []byte, n *uint64) error {
+	if len(octets) != 8 {
+		return fmt.Errorf("%w: a number of %d octets", errDamaged, len(octets))
+	}
+	*n = binary.BigEndian.Uint64(octets)
+	return nil
+}
+
+func octets(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// write brings the file up to date, in one transaction that survives a power
+// cut when it returns. After an error all is tried again with the next one.
+func (s *store) write(h *history, active []*held) error {
+	err := guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			events, err := tx.CreateBucketIfNotExists(bucketEvents)
+			if err != nil {
+				return err
+			}
+			if err := s.writeEvents(events, h); err != nil {
+				return err
+			}
+			entries := map[string][]byte{}
+			for _, one := range active {
+				if entries[string(octets(one.Number))], err = json.Marshal(one); err != nil {
+					return err
+				}
+			}
+			cursors := map[string][]byte{}
+			for consumer, cursor := range h.cursors {
+				cursors[consumer] = octets(cursor)
+			}
+			return errors.Join(
+				replace(tx, bucketHeld, entries),
+				replace(tx, bucketCursors, cursors),
+				replace(tx, bucketNumbers, map[string][]byte{string(keyBase): octets(h.base), string(keyLast): octets(h.last)}),
+			)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("keep alarms in %s: %w", s.db.Path(), err)
+	}
+	s.stored = h.last
+	return nil
+}
+
+// writeEvents adds the events that the file does not have and removes those
+// that the history does not have any more.
+func (s *store) writeEvents(bucket *bbolt.Bucket, h *history) error {
+	first := h.first()
+	for number := max(first, s.stored+1); number <= h.last; number++ {
+		text, err := json.Marshal(h.events[number-first])
+		if err != nil {
+			return err
+		}
+		if err := bucket.Put(octets(number), text); err != nil {
+			return err
+		}
+	}
+	var old [][]byte
+	cursor := bucket.Cursor()
+	for key, _ := cursor.First(); key != nil && binary.BigEndian.Uint64(key) < first; key, _ = cursor.Next() {
+		old = append(old, key)
+	}
+	for _, key := range old {
+		if err := bucket.Delete(key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replace makes entries the whole content of a bucket.
+func replace(tx *bbolt.Tx, name []byte, entries map[string][]byte) error {
+	if err := tx.DeleteBucket(name); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
+		return err
+	}
+	bucket, err := tx.CreateBucket(name)
+	if err != nil {
+		return err
+	}
+	for key, value := range entries {
+		if err := bucket.Put([]byte(key), value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *store) close() error { return guard(s.db.Close) }

@@ -1,0 +1,289 @@
+package alarm
+
+import (
+	"slices"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+// The names of the alarms. What reports a condition names it by one of these;
+// each is a row of Table.
+const (
+	AlarmStore               = "alarm-store"
+	BillingEventsLost        = "billing-events-lost"
+	BillingJournalDamaged    = "billing-journal-damaged"
+	BillingJournalFull       = "billing-journal-full"
+	BoxIncomplete            = "box-incomplete"
+	ClockUnsynchronised      = "clock-unsynchronised"
+	ConfigurationAside       = "configuration-aside"
+	ConfigurationProblem     = "configuration-problem"
+	ConfigurationUnconfirmed = "configuration-unconfirmed"
+	CPU                      = "cpu"
+	CrashFile                = "crash-file"
+	LANProblem               = "lan-problem"
+	LinkDown                 = "link-down"
+	Memory                   = "memory"
+	ProxyDown                = "proxy-down"
+	ServiceDown              = "service-down"
+	ServiceLooping           = "service-looping"
+	ServiceMemory            = "service-memory"
+	ServiceRestarted         = "service-restarted"
+	ServiceSilent            = "service-silent"
+	SlotOnTrial              = "slot-on-trial"
+	VolumeInMemory           = "volume-in-memory"
+	VolumeMissing            = "volume-missing"
+	VolumePulled             = "volume-pulled"
+	VolumeReadOnly           = "volume-read-only"
+	VolumeSpace              = "volume-space"
+	VolumeUnusable           = "volume-unusable"
+)
+
+// Row is one alarm of the table.
+type Row struct {
+	Name string `json:"name"`
+	// Severity at which it is raised; of a measured one, that of its mildest level.
+	Severity model.Severity `json:"severity"`
+	Object   string         `json:"object"` // what tells several apart; empty where there is only one
+	Raise    string         `json:"raise"`  // the condition; of a measured one, what is measured
+	Clear    string         `json:"clear"`
+	Text     string         `json:"text"`   // what it means
+	Remedy   string         `json:"remedy"` // what to do about it
+
+	// The condition must hold for RaiseAfter before the alarm is raised, and
+	// be over for ClearAfter before it is cleared: what comes back within
+	// that time counts up instead.
+	RaiseAfter time.Duration `json:"raise_after"`
+	ClearAfter time.Duration `json:"clear_after"`
+
+	// Levels of a measured one, in percent, mildest first. Setting is the
+	// word of the command "alarm threshold" that moves them; empty if none.
+	Levels  []Level `json:"levels,omitempty"`
+	Setting string  `json:"setting,omitempty"`
+}
+
+// Level is one severity of a measured alarm, with hysteresis: it is entered at
+// Raise percent and left below Clear percent.
+type Level struct {
+	Severity model.Severity `json:"severity"`
+	Raise    float64        `json:"raise"`
+	Clear    float64        `json:"clear"`
+}
+
+// The words of the command "alarm threshold".
+const (
+	settingCPU     = "cpu"
+	settingMemory  = "memory"
+	settingStorage = "storage"
+)
+
+// holdDown is how long most conditions must be over before their alarm clears.
+const holdDown = 30 * time.Second
+
+// Table gives all alarms in the order of their names.
+func Table() []Row { return table }
+
+// Find gives the row of a name.
+func Find(name string) (Row, bool) {
+	i := slices.IndexFunc(table, func(r Row) bool { return r.Name == name })
+	if i < 0 {
+		return Row{}, false
+	}
+	return table[i], true
+}
+
+var table = []Row{
+	{
+		Name: AlarmStore, Severity: model.Minor, ClearAfter: holdDown,
+		Raise:  "the file of the alarms was damaged and set aside, or cannot be written",
+		Clear:  "it can be written again; control starts with a file that is whole",
+		Text:   "Alarms and their history may not survive a restart.",
+		Remedy: "See the alarms about bootflash:. The file set aside is bootflash:control/alarms.db.bad.",
+	},
+	{
+		Name: BillingEventsLost, Severity: model.Critical, ClearAfter: 10 * time.Minute,
+		Raise:  "the proxy had call events for which there was no room in the journal",
+		Clear:  "there is room",
+		Text:   "Call events were lost: records of these calls are incomplete.",
+		Remedy: "Make room on the volume of the journal; see show storage and show sip status.",
+	},
+	{
+		Name: BillingJournalDamaged, Severity: model.Major, ClearAfter: holdDown,
+		Raise:  "billing met records in the journal that damage to the disk took",
+		Clear:  "billing starts anew",
+		Text:   "Records of past calls were lost on the disk.",
+		Remedy: "Look at the files *.bad beside the journal; replace the disk if it happens again.",
+	},
+	{
+		Name: BillingJournalFull, Severity: model.Critical, ClearAfter: time.Minute,
+		Raise:  "the proxy refuses calls because their events have no room in the journal",
+		Clear:  "no such refusal any more",
+		Text:   "Calls are refused with 503: they could not be billed.",
+		Remedy: "Make room on the volume of the journal, or bring back the record keeper that empties it.",
+	},
+	{
+		Name: BoxIncomplete, Severity: model.Minor, ClearAfter: holdDown,
+		Raise:  "init could not do something that belongs to a whole box",
+		Clear:  "it is done",
+		Text:   "Something of the hardware or of the system is missing.",
+		Remedy: "See show system and the log of the boot.",
+	},
+	{
+		Name: ClockUnsynchronised, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
+		Raise:  "the kernel's clock follows no time server",
+		Clear:  "it follows one",
+		Text:   "Times in records, logs and certificates' checks may be wrong.",
+		Remedy: "Check ntp server, the route to it and UDP port 123.",
+	},
+	{
+		Name: ConfigurationAside, Severity: model.Warning, ClearAfter: holdDown,
+		Raise:  "lines of the configuration in force are not known to this firmware",
+		Clear:  "a configuration without such lines is in force",
+		Text:   "Part of the configuration is not in effect.",
+		Remedy: "See the lines with !? in show running-config; update the firmware or remove them.",
+	},
+	{
+		Name: ConfigurationProblem, Severity: model.Major, ClearAfter: holdDown,
+		Raise:  "a saved configuration is not used, or a commit was withdrawn",
+		Clear:  "a configuration that was committed is in force",
+		Text:   "The box does not run with what was last configured.",
+		Remedy: "See show configuration history; correct the configuration and commit.",
+	},
+	{
+		Name: ConfigurationUnconfirmed, Severity: model.Warning,
+		Raise:  "commit confirmed waits for its confirmation",
+		Clear:  "it is confirmed or undone",
+		Text:   "The last commit is undone by itself at the time given.",
+		Remedy: "Type commit to keep it.",
+	},
+	{
+		Name: CPU, Severity: model.Major, RaiseAfter: time.Minute, ClearAfter: time.Minute, Setting: settingCPU,
+		Raise:  "the processors are busy",
+		Clear:  "below the mark",
+		Text:   "Calls may be delayed.",
+		Remedy: "See show processes; lower the call rate that is offered.",
+		Levels: []Level{{model.Major, 90, 80}},
+	},
+	{
+		Name: CrashFile, Severity: model.Major, Object: "file", ClearAfter: holdDown,
+		Raise:  "a service or the kernel crashed and left evidence",
+		Clear:  "the file is deleted, or a newer one of the same service is there",
+		Text:   "Something crashed; it was started again.",
+		Remedy: "Send the file from harddisk:crash/ to support, then delete it or clear the alarm.",
+	},
+	{
+		Name: LANProblem, Severity: model.Major, Object: "LAN", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
+		Raise:  "addresses or routes of a LAN are not as configured",
+		Clear:  "they are",
+		Text:   "Hosts may not be reached over this LAN.",
+		Remedy: "See show interfaces.",
+	},
+	{
+		Name: LinkDown, Severity: model.Major, Object: "LAN", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
+		Raise:  "a LAN port that has a configuration has no link, or there is no such port",
+		Clear:  "the link is up",
+		Text:   "Nobody is reached over this LAN.",
+		Remedy: "Check the cable, the switch and show interfaces.",
+	},
+	{
+		Name: Memory, Severity: model.Major, RaiseAfter: 30 * time.Second, ClearAfter: time.Minute, Setting: settingMemory,
+		Raise:  "memory of the box is used",
+		Clear:  "below the mark",
+		Text:   "Services may be ended by the kernel.",
+		Remedy: "See show memory and show processes.",
+		Levels: []Level{{model.Major, 90, 85}, {model.Critical, 95, 92}},
+	},
+	{
+		Name: ProxyDown, Severity: model.Critical, ClearAfter: holdDown,
+		Raise:  "the proxy does not run",
+		Clear:  "it runs",
+		Text:   "No calls are possible.",
+		Remedy: "See show system and harddisk:crash/; init starts it again by itself.",
+	},
+	{
+		Name: ServiceDown, Severity: model.Major, Object: "service", ClearAfter: holdDown,
+		Raise:  "a service other than the proxy does not run",
+		Clear:  "it runs",
+		Text:   "Calls go on; what the service does waits.",
+		Remedy: "See show system and harddisk:crash/; init starts it again by itself.",
+	},
+	{
+		Name: ServiceLooping, Severity: model.Critical, Object: "service", ClearAfter: holdDown,
+		Raise:  "a service was started again 3 times within 10 minutes",
+		Clear:  "10 minutes without the third",
+		Text:   "The service does not stay up.",
+		Remedy: "See harddisk:crash/; go back to an earlier configuration with rollback.",
+	},
+	{
+		Name: ServiceMemory, Severity: model.Minor, Object: "service", RaiseAfter: 30 * time.Second, ClearAfter: time.Minute,
+		Raise:  "a service uses up the memory that it may take",
+		Clear:  "below the mark",
+		Text:   "The kernel ends the service when it takes more.",
+		Remedy: "See show processes; lower the call rate that is offered.",
+		Levels: []Level{{model.Minor, 85, 80}, {model.Major, 95, 90}},
+	},
+	{
+		Name: ServiceRestarted, Severity: model.Warning, Object: "service", ClearAfter: holdDown,
+		Raise:  "a service was started again",
+		Clear:  "10 minutes later",
+		Text:   "The service ended and is back.",
+		Remedy: "See show system for how it ended, and harddisk:crash/.",
+	},
+	{
+		Name: ServiceSilent, Severity: model.Major, Object: "service", RaiseAfter: 15 * time.Second, ClearAfter: holdDown,
+		Raise:  "a service runs and does not answer",
+		Clear:  "it answers",
+		Text:   "The state of the service is not known and it takes no changes.",
+		Remedy: "See show processes and the log.",
+	},
+	{
+		Name: SlotOnTrial, Severity: model.Warning,
+		Raise:  "the box runs from a slot that is not blessed",
+		Clear:  "the slot is blessed",
+		Text:   "At the next boot the box goes back to the other slot.",
+		Remedy: "Wait until the trial is over; see show version.",
+	},
+	{
+		Name: VolumeInMemory, Severity: model.Major, Object: "volume", ClearAfter: holdDown,
+		Raise:  "memory stands in for a volume",
+		Clear:  "the volume is on its disk",
+		Text:   "What is put there is lost at the next boot.",
+		Remedy: "Check the disk; format a foreign one when its content may be lost.",
+	},
+	{
+		Name: VolumeMissing, Severity: model.Major, Object: "volume", ClearAfter: holdDown,
+		Raise:  "bootflash: or harddisk: is not mounted",
+		Clear:  "it is mounted",
+		Text:   "What is kept there is not to be had.",
+		Remedy: "See show storage; mount the volume or check the disk.",
+	},
+	{
+		Name: VolumePulled, Severity: model.Major, Object: "volume",
+		Raise:  "a stick was pulled that was mounted",
+		Clear:  "a stick is plugged in, or the alarm is cleared",
+		Text:   "What was written last may not be on the stick.",
+		Remedy: "Plug it in again and look at its files; unmount it before pulling it.",
+	},
+	{
+		Name: VolumeReadOnly, Severity: model.Major, Object: "volume", ClearAfter: holdDown,
+		Raise:  "a volume cannot be written: its file system is damaged or its disk protected",
+		Clear:  "it can be written",
+		Text:   "What should be kept there is lost or waits.",
+		Remedy: "Copy what is needed, then format the volume; see docs/operating.md.",
+	},
+	{
+		Name: VolumeSpace, Severity: model.Minor, Object: "volume", RaiseAfter: 10 * time.Second, ClearAfter: holdDown, Setting: settingStorage,
+		Raise:  "space of a volume is used",
+		Clear:  "below the mark",
+		Text:   "When the volume is full nothing more can be kept there; calls that must be billed are refused.",
+		Remedy: "Delete files; see show storage and dir.",
+		Levels: []Level{{model.Minor, 80, 75}, {model.Major, 90, 87}, {model.Critical, 95, 93}},
+	},
+	{
+		Name: VolumeUnusable, Severity: model.Warning, Object: "volume", ClearAfter: holdDown,
+		Raise:  "a stick cannot be used: it holds no FAT or ext4, or it fails",
+		Clear:  "it is pulled or formatted",
+		Text:   "usb0: is not to be had.",
+		Remedy: "Use another stick, or format it.",
+	},
+}
