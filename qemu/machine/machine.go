@@ -215,11 +215,18 @@ func (m *Machine) Execute(ctx context.Context, command string, arguments map[str
 }
 
 // Plug puts a stick with the raw image at path into the USB controller. The
-// name is free to choose and tells it from others.
-func (m *Machine) Plug(ctx context.Context, name, path string) error {
-	err := m.Execute(ctx, "blockdev-add", map[string]any{
-		"node-name": name, "driver": "raw",
-		"file": map[string]any{"driver": "file", "filename": path},
+// name is free to choose and tells it from others. A slow stick takes that many
+// octets a second; 0 is as many as come.
+func (m *Machine) Plug(ctx context.Context, name, path string, slow int) error {
+	err := m.Execute(ctx, "object-add", map[string]any{
+		"qom-type": "throttle-group", "id": name + "-speed", "limits": map[string]any{"bps-write": slow},
+	})
+	if err != nil {
+		return err
+	}
+	err = m.Execute(ctx, "blockdev-add", map[string]any{
+		"node-name": name, "driver": "throttle", "throttle-group": name + "-speed",
+		"file": map[string]any{"driver": "raw", "file": map[string]any{"driver": "file", "filename": path}},
 	})
 	if err != nil {
 		return err
@@ -239,7 +246,10 @@ func (m *Machine) Pull(ctx context.Context, name string) error {
 	if _, err := m.monitor.first(ctx, "that "+name+" is gone", gone); err != nil {
 		return err
 	}
-	return m.Execute(ctx, "blockdev-del", map[string]any{"node-name": name})
+	if err := m.Execute(ctx, "blockdev-del", map[string]any{"node-name": name}); err != nil {
+		return err
+	}
+	return m.Execute(ctx, "object-del", map[string]any{"id": name + "-speed"})
 }
 
 // SetLink lays the cable of the i-th network card (from 1), or takes it out.

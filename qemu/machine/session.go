@@ -89,50 +89,75 @@ func (c *Console) answer(ctx context.Context) (Answer, error) {
 	}, nil
 }
 
-// Enable brings the session to the prompt host#, out of whatever mode it is
-// in, with paging off.
+// Enable brings the session to a prompt with # and turns paging off. In a mode
+// of the configuration it stays there.
 func (c *Console) Enable(ctx context.Context) error {
+	_, err := c.enable(ctx)
+	return err
+}
+
+// enable gives the mode of the prompt that it leaves.
+func (c *Console) enable(ctx context.Context) (mode string, err error) {
 	at, err := c.wake(ctx)
-	if err != nil {
-		return err
-	}
-	if at.Mode != "" {
-		if at, err = c.enter(ctx, "end"); err != nil {
-			return err
-		}
-	}
-	if at.Privileged {
-		return nil
+	if err != nil || at.Privileged {
+		return at.Mode, err
 	}
 	for _, line := range []string{"enable", "terminal length 0"} {
 		if at, err = c.enter(ctx, line); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if !at.Privileged {
-		return fmt.Errorf("enable was refused: %s", at.Text)
+		return "", fmt.Errorf("enable was refused: %s", at.Text)
 	}
-	return nil
+	return "", nil
 }
 
-// Command types one command at the prompt host# and gives what it printed up
-// to the next prompt. A refusal is an answer like any other.
+// Command types one privileged command of EXEC, in whatever mode, and gives
+// what it printed up to the next prompt. A refusal is an answer like any other.
 func (c *Console) Command(ctx context.Context, line string) (string, error) {
-	if err := c.Enable(ctx); err != nil {
+	mode, err := c.enable(ctx)
+	if err != nil {
 		return "", err
+	}
+	if mode != "" {
+		line = "do " + line
 	}
 	answer, err := c.enter(ctx, line)
 	return answer.Text, err
 }
 
-// Configure opens the candidate and types lines into it, each after the
-// prompt that the one before brought. It fails at the first that is refused. The
-// session stays in the mode of the last.
-func (c *Console) Configure(ctx context.Context, lines ...string) error {
-	if err := c.Enable(ctx); err != nil {
+// Leave types a last command of EXEC, of which no prompt comes back: reload now,
+// power-off now.
+func (c *Console) Leave(ctx context.Context, line string) error {
+	mode, err := c.enable(ctx)
+	if err != nil {
 		return err
 	}
-	for _, line := range append([]string{"configure terminal"}, lines...) {
+	if mode != "" {
+		line = "do " + line
+	}
+	return c.Send(line)
+}
+
+// Configure types lines into the candidate, each after the prompt that the one
+// before brought. It fails at the first that is refused. The session stays in the
+// mode of the last.
+func (c *Console) Configure(ctx context.Context, lines ...string) error {
+	mode, err := c.enable(ctx)
+	if err != nil {
+		return err
+	}
+	if mode == "" {
+		answer, err := c.enter(ctx, "configure terminal")
+		if err != nil {
+			return err
+		}
+		if answer.Mode == "" {
+			return fmt.Errorf("configure terminal was refused: %s", answer.Text)
+		}
+	}
+	for _, line := range lines {
 		answer, err := c.enter(ctx, line)
 		if err != nil {
 			return err

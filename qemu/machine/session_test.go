@@ -17,7 +17,7 @@ func playConsole(t *testing.T) (c *Console, typed func() []string) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		prompts := map[string]string{"enable": "#", "configure terminal": "(config)#", "interface LAN1": "(config-lan)#", "end": "#"}
+		prompts := map[string]string{"enable": "#", "configure terminal": "(config)#", "interface LAN1": "(config-lan)#"}
 		at := ">"
 		io.WriteString(screen, "boot messages\r\nbox"+at)
 		for keys := bufio.NewReader(keyboard); ; {
@@ -83,7 +83,12 @@ func TestConsoleConfigure(t *testing.T) {
 	if err := c.Configure(t.Context(), "frobnicate", "never typed"); err == nil || !strings.Contains(err.Error(), "unknown command") {
 		t.Errorf("Configure of a line that is refused = %v; want the appliance's words", err)
 	}
-	want := []string{"enable", "terminal length 0", "configure terminal", "interface LAN1", "! nothing", "end", "configure terminal", "frobnicate"}
+	if _, err := c.Command(t.Context(), "show system"); err != nil {
+		t.Errorf("Command in a mode of the configuration = %v", err)
+	}
+	want := []string{
+		"enable", "terminal length 0", "configure terminal", "interface LAN1", "! nothing", "frobnicate", "do show system",
+	}
 	if got := typed(); !slices.Equal(got, want) {
 		t.Errorf("typed %q; want %q", got, want)
 	}

@@ -211,10 +211,7 @@ func (s System) Killed(service string, times int) bool {
 // was unmounted.
 func (b *Box) PowerOff(ctx context.Context) error {
 	console := b.Machine.Console
-	if err := console.Enable(ctx); err != nil {
-		return err
-	}
-	if err := console.Send("power-off now"); err != nil {
+	if err := console.Leave(ctx, "power-off now"); err != nil {
 		return err
 	}
 	if _, err := console.Expect(ctx, `init: powering off`); err != nil {
