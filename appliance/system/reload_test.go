@@ -161,7 +161,7 @@ func TestReloadRefused(t *testing.T) {
 		if _, err := c.schedule(ReloadRequest{Operator: operator, Minutes: 1}); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(95 * time.Second) // between two tries
 		c.mu.Lock()
 		c.refusal = nil
 		c.mu.Unlock()
@@ -172,7 +172,7 @@ func TestReloadRefused(t *testing.T) {
 			t.Errorf("status = %+v; want it to wait and say why", status)
 		}
 		time.Sleep(look)
-		c.expect(t, "once init answers", "2000-01-01 00:02:10 scheduled by console on ttyS0")
+		c.expect(t, "once init answers", "2000-01-01 00:01:40 scheduled by console on ttyS0")
 		if got := strings.Count(c.log.String(), "did not happen"); got != 1 {
 			t.Errorf("the log says %d times that it did not happen; want once:\n%s", got, c.log.String())
 		}
