@@ -100,12 +100,13 @@ func showHistory(ctx context.Context, s exec.Session, _ config.Args) error {
 	}
 	fmt.Fprintf(s, rowFormat, "Number", "Event", "Time", "Alarm")
 	for _, event := range page.Events {
-		what := fmt.Sprintf("%s (%s", subject(event.Name, event.Object), event.Severity)
+		fmt.Fprintf(s, rowFormat, strconv.FormatUint(event.Number, 10), event.Kind, stamp(event.Time),
+			subject(event.Name, event.Object)+" ("+string(event.Severity)+")")
+		text := event.Text
 		if event.Number != event.Alarm {
-			what += fmt.Sprintf(", raised as %d", event.Alarm)
+			text += fmt.Sprintf(" (raised as %d)", event.Alarm)
 		}
-		fmt.Fprintf(s, rowFormat, strconv.FormatUint(event.Number, 10), event.Kind, stamp(event.Time), what+")")
-		wrap(s, event.Text)
+		wrap(s, text)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ var (
 // store is the file that alarms are kept in. It follows what Alarms have in
 // memory and is read only when it is opened.
 type store struct {
+	path   string
 	db     *bbolt.DB
 	stored uint64 // the number of the last event that is in the file
 }
@@ -88,7 +89,7 @@ func tryStore(path string) (content kept, s *store, err error) {
 		if err := db.View(content.read); err != nil {
 			return errors.Join(err, db.Close())
 		}
-		s = &store{db: db, stored: content.last}
+		s = &store{path: path, db: db, stored: content.last}
 		return nil
 	})
 	if err != nil {
@@ -204,7 +205,7 @@ func (s *store) write(h *history, active []*held) error {
 		})
 	})
 	if err != nil {
-		return fmt.Errorf("keep alarms in %s: %w", s.db.Path(), err)
+		return fmt.Errorf("keep alarms in %s: %w", s.path, err)
 	}
 	s.stored = h.last
 	return nil
