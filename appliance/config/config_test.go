@@ -176,7 +176,7 @@ func addressesGrammar() (*Grammar, error) {
 			Mode: "config-box", Syntax: "server SERVER [METRIC]", No: "server SERVER", Help: "Add a server",
 			Args: []Argument{argument("SERVER", Name{}), {Name: "METRIC", Type: Integer{1, 9}, Help: "Metric", Default: 1}},
 			Apply: func(c *model.Config, a Args) error {
-				if a.Text("SERVER") == a.Text("NAME") {
+				if a.Text("SERVER") == "self" {
 					return BadArgument("SERVER", "a box cannot serve itself")
 				}
 				c.TimeServers = append(c.TimeServers, fmt.Sprint(a.Text("SERVER"), "/", a.Int("METRIC")))
@@ -233,7 +233,7 @@ func TestCheckNamesTheLine(t *testing.T) {
 }
 
 func TestApplyErrorPointsAtTheArgument(t *testing.T) {
-	_, err := addresses(t).Parse("box B\n  server B\n")
+	_, err := addresses(t).Parse("box B\n  server self\n")
 	var fault *Error
 	if !errors.As(err, &fault) || fault.Line != 2 || fault.Column != 8 {
 		t.Errorf("Parse = %#v; want an error in line 2 at column 8", err)

@@ -15,7 +15,7 @@ import (
 // indentation, as Print takes them.
 func (g *Grammar) Load(text string) (c *model.Config, aside []string, faults Errors) {
 	e := g.editor(&model.Config{})
-	faults, out := e.read(scan(text), true)
+	_, out := e.read(scan(text), true)
 	for {
 		wrong := g.check(e.config, e.typed)
 		if len(wrong) == 0 {
@@ -23,21 +23,19 @@ func (g *Grammar) Load(text string) (c *model.Config, aside []string, faults Err
 		}
 		// Of two lines that exclude each other the first shall stay, so the
 		// later half goes and the rest is looked at again.
-		wrong = wrong[len(wrong)/2:]
-		without := make(map[string]bool)
-		for _, w := range wrong {
-			faults = append(faults, w.fault)
-			without[w.key()] = true
+		without := make(map[string]*Error)
+		for _, w := range wrong[len(wrong)/2:] {
+			without[w.key()] = w.fault
 		}
 		kept, dropped := g.split(e.config, e.typed, without)
 		e = g.editor(&model.Config{})
-		more, refused := e.read(kept, true)
-		faults = append(faults, more...)
+		_, refused := e.read(kept, true)
 		out = out.with(nil, dropped).with(nil, refused)
 	}
-	c, still := g.tryAside(e.config, Aside(text))
+	c, out = g.tryAside(e.config, out.with(nil, outlineOf(scanAside(text))))
+	faults = out.faults()
 	slices.SortStableFunc(faults, func(a, b *Error) int { return a.Line - b.Line })
-	return c, out.with(nil, still).lines(0), faults
+	return c, out.lines(0), faults
 }
 
 // Print is Render with the lines that are kept aside at the end, as comments.
@@ -55,15 +53,16 @@ func (g *Grammar) Print(c *model.Config, aside []string) string {
 
 // split takes c apart into its lines: those that are kept, and those that are
 // not, with what is below them. The numbers are those of typed.
-func (g *Grammar) split(c *model.Config, typed map[string]source, without map[string]bool) (kept []typedLine, dropped outline) {
+func (g *Grammar) split(c *model.Config, typed map[string]source, without map[string]*Error) (kept []typedLine, dropped outline) {
 	gone := "\n" // the path of the place inside the line that was dropped last; at first that of none
 	g.walk(c, place{mode: Global}, 0, func(l printed) {
+		fault := without[l.key()]
 		inside := strings.HasPrefix(l.at.path, gone)
-		if !inside && without[l.key()] {
-			inside, gone = true, l.key()+"\n"
+		if !inside && fault != nil {
+			gone = l.key() + "\n"
 		}
-		if inside {
-			dropped = dropped.with(l.at.openingLines(), outlineOf([]typedLine{{text: l.text}}))
+		if inside || fault != nil {
+			dropped = dropped.with(l.at.openingLines(), outline{{text: l.text, fault: fault}})
 			return
 		}
 		kept = append(kept, typedLine{typed[l.key()].number, l.depth, l.text})
@@ -73,24 +72,28 @@ func (g *Grammar) split(c *model.Config, typed map[string]source, without map[st
 
 // tryAside brings lines that were kept aside into a copy of base: all those
 // that parse and break no rule, neither themselves nor in the lines of base.
-// It gives the ones that do not fit back. An opening line is applied only for
-// a line below it that fits.
-func (g *Grammar) tryAside(base *model.Config, aside []string) (*model.Config, outline) {
-	lines := make([]typedLine, len(aside))
-	for i, line := range aside {
-		text := strings.TrimSpace(line)
-		lines[i] = typedLine{indent: strings.Index(line, text), text: text}
+// It gives the others back. Tried again, they do not fit either.
+func (g *Grammar) tryAside(base *model.Config, tree outline) (*model.Config, outline) {
+	for len(tree) > 0 {
+		c := g.tryOnce(base, tree)
+		if c == nil {
+			break
+		}
+		base, tree = c, tree.refused()
 	}
-	tree := outlineOf(slices.DeleteFunc(lines, func(l typedLine) bool { return l.text == "" }))
-	if len(tree) == 0 {
-		return base, nil
-	}
+	return base, tree
+}
+
+// tryOnce is base with the entries of the tree that fit together; those that
+// do not are marked as refused. It is nil when none fits.
+func (g *Grammar) tryOnce(base *model.Config, tree outline) *model.Config {
 	before := len(g.check(base, nil))
+	tree.forgive()
 	for slices.ContainsFunc(tree, (*entry).untried) {
 		kept, _ := g.split(base, nil, nil)
 		e := g.editor(&model.Config{})
 		if faults, _ := e.read(kept, true); len(faults) > 0 {
-			break
+			return nil
 		}
 		e.typed = make(map[string]source)
 		tried, fit := e.try(tree, nil)
@@ -99,23 +102,23 @@ func (g *Grammar) tryAside(base *model.Config, aside []string) (*model.Config, o
 		}
 		wrong := g.check(e.config, e.typed)
 		for _, w := range wrong {
-			if w.fault.Line > 0 {
+			if w.fault.Line > 0 { // it is one of the tree's
 				tried[w.fault.Line-1].refused = true
 				fit = false
 			}
 		}
-		if fit && len(wrong) <= before {
-			return e.config, tree.refused()
-		}
-		if fit { // they break rules for the lines of base only
-			break
+		switch {
+		case fit && len(wrong) > before: // they make lines of base break a rule
+			return nil
+		case fit:
+			return e.config
 		}
 	}
-	return base, tree
+	return nil
 }
 
 // try brings in the lines of a tree that were not refused yet, and marks those
-// that do not fit. tried are the entries that were brought in; their lines
+// that do not fit. An opening line is brought in only for one below it. tried are the entries that were brought in; their lines
 // are numbered so, from 1.
 func (e *editor) try(tree outline, tried []*entry) (all []*entry, fit bool) {
 	fit, depth := true, len(e.places)

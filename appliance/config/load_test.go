@@ -45,10 +45,10 @@ func TestLoad(t *testing.T) {
 			[]string{`line 2: "server a 12": 12 is not between 1 and 9`},
 		},
 		{
-			"what Apply refuses", "box B\n server B\n server c\n exit\n",
+			"what Apply refuses", "box B\n server self\n server c\n exit\n",
 			"box B\n server c\n exit\n!\nzone UTC\n",
-			[]string{"box B", " server B"},
-			[]string{`line 2: "server B": a box cannot serve itself`},
+			[]string{"box B", " server self"},
+			[]string{`line 2: "server self": a box cannot serve itself`},
 		},
 		{
 			"what Check refuses, the later line", "box B\n server a 9\n server b\n server c 9\n exit\n",

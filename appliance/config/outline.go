@@ -13,7 +13,8 @@ type outline []*entry
 type entry struct {
 	text    string
 	below   outline
-	refused bool // it was tried and does not fit, nor does what is below it
+	fault   *Error // why it was set aside; nil if the text said so
+	refused bool   // it was tried again and does not fit, nor does what is below it
 }
 
 // outlineOf makes the tree of lines by their indentation.
@@ -80,6 +81,26 @@ func (o outline) refused() outline {
 		} else if len(below) > 0 {
 			all = append(all, &entry{text: e.text, below: below})
 		}
+	}
+	return all
+}
+
+// forgive lets all entries be tried again.
+func (o outline) forgive() {
+	for _, e := range o {
+		e.refused = false
+		e.below.forgive()
+	}
+}
+
+// faults says why the entries were set aside.
+func (o outline) faults() Errors {
+	var all Errors
+	for _, e := range o {
+		if e.fault != nil {
+			all = append(all, e.fault)
+		}
+		all = append(all, e.below.faults()...)
 	}
 	return all
 }

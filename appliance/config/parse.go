@@ -18,7 +18,7 @@ func (g *Grammar) Parse(text string) (*model.Config, error) {
 	if len(faults) > 0 {
 		return nil, faults
 	}
-	c, _ := g.tryAside(e.config, Aside(text))
+	c, _ := g.tryAside(e.config, outlineOf(scanAside(text)))
 	return c, nil
 }
 
@@ -30,7 +30,7 @@ func (g *Grammar) Merge(c *model.Config, text string) Errors {
 	if len(faults) > 0 {
 		return faults
 	}
-	merged, _ := g.tryAside(c, Aside(text))
+	merged, _ := g.tryAside(c, outlineOf(scanAside(text)))
 	*c = *merged
 	return nil
 }
@@ -69,7 +69,9 @@ func (e *editor) read(lines []typedLine, lenient bool) (faults Errors, aside out
 			block = append(block, lines[i])
 		}
 		if lenient {
-			aside = aside.with(e.innermost().openingLines(), outlineOf(block))
+			set := outlineOf(block)
+			set[0].fault = fault
+			aside = aside.with(e.innermost().openingLines(), set)
 		}
 	}
 	return faults, aside

@@ -44,6 +44,17 @@ func Aside(text string) []string {
 	return aside
 }
 
+// scanAside gives the lines that a text keeps aside, without their numbers.
+func scanAside(text string) []typedLine {
+	var lines []typedLine
+	for _, line := range Aside(text) {
+		if said := strings.TrimSpace(line); said != "" && !isComment(said) {
+			lines = append(lines, typedLine{indent: strings.Index(line, said), text: said})
+		}
+	}
+	return lines
+}
+
 func isComment(line string) bool { return line[0] == '!' }
 
 // prompt is what a console prints before a line: "Router(config-sbc)#", "host>".
