@@ -128,37 +128,37 @@ func smokeTest(t *testing.T, setup smoke.Setup, calls int) {
 	}
 }
 
-// TestBootKeepsBootflash formats a disk, saves a configuration on it from
-// outside, and finds it in force after a boot, after a reload and after a
-// power cut.
+// TestBootKeepsBootflash formats a disk, commits a configuration, and finds it in
+// force after a reload and after a power cut.
 func TestBootKeepsBootflash(t *testing.T) {
 	onBoards(t, func(t *testing.T, image machine.Image) {
-		disk := newDisk(t, 256<<20)
-		setup := smoke.Setup{Image: image, Disk: disk}
-		first := boot(t, setup)
-		powerOff(t, first)
-
-		const hostName = "kept"
-		saveConfig(t, disk, hostName)
+		setup := smoke.Setup{Image: image, Disk: newDisk(t, diskSize)}
 		box := boot(t, setup)
-		expectPrompt(t, box, hostName)
-		if err := box.Machine.Console.Send("reload now"); err != nil {
-			t.Fatal(err)
-		}
-		reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
-		if err != nil || !reset.Data.Guest {
-			t.Fatalf("reload: event %+v, %v; want a reset by the guest", reset, err)
-		}
-		if err := box.Answers(within(t, bootLimit)); err != nil {
-			t.Fatal(err)
-		}
-		expectPrompt(t, box, hostName)
+		const hostName = "kept"
+		commit(t, box, "hostname "+hostName)
+		reload(t, box)
+		expectHostName(t, box, hostName)
 		box.Machine.Kill()
 
 		afterCut := boot(t, setup)
-		expectPrompt(t, afterCut, hostName)
+		expectHostName(t, afterCut, hostName)
 		powerOff(t, afterCut)
 	})
+}
+
+// reload restarts a box from within, and waits until it answers calls.
+func reload(t *testing.T, box *smoke.Box) {
+	t.Helper()
+	if err := box.Machine.Console.Leave(within(t, time.Minute), "reload now"); err != nil {
+		t.Fatal(err)
+	}
+	reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
+	if err != nil || !reset.Data.Guest {
+		t.Fatalf("reload: event %+v, %v; want a reset by the guest", reset, err)
+	}
+	if err := box.Answers(within(t, bootLimit)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // TestBootUserNetwork places the call of the README: QEMU plays the network,
@@ -218,8 +218,9 @@ func TestBootUserNetwork(t *testing.T) {
 	})
 }
 
-// expectPrompt asks for a prompt and wants that host name in it.
-func expectPrompt(t *testing.T, box *smoke.Box, hostName string) {
+// expectHostName wants that host name in the configuration in force and in the
+// prompt.
+func expectHostName(t *testing.T, box *smoke.Box, hostName string) {
 	t.Helper()
 	if got := command(t, box, "show running-config"); !strings.Contains(got, "hostname "+hostName+"\n") {
 		t.Errorf("the configuration in force is\n%s\nwant host name %s", got, hostName)
@@ -227,13 +228,16 @@ func expectPrompt(t *testing.T, box *smoke.Box, hostName string) {
 	if err := box.Machine.Console.Send(""); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, box, `^`+hostName+`>`)
+	expect(t, box, `^`+hostName+`[(>#]`)
 }
 
 // TestBootConsole types what should not be typed, and has services killed.
 func TestBootConsole(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		box := boot(t, smoke.Setup{Image: image})
+		if err := box.Machine.Console.Enable(within(t, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		for _, line := range []string{
 			"frobnicate", "show", "show system please", "service restart", "service restart init force",
 			"service restart proxy gently", "reload later", "power-off now now", "\x01\x02 \x7f\x1b[A\x1b[99~", strings.Repeat("x", 4000),

@@ -88,6 +88,9 @@ func TestBootFaults(t *testing.T) {
 	})
 }
 
+// diskSize is the size of a disk on which there is room enough, in octets.
+const diskSize = 256 << 20
+
 // newDisk makes an empty disk that ends with the test.
 func newDisk(t *testing.T, size int64) string {
 	t.Helper()
@@ -121,20 +124,6 @@ func volume(t *testing.T, disk, name string) string {
 	}
 	t.Fatalf("disk has %+v; want a volume %s", volumes, name)
 	return ""
-}
-
-// saveConfig writes the built-in configuration with that host name to
-// bootflash:, as the saved one.
-func saveConfig(t *testing.T, disk, hostName string) {
-	t.Helper()
-	config := strings.Replace(grammar.BuiltIn(), "hostname causeway\n", "hostname "+hostName+"\n", 1)
-	file := filepath.Join(t.TempDir(), "startup-config")
-	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	debugfs(t, volume(t, disk, "bootflash"),
-		"rm /control/startup-config", // it says so when there is none
-		"write "+file+" /control/startup-config")
 }
 
 // fill takes all room of a volume.
