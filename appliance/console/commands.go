@@ -3,99 +3,160 @@ package console
 import (
 	"context"
 	"fmt"
-	"strings"
-	"text/tabwriter"
+	"io"
+	"math"
 
 	"causeway/appliance/config"
+	"causeway/appliance/exec"
 )
 
-// command is one command of the EXEC mode.
-type command struct {
-	syntax string // as config.Command.Syntax
-	args   []config.Argument
-	help   string
-	run    func(ctx context.Context, s *session, a config.Args) error
+// Commands gives the commands of the session itself that are typed in EXEC, for
+// the command reference. They run only in a session.
+func Commands() []exec.Command { return within(inExec) }
+
+// ConfigurationCommands gives those that are typed in the modes of the
+// configuration.
+func ConfigurationCommands() []exec.Command { return within(inConfiguration) }
+
+func within(places scope) []exec.Command {
+	var list []exec.Command
+	for _, c := range new(Session).commands() {
+		if c.in&places != 0 {
+			list = append(list, c.Command)
+		}
+	}
+	return list
 }
 
-// execCommands is the table of the EXEC mode in the order of help.
-func execCommands() []command {
-	service := config.Argument{
-		Name: "SERVICE", Type: config.Choice{"proxy", "billing", "control"}, Help: "Process to restart",
-	}
+// doLine is the argument of do.
+const doLine = "LINE"
+
+// sharedWords is the help of keywords that are no command by themselves.
+var sharedWords = config.Words{
+	"show":                        "What the box is and does",
+	"show configuration":          "What runs, what is being changed, what was before",
+	"show configuration revision": "One of the history",
+	"copy":                        "Copy the configuration or a file",
+	"copy running-config":         "The configuration in force",
+	"write erase keys":            "The keys and certificates, too",
+	"write erase licences":        "The licence, too",
+	"write erase billing":         "Records that were not delivered, too",
+	"write erase logs":            "Logs and crash files, too",
+	"terminal":                    "This terminal",
+	"terminal length":             "Rows of a screen",
+	"terminal width":              "Characters of a row",
+	"terminal no":                 "Undo",
+	"load":                        "Bring a text into the candidate",
+	"commit confirmed":            "Undo it unless another commit confirms it in time",
+	"commit comment":              "Why, for the history",
+	"configure terminal":          "From this terminal",
+	"configure terminal take":     "From whoever changes it now",
+}
+
+// commands is the table of the session's own commands.
+func (s *Session) commands() []command {
+	revision := config.Argument{Name: "REVISION", Type: config.Integer{Min: 1, Max: math.MaxInt32}, Help: "Its number in show configuration history"}
+	how := config.Argument{Name: "HOW", Type: config.Choice{merge, replace}, Help: "Add to the candidate, or take its place"}
 	return []command{
-		{"show version", nil, "What image this is", showVersion},
-		{"show system", nil, "Services, volumes, memory, slot and watchdog", showSystem},
-		{"show interfaces", nil, "LAN1 and LAN2 as the kernel has them", showInterfaces},
-		{"show sip status", nil, "Listen points, calls and counters of the proxy", showSIPStatus},
-		{"show billing status", nil, "Journal and counters of billing", showBillingStatus},
-		{"show running-config", nil, "The configuration in force", showRunningConfig},
-		{"show clock", nil, "The time and where it comes from", showClock},
-		{"service restart SERVICE [force]", []config.Argument{service}, "Restart a process; force ends it without asking", restartService},
-		{"reload [now]", nil, "Restart the appliance; now asks nothing", reload},
-		{"power-off [now]", nil, "Switch the appliance off; now asks nothing", powerOff},
-		{"help", nil, "This list; words may be abbreviated", help},
-		{"?", nil, "This list", help},
+		own(inUser|inPrivileged, "enable", "Turn privileged commands on", s.enable),
+		own(inUser|inPrivileged, "disable", "Turn privileged commands off", s.disable),
+		own(inUser|inPrivileged, "exit", "Leave the session", logout),
+		own(inUser|inPrivileged, "logout", "Leave the session", logout),
+		own(inPrivileged, "configure [terminal [take]]", "Change the configuration", s.configure),
+		{Command: exec.Command{
+			Syntax: "do " + doLine, Help: "Type a command of EXEC", Configuring: true,
+			Args: []config.Argument{{Name: doLine, Type: config.Line{}, Help: "The command"}},
+		}, in: inConfiguration, does: true},
+
+		own(inConfiguration, "commit [confirmed MINUTES] [comment LINE]", "Put the candidate in force and save it, or confirm the last commit", s.commit,
+			config.Argument{Name: "MINUTES", Type: config.Integer{Min: 1, Max: 1440}, Help: "Minutes to confirm it in"},
+			config.Argument{Name: "LINE", Type: config.Line{}, Help: "The comment"}),
+		own(inConfiguration, "exit", "Leave this mode", s.exit),
+		own(inConfiguration, "end", "Leave the configuration", s.end),
+		own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort),
+		own(inConfiguration, "load HOW terminal", "Type or paste it", s.loadTyped, how),
+		own(inConfiguration, "load HOW PATH", "Read it from a file", s.loadFile, how,
+			config.Argument{Name: "PATH", Type: filePath{}, Help: "The file"}),
+		own(privileged, "rollback REVISION", "Put an earlier revision in force again", s.rollback, revision),
+		own(privileged, "write [memory]", "Commit, and say what is saved", s.write),
+		own(privileged, "copy running-config startup-config", "Commit, and say what is saved", s.write),
+		own(inPrivileged|inDo, "write erase [keys] [licences] [billing] [logs]", "Wipe the configuration at the next reload", s.writeErase),
+
+		own(everywhere, "show running-config", "The configuration in force", s.showRunning),
+		own(everywhere, "show configuration running", "The configuration in force", s.showRunning),
+		own(everywhere, "show configuration candidate", "The configuration with the changes", s.showCandidate),
+		own(everywhere, "show configuration diff", "What the candidate changes", s.showDiff),
+		own(everywhere, "show configuration history", "The last commits", s.showRevisions),
+		own(everywhere, "show configuration revision REVISION", "The text of an earlier one", s.showRevision, revision),
+		own(everywhere, "show configuration failed", "Lines that this firmware does not know and keeps aside", s.showFailed),
+
+		own(everywhere, "show history", "The commands that were typed", s.showHistory),
+		own(inExec, "terminal length ROWS", "Rows of a screen; 0 prints without stopping", s.setLength,
+			config.Argument{Name: "ROWS", Type: config.Integer{Min: 0, Max: 512}, Help: "Rows"}),
+		own(inExec, "terminal width CHARACTERS", "Characters of a row", s.setWidth,
+			config.Argument{Name: "CHARACTERS", Type: config.Integer{Min: 40, Max: 512}, Help: "Characters"}),
+		own(inExec, "terminal monitor", "Show new lines of the log here", s.monitor),
+		own(inExec, "terminal no monitor", "Show no lines of the log here", s.noMonitor),
+		own(inExec, "rescue [CHOICE]", "What helps when control does not answer", s.rescue,
+			config.Argument{Name: "CHOICE", Type: config.Integer{Min: 1, Max: len(rescues)}, Help: "What to do"}),
+		own(everywhere, "help", "How to type commands", help),
 	}
 }
 
-// restartRequest is what init.restart takes.
-type restartRequest struct {
-	Service string `json:"service"`
-	Force   bool   `json:"force"`
-}
+// privileged is wherever a privileged command of EXEC may be typed.
+const privileged = inPrivileged | inDo | inConfiguration
 
-// rebootRequest is what init.reboot takes.
-type rebootRequest struct {
-	Mode   string `json:"mode"` // "reboot" or "poweroff"
-	Reason string `json:"reason"`
-}
-
-func help(_ context.Context, s *session, _ config.Args) error {
-	table := tabwriter.NewWriter(s.terminal, 0, 0, 2, ' ', 0)
-	for _, c := range s.commands {
-		syntax := c.syntax
-		for _, arg := range c.args {
-			if choice, ok := arg.Type.(config.Choice); ok {
-				syntax = strings.Replace(syntax, arg.Name, choice.String(), 1)
-			}
-		}
-		fmt.Fprintf(table, "%s\t%s\n", syntax, c.help)
+// own declares a command of the session.
+func own(in scope, syntax, help string, run func(context.Context, exec.Session, config.Args) error, args ...config.Argument) command {
+	c := command{Command: exec.Command{Syntax: syntax, Args: args, Help: help, Run: run}, in: in}
+	if in&inUser == 0 {
+		c.Level = exec.Privileged
 	}
-	return table.Flush()
+	c.Configuring = in&inConfiguration != 0
+	return c
 }
 
-func restartService(ctx context.Context, s *session, a config.Args) error {
-	params := restartRequest{Service: a.Text("SERVICE"), Force: a.Has("force")}
-	if err := s.call(ctx, "init", "init.restart", params, nil); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.terminal, "%s is being restarted\n", params.Service)
+func (s *Session) enable(context.Context, exec.Session, config.Args) error {
+	s.at = privilegedExec
 	return nil
 }
 
-func reload(ctx context.Context, s *session, a config.Args) error {
-	return s.shutDown(ctx, a, "reboot", "Reload")
-}
-
-func powerOff(ctx context.Context, s *session, a config.Args) error {
-	return s.shutDown(ctx, a, "poweroff", "Power off")
-}
-
-// shutDown asks whether it is meant, as IOS does: Enter or y is yes.
-func (s *session) shutDown(ctx context.Context, a config.Args, mode, question string) error {
-	if !a.Has("now") {
-		reply, err := s.ask(question + "? [confirm]")
-		if err != nil {
-			return fmt.Errorf("not confirmed: %w", err)
-		}
-		if reply = strings.TrimSpace(reply); reply != "" && !strings.EqualFold(reply, "y") && !strings.EqualFold(reply, "yes") {
-			return fmt.Errorf("not confirmed")
-		}
-	}
-	params := rebootRequest{Mode: mode, Reason: "console"}
-	if err := s.call(ctx, "init", "init.reboot", params, nil); err != nil {
-		return err
-	}
-	fmt.Fprintln(s.terminal, "The system is going down")
+func (s *Session) disable(context.Context, exec.Session, config.Args) error {
+	s.at = userExec
 	return nil
+}
+
+func logout(context.Context, exec.Session, config.Args) error { return errLogout }
+
+func (s *Session) showHistory(_ context.Context, out exec.Session, _ config.Args) error {
+	for _, line := range s.screen.history.lines {
+		fmt.Fprintln(out, line)
+	}
+	return nil
+}
+
+func (s *Session) setLength(_ context.Context, _ exec.Session, a config.Args) error {
+	s.length = a.Int("ROWS")
+	return nil
+}
+
+func (s *Session) setWidth(_ context.Context, _ exec.Session, a config.Args) error {
+	s.screen.setWidth(a.Int("CHARACTERS"))
+	return nil
+}
+
+const howToType = `Type ? anywhere to see what may stand there; Tab completes a word, and words
+may be abbreviated: sh ver. Ctrl-C drops the line, the arrows bring back earlier
+ones, Ctrl-V takes the next character as it is. A long answer stops at --More--:
+Space goes on, q ends it. Behind what show prints, "| include PATTERN" and the
+like choose lines.
+
+"enable" allows privileged commands and "configure" opens the configuration.
+Lines typed there change a candidate; "show configuration diff" shows what, and
+"commit" puts it in force. "end" leaves, "do" types a command of EXEC.
+`
+
+func help(_ context.Context, out exec.Session, _ config.Args) error {
+	_, err := io.WriteString(out, howToType)
+	return err
 }

@@ -1,126 +1,110 @@
 package console
 
 import (
-	"bufio"
-	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"os"
-	"unicode"
-	"unicode/utf8"
+	"path/filepath"
+	"time"
 
 	"golang.org/x/term"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/link"
+	"causeway/appliance/model"
 )
 
-// terminal is where the operator types and reads.
-type terminal interface {
-	io.Writer
-	// SetPrompt sets what the next ReadLine prints first.
-	SetPrompt(prompt string)
-	// ReadLine gives the next line without its end, and io.EOF after the last.
-	ReadLine() (string, error)
+// Options say where the session of the serial port finds its surroundings. The
+// zero value is that of the appliance: the standard files of the process.
+type Options struct {
+	Grammar   *config.Grammar // of the configuration
+	Words     config.Words    // help of the keywords that EXEC commands share
+	Commands  []exec.Command  // of the subjects
+	In        io.Reader       // os.Stdin if nil; a terminal is put in raw mode while Run runs
+	Out       io.Writer       // os.Stdout if nil
+	RunDir    string          // where the link sockets are; link.RunDir if empty
+	BuildFile string          // the image's build.json; /etc/causeway/build.json if empty
+	// ControlWait is how long the first prompt waits for control to come up
+	// at boot; 5 s if zero.
+	ControlWait time.Duration
 }
 
-// openTerminal makes a terminal of the two streams: with line editing and
-// history where in is a terminal, else line by line. restore puts the terminal
-// back as it was.
-func openTerminal(in io.Reader, out io.Writer) (t terminal, restore func(), err error) {
-	file, ok := in.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return &plainTerminal{lines: bufio.NewScanner(in), Writer: out}, func() {}, nil
+// Flags declares the options on a flag set, with the box's own values as
+// defaults.
+func (o *Options) Flags(set *flag.FlagSet) {
+	set.StringVar(&o.RunDir, "run", link.RunDir, "`directory` of the sockets")
+}
+
+// Run holds sessions on the serial port until its input ends, which is no
+// error, or ctx does. A read of the port may be left behind then: Run is the
+// last thing its process does.
+func Run(ctx context.Context, o Options) error {
+	settings := Settings{
+		In: o.In, Out: o.Out, Port: true,
+		Operator: model.Operator{User: "console", Origin: "console"},
+		Grammar:  o.Grammar, Words: o.Words, Commands: o.Commands,
+		ControlWait: o.ControlWait,
 	}
-	fd := int(file.Fd())
-	before, err := term.MakeRaw(fd)
+	if o.In == nil {
+		settings.In = os.Stdin
+	}
+	if o.Out == nil {
+		settings.Out = os.Stdout
+	}
+	if o.RunDir == "" {
+		o.RunDir = link.RunDir
+	}
+	settings.Call = func(ctx context.Context, process, method string, params, result any) error {
+		return link.Call(ctx, link.Socket(o.RunDir, process), method, params, result)
+	}
+	if o.BuildFile == "" {
+		o.BuildFile = "/etc/causeway/build.json"
+	}
+	settings.Build = readBuild(o.BuildFile)
+	if file, ok := settings.In.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+		fd := int(file.Fd())
+		before, err := term.MakeRaw(fd)
+		if err != nil {
+			return fmt.Errorf("put terminal %s in raw mode: %w", file.Name(), err)
+		}
+		defer term.Restore(fd, before)
+		settings.Editing = true
+		settings.Operator.Origin = nameOf(file)
+		// A serial line knows no size.
+		if width, height, err := term.GetSize(fd); err == nil {
+			settings.Width, settings.Length = width, height
+		}
+	}
+	s, err := New(settings)
 	if err != nil {
-		return nil, nil, fmt.Errorf("put terminal %s in raw mode: %w", file.Name(), err)
+		return fmt.Errorf("declare what may be typed: %w", err)
 	}
-	editor := term.NewTerminal(struct {
-		io.Reader
-		io.Writer
-	}{&keys{from: file}, out}, "")
-	// A serial line knows no size: then the editor's own 80 by 24 stands.
-	if width, height, err := term.GetSize(fd); err == nil && width > 0 && height > 0 {
-		if err := editor.SetSize(width, height); err != nil {
-			return nil, nil, fmt.Errorf("set the size of terminal %s: %w", file.Name(), err)
-		}
-	}
-	return editor, func() { term.Restore(fd, before) }, nil
+	return s.Run(ctx)
 }
 
-// plainText prints nothing that a terminal would obey but ends of lines and
-// tabs: what is shown may come from a file or a packet.
-type plainText struct{ terminal }
-
-func (t plainText) Write(text []byte) (int, error) {
-	shown := bytes.Map(func(r rune) rune {
-		switch {
-		case r == '\r': // of a file with the line ends of Windows
-			return -1
-		case r == '\n' || r == '\t' || r != utf8.RuneError && !unicode.IsControl(r):
-			return r
-		}
-		return '?'
-	}, text)
-	if _, err := t.terminal.Write(shown); err != nil {
-		return 0, err
+// nameOf gives the name of a terminal: "ttyS0".
+func nameOf(file *os.File) string {
+	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", file.Fd()))
+	if err != nil {
+		path = file.Name()
 	}
-	return len(text), nil
+	return filepath.Base(path)
 }
 
-// plainTerminal reads lines of something that is no terminal.
-type plainTerminal struct {
-	io.Writer
-	lines  *bufio.Scanner
-	prompt string
-}
-
-func (t *plainTerminal) SetPrompt(prompt string) { t.prompt = prompt }
-
-func (t *plainTerminal) ReadLine() (string, error) {
-	if _, err := io.WriteString(t, t.prompt); err != nil {
-		return "", err
+// readBuild says what image this is, as far as the image says so.
+func readBuild(path string) model.BuildInfo {
+	unknown := model.BuildInfo{Version: "(unknown version)", Board: "an unknown board"}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return unknown
 	}
-	if !t.lines.Scan() {
-		if err := t.lines.Err(); err != nil {
-			return "", err
-		}
-		return "", io.EOF
+	build := unknown
+	if json.Unmarshal(text, &build) != nil {
+		return unknown
 	}
-	return t.lines.Text(), nil
-}
-
-// The keys that end the session in x/term mean something else on a port that
-// is never closed.
-const (
-	ctrlC, ctrlD = 3, 4
-	abandoned    = "^C"                          // what a line reads that was abandoned
-	abandonLine  = "\x05\x15" + abandoned + "\r" // to the end of the line, erase it
-)
-
-// keys reads key strokes: Ctrl-C abandons the line, Ctrl-D is ignored.
-type keys struct {
-	from    io.Reader
-	pending []byte
-}
-
-func (k *keys) Read(p []byte) (int, error) {
-	for len(k.pending) == 0 && len(p) > 0 {
-		typed := make([]byte, len(p))
-		n, err := k.from.Read(typed)
-		for _, b := range typed[:n] {
-			switch b {
-			case ctrlC:
-				k.pending = append(k.pending, abandonLine...)
-			case ctrlD:
-			default:
-				k.pending = append(k.pending, b)
-			}
-		}
-		if err != nil && len(k.pending) == 0 {
-			return 0, err
-		}
-	}
-	n := copy(p, k.pending)
-	k.pending = k.pending[n:]
-	return n, nil
+	return build
 }

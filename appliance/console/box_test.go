@@ -1,0 +1,257 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
+	"causeway/appliance/exec"
+	"causeway/appliance/grammar"
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+// The operators of the tests.
+var (
+	me    = model.Operator{User: "console", Origin: "ttyS0"}
+	other = model.Operator{User: "alice", Origin: "ssh 192.0.2.7"}
+)
+
+// box is what a session talks to: the real candidate and revisions of control,
+// and an init that notes what it is asked to do.
+type box struct {
+	configuration *change.Configuration
+
+	mu      sync.Mutex
+	down    map[string]bool // processes that do not answer
+	log     []model.LogEntry
+	alarms  []model.AlarmEvent
+	asked   []string // of init
+	started chan struct{}
+}
+
+func newBox(t *testing.T, dir string) *box {
+	b := &box{down: make(map[string]bool), started: make(chan struct{})}
+	b.configuration = change.New(change.Options{
+		Grammar: grammar.All(), BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n",
+		Version: "v1.2", Dir: filepath.Join(dir, "revisions"),
+		Machine: filepath.Join(dir, "none"), Choice: filepath.Join(dir, "none"), StateDir: dir,
+		Adopt: func(change.InForce) {}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err := b.configuration.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer close(ended)
+		b.configuration.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return b
+}
+
+// commands are EXEC commands of no subject.
+func (b *box) commands() []exec.Command {
+	return []exec.Command{
+		{
+			Syntax: "show numbers LAST", Help: "Numbers from 1",
+			Args: []config.Argument{{Name: "LAST", Type: config.Integer{Min: 1, Max: 1000}, Help: "The last one"}},
+			Run: func(_ context.Context, s exec.Session, a config.Args) error {
+				for n := range a.Int("LAST") {
+					fmt.Fprintf(s, "number %d\n", n+1)
+				}
+				return nil
+			},
+		},
+		{
+			Syntax: "show escapes", Help: "What would drive the terminal",
+			Run: func(_ context.Context, s exec.Session, _ config.Args) error {
+				_, err := fmt.Fprint(s, "\x1b]0;title\a\x1b[2J\u009b\xff\r\tä without an end")
+				return err
+			},
+		},
+		{
+			Syntax: "wait", Help: "Run until Ctrl-C", Level: exec.Privileged,
+			Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+				fmt.Fprint(s, "waiting")
+				<-ctx.Done()
+				return ctx.Err()
+			},
+		},
+		{
+			Syntax: "wipe [now]", Help: "Ask first", Level: exec.Privileged,
+			Run: func(_ context.Context, s exec.Session, a config.Args) error {
+				if !a.Has("now") {
+					if err := s.Confirm("Wipe everything?"); err != nil {
+						return err
+					}
+				}
+				fmt.Fprintf(s, "wiped by %v\n", s.Operator())
+				return nil
+			},
+		},
+	}
+}
+
+// happens does what a step of a script says about the surroundings.
+func (b *box) happens(t *testing.T, what string) {
+	words := strings.Fields(what)
+	rest := strings.Join(words[1:], " ")
+	b.mu.Lock()
+	switch words[0] {
+	case "down":
+		b.down[rest] = true
+	case "up":
+		delete(b.down, rest)
+	case "log":
+		b.log = append(b.log, model.LogEntry{Seq: uint64(len(b.log)), Time: time.Now(), Text: rest})
+	case "alarm": // KIND SEVERITY NAME OBJECT TEXT
+		b.alarms = append(b.alarms, model.AlarmEvent{
+			Number: uint64(len(b.alarms) + 1), Time: time.Now(), Kind: words[1], Severity: model.Severity(words[2]),
+			Name: words[3], Object: words[4], Text: strings.Join(words[5:], " "),
+		})
+	}
+	b.mu.Unlock()
+	switch words[0] {
+	case "pass":
+		d, err := time.ParseDuration(rest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(d)
+	case "taken":
+		if _, err := b.configuration.Configure(t.Context(), change.ConfigureRequest{Operator: other, Take: true}); err != nil {
+			t.Fatal(err)
+		}
+	case "edited":
+		edited, err := b.configuration.Edit(t.Context(), change.EditRequest{Operator: other, Line: rest})
+		if err != nil || edited.Fault != nil {
+			t.Fatalf("edit %q = %v, %v; want neither error nor fault", rest, edited.Fault, err)
+		}
+	}
+}
+
+// call answers as link.Call does.
+func (b *box) call(ctx context.Context, process, method string, params, result any) error {
+	b.mu.Lock()
+	down := b.down[process]
+	b.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if down {
+		return errors.New("call " + method + ": connection refused")
+	}
+	function, known := b.methods()[method]
+	if !known {
+		return fmt.Errorf("call %s: there is no such process", method)
+	}
+	text, err := json.Marshal(params)
+	if err != nil {
+		return err
+	}
+	answer, err := function(ctx, text)
+	if err != nil {
+		return &link.RemoteError{Message: err.Error()}
+	}
+	if text, err = json.Marshal(answer); err != nil || result == nil {
+		return err
+	}
+	return json.Unmarshal(text, result)
+}
+
+// function is a method as it comes over the wire.
+type function func(ctx context.Context, params []byte) (any, error)
+
+func method[P, R any](do func(context.Context, P) (R, error)) function {
+	return func(ctx context.Context, text []byte) (any, error) {
+		var params P
+		if err := json.Unmarshal(text, &params); err != nil {
+			return nil, err
+		}
+		return do(ctx, params)
+	}
+}
+
+func (b *box) methods() map[string]function {
+	c := b.configuration
+	return map[string]function{
+		"control.configure": method(c.Configure), "control.edit": method(c.Edit), "control.load": method(c.Load),
+		"control.commit": method(c.Commit), "control.abort": method(c.Abort), "control.release": method(c.Release),
+		"control.rollback": method(c.Rollback), "control.revision": method(c.Revision),
+		"control.history":   method(func(ctx context.Context, _ any) (change.History, error) { return c.History(ctx) }),
+		"control.candidate": method(func(ctx context.Context, _ any) (change.Candidate, error) { return c.Candidate(ctx) }),
+		"control.running": method(func(context.Context, any) (map[string]string, error) {
+			return map[string]string{"text": c.InForce().Text}, nil
+		}),
+		"control.status":        method(b.status),
+		"control.alarm-history": method(b.alarmHistory),
+		"control.files.read":    method(b.readFile),
+		"init.log":              method(b.readLog),
+		"init.restart":          b.note("restart"),
+		"init.choose":           b.note("choose"),
+		"init.erase":            b.note("erase"),
+		"init.reboot":           b.note("reboot"),
+	}
+}
+
+func (b *box) status(context.Context, any) (model.ControlStatus, error) {
+	status := b.configuration.Status()
+	return model.ControlStatus{
+		HostName: status.InForce.Config.HostName, ConfigSource: status.InForce.Source,
+		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems,
+	}, nil
+}
+
+func (b *box) alarmHistory(_ context.Context, r struct{ After, Max int }) (any, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	events := b.alarms[min(r.After, len(b.alarms)):]
+	return map[string]any{"events": events[:min(len(events), r.Max)], "last": len(b.alarms)}, nil
+}
+
+func (b *box) readLog(_ context.Context, q model.LogQuery) (model.LogPage, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	entries := b.log[min(int(q.From), len(b.log)):]
+	entries = entries[:min(len(entries), 500)]
+	return model.LogPage{Entries: entries, Next: q.From + uint64(len(entries))}, nil
+}
+
+// files are the ones of the box, read in parts of a few octets.
+var files = map[string]string{
+	"usb0:/site.conf": "hostname site\nlan LAN2\n ip address 192.168.43.1 255.255.255.0\n",
+	"usb0:/bad.conf":  "hostname -\nlan LAN1\n ip adress 192.168.42.1 255.255.255.0\n",
+}
+
+func (b *box) readFile(_ context.Context, r struct {
+	Path   string
+	Offset int
+}) (any, error) {
+	text, known := files[r.Path]
+	if !known {
+		return nil, fmt.Errorf("open %s: file does not exist", r.Path)
+	}
+	next := min(r.Offset+20, len(text))
+	return map[string]any{"data": []byte(text[r.Offset:next]), "next": next, "end": next == len(text)}, nil
+}
+
+// note is a method of init that does nothing.
+func (b *box) note(what string) function {
+	return func(_ context.Context, params []byte) (any, error) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.asked = append(b.asked, what+" "+string(params))
+		return nil, nil
+	}
+}

@@ -1,0 +1,256 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
+	"causeway/appliance/exec"
+	"causeway/appliance/link"
+)
+
+// changeLimit is how long control may take for a change: proxy and billing
+// prepare it and switch to it.
+const changeLimit = time.Minute
+
+// errTaken means that the candidate is another operator's now.
+var errTaken = errors.New("the candidate is held by another operator")
+
+// change asks control to do something with the candidate that this operator
+// holds. When it was lost, the session is back in EXEC.
+func (s *Session) change(ctx context.Context, method string, params, result any) error {
+	// Ctrl-C does not end it: one would not know what became of it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+	defer cancel()
+	err := s.Call(ctx, "control", method, params, result)
+	var refused *link.RemoteError
+	if !errors.As(err, &refused) || !s.at.configuring() {
+		return err
+	}
+	var candidate change.Candidate
+	if s.Call(ctx, "control", "control.candidate", nil, &candidate) == nil {
+		if candidate.Holder == nil || candidate.Holder.Operator != s.Operator() {
+			s.toExec() // what control refused says who took it over
+		}
+	}
+	return err
+}
+
+func (s *Session) toExec() { s.at, s.path = privilegedExec, nil }
+
+// clock prints a time of today or of another day.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// configure opens the configuration.
+func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args) error {
+	request := change.ConfigureRequest{Operator: s.Operator(), Take: a.Has("take")}
+	var answer change.Configured
+	if err := s.Call(ctx, "control", "control.configure", request, &answer); err != nil {
+		return err
+	}
+	if answer.Holder != nil {
+		with := "without changes"
+		if answer.Holder.Changed {
+			with = "with changes that are not committed"
+		}
+		fmt.Fprintf(out, "%% %v holds the candidate since %s, %s\n", answer.Holder.Operator, clock(answer.Holder.Since), with)
+		if reply, err := s.ask("Take it over? [no]: "); err != nil || reply != "yes" && reply != "y" {
+			return errTaken
+		}
+		request.Take = true
+		answer = change.Configured{}
+		if err := s.Call(ctx, "control", "control.configure", request, &answer); err != nil {
+			return err
+		}
+	}
+	if answer.Changed {
+		fmt.Fprintln(out, "% The candidate has changes that are not committed: show configuration diff")
+	}
+	if p := answer.Pending; p != nil {
+		fmt.Fprintln(out, pendingNote(*p))
+	}
+	s.at, s.path = place(config.Global), nil
+	return nil
+}
+
+func pendingNote(p change.Pending) string {
+	return fmt.Sprintf("%% Revision %d is not confirmed: commit by %s, or revision %d comes back", p.Revision, clock(p.Until), p.Back)
+}
+
+// edit brings a typed line into the candidate. local is what is wrong with it
+// in the innermost mode alone, if anything.
+func (s *Session) edit(ctx context.Context, column int, text string, local *config.Error) error {
+	var edited change.Edited
+	request := change.EditRequest{Operator: s.Operator(), Path: s.path, Line: text}
+	if err := s.change(ctx, "control.edit", request, &edited); err != nil {
+		return err
+	}
+	if fault := edited.Fault; fault != nil {
+		if local != nil && local.Column > fault.Column {
+			fault = local
+		}
+		s.showFault(column, fault)
+		return nil
+	}
+	s.enter(edited.Path)
+	return nil
+}
+
+// enter goes to a place of the configuration.
+func (s *Session) enter(path []string) { s.at, s.path = s.placeOf(path), path }
+
+// placeOf is the mode that lines of a configuration opened.
+func (s *Session) placeOf(path []string) place {
+	mode, err := s.Grammar.ModeOf(path)
+	if err != nil { // control knows lines that this process does not
+		return place(config.Global)
+	}
+	return place(mode)
+}
+
+func (s *Session) exit(ctx context.Context, out exec.Session, a config.Args) error {
+	if n := len(s.path); n > 0 {
+		s.enter(s.path[:n-1])
+		return nil
+	}
+	return s.end(ctx, out, a)
+}
+
+// end leaves the configuration, after asking what becomes of the changes.
+func (s *Session) end(ctx context.Context, out exec.Session, _ config.Args) error {
+	var now change.Configured
+	err := s.change(ctx, "control.configure", change.ConfigureRequest{Operator: s.Operator()}, &now)
+	switch {
+	case err == nil && now.Holder != nil:
+		s.toExec()
+		return fmt.Errorf("%v took the candidate over at %s", now.Holder.Operator, clock(now.Holder.Since))
+	case err == nil && now.Changed:
+		return s.endWithChanges(ctx, out)
+	}
+	s.release(ctx)
+	s.toExec()
+	return err
+}
+
+func (s *Session) endWithChanges(ctx context.Context, out exec.Session) error {
+	for {
+		reply, err := s.ask("Uncommitted changes found, commit them before exiting (yes/no/cancel)? [cancel]: ")
+		switch {
+		case errors.Is(err, errAbandoned):
+			return nil
+		case err != nil:
+			return err
+		}
+		switch reply {
+		case "", "cancel", "c":
+			return nil
+		case "no", "n":
+			return s.abort(ctx, out, nil)
+		case "yes", "y":
+			if err := s.commit(ctx, out, nil); err != nil {
+				return err
+			}
+			s.release(ctx)
+			s.toExec()
+			return nil
+		}
+		fmt.Fprintln(out, "% Type yes, no or cancel")
+	}
+}
+
+// release gives the candidate back, with its changes, if this session has it.
+func (s *Session) release(ctx context.Context) {
+	if !s.at.configuring() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	// Without an answer the next one who configures is told of the changes.
+	s.Call(ctx, "control", "control.release", change.Who{Operator: s.Operator()}, nil)
+}
+
+// abort drops the changes.
+func (s *Session) abort(ctx context.Context, _ exec.Session, _ config.Args) error {
+	if err := s.change(ctx, "control.abort", change.Who{Operator: s.Operator()}, nil); err != nil {
+		return err
+	}
+	s.toExec()
+	return nil
+}
+
+// commit puts the candidate in force.
+func (s *Session) commit(ctx context.Context, out exec.Session, a config.Args) error {
+	request := change.CommitRequest{Operator: s.Operator()}
+	if a != nil {
+		request.Comment, request.ConfirmMinutes = a.Text("LINE"), a.Int("MINUTES")
+	}
+	var done change.Committed
+	if err := s.change(ctx, "control.commit", request, &done); err != nil {
+		return err
+	}
+	if err := s.committed(ctx, out, done); err != nil {
+		return err
+	}
+	if done.Revision > 0 && request.ConfirmMinutes > 0 {
+		fmt.Fprintf(out, "Commit again within %d minutes, or it is undone\n", request.ConfirmMinutes)
+	}
+	return nil
+}
+
+// committed says what a commit or a rollback did.
+func (s *Session) committed(ctx context.Context, out exec.Session, done change.Committed) error {
+	for _, fault := range done.Faults {
+		fmt.Fprintf(out, "%% %v\n", fault)
+	}
+	for _, note := range done.Notes {
+		fmt.Fprintf(out, "%% %s\n", note)
+	}
+	switch {
+	case len(done.Faults) > 0:
+		return fmt.Errorf("nothing is committed: %s", count(len(done.Faults), "fault"))
+	case done.Revision == 0 && done.Confirmed == 0 && len(done.Notes) == 0:
+		fmt.Fprintln(out, "% There is nothing to commit")
+	}
+	if done.Confirmed > 0 {
+		fmt.Fprintf(out, "Revision %d is confirmed\n", done.Confirmed)
+	}
+	if done.Revision > 0 {
+		fmt.Fprintf(out, "Revision %d is in force and saved\n", done.Revision)
+	}
+	s.look(ctx) // the host name may be another one
+	return nil
+}
+
+func count(n int, of string) string {
+	if n == 1 {
+		return "1 " + of
+	}
+	return fmt.Sprintf("%d %ss", n, of)
+}
+
+// rollback puts an earlier revision in force.
+func (s *Session) rollback(ctx context.Context, out exec.Session, a config.Args) error {
+	request := change.RollbackRequest{Operator: s.Operator(), Revision: a.Int("REVISION")}
+	var done change.Committed
+	if err := s.change(ctx, "control.rollback", request, &done); err != nil {
+		return err
+	}
+	return s.committed(ctx, out, done)
+}
+
+// write commits where there may be something to commit, and says what is
+// saved: each commit is.
+func (s *Session) write(ctx context.Context, out exec.Session, a config.Args) error {
+	if s.at.configuring() {
+		return s.commit(ctx, out, nil)
+	}
+	var running change.RevisionText
+	if err := s.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &running); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "Revision %d is in force and saved since %s\n", running.Number, clock(running.Time))
+	return nil
+}

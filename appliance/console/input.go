@@ -1,0 +1,86 @@
+package console
+
+import (
+	"io"
+	"sync"
+)
+
+// input reads ahead of the session: so a serial line without flow control
+// loses nothing while a command runs, and Ctrl-C is seen while one does.
+type input struct {
+	mu        sync.Mutex
+	changed   sync.Cond
+	unread    []byte
+	err       error  // after unread; nil while more may come
+	interrupt func() // what Ctrl-C does; nil: it is a key like others
+}
+
+// readAheadMax is how much is read ahead, in octets: a pasted configuration of
+// 10,000 lines. What comes then waits on the line.
+const readAheadMax = 1 << 20
+
+func newInput() *input {
+	in := &input{}
+	in.changed.L = &in.mu
+	return in
+}
+
+// fill reads until from or the input ends.
+func (in *input) fill(from io.Reader) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if !in.add(buffer[:n], err) {
+			return
+		}
+	}
+}
+
+// add reports whether more is wanted.
+func (in *input) add(typed []byte, err error) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, b := range typed {
+		if b == ctrlC && in.interrupt != nil {
+			in.unread = nil
+			in.interrupt()
+			continue
+		}
+		in.unread = append(in.unread, b)
+	}
+	if in.err == nil {
+		in.err = err
+	}
+	in.changed.Broadcast()
+	for len(in.unread) >= readAheadMax && in.err == nil {
+		in.changed.Wait()
+	}
+	return in.err == nil
+}
+
+// end lets reads fail with err once everything is read.
+func (in *input) end(err error) { in.add(nil, err) }
+
+// readByte waits for the next octet.
+func (in *input) readByte() (byte, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for len(in.unread) == 0 {
+		if in.err != nil {
+			return 0, in.err
+		}
+		in.changed.Wait()
+	}
+	b := in.unread[0]
+	in.unread = in.unread[1:]
+	in.changed.Broadcast()
+	return b, nil
+}
+
+// onInterrupt sets what Ctrl-C does and gives what it did before.
+func (in *input) onInterrupt(does func()) (before func()) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	before, in.interrupt = in.interrupt, does
+	return before
+}

@@ -1,0 +1,239 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+)
+
+// What a session looks at without being asked, and how often.
+const (
+	logInterval  = time.Second
+	lookInterval = 2 * time.Second // control and its alarms
+	patience     = time.Second     // for an answer to either
+	downAfter    = 5 * time.Second // without an answer, control is down
+)
+
+// controlState is what the session knows of control.
+type controlState struct {
+	status model.ControlStatus // the last one
+	up     bool
+	since  time.Time // when it was last up, or when the session began
+	told   bool      // the operator was told that it is down
+	err    error     // why it does not answer
+}
+
+// hostName is the one of the prompt.
+func (s *Session) hostName() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.control.status.HostName, "causeway")
+}
+
+// prompt is what stands before a line.
+func (s *Session) prompt() string {
+	if s.at.configuring() {
+		return fmt.Sprintf("%s(%s)#", s.hostName(), s.at)
+	}
+	return s.hostName() + string(s.at)
+}
+
+// awaitControl gives control time to come up, as it does at boot.
+func (s *Session) awaitControl(ctx context.Context) {
+	s.mu.Lock()
+	s.control.since = time.Now()
+	s.mu.Unlock()
+	const pause = 100 * time.Millisecond
+	for waited := time.Duration(0); !s.look(ctx) && waited < s.ControlWait; waited += pause {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+	s.tellDown(0)
+}
+
+// watch tells the operator what nobody asked for, until ctx ends.
+func (s *Session) watch(ctx context.Context) {
+	ticker := time.NewTicker(logInterval)
+	defer ticker.Stop()
+	var log, alarms cursor
+	for last := time.Now(); ; {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			s.newLines(ctx, &log)
+			if now.Sub(last) < lookInterval {
+				continue
+			}
+			last = now
+			s.look(ctx)
+			s.tellDown(downAfter)
+			if s.Port {
+				s.newAlarms(ctx, &alarms)
+			}
+		}
+	}
+}
+
+// look asks control how it is, and tells what is new about the configuration.
+// It reports whether control answers.
+func (s *Session) look(ctx context.Context) bool {
+	s.looking.Lock()
+	defer s.looking.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var status model.ControlStatus
+	err := s.Call(ctx, "control", "control.status", nil, &status)
+	s.mu.Lock()
+	before := s.control
+	if err == nil {
+		s.control = controlState{status: status, up: true, since: time.Now()}
+	} else {
+		s.control.up, s.control.err = false, err
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return false
+	}
+	if before.told {
+		s.screen.message("% control is up")
+	}
+	for _, line := range news(before.status, status) {
+		s.screen.message(line)
+	}
+	return true
+}
+
+// news is what changed with the configuration between two answers of control.
+func news(before, now model.ControlStatus) []string {
+	var lines []string
+	if was := before.Pending; was != nil && now.Pending == nil && now.Revision == was.Back {
+		lines = append(lines, fmt.Sprintf("%% Revision %d was not confirmed: revision %d is in force again", was.Revision, was.Back))
+	}
+	if len(now.Problems) > 0 && !slices.Equal(before.Problems, now.Problems) {
+		for _, problem := range now.Problems {
+			lines = append(lines, "% "+problem)
+		}
+		lines = append(lines, fmt.Sprintf("%% Running the %s configuration", now.ConfigSource))
+	}
+	return lines
+}
+
+// tellDown tells once that control has been down for so long, and what is left.
+func (s *Session) tellDown(after time.Duration) {
+	s.mu.Lock()
+	c := s.control
+	tell := !c.up && !c.told && time.Since(c.since) >= after
+	s.control.told = c.told || tell
+	s.mu.Unlock()
+	if !tell {
+		return
+	}
+	s.screen.message(fmt.Sprintf("%% %v", c.err))
+	s.screen.message("% Without control calls go on, and so do the commands that need init, proxy or billing only")
+	for i, r := range rescues {
+		s.screen.message(fmt.Sprintf("  rescue %d  %s", i+1, r.help))
+	}
+}
+
+// cursor is how far something was shown.
+type cursor struct {
+	next  uint64
+	known bool
+}
+
+// linesMax is how many lines of the log are shown at once: a slow serial line
+// shall not fall behind for ever.
+const linesMax = 20
+
+func (s *Session) monitor(context.Context, exec.Session, config.Args) error {
+	s.setMonitoring(true)
+	return nil
+}
+
+func (s *Session) noMonitor(context.Context, exec.Session, config.Args) error {
+	s.setMonitoring(false)
+	return nil
+}
+
+func (s *Session) setMonitoring(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.monitoring = on
+}
+
+// newLines shows the lines that the log got since it was looked at last.
+func (s *Session) newLines(ctx context.Context, c *cursor) {
+	s.mu.Lock()
+	monitoring := s.monitoring
+	s.mu.Unlock()
+	if !monitoring {
+		*c = cursor{}
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	shown := 0
+	for {
+		var page model.LogPage
+		if s.Call(ctx, "init", "init.log", model.LogQuery{From: c.next}, &page) != nil || len(page.Entries) == 0 {
+			break // to be had a second later
+		}
+		c.next = page.Next
+		for _, entry := range page.Entries {
+			if shown++; c.known && shown <= linesMax {
+				s.screen.message(entry.Time.UTC().Format(time.TimeOnly) + " " + entry.Text)
+			}
+		}
+	}
+	if c.known && shown > linesMax {
+		s.screen.message(fmt.Sprintf("%% %s more: show logging", count(shown-linesMax, "line")))
+	}
+	c.known = true
+}
+
+// newAlarms shows alarms of some weight that were raised or cleared since it
+// was looked last.
+func (s *Session) newAlarms(ctx context.Context, c *cursor) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	request := struct {
+		After uint64 `json:"after"`
+		Max   int    `json:"max"`
+	}{c.next, linesMax}
+	var page struct {
+		Events []model.AlarmEvent `json:"events"`
+		Last   uint64             `json:"last"`
+	}
+	if s.Call(ctx, "control", "control.alarm-history", request, &page) != nil {
+		return
+	}
+	if !c.known || len(page.Events) == 0 {
+		c.next, c.known = page.Last, true
+		return
+	}
+	for _, e := range page.Events {
+		c.next = e.Number
+		if e.Severity == model.Critical || e.Severity == model.Major {
+			s.screen.message(alarmLine(e))
+		}
+	}
+}
+
+func alarmLine(e model.AlarmEvent) string {
+	what := map[string]string{"raise": "Alarm", "clear": "Cleared"}[e.Kind]
+	object := ""
+	if e.Object != "" {
+		object = " of " + e.Object
+	}
+	return fmt.Sprintf("%% %s: %s: %s%s: %s", cmp.Or(what, e.Kind), e.Severity, e.Name, object, e.Text)
+}

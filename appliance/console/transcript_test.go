@@ -1,0 +1,106 @@
+package console_test
+
+import (
+	"flag"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"causeway/appliance/console"
+	"causeway/appliance/grammar"
+	"causeway/appliance/model"
+)
+
+var update = flag.Bool("update", false, "write what the screen shows into the scripts")
+
+// TestTranscripts types the scripts of testdata/script. Each has a file of what
+// is typed, one step a line:
+//
+//	show version     a line and Return
+//	show ver?\       without Return
+//	\x03             a key by its octets, as in a Go string
+//	# control down   something that happens around the session (see box.happens)
+//
+// and a file with what then stands on the screen. Time is that of the test: it
+// passes only where a step says so.
+func TestTranscripts(t *testing.T) {
+	testscript.RunT(scriptT{t}, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: *update,
+		Setup: func(env *testscript.Env) error {
+			env.Values["t"] = env.T().(scriptT).T
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"session": session},
+	})
+}
+
+// scriptT gives the commands of a script their *testing.T.
+type scriptT struct{ *testing.T }
+
+func (t scriptT) Run(name string, run func(testscript.T)) {
+	t.T.Run(name, func(t *testing.T) { run(scriptT{t}) })
+}
+
+func (scriptT) Verbose() bool { return testing.Verbose() }
+
+// session types a file: session [plain] FILE. The screen is its output.
+func session(ts *testscript.TestScript, negated bool, args []string) {
+	plain := len(args) == 2 && args[0] == "plain"
+	if negated || len(args) == 0 || len(args) == 2 && !plain {
+		ts.Fatalf("usage: session [plain] FILE")
+	}
+	steps := strings.Split(strings.TrimSuffix(ts.ReadFile(args[len(args)-1]), "\n"), "\n")
+	dir := ts.MkAbs(".")
+	synctest.Test(ts.Value("t").(*testing.T), func(t *testing.T) {
+		io.WriteString(ts.Stdout(), play(t, newBox(t, dir), !plain, steps))
+	})
+}
+
+// play types the steps, each when the session waits for it, and gives what then
+// stands on the screen.
+func play(t *testing.T, b *box, editing bool, steps []string) string {
+	typed, typing := io.Pipe()
+	screen := &screen{}
+	s, err := console.New(console.Settings{
+		In: typed, Out: screen, Editing: editing, Port: true,
+		Operator: me, Grammar: grammar.All(), Commands: b.commands(), Call: b.call,
+		Build: model.BuildInfo{Version: "v1.2", Board: "x86_64"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(t.Context()) }()
+	time.Sleep(6 * time.Second) // control may be down from the beginning
+	for _, step := range steps {
+		synctest.Wait()
+		if happening, ok := strings.CutPrefix(step, "# "); ok {
+			b.happens(t, happening)
+			continue
+		}
+		step, noReturn := strings.CutSuffix(step, `\`)
+		keys, err := strconv.Unquote(`"` + strings.ReplaceAll(step, `"`, `\"`) + `"`)
+		if err != nil {
+			t.Fatalf("step %q: %v", step, err)
+		}
+		switch {
+		case !editing:
+			keys += "\n"
+		case !noReturn:
+			keys += "\r"
+		}
+		io.WriteString(typing, keys)
+	}
+	synctest.Wait()
+	typing.Close()
+	if err := <-ended; err != nil {
+		t.Errorf("Run = %v; want no error at the end of the input", err)
+	}
+	return screen.String()
+}

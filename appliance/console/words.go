@@ -1,0 +1,173 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+)
+
+// place is where a line is typed: an EXEC mode, behind "do", or a mode of the
+// configuration by its name.
+type place string
+
+// The places that are no modes of the configuration.
+const (
+	userExec       place = ">"
+	privilegedExec place = "#"
+	afterDo        place = "do"
+)
+
+// configuring reports whether the place is a mode of the configuration.
+func (p place) configuring() bool { return p != userExec && p != privilegedExec && p != afterDo }
+
+// scope is the set of places where a command may be typed.
+type scope uint8
+
+const (
+	inUser scope = 1 << iota
+	inPrivileged
+	inDo
+	inConfiguration
+
+	inExec     = inUser | inPrivileged | inDo
+	everywhere = inExec | inConfiguration
+)
+
+func (p place) scope() scope {
+	switch p {
+	case userExec:
+		return inUser
+	case privilegedExec:
+		return inPrivileged
+	case afterDo:
+		return inDo
+	}
+	return inConfiguration
+}
+
+// command is an EXEC command and where it may be typed.
+type command struct {
+	exec.Command
+	in   scope
+	does bool // it is "do": its last argument is a line of EXEC
+}
+
+// ofSubject gives a subject's command its places.
+func ofSubject(c exec.Command) command {
+	in := inPrivileged | inDo
+	if c.Level == exec.User {
+		in |= inUser
+	}
+	if c.Configuring || firstWord(c.Syntax) == "show" {
+		in |= inConfiguration
+	}
+	return command{Command: c, in: in}
+}
+
+// showing are the commands whose answers may be long, and may be piped.
+var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": true}
+
+func (c *command) shows() bool { return showing[firstWord(c.Syntax)] }
+
+// words is what may be typed in one place: commands, then lines of the
+// configuration.
+type words struct {
+	vocabulary *config.Vocabulary
+	commands   []command
+}
+
+// declare makes the words of every place.
+func (s *Session) declare() (map[place]*words, error) {
+	commands := s.commands()
+	for _, c := range s.Settings.Commands {
+		commands = append(commands, ofSubject(c))
+	}
+	places := []place{userExec, privilegedExec, afterDo, place(config.Global)}
+	for _, c := range s.Grammar.Commands() {
+		if c.Opens != "" {
+			places = append(places, place(c.Opens))
+		}
+	}
+	all := make(map[place]*words)
+	for _, at := range places {
+		if all[at] != nil {
+			continue
+		}
+		w := &words{}
+		var forms []config.Form
+		for _, c := range commands {
+			if c.in&at.scope() != 0 {
+				w.commands = append(w.commands, c)
+				forms = append(forms, config.Form{Syntax: c.Syntax, Args: c.Args, Help: c.Help})
+			}
+		}
+		if at.configuring() {
+			for _, form := range s.Grammar.Forms(config.Mode(at)) {
+				if form.Syntax != "exit" && form.Syntax != "end" { // ours ask about changes
+					forms = append(forms, form)
+				}
+			}
+		}
+		var err error
+		if w.vocabulary, err = config.NewVocabulary(forms, s.Words, sharedWords); err != nil {
+			return nil, fmt.Errorf("declare what may be typed at %s: %w", at, err)
+		}
+		all[at] = w
+	}
+	return all, nil
+}
+
+// typed is a line that was understood.
+type typed struct {
+	command *command // nil: a line of the configuration
+	args    config.Args
+	pipe    pipe
+}
+
+// understand finds what a line means in a place. Its error is a *config.Error
+// unless the pattern of a pipe is wrong.
+func (s *Session) understand(w *words, text string) (typed, error) {
+	if head, tail, ok := strings.Cut(text, "|"); ok {
+		if match, err := w.vocabulary.Match(head); err == nil && w.shows(match) {
+			pipe, err := parsePipe(s.pipes, tail)
+			var fault *config.Error
+			if errors.As(err, &fault) {
+				fault.Column += runes(text) - runes(strings.TrimLeft(tail, " \t"))
+			}
+			return typed{&w.commands[match.Form], match.Args, pipe}, err
+		}
+	}
+	match, err := w.vocabulary.Match(text)
+	if err != nil {
+		return typed{}, err
+	}
+	if match.Form >= len(w.commands) {
+		return typed{}, nil
+	}
+	return typed{command: &w.commands[match.Form], args: match.Args}, nil
+}
+
+// shows reports whether the match is a command that may be piped.
+func (w *words) shows(match config.Match) bool {
+	return match.Form < len(w.commands) && w.commands[match.Form].shows()
+}
+
+// ambiguous reports whether the first word of a line stands for several here.
+func (w *words) ambiguous(text string) bool {
+	word := firstWord(text)
+	choices := w.vocabulary.Expand(word).Choices
+	for _, c := range choices {
+		if strings.EqualFold(c.Word, word) {
+			return false
+		}
+	}
+	return len(choices) > 1
+}
+
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	return word
+}
