@@ -59,7 +59,7 @@ func runBilling(ctx context.Context, args []string) error {
 }
 
 func runControl(ctx context.Context, args []string) error {
-	options := control.Options{Parse: grammar.All().Parse, BuiltIn: grammar.BuiltIn(), Log: logger()}
+	options := control.Options{Grammar: grammar.All(), BuiltIn: grammar.BuiltIn(), Log: logger()}
 	if err := parseFlags("control", args, options.Flags); err != nil {
 		return err
 	}

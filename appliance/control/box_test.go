@@ -9,42 +9,30 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
 )
 
-// parse is a grammar of two commands. Every configuration ends with "end".
-func parse(text string) (*model.Config, error) {
-	config := &model.Config{}
-	var faults []error
-	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		word, argument, _ := strings.Cut(line, " ")
-		switch {
-		case word == "hostname" && argument != "":
-			config.HostName = argument
-		case word == "end" && i == len(lines)-1:
-			return config, errors.Join(faults...)
-		default:
-			faults = append(faults, fmt.Errorf("line %d: %q: there is no such command", i+1, line))
-		}
+// grammar has the commands of the network only.
+func grammar(t *testing.T) *config.Grammar {
+	g, err := config.New(network.Commands())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if faults == nil {
-		faults = []error{errors.New("the end is missing")}
-	}
-	return nil, errors.Join(faults...)
+	return g
 }
 
 // text is a configuration whose host name is name.
-func text(name string) string { return "hostname " + name + "\nend" }
+func text(name string) string { return "hostname " + name + "\n" }
 
 // noNICs is the kernel of a box without any.
 type noNICs struct{}
@@ -77,7 +65,7 @@ func newBox(t *testing.T) *box {
 		ConfigDir:     filepath.Join(dir, "bootflash"),
 		MachineConfig: filepath.Join(dir, "machine"),
 		Build:         filepath.Join(dir, "build.json"),
-		Parse:         parse,
+		Grammar:       grammar(t),
 		BuiltIn:       text("builtin"),
 		Log:           slog.New(slog.NewTextHandler(b, nil)),
 		Kernel:        noNICs{},
@@ -113,8 +101,32 @@ func (b *box) put(path, content string) {
 	}
 }
 
-func (b *box) startup() string { return filepath.Join(b.options.ConfigDir, startupFile) }
-func (b *box) good() string    { return filepath.Join(b.options.ConfigDir, goodFile) }
+// keep adds a revision to the store, as an earlier life of control left it.
+func (b *box) keep(state change.State, text string) {
+	b.t.Helper()
+	store, err := change.OpenStore(filepath.Join(b.options.ConfigDir, "revisions"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := store.Add(change.Revision{State: state, Operator: alice, Time: time.Now()}, text); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// states are those of the revisions that control keeps, newest first.
+func (b *box) states() (states []change.State) {
+	b.t.Helper()
+	var history change.History
+	if err := b.ask("history", nil, &history); err != nil {
+		b.t.Fatal(err)
+	}
+	for _, r := range history.Revisions {
+		states = append(states, r.State)
+	}
+	return states
+}
+
+var alice = model.Operator{User: "alice", Origin: "ttyS0"}
 
 // start runs control until the test ends or stop is called.
 func (b *box) start() (stop func()) {
@@ -152,9 +164,28 @@ func eventually(t *testing.T, what string, met func() string) {
 	t.Fatalf("%s: %s", what, missing)
 }
 
+// ask calls a method of control.
+func (b *box) ask(method string, params, result any) error {
+	return link.Call(b.t.Context(), link.Socket(b.options.Run, "control"), "control."+method, params, result)
+}
+
 func (b *box) status() (status model.ControlStatus, err error) {
-	err = link.Call(b.t.Context(), link.Socket(b.options.Run, "control"), "control.status", nil, &status)
+	err = b.ask("status", nil, &status)
 	return status, err
+}
+
+// commit has alice change the host name and commit that.
+func (b *box) commit(name string, confirmMinutes int) (answer change.Committed, err error) {
+	b.t.Helper()
+	var edited change.Edited
+	if err := b.ask("configure", change.ConfigureRequest{Operator: alice}, nil); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := b.ask("edit", change.EditRequest{Operator: alice, Line: "hostname " + name}, &edited); err != nil || edited.Fault != nil {
+		b.t.Fatal(err, edited.Fault)
+	}
+	err = b.ask("commit", change.CommitRequest{Operator: alice, ConfirmMinutes: confirmMinutes}, &answer)
+	return answer, err
 }
 
 // process is a fake proxy or billing. A restart makes it forget what it was told.
@@ -205,7 +236,7 @@ func (p *process) start() {
 					p.prepared, p.restarts = "", p.restarts+1
 				}
 				if p.prepared == "" {
-					err = errors.New("nothing is prepared")
+					err = link.Passing(errors.New("nothing is prepared"))
 				} else {
 					p.revision = p.prepared
 				}

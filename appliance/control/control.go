@@ -1,12 +1,12 @@
-// Package control is the management process: it finds the configuration to
-// run with, builds the subjects and connects them. This file shows the whole.
+// Package control is the management process: it builds the subjects, connects
+// them, and hands them the configuration in force. This file shows the whole.
 //
-// In: configuration text from bootflash: or the machine, and the state of the
+// In: what operators say, the revisions on bootflash:, and the state of the
 // kernel and of the other processes. Out: LAN1 and LAN2, the clock, the
-// revision and the grant on proxy, the revision on billing, and the methods
-// control.status and control.running. Every subject is level-triggered: it
-// looks again and again and repairs what differs, so each may start, fail and
-// start again in any order.
+// revision and the grant on proxy, the revision on billing, and the methods of
+// control. Which configuration is in force is decided in one place, package
+// change. Every subject is level-triggered: it looks again and again and
+// repairs what differs, so each may start, fail and start again in any order.
 //
 // The kernel's host name is set by init at boot; a process with the rights of
 // control cannot change it. The configured name is in control.status, for
@@ -15,11 +15,10 @@ package control
 
 import (
 	"context"
-	"errors"
 	"flag"
-	"fmt"
 	"log/slog"
-	"slices"
+	"maps"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +26,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/clock"
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
@@ -36,13 +37,12 @@ import (
 // Options are what the process is started with.
 type Options struct {
 	Run           string // directory of the sockets
-	ConfigDir     string // directory of startup-config and startup-config.good
+	ConfigDir     string // directory of the revisions and the box key
 	MachineConfig string // file of the configuration handed in by the machine
 	Build         string // file of the image's model.BuildInfo
-	// Parse reads a configuration with the grammar of the appliance.
-	Parse   func(text string) (*model.Config, error)
-	BuiltIn string // the configuration of a new box
-	Log     *slog.Logger
+	Grammar       *config.Grammar
+	BuiltIn       string // the configuration of a new box
+	Log           *slog.Logger
 
 	Kernel network.Kernel                           // nil: the one of this machine
 	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
@@ -63,16 +63,12 @@ type control struct {
 	options Options
 	log     *slog.Logger
 
-	network  *network.Reconciler
-	resolver *resolver.Resolver
-	clock    *clock.Clock
-	proxy    *follower
-	billing  *follower
-
-	mu         sync.Mutex // guards what follows; held while a revision is adopted
-	candidates candidates
-	current    revision
-	refusals   []string // why candidates before the current one are not used
+	configuration *change.Configuration
+	network       *network.Reconciler
+	resolver      *resolver.Resolver
+	clock         *clock.Clock
+	proxy         *follower
+	billing       *follower
 }
 
 // Run is the process, until ctx ends. An error means that there is no
@@ -81,7 +77,7 @@ func Run(ctx context.Context, o Options) error {
 	return build(o, defaultPace).run(ctx)
 }
 
-// build makes the subjects and connects them. Nothing happens yet.
+// build makes the subjects and connects them. Nothing runs yet.
 func build(o Options, pace pace) *control {
 	if o.Kernel == nil {
 		o.Kernel = network.NewNetlink()
@@ -92,7 +88,19 @@ func build(o Options, pace pace) *control {
 	if o.Grants == nil {
 		o.Grants = NewUnlimited()
 	}
-	c := &control{options: o, log: o.Log, candidates: newCandidates(o)}
+	image := readBuild(o.Build, o.Log)
+	c := &control{options: o, log: o.Log}
+	c.configuration = change.New(change.Options{
+		Grammar:  o.Grammar.Sealing(boxKey(filepath.Join(o.ConfigDir, keyFile), o.Log)),
+		BuiltIn:  o.BuiltIn,
+		Version:  image.Version,
+		Dir:      filepath.Join(o.ConfigDir, "revisions"),
+		Machine:  o.MachineConfig,
+		Choice:   filepath.Join(o.Run, "init", "configuration"),
+		StateDir: filepath.Join(o.Run, "control"),
+		Adopt:    c.adopt,
+		Log:      o.Log,
+	})
 	c.network = network.NewReconciler(o.Kernel, o.Log)
 	c.resolver = &resolver.Resolver{}
 	c.clock = clock.New(clock.Options{
@@ -100,37 +108,57 @@ func build(o Options, pace pace) *control {
 		Query:  clock.Query,
 		Adjust: o.Adjust,
 		Save:   func(ctx context.Context) error { return c.call(ctx, "init", "clock", nil, nil) },
-		Floor:  buildTime(o.Build, o.Log),
+		Floor:  image.Time,
 		Log:    o.Log,
 	})
 	c.proxy = newFollower("proxy", c, pace)
-	c.proxy.grants, c.proxy.proven = o.Grants, c.remember
+	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove
 	c.billing = newFollower("billing", c, pace)
+	c.configuration.Peers = []change.Peer{c.proxy, c.billing}
 	return c
 }
 
+// subject is a part of control that runs by itself, and the methods that it
+// answers, if any.
+type subject struct {
+	name    string
+	run     func(context.Context) error
+	methods link.Methods
+}
+
+// subjects is the table of all that runs. What adopts the configuration is in
+// adopt as well.
+func (c *control) subjects() []subject {
+	return []subject{
+		{"configuration", c.configuration.Run, c.configuration.Methods()},
+		{"network", c.network.Run, nil},
+		{"clock", c.clock.Run, nil},
+		{"proxy", c.proxy.run, nil},
+		{"billing", c.billing.run, nil},
+	}
+}
+
+// adopt hands a revision to the subjects, each of which brings it about.
+func (c *control) adopt(f change.InForce) {
+	c.network.Apply(f.Config)
+	c.resolver.Apply(f.Config)
+	c.clock.Apply(f.Config)
+	c.proxy.wake()
+	c.billing.wake()
+}
+
 func (c *control) run(ctx context.Context) error {
-	c.mu.Lock()
-	err := c.adoptNext()
-	c.mu.Unlock()
-	if err != nil {
+	if err := c.configuration.Start(); err != nil {
 		return err
 	}
-	socket := link.Socket(c.options.Run, "control")
-	var subjects sync.WaitGroup
-	for _, subject := range []struct {
-		name string
-		run  func(context.Context) error
-	}{
-		{"network", c.network.Run},
-		{"clock", c.clock.Run},
-		{"proxy", c.proxy.run},
-		{"billing", c.billing.run},
-		{"link", func(ctx context.Context) error { return link.Serve(ctx, socket, c.methods()) }},
-	} {
-		subjects.Go(func() { keep(ctx, c.log.With("subject", subject.name), subject.run) })
+	socket, methods := link.Socket(c.options.Run, "control"), c.methods()
+	var running sync.WaitGroup
+	for _, s := range append(c.subjects(), subject{
+		"link", func(ctx context.Context) error { return link.Serve(ctx, socket, methods) }, nil,
+	}) {
+		running.Go(func() { keep(ctx, c.log.With("subject", s.name), s.run) })
 	}
-	subjects.Wait()
+	running.Wait()
 	return nil
 }
 
@@ -163,107 +191,37 @@ func (c *control) call(ctx context.Context, process, method string, params, resu
 	return link.Call(ctx, link.Socket(c.options.Run, process), process+"."+method, params, result)
 }
 
-// wanted gives the revision that every subject should have.
-func (c *control) wanted() revision {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.current
-}
-
-// abandon replaces a revision that does not serve, if it is the current one,
-// by the next candidate. Without another candidate it stays.
-func (c *control) abandon(r revision, reason error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.current.id != r.id {
-		return // another process was faster
-	}
-	c.refuse(r.source, reason)
-	if err := c.adoptNext(); err != nil {
-		c.refuse(r.source, err)
-	}
-}
-
-// adoptNext takes the next candidate that can be read. c.mu is held.
-func (c *control) adoptNext() error {
-	for {
-		next, err := c.candidates.next()
-		switch {
-		case errors.Is(err, errNoneLeft):
-			return err
-		case err != nil:
-			c.refuse(next.source, err)
-		default:
-			c.adopt(next)
-			return nil
-		}
-	}
-}
-
-// refuse tells the console and the show commands why a configuration is not
-// used: every line with its rule, once.
-func (c *control) refuse(source string, reason error) {
-	text := fmt.Sprintf("%s: %v", source, reason)
-	if slices.Contains(c.refusals, text) {
-		return
-	}
-	c.refusals = append(c.refusals, text)
-	for _, fault := range faults(reason) {
-		c.log.Error("configuration not used", "configuration", source, "fault", fault)
-	}
-}
-
-// faults takes apart an error that joins several.
-func faults(err error) []error {
-	var joined interface{ Unwrap() []error }
-	if errors.As(err, &joined) {
-		return joined.Unwrap()
-	}
-	return []error{err}
-}
-
-// adopt hands a revision to the subjects, each of which brings it about.
-func (c *control) adopt(r revision) {
-	c.current = r
-	c.log.Info("configuration", "source", r.source, "revision", r.id)
-	c.network.Apply(r.config)
-	c.resolver.Apply(r.config)
-	c.clock.Apply(r.config)
-	c.proxy.wake()
-	c.billing.wake()
-}
-
-// remember keeps a saved configuration that has proved good, for the day when
-// the saved one does not.
-func (c *control) remember(r revision) {
-	if r.source != sourceStartup {
-		return
-	}
-	if err := keepGood(c.options.ConfigDir, r.text); err != nil {
-		c.log.Error("the configuration serves, but is not kept as the last good one", "error", err)
-	}
-}
-
 // Running is the answer of control.running.
 type Running struct {
-	Text string `json:"text"` // of the revision in force, as it was loaded
+	Text string `json:"text"` // of the configuration in force, in canonical form
 }
 
+// methods are those of control itself and of all subjects.
 func (c *control) methods() link.Methods {
-	return link.Methods{
-		"control.status":  func(context.Context) (model.ControlStatus, error) { return c.status(), nil },
-		"control.running": func(context.Context) (Running, error) { return Running{c.wanted().text}, nil },
+	methods := link.Methods{
+		"control.status": func(context.Context) (model.ControlStatus, error) { return c.status(), nil },
+		"control.running": func(context.Context) (Running, error) {
+			return Running{c.configuration.InForce().Text}, nil
+		},
 	}
+	for _, s := range c.subjects() {
+		maps.Copy(methods, s.methods)
+	}
+	return methods
 }
 
 func (c *control) status() model.ControlStatus {
-	c.mu.Lock()
-	current, refusals := c.current, strings.Join(c.refusals, "; ")
-	c.mu.Unlock()
+	configuration := c.configuration.Status()
+	f := configuration.InForce
 	return model.ControlStatus{
-		HostName:      current.config.HostName,
-		ConfigSource:  current.source,
-		ConfigProblem: refusals,
+		HostName:      f.Config.HostName,
+		ConfigSource:  f.Source,
+		Revision:      f.Number,
+		RevisionID:    f.ID,
+		Pending:       configuration.Pending,
+		Aside:         len(f.Aside),
+		Problems:      configuration.Problems,
+		ConfigProblem: strings.Join(configuration.Problems, "; "),
 		Interfaces:    c.network.Status(),
 		Clock:         c.clock.Status(),
 		Resolver:      c.resolver.Status(),

@@ -4,111 +4,158 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"causeway/appliance/link"
+	"causeway/appliance/config/change"
 	"causeway/appliance/model"
 )
 
-// TestConfigurationSources: what the box comes up with, whatever it finds.
-func TestConfigurationSources(t *testing.T) {
-	const broken = "hostname x\nsip netwrok a\nend"
-	const fault = `line 2: "sip netwrok a": there is no such command`
-	tests := []struct {
-		name                   string
-		machine, startup, good string
-		host, source, problem  string
-		printed                []string
-	}{
-		{name: "a new box", host: "builtin", source: "built-in"},
-		{name: "saved", startup: text("saved"), good: text("older"), host: "saved", source: "startup"},
-		{name: "the machine's comes first", machine: text("qemu"), startup: text("saved"), host: "qemu", source: "machine"},
-		{name: "broken, with a last good one", startup: broken, good: text("older"), host: "older", source: "last good",
-			problem: "startup: " + fault, printed: []string{"configuration=startup", `there is no such command`}},
-		{name: "broken, without", startup: broken, host: "builtin", source: "built-in", problem: "startup: " + fault},
-		{name: "everything broken", machine: "x", startup: broken, good: "\x00\xff", host: "builtin", source: "built-in",
-			problem: `machine: line 1: "x": there is no such command; startup: ` + fault + `; last good: line 1: "\x00\xff": there is no such command`},
-		{name: "two faults", startup: "a\nb\nend", host: "builtin", source: "built-in",
-			problem: "startup: line 1: \"a\": there is no such command\nline 2: \"b\": there is no such command",
-			printed: []string{`fault="line 1: \"a\"`, `fault="line 2: \"b\"`}},
-		{name: "the machine's broken, the saved one serves", machine: broken, startup: text("saved"), host: "saved", source: "startup",
-			problem: "machine: " + fault},
-		{name: "too long", startup: strings.Repeat("x", maxText+1), host: "builtin", source: "built-in",
-			problem: "startup: startup-config is longer than 1048576 octets"},
+// TestStatus: control tells what it runs with, and why not with something else.
+func TestStatus(t *testing.T) {
+	b := newBox(t)
+	b.keep(change.StateProven, text("older"))
+	b.keep(change.StateCommitted, "hostname x\nsip netwrok a\n")
+	b.start()
+	var status model.ControlStatus
+	eventually(t, "control.status", func() string {
+		var err error
+		if status, err = b.status(); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	const problem = `revision 2 is not used: line 2: "sip netwrok a": `
+	if status.HostName != "older" || status.ConfigSource != change.SourceLastGood || status.Revision != 1 ||
+		status.RevisionID != model.RevisionID(text("older")) || !strings.HasPrefix(status.ConfigProblem, problem) {
+		t.Errorf("status = %+v; want the last good one, because %s", status, problem)
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			b := newBox(t)
-			b.put(b.options.MachineConfig, test.machine)
-			b.put(b.startup(), test.startup)
-			b.put(b.good(), test.good)
-			b.start()
-			var status model.ControlStatus
-			eventually(t, "control.status", func() string {
-				var err error
-				if status, err = b.status(); err != nil {
-					return err.Error()
-				}
-				return ""
-			})
-			problem := strings.ReplaceAll(status.ConfigProblem, b.options.ConfigDir+"/", "")
-			if status.HostName != test.host || status.ConfigSource != test.source || problem != test.problem {
-				t.Errorf("status = %s, %s, %q; want %s, %s, %q", status.HostName, status.ConfigSource, problem, test.host, test.source, test.problem)
-			}
-			for _, words := range test.printed {
-				if !strings.Contains(b.printed(), words) {
-					t.Errorf("the console has no %q:\n%s", words, b.printed())
-				}
-			}
-			var running Running
-			if err := link.Call(t.Context(), link.Socket(b.options.Run, "control"), "control.running", nil, &running); err != nil || running.Text != text(test.host) {
-				t.Errorf("control.running = %q, %v; want %q", running.Text, err, text(test.host))
+	if !strings.Contains(b.printed(), "netwrok") {
+		t.Errorf("the console does not say why:\n%s", b.printed())
+	}
+	var running Running
+	if err := b.ask("running", nil, &running); err != nil || running.Text != text("older") {
+		t.Errorf("control.running = %q, %v; want %q", running.Text, err, text("older"))
+	}
+}
+
+func TestNoConfiguration(t *testing.T) {
+	b := newBox(t)
+	b.options.BuiltIn = "broken"
+	if err := Run(t.Context(), b.options); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("Run without any configuration = %v; want what is wrong with the built-in one", err)
+	}
+}
+
+// TestBoxKey: the key is made once, and one that is damaged is not replaced.
+func TestBoxKey(t *testing.T) {
+	path, log := filepath.Join(t.TempDir(), "new", keyFile), slog.New(slog.DiscardHandler)
+	sealed := boxKey(path, log).Seal("secret")
+	if got, err := boxKey(path, log).Open(sealed); err != nil || got != "secret" {
+		t.Errorf("Open = %q, %v; want the secret", got, err)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length := range whole {
+		if err := os.WriteFile(path, whole[:length], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if boxKey(path, log) != nil {
+			t.Errorf("boxKey of %d octets is a key; want none", length)
+		}
+		if left, err := os.ReadFile(path); err != nil || len(left) != length {
+			t.Errorf("%d octets are left, %v; want %d", len(left), err, length)
+		}
+	}
+}
+
+// TestCommit: proxy and billing run with what an operator committed.
+func TestCommit(t *testing.T) {
+	b := newBox(t)
+	proxy, billing := b.process("proxy"), b.process("billing")
+	b.start()
+	proxy.runs(text("builtin"))
+	answer, err := b.commit("new", 0)
+	if err != nil || answer.Revision != 1 || len(answer.Faults)+len(answer.Notes) > 0 {
+		t.Fatalf("commit = %+v, %v; want revision 1", answer, err)
+	}
+	for _, p := range []*process{proxy, billing} {
+		p.set(func() {
+			if p.revision != text("new") {
+				t.Errorf("%s runs with %q after the commit; want %q", p.name, p.revision, text("new"))
 			}
 		})
 	}
+	billing.stop() // one that is down gets it when it is back
+	if answer, err = b.commit("newer", 0); err != nil || answer.Revision != 2 || len(answer.Notes) != 1 || !strings.Contains(answer.Notes[0], "billing gets the configuration later") {
+		t.Errorf("commit = %+v, %v; want revision 2 and a note about billing", answer, err)
+	}
+	billing.restart()
+	billing.runs(text("newer"))
+	status, err := b.status()
+	if err != nil || status.Revision != 2 || status.ConfigSource != change.SourceRevision || status.ConfigProblem != "" || status.HostName != "newer" {
+		t.Errorf("status = %+v, %v; want revision 2 without a problem", status, err)
+	}
 }
 
-// TestCutFiles cuts the saved and the last good configuration at every octet:
-// a file that is not whole is never run with.
-func TestCutFiles(t *testing.T) {
-	whole := text("a-host-name")
-	for length := range whole {
+// TestCommitRefused: what one process refuses is in force nowhere.
+func TestCommitRefused(t *testing.T) {
+	for _, refusing := range []string{"proxy", "billing"} {
 		b := newBox(t)
-		for path, content := range map[string]string{b.startup(): whole[:length], b.good(): whole[:length], b.good() + ".new-1": whole} {
-			if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
-				t.Fatal(err)
-			}
+		processes := map[string]*process{"proxy": b.process("proxy"), "billing": b.process("billing")}
+		processes[refusing].refuses = text("bad")
+		b.start()
+		processes["proxy"].runs(text("builtin"))
+		processes["billing"].runs(text("builtin"))
+		want := refusing + " refuses the configuration: listen udp 192.0.2.1:5060: no such device"
+		if answer, err := b.commit("bad", 0); err == nil || err.Error() != want || answer.Revision != 0 {
+			t.Errorf("commit = %+v, %v; want %q", answer, err, want)
 		}
-		c := build(b.options, b.pace)
-		if err := c.adoptNext(); err != nil || c.current.source != sourceBuiltIn || len(c.refusals) != 2 {
-			t.Errorf("cut at %d: source = %s, %v, refusals %q; want %s, two refusals", length, c.current.source, err, c.refusals, sourceBuiltIn)
+		if status, err := b.status(); err != nil || status.Revision != 0 || status.ConfigProblem != "" {
+			t.Errorf("status = %+v, %v; want the built-in configuration without a problem", status, err)
+		}
+		if states := b.states(); len(states) > 0 {
+			t.Errorf("revisions are %v; want none", states)
+		}
+		for _, p := range processes {
+			p.runs(text("builtin"))
 		}
 	}
 }
 
-func TestUnreadableFiles(t *testing.T) {
+// TestCommitThatKillsTheProxy: a commit that waits for its confirmation is
+// undone at once when the proxy cannot run with it.
+func TestCommitThatKillsTheProxy(t *testing.T) {
 	b := newBox(t)
-	if err := os.Mkdir(b.startup(), 0o750); err != nil {
-		t.Fatal(err)
+	b.keep(change.StateProven, text("saved"))
+	proxy := b.process("proxy")
+	b.init(proxy)
+	b.start()
+	proxy.runs(text("saved"))
+	proxy.set(func() { proxy.dies = true })
+	if answer, err := b.commit("deadly", 10); err != nil || answer.Revision != 2 {
+		t.Fatalf("commit = %+v, %v; want revision 2", answer, err)
 	}
-	b.put(b.good(), text("older"))
-	c := build(b.options, b.pace)
-	if err := c.adoptNext(); err != nil || c.current.source != sourceLastGood || len(c.refusals) != 1 {
-		t.Errorf("with a directory for a file: %s, %v, %q; want %s and one refusal", c.current.source, err, c.refusals, sourceLastGood)
-	}
-	b.options.BuiltIn, b.options.ConfigDir = "broken", "/nonexistent"
-	if err := Run(t.Context(), b.options); !errors.Is(err, errNoneLeft) {
-		t.Errorf("Run without any configuration = %v; want %v", err, errNoneLeft)
+	eventually(t, "control.status", func() string {
+		const want = "revision 2 of alice on ttyS0 was withdrawn: proxy ended 3 times with it"
+		if status, err := b.status(); err != nil || status.ConfigProblem != want || status.Revision != 1 || status.Pending != nil {
+			return fmt.Sprintf("%+v, %v; want revision 1 and %q", status, err, want)
+		}
+		return ""
+	})
+	proxy.set(func() { proxy.dies = false })
+	proxy.runs(text("saved"))
+	if states := b.states(); states[0] != change.StateWithdrawn {
+		t.Errorf("revisions are %v; want the newest %s", states, change.StateWithdrawn)
 	}
 }
 
@@ -116,7 +163,7 @@ func TestUnreadableFiles(t *testing.T) {
 // and in whatever order they come and go.
 func TestFollowing(t *testing.T) {
 	b := newBox(t)
-	b.put(b.startup(), text("saved"))
+	b.keep(change.StateCommitted, text("saved"))
 	stop := b.start()
 	id := model.RevisionID(text("saved"))
 	says := func(proxy, billing string) {
@@ -168,7 +215,7 @@ func TestFollowing(t *testing.T) {
 	proxy.runs(text("saved"))
 
 	stop()
-	b.put(b.startup(), text("newer")) // and control starts again
+	b.keep(change.StateCommitted, text("newer")) // and control starts again
 	b.start()
 	proxy.runs(text("newer"))
 	billing.runs(text("newer"))
@@ -186,18 +233,18 @@ func TestFollowing(t *testing.T) {
 func TestRefused(t *testing.T) {
 	for _, refusing := range []string{"proxy", "billing"} {
 		b := newBox(t)
-		b.put(b.startup(), text("saved"))
-		b.put(b.good(), text("older"))
+		b.keep(change.StateCommitted, text("older"))
+		b.keep(change.StateCommitted, text("saved"))
 		processes := map[string]*process{"proxy": b.process("proxy"), "billing": b.process("billing")}
 		processes[refusing].refuses = text("saved")
 		b.start()
 		processes["proxy"].runs(text("older"))
 		processes["billing"].runs(text("older"))
 		eventually(t, "control.status", func() string {
-			want := "startup: refused by " + refusing + ": listen udp 192.0.2.1:5060: no such device"
+			want := "revision 2 of alice on ttyS0 was withdrawn: refused by " + refusing + ": listen udp 192.0.2.1:5060: no such device"
 			status, err := b.status()
-			if err != nil || status.ConfigSource != sourceLastGood || status.HostName != "older" || status.ConfigProblem != want {
-				return fmt.Sprintf("%+v, %v; want %s because of %q", status, err, sourceLastGood, want)
+			if err != nil || status.Revision != 1 || status.HostName != "older" || status.ConfigProblem != want {
+				return fmt.Sprintf("%+v, %v; want revision 1 because of %q", status, err, want)
 			}
 			return ""
 		})
@@ -221,79 +268,57 @@ func TestBuiltInRefused(t *testing.T) {
 		return ""
 	})
 	proxy.runs("what it had")
-	if n := strings.Count(b.printed(), errNoneLeft.Error()); n != 1 {
+	if n := strings.Count(b.printed(), "there is no other"); n != 1 {
 		t.Errorf("the console says %d times that nothing else is left; want once:\n%s", n, b.printed())
 	}
 	proxy.set(func() { proxy.refuses = "" })
 	proxy.runs(text("builtin"))
 }
 
-// TestRemembered: a saved configuration becomes the last good one when the
-// proxy stayed up with it, and no other does.
-func TestRemembered(t *testing.T) {
-	for _, test := range []struct {
-		name, machine, startup, want string
-	}{
-		{"saved", "", text("saved"), text("saved")},
-		{"the machine's", text("qemu"), "", text("older")},
-		{"broken", "", "broken", text("older")},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			b := newBox(t)
-			b.pace.settle = 20 * time.Millisecond
-			b.put(b.options.MachineConfig, test.machine)
-			b.put(b.startup(), test.startup)
-			b.put(b.good(), text("older"))
-			var mu sync.Mutex
-			proven := ""
-			c := build(b.options, b.pace)
-			remember := c.proxy.proven
-			c.proxy.proven = func(r revision) {
-				remember(r)
-				mu.Lock()
-				defer mu.Unlock()
-				proven = r.text
-			}
-			b.init(b.process("proxy"))
-			go c.run(t.Context())
-			eventually(t, "a proven revision", func() string {
-				mu.Lock()
-				defer mu.Unlock()
-				if proven == "" {
-					return "none yet"
-				}
-				return ""
-			})
-			if got, err := os.ReadFile(b.good()); err != nil || string(got) != test.want {
-				t.Errorf("%s holds %q, %v; want %q", goodFile, got, err, test.want)
-			}
-			if names, err := filepath.Glob(b.good() + "?*"); err != nil || len(names) > 0 {
-				t.Errorf("left behind: %v, %v", names, err)
-			}
-		})
+// TestProven: a revision is proven when the proxy stayed up with it.
+func TestProven(t *testing.T) {
+	b := newBox(t)
+	b.pace.settle = 20 * time.Millisecond
+	b.keep(change.StateCommitted, text("saved"))
+	proxy := b.process("proxy")
+	b.init(proxy)
+	b.start()
+	proxy.runs(text("saved"))
+	eventually(t, "a proven revision", func() string {
+		if states := b.states(); states[0] != change.StateProven {
+			return fmt.Sprint("revisions are ", states)
+		}
+		return ""
+	})
+	if names, err := filepath.Glob(filepath.Join(b.options.ConfigDir, "*", "*.new-*")); err != nil || len(names) > 0 {
+		t.Errorf("left behind: %v, %v", names, err)
 	}
 }
 
 // TestCrashLoop: a configuration with which the proxy ends again and again is
-// given up, and is not the last good one.
+// given up; one that has served before is not, as the fault lies elsewhere.
 func TestCrashLoop(t *testing.T) {
-	b := newBox(t)
-	b.put(b.startup(), text("deadly"))
-	proxy := b.process("proxy")
-	proxy.dies = true
-	b.init(proxy)
-	b.start()
-	eventually(t, "control.status", func() string {
-		const want = "startup: proxy ended 3 times with it"
-		if status, err := b.status(); err != nil || status.ConfigProblem != want || status.HostName != "builtin" {
-			return fmt.Sprintf("%q, %q, %v; want %q, builtin", status.ConfigProblem, status.HostName, err, want)
-		}
-		return ""
-	})
-	proxy.set(func() { proxy.dies = false })
-	proxy.runs(text("builtin"))
-	if _, err := os.Stat(b.good()); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Stat(%s) = %v; want %v", goodFile, err, fs.ErrNotExist)
+	for _, test := range []struct {
+		state          change.State
+		problem, after string
+	}{
+		{change.StateCommitted, "revision 1 of alice on ttyS0 was withdrawn: proxy ended 3 times with it", "builtin"},
+		{change.StateProven, "revision 1 does not serve any more: proxy ended 3 times with it", "deadly"},
+	} {
+		b := newBox(t)
+		b.keep(test.state, text("deadly"))
+		proxy := b.process("proxy")
+		proxy.dies = true
+		b.init(proxy)
+		b.start()
+		eventually(t, "control.status", func() string {
+			if status, err := b.status(); err != nil || status.ConfigProblem != test.problem || status.HostName != test.after {
+				return fmt.Sprintf("%q, %q, %v; want %q, %s", status.ConfigProblem, status.HostName, err, test.problem, test.after)
+			}
+			return ""
+		})
+		proxy.set(func() { proxy.dies = false })
+		proxy.runs(text(test.after))
 	}
 }
 
@@ -301,7 +326,7 @@ func TestCrashLoop(t *testing.T) {
 // configuration, as on a broken disk, has nothing against it.
 func TestCrashLoopBeforeTheRevision(t *testing.T) {
 	b := newBox(t)
-	b.put(b.startup(), text("saved"))
+	b.keep(change.StateCommitted, text("saved"))
 	proxy := b.process("proxy")
 	proxy.stop()
 	b.init(proxy)
@@ -312,7 +337,7 @@ func TestCrashLoopBeforeTheRevision(t *testing.T) {
 	}
 	proxy.start()
 	proxy.runs(text("saved"))
-	if status, err := b.status(); err != nil || status.ConfigProblem != "" || status.ConfigSource != sourceStartup {
+	if status, err := b.status(); err != nil || status.ConfigProblem != "" || status.ConfigSource != change.SourceRevision {
 		t.Errorf("status = %q, %q, %v; want no problem with the saved one", status.ConfigProblem, status.ConfigSource, err)
 	}
 }
@@ -321,7 +346,7 @@ func TestCrashLoopBeforeTheRevision(t *testing.T) {
 // once. That is no fault of the configuration.
 func TestSwitchOfARestartedProcess(t *testing.T) {
 	b := newBox(t)
-	b.put(b.startup(), text("saved"))
+	b.keep(change.StateCommitted, text("saved"))
 	proxy := b.process("proxy")
 	proxy.dies = true
 	b.start()

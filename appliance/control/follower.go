@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"causeway/appliance/link"
+	"causeway/appliance/config/change"
 	"causeway/appliance/model"
 )
 
@@ -23,30 +23,31 @@ type pace struct {
 // come, and calls wait for it.
 var defaultPace = pace{first: 20 * time.Millisecond, look: 2 * time.Second, settle: 30 * time.Second}
 
-// follower brings one process to the wanted revision and grant, and back to
-// them whenever the process has come up with others. The process keeps its own
-// copy of both and needs nobody to go on.
+// follower brings one process to the revision in force and to its grant, and
+// back to them whenever the process has come up with others. The process keeps
+// its own copy of both and needs nobody to go on. A commit asks the process
+// through it, as a change.Peer.
 type follower struct {
+	sync.Mutex // held while the process is brought to a revision, by run or by a commit
+
 	process string
 	pace    pace
 	log     *slog.Logger
 	call    func(ctx context.Context, process, method string, params, result any) error
-	wanted  func() revision
-	abandon func(revision, error)
-	grants  GrantSource    // nil: the process takes no grants
-	proven  func(revision) // told when the process stayed up; nil: it is not watched
+	wanted  func() change.InForce
+	abandon func(change.InForce, error)
+	grants  GrantSource          // nil: the process takes no grants
+	proven  func(change.InForce) // told when the process stayed up; nil: it is not watched
 
-	offered string // id of the revision that the process last had or was given; of run alone
-
-	kick  chan struct{} // holds one: what is wanted has changed
-	mu    sync.Mutex
-	state string
+	kick    chan struct{} // holds one: what is wanted has changed
+	stateMu sync.Mutex
+	state   string
 }
 
 func newFollower(process string, c *control, pace pace) *follower {
 	return &follower{
 		process: process, pace: pace, log: c.log.With("process", process),
-		call: c.call, wanted: c.wanted, abandon: c.abandon,
+		call: c.call, wanted: c.configuration.InForce, abandon: c.configuration.Abandon,
 		kick: make(chan struct{}, 1), state: "not looked at yet",
 	}
 }
@@ -61,9 +62,22 @@ func (f *follower) wake() {
 
 // status says in a line what the process runs with.
 func (f *follower) status() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.stateMu.Lock()
+	defer f.stateMu.Unlock()
 	return f.state
+}
+
+// Name implements change.Peer.
+func (f *follower) Name() string { return f.process }
+
+// Prepare implements change.Peer.
+func (f *follower) Prepare(ctx context.Context, text string) error {
+	return f.call(ctx, f.process, "prepare", map[string]string{"revision": text}, nil)
+}
+
+// Switch implements change.Peer.
+func (f *follower) Switch(ctx context.Context) error {
+	return f.call(ctx, f.process, "switch", nil, nil)
 }
 
 // run looks at the process until ctx ends.
@@ -71,18 +85,18 @@ func (f *follower) run(ctx context.Context) error {
 	var trial probation
 	wait := f.pace.first
 	for {
-		want := f.wanted()
-		// A process that ends before it got the revision does not end because of it.
-		if f.proven != nil && (trial.revision != want.id || f.offered != want.id) {
-			trial = newProbation(want.id, f.restarts(ctx))
-		}
-		err := f.bring(ctx, want)
+		want, met, err := f.bring(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
 		f.report(want, err)
-		if f.proven != nil && !trial.over {
-			f.judge(want, trial.look(time.Now(), f.restarts(ctx), err == nil, f.pace.settle))
+		if f.proven != nil && !(trial.over && trial.of.Is(want)) {
+			restarts := f.restarts(ctx)
+			// A process that ends before it got the revision does not end because of it.
+			if !trial.of.Is(want) || !trial.met {
+				trial = newProbation(want, met, restarts)
+			}
+			f.judge(want, trial.look(time.Now(), restarts, err == nil, f.pace.settle))
 		}
 		if wait = min(2*wait, f.pace.look); err == nil {
 			wait = f.pace.look
@@ -99,26 +113,26 @@ func (f *follower) run(ctx context.Context) error {
 
 // report keeps what a look came to, and logs what is new. A refused revision
 // is given up.
-func (f *follower) report(want revision, err error) {
-	state := "revision " + want.id
+func (f *follower) report(want change.InForce, err error) {
+	state := "revision " + want.ID
 	if err != nil {
 		state = err.Error()
 	}
-	f.mu.Lock()
+	f.stateMu.Lock()
 	known := f.state == state
 	f.state = state
-	f.mu.Unlock()
+	f.stateMu.Unlock()
 
 	var refused *refusal
 	if errors.As(err, &refused) {
 		f.abandon(want, err)
 	} else if err != nil && !known {
-		f.log.Info("not yet as wanted", "revision", want.id, "because", err)
+		f.log.Info("not yet as wanted", "revision", want.ID, "because", err)
 	}
 }
 
 // judge draws the conclusion from a trial.
-func (f *follower) judge(want revision, v verdict) {
+func (f *follower) judge(want change.InForce, v verdict) {
 	switch v {
 	case good:
 		f.proven(want)
@@ -137,40 +151,38 @@ func (r *refusal) Error() string { return fmt.Sprintf("refused by %s: %v", r.pro
 func (r *refusal) Unwrap() error { return r.reason }
 
 // bring looks at the process once and does what is needed to bring it to the
-// wanted revision and grant.
-func (f *follower) bring(ctx context.Context, want revision) error {
+// revision that is wanted and to the grant. met says that the process was there
+// to get the revision.
+func (f *follower) bring(ctx context.Context) (want change.InForce, met bool, err error) {
+	f.Lock()
+	defer f.Unlock()
+	want = f.wanted()
 	var has struct { // what model.ProxyStatus and model.BillingStatus have in common, and the grant
 		Revision string      `json:"revision"`
 		Grant    model.Grant `json:"grant"`
 	}
 	if err := f.call(ctx, f.process, "status", nil, &has); err != nil {
-		return err
+		return want, false, err
 	}
-	f.offered = want.id
-	if has.Revision != want.id {
-		text := map[string]string{"revision": want.text}
-		err := f.call(ctx, f.process, "prepare", text, nil)
-		var remote *link.RemoteError
-		if errors.As(err, &remote) {
-			return &refusal{f.process, err}
+	if has.Revision != want.ID {
+		if err = f.Prepare(ctx, want.Text); err == nil {
+			err = f.Switch(ctx)
+		}
+		if change.Refusal(err) {
+			return want, true, &refusal{f.process, err}
 		}
 		if err != nil {
-			return err
+			return want, true, err
 		}
-		// An error here is none of the revision: the process may have
-		// started anew in between.
-		if err := f.call(ctx, f.process, "switch", nil, nil); err != nil {
-			return err
-		}
-		f.log.Info("revision in force", "revision", want.id)
+		f.log.Info("revision in force", "revision", want.ID)
 	}
 	if f.grants == nil {
-		return nil
+		return want, true, nil
 	}
 	if grant := f.grants.Grant(); grant != has.Grant {
-		return f.call(ctx, f.process, "grant", grant, nil)
+		err = f.call(ctx, f.process, "grant", grant, nil)
 	}
-	return nil
+	return want, true, err
 }
 
 // restarts asks init how often the process was started again; unknown without

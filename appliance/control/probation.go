@@ -1,16 +1,21 @@
 package control
 
-import "time"
+import (
+	"time"
+
+	"causeway/appliance/config/change"
+)
 
 // probation watches whether a process stays up with a revision: the revision
 // is good when the process was as wanted for a while without a restart, and
 // bad when it was restarted again and again before that.
 type probation struct {
-	revision string // the id of the revision
-	over     bool
-	steady   time.Time // as wanted and without a restart since then; zero: not so at the last look
-	first    int       // restarts when it began
-	last     int       // restarts at the last look
+	of     change.InForce
+	met    bool // the process was there to get the revision
+	over   bool
+	steady time.Time // as wanted and without a restart since then; zero: not so at the last look
+	first  int       // restarts when it began
+	last   int       // restarts at the last look
 }
 
 // mostRestarts is how many restarts make a revision bad. A single one happens
@@ -29,8 +34,8 @@ const (
 	bad
 )
 
-func newProbation(revision string, restarts int) probation {
-	return probation{revision: revision, first: restarts, last: restarts}
+func newProbation(of change.InForce, met bool, restarts int) probation {
+	return probation{of: of, met: met, first: restarts, last: restarts}
 }
 
 // look takes what was seen now: the restarts, and whether the process is as

@@ -3,6 +3,8 @@ package control
 import (
 	"testing"
 	"time"
+
+	"causeway/appliance/config/change"
 )
 
 func TestProbation(t *testing.T) {
@@ -29,7 +31,7 @@ func TestProbation(t *testing.T) {
 	}
 	start := time.Unix(1e9, 0)
 	for _, test := range tests {
-		p := newProbation("0123456789ab", test.first)
+		p := newProbation(change.InForce{Number: 1}, true, test.first)
 		for i, look := range test.looks {
 			got := p.look(start.Add(look.at), look.restarts, look.asWanted, settle)
 			if got != look.want || p.over != (got != undecided) {

@@ -61,6 +61,9 @@ type InForce struct {
 	Aside  []string // lines that this firmware does not know, with their opening lines
 }
 
+// Is reports whether f is the same revision as g.
+func (f InForce) Is(g InForce) bool { return f.Number == g.Number && f.ID == g.ID }
+
 // The sources of what is in force.
 const (
 	SourceRevision = "revision"  // the newest revision that stands

@@ -219,7 +219,7 @@ func (c *Configuration) withdraw(number int, reason string) {
 func (c *Configuration) Abandon(f InForce, reason error) {
 	c.mu.Lock()
 	defer c.end()
-	if c.inForce.Number != f.Number || c.inForce.ID != f.ID {
+	if !c.inForce.Is(f) {
 		return // another process was faster
 	}
 	switch {

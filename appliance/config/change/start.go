@@ -138,33 +138,35 @@ func (c *Configuration) tellFaults(what string, err error) {
 func (c *Configuration) takeMachine() {
 	const what = "the configuration handed in by the machine is not used"
 	content, err := readFile(c.Machine, maxText)
-	text := string(content)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	// What is kept is not the text as it came, which may hold secrets as they
+	// are typed. The id of that text stands in the comment.
+	comment := "handed in by the machine as " + model.RevisionID(string(content))
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case err == nil && c.store.Newest(fromMachine).Comment == comment:
 		return
-	case err == nil && model.RevisionID(text) == c.store.Newest(fromMachine).ID:
-		return
-	case err == nil && text == "":
+	case err == nil && len(content) == 0:
 		err = errors.New("it is empty")
 	}
 	if err != nil {
 		c.tell("%s: %v", what, err)
 		return
 	}
-	d, faults := c.read(text, c.Version)
+	d, faults := c.read(string(content), c.Version)
 	if len(faults) > 0 {
 		c.tellFaults(what, faults)
 		return
 	}
-	_, err = c.store.Add(Revision{Operator: machine, Comment: "handed in by the machine",
-		Time: time.Now(), Version: c.Version, State: StateCommitted}, text)
-	if err == nil {
-		return
-	}
-	c.tell("the configuration handed in by the machine is not kept: %v", err)
 	f := c.asInForce(d)
 	f.Source = SourceMachine
-	c.machine = &f
+	_, err = c.store.Add(Revision{Operator: machine, Comment: comment,
+		Time: time.Now(), Version: c.Version, State: StateCommitted}, f.Text)
+	if err != nil {
+		c.tell("the configuration handed in by the machine is not kept: %v", err)
+		c.machine = &f
+	}
 }
 
 // countStart gives how often control ended within steadyTime of its start,

@@ -40,7 +40,7 @@ type kept struct {
 	damage error
 }
 
-// extension of the files; storage.WriteFile's temporary ones have more after it.
+// extension of the files.
 const extension = ".conf"
 
 // OpenStore reads the revisions in dir, which need not be there yet. With an
@@ -52,13 +52,13 @@ func OpenStore(dir string) (*Store, error) {
 		s.broken = fmt.Errorf("read the revisions: %w", err)
 		return s, s.broken
 	}
+	if entries != nil {
+		storage.RemoveTemporary(dir) // on a disk that is read-only they harm nobody
+	}
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.Contains(name, extension+".new-") {
-			os.Remove(filepath.Join(dir, name)) // left by a cut; on a disk that is read-only it harms nobody
-		}
 		number, err := strconv.Atoi(strings.TrimSuffix(name, extension))
-		if err == nil && name == filepath.Base(s.path(number)) {
+		if err == nil && number > 0 && name == filepath.Base(s.path(number)) {
 			revision, _, err := s.read(number)
 			s.kept = append(s.kept, kept{revision, err})
 		}
