@@ -3,6 +3,7 @@ package sip
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"strconv"
 
 	"causeway/appliance/config"
@@ -14,6 +15,7 @@ import (
 func ExecCommands() []exec.Command {
 	return []exec.Command{
 		{Syntax: "show sip status", Help: "Listen points, calls and counters of the proxy", Run: showStatus},
+		{Syntax: "show calls summary", Help: "Open calls, and what became of the others", Run: showCalls},
 	}
 }
 
@@ -44,4 +46,31 @@ func showGrant(s exec.Session, grant model.Grant) {
 		limit = strconv.Itoa(grant.Now.LimitCPS)
 	}
 	exec.Field(s, "Limit (calls/s)", limit)
+}
+
+// callCounters are the lines of show calls summary.
+var callCounters = []struct {
+	name string
+	counter
+}{
+	{"Calls admitted", countCalls},
+	{"Cancelled by the caller", countCancelled},
+	{"Calls refused", countRefused},
+	{"  not licensed", countNoLicence},
+	{"  licensed rate exceeded", countOverCPS},
+	{"  no room for their records", countNoCredits},
+}
+
+func showCalls(ctx context.Context, s exec.Session, _ config.Args) error {
+	var status model.ProxyStatus
+	if err := s.Call(ctx, "proxy", "proxy.status", nil, &status); err != nil {
+		return err
+	}
+	showGrant(s, status.Grant)
+	exec.Field(s, "Open calls", status.OpenCalls)
+	fmt.Fprintln(s, "Since the proxy started")
+	for _, line := range callCounters {
+		exec.Field(s, line.name, status.Counters[counterNames[line.counter]])
+	}
+	return nil
 }

@@ -3,7 +3,6 @@ package system
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"causeway/appliance/exec/exectest"
-	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
@@ -194,34 +192,10 @@ func TestReloadRequests(t *testing.T) {
 func TestReloadCommands(t *testing.T) {
 	now := time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC)
 	r := NewReload(ReloadOptions{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
-	socket := link.Socket(t.TempDir(), "control")
-	listener, err := link.Listen(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	served := make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { served <- link.ServeListener(ctx, listener, r.Methods()) }()
-	defer func() {
-		cancel()
-		if err := <-served; err != nil {
-			t.Error(err)
-		}
-	}()
 	s := exectest.Session{Answers: map[string]any{
 		"control.candidate": map[string]any{"holder": map[string]any{"operator": model.Operator{User: "ann", Origin: "ssh 192.0.2.7"}, "changed": true}},
 	}}
-	for method := range r.Methods() {
-		s.Answers[method] = func(params string) (any, error) {
-			var given any
-			if params != "null" {
-				given = json.RawMessage(params)
-			}
-			var status ReloadStatus
-			err := link.Call(t.Context(), socket, method, given, &status)
-			return status, err
-		}
-	}
+	s.Serve(t, "control", r.Methods())
 	var transcript strings.Builder
 	for _, line := range []string{
 		"show reload", "reload cancel", "reload at 03:00 reason new image", "show reload", "reload cancel", "show reload",

@@ -18,6 +18,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
@@ -30,6 +31,8 @@ type Session struct {
 	// A process without the method is down.
 	Answers map[string]any
 	Refuses bool // the operator says no
+
+	sockets map[string]string // of the processes that Serve started
 
 	mu      sync.Mutex
 	printed strings.Builder
@@ -58,8 +61,30 @@ func (s *Session) Called() []string {
 	return s.called
 }
 
-// Call answers from Answers. Parameters and answer go through JSON, as over
-// link.
+// Serve answers the methods of one more process over a real link, until the
+// test ends.
+func (s *Session) Serve(t testing.TB, process string, methods link.Methods) {
+	t.Helper()
+	socket := link.Socket(t.TempDir(), process)
+	listener, err := link.Listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- link.ServeListener(t.Context(), listener, methods) }()
+	t.Cleanup(func() {
+		if err := <-ended; err != nil {
+			t.Errorf("serve %s: %v", process, err)
+		}
+	})
+	if s.sockets == nil {
+		s.sockets = make(map[string]string)
+	}
+	s.sockets[process] = socket
+}
+
+// Call answers from Answers, or from what Serve serves. Parameters and answer go
+// through JSON, as over link.
 func (s *Session) Call(ctx context.Context, process, method string, params, result any) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -72,6 +97,12 @@ func (s *Session) Call(ctx context.Context, process, method string, params, resu
 		s.mu.Lock()
 		s.called = append(s.called, method+" "+string(text))
 		s.mu.Unlock()
+	}
+	if socket := s.sockets[process]; socket != "" && s.Answers[method] == nil {
+		if err := link.Call(ctx, socket, method, params, result); err != nil {
+			return fmt.Errorf("%s refused: %w", process, err)
+		}
+		return nil
 	}
 	answer, known := s.Answers[method]
 	if !known || !strings.HasPrefix(method, process+".") {
