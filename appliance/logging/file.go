@@ -103,7 +103,7 @@ func (f *file) run(ctx context.Context, r *ring, host func() string, p pace, log
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.last)
 	defer cancel()
-	if page, err := r.read(last, model.LogQuery{From: f.next}); err == nil {
+	if page, err := r.read(last, model.LogQuery{From: f.next, Max: pageSize}); err == nil {
 		f.report(errors.Join(f.append(host(), readLines(f.next, page.Entries)), f.sync()), log)
 	}
 }
