@@ -106,10 +106,10 @@ func TestRun(t *testing.T) {
 		if err := live(200*time.Second + time.Millisecond).Close(); err != nil {
 			t.Fatal(err)
 		}
-		r := live(99 * time.Second)
+		r := live(98500 * time.Millisecond)
 		defer r.Close()
 
-		got, err := r.Query(Query{From: start, Step: 1})
+		got, err := r.Query(Query{From: start, To: time.Now().Add(time.Minute), Step: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
