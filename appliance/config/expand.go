@@ -7,9 +7,10 @@ import (
 )
 
 // Words says what keywords mean that have no command's help for themselves:
-// those that several commands share, and those that stand after an argument.
-// The key is the syntax up to the keyword, without brackets and without the
-// "no" before it: "ip", "show sip", "sip listen NETWORK udp".
+// those that several commands share, and those that are optional or stand
+// after an argument. The key is the keyword behind those before it, without
+// "no" and without those of optional parts that have ended: "ip", "show sip",
+// "ping source" in "ping HOST [repeat COUNT] [source ADDRESS]".
 type Words map[string]string
 
 // Expansion is what may stand at the end of a line, for ? and Tab.
@@ -91,23 +92,26 @@ func (v *Vocabulary) choices(states []state, prefix string) []Completion {
 }
 
 // keywordHelp is the help of the keyword in the place of the states: its own,
-// or else that of the one form that has it; empty for several forms.
+// or else that of the one form that begins so; empty for several forms.
 func (v *Vocabulary) keywordHelp(states []state, keyword string) string {
-	var forms []*form
+	help, forms := "", 0
 	for _, s := range states {
 		it := v.item(s)
 		if it == nil || it.keyword != keyword {
 			continue
 		}
-		if help := v.words[it.key]; help != "" {
-			return help
+		if own := v.words[it.key]; own != "" {
+			return own
 		}
-		forms = append(forms, v.forms[s.form])
+		if v.forms[s.form].begins(s.pos) {
+			help = v.forms[s.form].help
+		}
+		forms++
 	}
-	if len(forms) > 1 {
+	if forms > 1 {
 		return ""
 	}
-	return forms[0].help
+	return help
 }
 
 // completion describes a value of the argument.

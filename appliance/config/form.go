@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,7 +25,7 @@ type item struct {
 	keyword  string    // lower case; empty for an argument
 	arg      *Argument // nil for a keyword
 	repeats  bool      // one or more of it
-	key      string    // the syntax up to it without brackets and "no", as Words has it
+	key      string    // of a keyword, as Words has it
 	optional bool      // it stands in brackets, which may be nested
 	skip     int       // where an optional part begins: the position after it; else 0
 }
@@ -40,7 +41,6 @@ func compile(f Form) (*form, error) {
 		declared[arg.Name] = arg
 	}
 	c := &form{syntax: f.Syntax, help: f.Help}
-	var key []string
 	var open []int // where the optional parts began that are not closed yet
 	for _, word := range strings.Fields(f.Syntax) {
 		word, opens := strings.CutPrefix(word, "[")
@@ -49,10 +49,7 @@ func compile(f Form) (*form, error) {
 		}
 		closes := strings.Count(word, "]")
 		word, repeats := strings.CutSuffix(strings.TrimRight(word, "]"), "...")
-		if key = append(key, word); len(key) == 2 && key[0] == "no" {
-			key = key[1:]
-		}
-		it := item{key: strings.Join(key, " "), repeats: repeats, optional: len(open) > 0}
+		it := item{repeats: repeats, optional: len(open) > 0}
 		switch {
 		case word == "" || strings.Contains(word, "["):
 			return nil, fmt.Errorf("a bracket that is not at a word")
@@ -83,8 +80,30 @@ func compile(f Form) (*form, error) {
 		if _, ok := it.argType().(Line); ok && i+1 < len(c.items) {
 			return nil, fmt.Errorf("the rest of the line can only be the last argument")
 		}
+		c.items[i].key = c.key(i)
 	}
 	return c, nil
+}
+
+// key is what Words calls the keyword in position i: the keywords up to it,
+// without "no" and without those of optional parts that end before it.
+func (f *form) key(i int) string {
+	var words []string
+	for j := 0; j <= i; j++ {
+		it := &f.items[j]
+		if it.skip > 0 && it.skip <= i {
+			j = it.skip - 1
+		} else if it.arg == nil && (it.keyword != "no" || i == 0) {
+			words = append(words, it.keyword)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// begins reports whether the form begins with the keywords up to position i,
+// so that its help is that of the last of them.
+func (f *form) begins(i int) bool {
+	return !slices.ContainsFunc(f.items[:i+1], func(it item) bool { return it.arg != nil || it.optional })
 }
 
 // argType is the type of an argument, nil for a keyword.

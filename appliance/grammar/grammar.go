@@ -1,32 +1,66 @@
 // Package grammar puts the commands of all subjects together: the one grammar
 // with which control, proxy, billing and the check command read and print a
-// configuration. A new subject is one line here.
+// configuration, the EXEC commands of the console, and the reference of both.
+// A new subject is a line in All and one in Exec.
 package grammar
 
 import (
 	_ "embed"
 
+	"causeway/appliance/admission"
+	"causeway/appliance/alarm"
+	"causeway/appliance/billing"
 	"causeway/appliance/clock"
 	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/logging"
 	"causeway/appliance/network"
+	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
 	"causeway/appliance/routing"
+	"causeway/appliance/sip"
+	"causeway/appliance/system"
 )
 
 // All is the grammar of the appliance; the order is that of the text. A
 // mistake in a declaration panics: it is in the program, and the first test
-// that calls All finds it.
+// that calls All finds it. It takes about a millisecond.
 func All() *config.Grammar {
 	g, err := config.New(
 		network.Commands(),
 		resolver.Commands(),
 		clock.Commands(),
+		logging.Commands(),
+		alarm.Commands(),
 		routing.Commands(),
+		routing.SBCCommands(),
+		admission.Commands(),
+		billing.Commands(),
 	)
 	if err != nil {
 		panic("grammar: " + err.Error())
 	}
 	return g
+}
+
+// Exec is the EXEC commands of all subjects. Those of the session itself
+// belong to the console.
+func Exec() []exec.Command {
+	var all []exec.Command
+	for _, commands := range [][]exec.Command{
+		system.ExecCommands(),
+		clock.ExecCommands(),
+		network.ExecCommands(),
+		resolver.ExecCommands(),
+		sip.ExecCommands(),
+		billing.ExecCommands(),
+		alarm.ExecCommands(),
+		logging.ExecCommands(),
+		reports.ExecCommands(),
+	} {
+		all = append(all, commands...)
+	}
+	return append(all, system.TechSupport(all))
 }
 
 //go:embed built-in.conf

@@ -1,17 +1,13 @@
 package grammar_test
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
-	"causeway/appliance/config"
 	"causeway/appliance/grammar"
 	"causeway/appliance/model"
 )
@@ -170,97 +166,6 @@ func indexes[T any](list []T) []int {
 	return all
 }
 
-// sample gives for each type a word it takes and words it must refuse: one
-// below its range, one above it, and something that is no value at all.
-func sample(t *testing.T, typ config.Type) (good string, bad []string) {
-	switch typ := typ.(type) {
-	case config.Integer:
-		return fmt.Sprint(typ.Min), []string{fmt.Sprint(typ.Min - 1), fmt.Sprint(typ.Max + 1), "99999999999999999999", "one", "1.5"}
-	case config.IPv4:
-		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "10.1.2", "2001:db8::1", "host"}
-	case config.Address:
-		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "2001:db8::1::2", "fe80::1%lan1", "host"}
-	case config.Mask:
-		return "255.255.255.0", []string{"255.0.255.0", "0.0.0.255", "255.255.255.256", "24", "mask"}
-	case config.Choice:
-		return typ[0], []string{"neither", typ[0] + "x"}
-	case config.Name:
-		return "lan1", []string{strings.Repeat("n", 33), "a/b", "naïve"}
-	case config.Label:
-		return "host", []string{strings.Repeat("h", 64), "-host", "a.b", "under_score"}
-	case config.Host:
-		return "ntp.example.com", []string{strings.Repeat("h", 64), "192.168.42.300", "a..b", "host-"}
-	}
-	t.Fatalf("there is no sample for values of type %T: add one", typ)
-	return "", nil
-}
-
-// TestEveryArgumentRefusesWhatIsOutsideItsRange walks the declarations: each
-// argument of each command, with all the others right.
-func TestEveryArgumentRefusesWhatIsOutsideItsRange(t *testing.T) {
-	g := grammar.All()
-	for _, command := range g.Commands() {
-		for _, syntax := range []string{command.Syntax, "no " + command.No} {
-			for _, wrong := range command.Args {
-				if !strings.Contains(syntax, wrong.Name) {
-					continue
-				}
-				_, bad := sample(t, wrong.Type)
-				for _, word := range bad {
-					line := fill(t, syntax, command.Args, wrong.Name, word)
-					checkRefused(t, g, opening(t, g, command.Mode)+line, line, word)
-				}
-			}
-		}
-	}
-}
-
-// fill writes the line of a syntax with all optional parts.
-func fill(t *testing.T, syntax string, args []config.Argument, wrong, word string) string {
-	var words []string
-	for _, w := range strings.Fields(strings.NewReplacer("[", "", "]", "", "...", "").Replace(syntax)) {
-		for _, arg := range args {
-			if arg.Name == w {
-				w, _ = sample(t, arg.Type)
-				if arg.Name == wrong {
-					w = word
-				}
-				break
-			}
-		}
-		words = append(words, w)
-	}
-	return strings.Join(words, " ")
-}
-
-// opening gives the lines that lead from the beginning into the mode.
-func opening(t *testing.T, g *config.Grammar, mode config.Mode) string {
-	if mode == config.Global {
-		return ""
-	}
-	for _, command := range g.Commands() {
-		if command.Opens == mode {
-			return opening(t, g, command.Mode) + fill(t, command.Syntax, command.Args, "", "") + "\n"
-		}
-	}
-	t.Fatalf("no command opens mode %s", mode)
-	return ""
-}
-
-func checkRefused(t *testing.T, g *config.Grammar, text, line, word string) {
-	t.Helper()
-	_, err := g.Parse(text)
-	var fault *config.Error
-	if !errors.As(err, &fault) {
-		t.Errorf("Parse(%q) = %v; want %s refused", text, err, word)
-		return
-	}
-	if column := len([]rune(line[:strings.LastIndex(line, word)])) + 1; fault.Text != line || fault.Column != column ||
-		!strings.Contains(fault.Rule, word) {
-		t.Errorf("Parse(%q) = %v at column %d; want a rule about %s at column %d", text, err, fault.Column, word, column)
-	}
-}
-
 func FuzzParse(f *testing.F) {
 	g := grammar.All()
 	f.Add(grammar.BuiltIn())
@@ -282,18 +187,4 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Render(Parse(%q)) = %q; want the same text", rendered, twice)
 		}
 	})
-}
-
-func BenchmarkParseTenThousandLines(b *testing.B) {
-	var text strings.Builder
-	text.WriteString("lan LAN1\n ip address 192.168.42.1 255.255.255.0\n exit\nsip network a\n")
-	for i := range 10_000 {
-		fmt.Fprintf(&text, "sip listen a udp 10.0.%d.%d 5060\n", i/250, i%250)
-	}
-	g := grammar.All()
-	for b.Loop() {
-		if _, err := g.Parse(text.String()); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -9,6 +9,9 @@ import (
 	"causeway/appliance/model"
 )
 
+// routesMax is how many static routes can be configured.
+const routesMax = 1024
+
 // Commands declares the commands of this subject.
 func Commands() []config.Command {
 	lan := config.Argument{Name: "LAN", Type: config.Choice{"LAN1", "LAN2"}, Help: "Port of the appliance"}
@@ -168,6 +171,9 @@ func addRoute(c *model.Config, a config.Args) error {
 			c.Routes[i].Metric = route.Metric
 			return nil
 		}
+	}
+	if len(c.Routes) == routesMax {
+		return fmt.Errorf("there can be no more than %d routes", routesMax)
 	}
 	c.Routes = append(c.Routes, route)
 	return nil

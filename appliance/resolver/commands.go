@@ -32,18 +32,20 @@ func Commands() []config.Command {
 }
 
 func addServers(c *model.Config, a config.Args) error {
+	servers := slices.Clone(c.NameServers)
 	for _, server := range a.Addrs("ADDRESS") {
 		if server.IsUnspecified() || server.IsMulticast() {
 			return config.BadArgument("ADDRESS", "%v is not the address of a host", server)
 		}
-		if slices.Contains(c.NameServers, server) {
+		if slices.Contains(servers, server) {
 			continue
 		}
-		if len(c.NameServers) == serversMax {
+		if len(servers) == serversMax {
 			return fmt.Errorf("there can be no more than %d name servers", serversMax)
 		}
-		c.NameServers = append(c.NameServers, server)
+		servers = append(servers, server)
 	}
+	c.NameServers = servers
 	return nil
 }
 
@@ -53,12 +55,14 @@ func removeServers(c *model.Config, a config.Args) error {
 		c.NameServers = nil
 		return nil
 	}
+	servers := slices.Clone(c.NameServers)
 	for _, server := range a.Addrs("ADDRESS") {
-		i := slices.Index(c.NameServers, server)
+		i := slices.Index(servers, server)
 		if i < 0 {
 			return fmt.Errorf("%v is not a name server", server)
 		}
-		c.NameServers = slices.Delete(c.NameServers, i, i+1)
+		servers = slices.Delete(servers, i, i+1)
 	}
+	c.NameServers = servers
 	return nil
 }

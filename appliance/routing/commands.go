@@ -11,6 +11,12 @@ import (
 	"causeway/appliance/model"
 )
 
+// The bounds of what can be configured.
+const (
+	networksMax = 64
+	listensMax  = 64 // of one network
+)
+
 // Commands declares the commands of this subject, in CUSP's words.
 func Commands() []config.Command {
 	network := config.Argument{Name: "NETWORK", Type: config.Name{}, Help: "Name of a SIP network"}
@@ -19,15 +25,9 @@ func Commands() []config.Command {
 	return []config.Command{
 		{
 			Mode: config.Global, Syntax: "sip network NETWORK", No: "sip network NETWORK", Opens: "config-sip-network",
-			Args: []config.Argument{network},
-			Help: "Configure a SIP network",
-			Apply: func(c *model.Config, a config.Args) error {
-				if c.SIP.Network(a.Text("NETWORK")) == nil {
-					c.SIP.Networks = append(c.SIP.Networks, model.SIPNetwork{Name: a.Text("NETWORK")})
-				}
-				return nil
-			},
-			Negate: removeNetwork,
+			Args:  []config.Argument{network},
+			Help:  "Configure a SIP network",
+			Apply: addNetwork, Negate: removeNetwork,
 			Render: func(c *model.Config, _ config.Args) []config.Args {
 				var lines []config.Args
 				for _, n := range c.SIP.Networks {
@@ -76,6 +76,17 @@ func networkOf(c *model.Config, a config.Args) (*model.SIPNetwork, error) {
 	return nil, config.BadArgument("NETWORK", "there is no SIP network %s; define it first with sip network %s", name, name)
 }
 
+func addNetwork(c *model.Config, a config.Args) error {
+	switch {
+	case c.SIP.Network(a.Text("NETWORK")) != nil:
+		return nil
+	case len(c.SIP.Networks) == networksMax:
+		return config.BadArgument("NETWORK", "there can be no more than %d SIP networks", networksMax)
+	}
+	c.SIP.Networks = append(c.SIP.Networks, model.SIPNetwork{Name: a.Text("NETWORK")})
+	return nil
+}
+
 func removeNetwork(c *model.Config, a config.Args) error {
 	if _, err := networkOf(c, a); err != nil {
 		return err
@@ -104,10 +115,13 @@ func addListen(c *model.Config, a config.Args) error {
 	if err != nil {
 		return err
 	}
-	listen := model.SIPListen{Address: endpoint}
-	if !slices.Contains(n.Listens, listen) {
-		n.Listens = append(n.Listens, listen)
+	switch {
+	case listensOn(*n, endpoint):
+		return nil
+	case len(n.Listens) == listensMax:
+		return config.BadArgument("NETWORK", "network %s can listen on no more than %d addresses", n.Name, listensMax)
 	}
+	n.Listens = append(n.Listens, model.SIPListen{Address: endpoint})
 	return nil
 }
 

@@ -1,0 +1,144 @@
+package grammar_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"causeway/appliance/config"
+	"causeway/appliance/grammar"
+)
+
+// samples are, for types that other packages than config declare, a word they
+// take and words they must refuse, by what the type calls itself.
+var samples = map[string]struct {
+	good string
+	bad  []string
+}{
+	"LAN1|LAN2|A.B.C.D|X:X::X": {"192.168.42.1", []string{"LAN3", "192.168.42.256", "host"}},
+	"[HHH:]MM":                 {"1:30", []string{"0", "44641", "1:60", "-1", "soon"}},
+	"HH:MM":                    {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
+}
+
+// sample gives for a type a word it takes and words it must refuse: one below
+// its range, one above it, and something that is no value at all. The rest of
+// a line can be anything.
+func sample(t *testing.T, typ config.Type) (good string, bad []string) {
+	switch typ := typ.(type) {
+	case config.Integer:
+		return fmt.Sprint(typ.Min), []string{
+			fmt.Sprint(typ.Min - 1), fmt.Sprint(typ.Max + 1), "99999999999999999999", "one", "1.5",
+			fmt.Sprintf("0%d", typ.Max), fmt.Sprintf("+%d", typ.Max),
+		}
+	case config.IPv4:
+		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "10.1.2", "2001:db8::1", "host"}
+	case config.Address:
+		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "2001:db8::1::2", "fe80::1%lan1", "host"}
+	case config.Mask:
+		return "255.255.255.0", []string{"255.0.255.0", "0.0.0.255", "255.255.255.256", "24", "mask"}
+	case config.Choice:
+		return typ[0], []string{"neither", typ[0] + "x"}
+	case config.Name:
+		return "lan1", []string{strings.Repeat("n", max(typ.Max, 32)+1), "a/b", "naïve"}
+	case config.Label:
+		return "host", []string{strings.Repeat("h", 64), "-host", "a.b", "under_score"}
+	case config.Host:
+		return "ntp.example.com", []string{strings.Repeat("h", 64), "192.168.42.300", "a..b", "host-"}
+	case config.Line:
+		return "any text", nil
+	}
+	s, ok := samples[typ.String()]
+	if !ok {
+		t.Fatalf("there is no sample for values of type %T (%v): add one", typ, typ)
+	}
+	return s.good, s.bad
+}
+
+// TestEveryArgumentRefusesWhatIsOutsideItsRange walks the declarations: each
+// argument of each command of the configuration, with all the others right.
+func TestEveryArgumentRefusesWhatIsOutsideItsRange(t *testing.T) {
+	g := grammar.All()
+	for _, command := range g.Commands() {
+		path := opening(t, g, command.Mode)
+		for _, form := range []config.Form{{Syntax: command.Syntax, Args: command.Args}, {Syntax: "no " + command.No, Args: command.Args}} {
+			eachWrongLine(t, form, func(line, word string) {
+				_, err := g.Parse(path + line)
+				checkRefused(t, err, path, line, word)
+			})
+		}
+	}
+}
+
+// TestEveryExecArgumentRefusesWhatIsOutsideItsRange does so in EXEC.
+func TestEveryExecArgumentRefusesWhatIsOutsideItsRange(t *testing.T) {
+	v, err := config.NewVocabulary(execForms())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, form := range execForms() {
+		eachWrongLine(t, form, func(line, word string) {
+			_, err := v.Match(line)
+			checkRefused(t, err, "", line, word)
+		})
+	}
+}
+
+// eachWrongLine visits the lines of a form in which one word is wrong.
+func eachWrongLine(t *testing.T, form config.Form, visit func(line, word string)) {
+	for _, wrong := range form.Args {
+		if !strings.Contains(" "+strings.NewReplacer("[", " ", "]", " ", "...", " ").Replace(form.Syntax)+" ", " "+wrong.Name+" ") {
+			continue
+		}
+		_, bad := sample(t, wrong.Type)
+		for _, word := range bad {
+			visit(fill(t, form.Syntax, form.Args, wrong.Name, word), word)
+		}
+	}
+}
+
+// fill writes the line of a syntax with all optional parts. Where an argument
+// stands twice the first one is wrong.
+func fill(t *testing.T, syntax string, args []config.Argument, wrong, word string) string {
+	var words []string
+	for _, w := range strings.Fields(strings.NewReplacer("[", "", "]", "", "...", "").Replace(syntax)) {
+		for _, arg := range args {
+			if arg.Name == w {
+				w, _ = sample(t, arg.Type)
+				if arg.Name == wrong {
+					w = word
+				}
+				break
+			}
+		}
+		words = append(words, w)
+	}
+	return strings.Join(words, " ")
+}
+
+// opening gives the lines that lead from the beginning into the mode.
+func opening(t *testing.T, g *config.Grammar, mode config.Mode) string {
+	if mode == config.Global {
+		return ""
+	}
+	for _, command := range g.Commands() {
+		if command.Opens == mode {
+			return opening(t, g, command.Mode) + fill(t, command.Syntax, command.Args, "", "") + "\n"
+		}
+	}
+	t.Fatalf("no command opens mode %s", mode)
+	return ""
+}
+
+func checkRefused(t *testing.T, err error, path, line, word string) {
+	t.Helper()
+	var fault *config.Error
+	if !errors.As(err, &fault) {
+		t.Errorf("%q: %v; want %s refused", path+line, err, word)
+		return
+	}
+	if column := len([]rune(line[:strings.LastIndex(line, word)])) + 1; fault.Text != line || fault.Column != column ||
+		!strings.Contains(fault.Rule, word) {
+		t.Errorf("%q: %v at column %d; want a rule about %s at column %d", path+line, fault, fault.Column, word, column)
+	}
+}

@@ -1,0 +1,51 @@
+package grammar
+
+import "causeway/appliance/config"
+
+// Words is the help of the keywords that several commands share, and of those
+// that are optional or stand after an argument (config.Words).
+func Words() config.Words {
+	return config.Words{
+		"no": "Undo a line, or go back to the default",
+
+		// The configuration.
+		"ip":                              "The Internet Protocol",
+		"logging":                         "The log",
+		"logging host level":              "What is sent",
+		"logging host port":               "Another port than that of the transport",
+		"packetcable-em transport":        "How event messages are sent",
+		"packetcable-em transport radius": "As RADIUS accounting",
+		"sip":                             "The Session Initiation Protocol",
+		"sip listen udp":                  "Over UDP",
+		"sip next-hop udp":                "Over UDP",
+
+		// EXEC.
+		"debug minutes":         "End it by itself",
+		"ping repeat":           "How many packets are sent",
+		"ping size":             "How large they are",
+		"ping source":           "Where they come from",
+		"ping timeout":          "How long an answer is waited for",
+		"power-off now":         "Ask nothing",
+		"reload":                "Restart the appliance, now or at a time",
+		"reload at reason":      "Why, for the log",
+		"reload in reason":      "Why, for the log",
+		"reload now":            "Ask nothing",
+		"reload reason":         "Why, for the log",
+		"service restart force": "End it without asking it",
+		"show":                  "What the appliance is and does",
+		"show alarms":           "What is wrong, and what was",
+		"show alarms active":    "What is wrong now",
+		"show clock detail":     "And where the time comes from",
+		"show ip":               "The Internet Protocol",
+		"show logging last":     "The newest lines only",
+		"show logging level":    "Lines this severe or worse",
+		"show logging process":  "Lines of one process",
+		"show ntp":              "Where the time comes from",
+		"show processes":        "Running processes",
+		"show reports":          "Calls and failures over time",
+		"show reports days":     "Of the last days",
+		"show reports hours":    "Of the last hours",
+		"show reports calls":    "Calls and failures over time",
+		"traceroute source":     "Where the packets come from",
+	}
+}
