@@ -43,8 +43,9 @@ func (b *Board) AllModules() []string {
 // or "B"), or for a kernel started without one ("").
 func (b *Board) CommandLine(slot string) string {
 	// Debian's kernel would halt for ever after a panic; only warnings go to
-	// the serial line, because every line costs boot time at 115200 baud.
-	line := "console=" + b.Console + " panic=5 loglevel=4"
+	// the serial line, because every line costs boot time at 115200 baud. The
+	// ring holds the lines of all services too.
+	line := "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M"
 	if slot != "" {
 		line += " causeway.slot=" + slot
 	}

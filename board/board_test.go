@@ -45,9 +45,9 @@ func TestBoards(t *testing.T) {
 
 func TestCommandLine(t *testing.T) {
 	for _, tt := range []struct{ slot, want string }{
-		{"", "console=ttyS0,115200 panic=5 loglevel=4"},
-		{"A", "console=ttyS0,115200 panic=5 loglevel=4 causeway.slot=A"},
-		{"B", "console=ttyS0,115200 panic=5 loglevel=4 causeway.slot=B"},
+		{"", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M"},
+		{"A", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M causeway.slot=A"},
+		{"B", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M causeway.slot=B"},
 	} {
 		if got := x86_64.CommandLine(tt.slot); got != tt.want {
 			t.Errorf("CommandLine(%q) = %q; want %q", tt.slot, got, tt.want)

@@ -24,31 +24,48 @@ type (
 	volumeRequest struct {
 		Volume string `json:"volume"`
 	}
+	mountRequest struct {
+		Volume string `json:"volume"`
+		Write  bool   `json:"write"` // usb0: write to a stick that is mounted read-only or was not unmounted
+	}
 	formatRequest struct {
 		Volume string `json:"volume"`
 		Erase  bool   `json:"erase"`
 	}
+	eraseRequest struct {
+		Parts []string `json:"parts"` // names in the table parts; none: take it back
+	}
+	chooseRequest struct {
+		Configuration string `json:"configuration"` // one of choices; empty: take it back
+	}
 )
 
-// methods are the local API (docs/architecture.md). Everything but health
-// changes the box, and so is for root, control and console alone.
+// methods are the local API (docs/architecture.md). Everything but health and
+// log changes the box, and so is for root, control and console alone.
 func (m *machine) methods() link.Methods {
 	return link.Methods{
 		"init.health": func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
+		"init.log":    func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
 		"init.reboot": func(ctx context.Context, r rebootRequest) error {
 			return allowed(ctx, func() error { return m.reboot(ctx, r) })
 		},
 		"init.restart": func(ctx context.Context, r restartRequest) error {
 			return allowed(ctx, func() error { return m.supervisor.Restart(ctx, r.Service, r.Force) })
 		},
-		"init.mount": func(ctx context.Context, r volumeRequest) error {
-			return allowed(ctx, func() error { return m.volumes.Mount(r.Volume) })
+		"init.mount": func(ctx context.Context, r mountRequest) error {
+			return allowed(ctx, func() error { return m.volumes.Mount(r.Volume, r.Write) })
 		},
 		"init.unmount": func(ctx context.Context, r volumeRequest) error {
 			return allowed(ctx, func() error { return m.volumes.Unmount(r.Volume) })
 		},
 		"init.format": func(ctx context.Context, r formatRequest) error {
 			return allowed(ctx, func() error { return m.volumes.Format(r.Volume, r.Erase) })
+		},
+		"init.erase": func(ctx context.Context, r eraseRequest) error {
+			return allowed(ctx, func() error { return m.eraseLater(r.Parts) })
+		},
+		"init.choose": func(ctx context.Context, r chooseRequest) error {
+			return allowed(ctx, func() error { return m.choose(r.Configuration) })
 		},
 		"init.clock": func(ctx context.Context, _ nothing) error {
 			return allowed(ctx, m.saveClock)

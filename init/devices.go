@@ -58,15 +58,39 @@ func readTable(path string) (*modules.Table, error) {
 
 // deviceChanged follows a device event, or the loss of some.
 func (m *machine) deviceChanged(event drivers.Event) {
-	if !m.isReady() {
-		return // the boot itself looks at all devices
-	}
 	if lost := event == (drivers.Event{}); lost || event.Subsystem == "block" {
-		m.volumes.Plugged()
+		select {
+		case m.disks <- struct{}{}:
+		default: // it will be looked at anyway
+		}
+	}
+	if !m.isReady() {
+		return // the boot itself names the ports
 	}
 	if event.Subsystem == "net" && event.Action == "add" {
 		if _, err := m.nameLANs(); err != nil {
 			m.log.Printf("%v", err)
+		}
+	}
+}
+
+// lookInterval is how often the volumes are looked at, for what happens to them
+// without a device event: the kernel stops writing, a device stops answering.
+const lookInterval = 15 * time.Second
+
+// followVolumes mounts and unmounts sticks as they come and go, and keeps an
+// eye on all volumes. A stick that hangs holds up nothing else.
+func (m *machine) followVolumes() {
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		m.volumes.Look()
+		select {
+		case <-m.disks:
+			m.volumes.Plugged()
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
 		}
 	}
 }

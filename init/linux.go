@@ -23,6 +23,8 @@ func (linux) Mount(source, target, fstype string, flags uintptr, data string) er
 
 func (linux) Unmount(target string, flags int) error { return unix.Unmount(target, flags) }
 
+func (linux) Space(point string) (volume.Space, error) { return volume.ReadSpace(point) }
+
 func (linux) Grow(point string, size int64) error { return volume.Grow(point, size) }
 
 func (linux) RereadPartitions(device string) error {
@@ -62,6 +64,10 @@ func (linux) NoNewPrivileges() error {
 		return errno
 	}
 	return nil
+}
+
+func (linux) LimitFiles(n uint64) error {
+	return unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n})
 }
 
 func (linux) RenameLink(from, to string) error {

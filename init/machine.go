@@ -14,6 +14,7 @@ import (
 	"causeway/appliance/model"
 	"causeway/init/drivers"
 	"causeway/init/evidence"
+	"causeway/init/kmsg"
 	"causeway/init/supervise"
 	"causeway/init/volume"
 	"causeway/init/watchdog"
@@ -36,10 +37,12 @@ type machine struct {
 	volumes    *volume.Volumes
 	watchdog   *watchdog.Feeder
 	evidence   *evidence.Store
+	ring       *kmsg.Reader // nil if there is no kernel log
 	launcher   *supervise.Launcher
 	supervisor *supervise.Supervisor
 
 	endings chan ending
+	disks   chan struct{} // holds something when block devices have changed
 
 	mu      sync.Mutex
 	missing []string      // what steps could not do, a sentence each
@@ -54,6 +57,9 @@ type kernel interface {
 	SetTime(now time.Time) error
 	Uptime() time.Duration // CLOCK_BOOTTIME
 	NoNewPrivileges() error
+	// LimitFiles sets how many files a process that is started from now on
+	// may have open.
+	LimitFiles(n uint64) error
 	RenameLink(from, to string) error
 	LinkUp(name string) error
 	KillAll() error // SIGKILL to every process but this one
@@ -69,6 +75,7 @@ func newMachine(root string, kernel kernel, console io.Writer) *machine {
 		log:     newLogger(console),
 		slot:    "kernel",
 		endings: make(chan ending, 1),
+		disks:   make(chan struct{}, 1),
 	}
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	return m

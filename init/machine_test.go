@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"causeway/init/volume"
 )
 
 // fakeKernel writes down what it is asked, and fails as it is told.
@@ -44,18 +46,22 @@ func (k *fakeKernel) Mount(source, target, fstype string, flags uintptr, data st
 	return k.did("mount %s %s", fstype, target)
 }
 func (k *fakeKernel) Unmount(target string, flags int) error { return k.did("unmount %s", target) }
-func (k *fakeKernel) Grow(string, int64) error               { return nil }
-func (k *fakeKernel) RereadPartitions(device string) error   { return k.did("reread %s", device) }
-func (k *fakeKernel) LoadModule(path string) error           { return k.did("load %s", path) }
-func (k *fakeKernel) SetHostname(name string) error          { return k.did("hostname %s", name) }
-func (k *fakeKernel) SetTime(now time.Time) error            { return k.did("time %d", now.Year()) }
-func (k *fakeKernel) Uptime() time.Duration                  { return k.now }
-func (k *fakeKernel) NoNewPrivileges() error                 { return k.did("no new privileges") }
-func (k *fakeKernel) RenameLink(from, to string) error       { return k.did("rename %s %s", from, to) }
-func (k *fakeKernel) LinkUp(name string) error               { return k.did("up %s", name) }
-func (k *fakeKernel) KillAll() error                         { return k.did("kill all") }
-func (k *fakeKernel) Sync()                                  { k.did("sync") }
-func (k *fakeKernel) Reboot(mode string) error               { return k.did("%s", mode) }
+func (k *fakeKernel) Space(string) (volume.Space, error) {
+	return volume.Space{TotalKB: 1000, FreeKB: 500}, nil
+}
+func (k *fakeKernel) LimitFiles(n uint64) error            { return k.did("files %d", n) }
+func (k *fakeKernel) Grow(string, int64) error             { return nil }
+func (k *fakeKernel) RereadPartitions(device string) error { return k.did("reread %s", device) }
+func (k *fakeKernel) LoadModule(path string) error         { return k.did("load %s", path) }
+func (k *fakeKernel) SetHostname(name string) error        { return k.did("hostname %s", name) }
+func (k *fakeKernel) SetTime(now time.Time) error          { return k.did("time %d", now.Year()) }
+func (k *fakeKernel) Uptime() time.Duration                { return k.now }
+func (k *fakeKernel) NoNewPrivileges() error               { return k.did("no new privileges") }
+func (k *fakeKernel) RenameLink(from, to string) error     { return k.did("rename %s %s", from, to) }
+func (k *fakeKernel) LinkUp(name string) error             { return k.did("up %s", name) }
+func (k *fakeKernel) KillAll() error                       { return k.did("kill all") }
+func (k *fakeKernel) Sync()                                { k.did("sync") }
+func (k *fakeKernel) Reboot(mode string) error             { return k.did("%s", mode) }
 
 // screen is a console that can be read and stopped.
 type screen struct {

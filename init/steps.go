@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"causeway/appliance/link"
+	"causeway/appliance/storage"
 	"causeway/init/clock"
 	"causeway/init/evidence"
 	"causeway/init/supervise"
@@ -32,17 +33,20 @@ var steps = []step{
 	{"make directories", (*machine).makeRunDirectories, vital},
 	{"set kernel parameters", (*machine).setSysctls, false},
 	{"forbid new privileges", (*machine).forbidPrivileges, false},
+	{"raise the limit of open files", (*machine).limitFiles, false},
 	{"load drivers", (*machine).loadDrivers, false},
 	{"arm the watchdog", (*machine).armWatchdog, false},
 	{"read the slot", (*machine).findSlot, false},
 	{"set the clock to the build time", (*machine).clockFromBuild, false},
 	{"mount volumes", (*machine).mountVolumes, false},
+	{"erase what was asked", (*machine).erase, false},
 	{"set the clock to the saved time", (*machine).clockFromVolume, false},
 	{"read the serial number", (*machine).readSerial, false},
 	{"set the host name", (*machine).setHostname, false},
 	{"bring the network ports up", (*machine).namePorts, false},
 	{"take the machine's configuration", (*machine).takeConfiguration, false},
 	{"prepare the services", (*machine).prepareServices, false},
+	{"open the log", (*machine).openLog, false},
 	{"serve the local API", (*machine).serveAPI, false},
 	{"start the services", (*machine).startServices, vital},
 	{"look after the box", (*machine).lookAfter, false},
@@ -107,6 +111,12 @@ func (m *machine) setSysctls() error {
 
 func (m *machine) forbidPrivileges() error { return m.kernel.NoNewPrivileges() }
 
+// openFiles is what every service may have open: each of the proxy's TCP and
+// TLS connections is one, and the kernel's 4,096 would be too few.
+const openFiles = 65536
+
+func (m *machine) limitFiles() error { return m.kernel.LimitFiles(openFiles) }
+
 func (m *machine) findSlot() error {
 	if _, err := os.Stat(m.path("sys/firmware/efi")); err == nil {
 		if err := efiMount.Create(m); err != nil {
@@ -169,6 +179,11 @@ func (m *machine) mountVolumes() error {
 // mounted makes what belongs on a volume that was just mounted.
 func (m *machine) mounted(name string) {
 	m.makeDirectories("/" + name)
+	if name == volume.Bootflash && m.volumes.OnDisk(name) {
+		if err := storage.RemoveTemporary(m.path("bootflash/init")); err != nil {
+			m.log.Printf("%v", err)
+		}
+	}
 	if name != volume.Bootflash || !m.isReady() {
 		return // the boot reads the serial number in a step of its own
 	}
@@ -300,6 +315,7 @@ func (m *machine) lookAfter() error {
 	m.Go(func() {
 		m.loadAllDrivers()
 		m.volumes.Plugged()
+		m.Go(m.followVolumes)
 		// Evidence in memory would be lost: then it stays in pstore.
 		if m.volumes.OnDisk(volume.Harddisk) {
 			kept, err := m.evidence.CollectPstore(m.path("sys/fs/pstore"))

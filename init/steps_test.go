@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/board"
+	"causeway/init/drivers"
 	"causeway/init/supervise"
 )
 
@@ -244,6 +245,34 @@ func TestHealthyWhileBooting(t *testing.T) {
 			t.Errorf("healthy %v after power-on = %v; want fed %v", tt.uptime, err, tt.fed)
 		}
 	}
+}
+
+// A stick that comes while the box runs is mounted, whatever becomes of the
+// events that its partitions make.
+func TestStickIsPluggedIn(t *testing.T) {
+	m, _, _ := newRunning(t)
+	followed := make(chan struct{})
+	m.Go(func() {
+		defer close(followed)
+		m.followVolumes()
+	})
+	const disk = "sys/devices/pci0000:00/usb1/1-1/block/sda"
+	m.write(t, disk+"/device/model", "stick")
+	m.write(t, disk+"/size", "2048")
+	if err := os.Symlink(m.path(disk), m.path("sys/block/sda")); err != nil {
+		t.Fatal(err)
+	}
+	m.write(t, "dev/sda", strings.Repeat("\x00", 0x438)+"\x53\xef"+strings.Repeat("\x00", 2048*512-0x43a))
+	for range 5 {
+		m.deviceChanged(drivers.Event{Action: "add", Subsystem: "block", Device: "sda"})
+	}
+	for deadline := time.Now().Add(time.Minute); m.volumes.Status()[2].State != "mounted"; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("usb0: is %+v; want it mounted", m.volumes.Status()[2])
+		}
+	}
+	m.cancel()
+	<-followed
 }
 
 // stubborn are processes that end only when they are told to by the test.

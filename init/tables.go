@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -70,16 +71,26 @@ var directories = []directory{
 	{"/bootflash/proxy", 0o750, model.UIDProxy, model.GIDCauseway},
 	{"/bootflash/billing", 0o750, model.UIDBilling, model.GIDCauseway},
 	{"/bootflash/control", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/control/revisions", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/console", 0o750, model.UIDConsole, model.GIDCauseway},
-	{"/harddisk/billcache", 0o770 | os.ModeSetgid, 0, model.GIDJournal},
+	{"/harddisk/billcache", 0o775 | os.ModeSetgid, 0, model.GIDJournal}, // control shows what is there
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
+	{"/harddisk/log", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/harddisk/reports", 0o750, model.UIDControl, model.GIDCauseway},
 }
 
 func (t directory) String() string { return fmt.Sprintf("make directory %s", t.path) }
 
-// Create makes the directory, or sets owner and mode right if it is there.
+// Create makes the directory, or sets owner and mode right if it is there. One
+// that is right is left alone: a volume may be read-only.
 func (t directory) Create(m *machine) error {
 	path := m.path(t.path)
+	if info, err := os.Stat(path); err == nil && info.Mode() == t.mode|os.ModeDir {
+		owner := info.Sys().(*syscall.Stat_t)
+		if int(owner.Uid) == t.uid && int(owner.Gid) == t.gid {
+			return nil
+		}
+	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return fmt.Errorf("%v: %w", t, err)
 	}
@@ -133,6 +144,9 @@ var sysctls = []sysctl{
 	{"net/core/rmem_max", "16777216"},
 	{"net/core/wmem_max", "16777216"},
 	{"net/core/netdev_max_backlog", "4096"},
+
+	// The services may ping (icmp(7)): all are in the one group.
+	{"net/ipv4/ping_group_range", fmt.Sprintf("%d %[1]d", model.GIDCauseway)},
 
 	// Two LANs: answers may leave by the other port (RFC 3704 §2.4), but each
 	// port speaks only for its own addresses.

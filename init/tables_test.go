@@ -72,6 +72,13 @@ func TestDirectories(t *testing.T) {
 				directory.mode, directory.uid, directory.gid)
 		}
 	}
+	// What is right is not touched: the volume may be read-only.
+	unwritable := directory{"/proc/self", 0o555, 0, 0}
+	real, _, _ := newTest(t)
+	real.root = "/"
+	if err := unwritable.Create(real); err != nil {
+		t.Errorf("%v, which is right as it is: %v", unwritable, err)
+	}
 	m.makeDirectories("/run") // and "/runaway" is not below it
 	if err := os.WriteFile(m.path("file"), nil, 0o644); err != nil {
 		t.Fatal(err)

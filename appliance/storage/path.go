@@ -42,12 +42,12 @@ func ParsePath(text string) (Path, error) {
 	before, after, colon := strings.Cut(text, ":")
 	volume := strings.ToLower(before)
 	if !colon || !slices.Contains(Volumes(), volume) {
-		return Path{}, fmt.Errorf("%s does not begin with bootflash:, harddisk: or usb0:", text)
+		return Path{}, fmt.Errorf("%s does not begin with a volume (bootflash:, harddisk:, usb0:)", text)
 	}
 	p := Path{volume, path.Clean(strings.TrimLeft(after, "/"))} // "" becomes "."
 	switch {
 	case p.Name == ".." || strings.HasPrefix(p.Name, "../"):
-		return Path{}, fmt.Errorf("%s leads out of %s:", text, volume)
+		return Path{}, fmt.Errorf("%s leads out of its volume", text)
 	case len(p.String()) > pathMax:
 		return Path{}, fmt.Errorf("a path of %d octets is too long: %d are the most", len(p.String()), pathMax)
 	}

@@ -105,7 +105,8 @@ func (s *Store) sync() error {
 }
 
 // CollectPstore keeps what the kernel left in pstore and then empties it: it
-// is small, and a full one takes no more. It gives the number of records kept.
+// is small, and a full one takes no more. It gives the number of records kept;
+// one that cannot be read stays and does not keep the others from being kept.
 func (s *Store) CollectPstore(pstore string) (kept int, err error) {
 	entries, err := os.ReadDir(pstore)
 	if errors.Is(err, os.ErrNotExist) {
@@ -114,21 +115,23 @@ func (s *Store) CollectPstore(pstore string) (kept int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("collect from pstore: %w", err)
 	}
+	var errs []error
 	for _, entry := range entries {
 		path := filepath.Join(pstore, entry.Name())
 		text, err := readBounded(path)
 		if err != nil {
-			return kept, fmt.Errorf("collect from pstore: %w", err)
+			errs = append(errs, fmt.Errorf("collect from pstore: %w", err))
+			continue
 		}
 		if _, err := s.Save("kernel-"+entry.Name(), text); err != nil {
-			return kept, err
+			return kept, errors.Join(append(errs, err)...)
 		}
 		kept++
 		if err := os.Remove(path); err != nil {
-			return kept, fmt.Errorf("empty pstore: %w", err)
+			errs = append(errs, fmt.Errorf("empty pstore: %w", err))
 		}
 	}
-	return kept, nil
+	return kept, errors.Join(errs...)
 }
 
 func readBounded(path string) ([]byte, error) {

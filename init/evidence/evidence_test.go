@@ -108,6 +108,23 @@ func TestCollectPstore(t *testing.T) {
 	}
 }
 
+// A record that cannot be read does not keep the others from being kept.
+func TestUnreadableRecord(t *testing.T) {
+	s, pstore := newStore(t), t.TempDir()
+	if err := os.Mkdir(filepath.Join(pstore, "dmesg-efi-1"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(pstore, "dmesg-efi-2"), []byte("Kernel panic"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := s.CollectPstore(pstore); kept != 1 || err == nil || !strings.Contains(err.Error(), "dmesg-efi-1") {
+		t.Errorf("CollectPstore = %d, %v; want 1 and an error about the other", kept, err)
+	}
+	if left := names(t, pstore); len(left) != 1 || left[0] != "dmesg-efi-1" {
+		t.Errorf("left in pstore: %q; want the unreadable record", left)
+	}
+}
+
 // What could not be kept stays in pstore.
 func TestPstoreStaysWhenNotKept(t *testing.T) {
 	s := newStore(t)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -108,27 +107,4 @@ func (v *Volumes) divideDisk(device string, disk Disk) (Content, error) {
 		return content, fmt.Errorf("finish %s: %w", device, err)
 	}
 	return content, v.Kernel.RereadPartitions(device)
-}
-
-// stick gives what usb0: would be: the first partition on USB, or whole disk
-// without partitions, with a file system that we mount there.
-func (v *Volumes) stick() (part *Partition, content Content) {
-	for _, disk := range v.disks() {
-		if !disk.USB {
-			continue
-		}
-		places := slices.Clone(disk.Partitions)
-		if len(places) == 0 {
-			places = []Partition{{Name: disk.Name, Size: disk.Size}}
-		}
-		for _, place := range places {
-			if place.Label == Bootflash || place.Label == Harddisk {
-				continue // a box that runs from a stick
-			}
-			if content, err := v.detect(&place); err == nil && (content == "ext4" || content == "vfat") {
-				return &place, content
-			}
-		}
-	}
-	return nil, ""
 }

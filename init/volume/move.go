@@ -14,11 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// memorySuffix ends the names of files that were in memory while disk had
+// another of the name.
+const memorySuffix = ".memory"
+
 // move moves the files below from to the same names below to, with owners and
-// modes. Nothing is overwritten: left are the files whose names are taken by
-// something else, and they stay. A cut on the way loses nothing, and moving
-// again completes it. No directory from is nothing to do.
-func move(from, to string) (left []string, err error) {
+// modes. Nothing is overwritten but earlier files of that suffix: beside are
+// the files, by their names below to, that were there and differ; those moved
+// stand beside them with memorySuffix. A cut on the way loses nothing, and
+// moving again completes it. No directory from is nothing to do.
+func move(from, to string) (beside []string, err error) {
 	var moved []string // deepest last
 	err = filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -33,25 +38,23 @@ func move(from, to string) (left []string, err error) {
 		case entry.IsDir():
 			err = moveDirectory(path, target)
 		case entry.Type().IsRegular():
-			err = copyFile(path, target)
+			if err = copyFile(path, target); errors.Is(err, fs.ErrExist) {
+				beside = append(beside, name)
+				err = copyBeside(path, target+memorySuffix)
+			}
 		default:
 			return nil // sockets and the like live in /run
 		}
-		switch {
-		case errors.Is(err, fs.ErrExist):
-			left = append(left, path)
-		case err != nil:
-			return err
-		default:
+		if err == nil {
 			moved = append(moved, path)
 		}
-		return nil
+		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) && len(moved) == 0 {
 		return nil, nil
 	}
 	if err != nil {
-		return left, fmt.Errorf("move %s to %s: %w", from, to, err)
+		return beside, fmt.Errorf("move %s to %s: %w", from, to, err)
 	}
 	// Each file was synced; their names must be too before the old ones go.
 	unix.Sync()
@@ -59,10 +62,10 @@ func move(from, to string) (left []string, err error) {
 	for _, path := range moved {
 		// A directory that keeps a file stays, and so does a mount point.
 		if err := os.Remove(path); err != nil && !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EBUSY) {
-			return left, fmt.Errorf("move %s to %s: %w", from, to, err)
+			return beside, fmt.Errorf("move %s to %s: %w", from, to, err)
 		}
 	}
-	return left, nil
+	return beside, nil
 }
 
 // moveDirectory makes the directory to like the directory from, unless it is
@@ -108,6 +111,18 @@ func copyFile(from, to string) error {
 		return err
 	}
 	return os.Rename(temporary, to)
+}
+
+// copyBeside copies a file to a name that an older one may have.
+func copyBeside(from, to string) error {
+	err := copyFile(from, to)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	if err := os.Remove(to); err != nil {
+		return err
+	}
+	return copyFile(from, to)
 }
 
 // sameContent reports whether both files are there and equal.

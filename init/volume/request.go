@@ -3,14 +3,18 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Known reports whether there is a volume of that name.
 func Known(volume string) error {
-	switch volume {
-	case Bootflash, Harddisk, USB:
+	if slices.Contains(storage.Volumes(), volume) {
 		return nil
 	}
 	return fmt.Errorf("there is no volume %q: %s, %s, %s are the volumes", volume, Bootflash, Harddisk, USB)
@@ -18,16 +22,16 @@ func Known(volume string) error {
 
 // inUse reports whether the real volume is mounted.
 func (v *Volumes) inUse(volume string) bool {
-	state := v.get(volume).State
-	return state == stateMounted || state == stateReadOnly
+	mounted := v.get(volume).FileSystem
+	return mounted != "" && mounted != inMemoryType
 }
 
 // partition finds the partition of a volume, and what it holds.
 func (v *Volumes) partition(volume string) (*Partition, Content, error) {
 	if volume == USB {
-		part, content := v.stick()
+		part, content := v.stick(v.disks())
 		if part == nil {
-			return nil, "", errors.New("usb0: no stick with a FAT or ext4 file system is plugged in")
+			return nil, "", errors.New("usb0: no stick is plugged in")
 		}
 		return part, content, nil
 	}
@@ -39,25 +43,33 @@ func (v *Volumes) partition(volume string) (*Partition, Content, error) {
 	return part, content, err
 }
 
-// Mount mounts a volume that is not mounted.
-func (v *Volumes) Mount(volume string) error {
+// Mount mounts a volume that is not mounted. With forWriting a stick that is
+// mounted read-only is mounted again, and one that was not unmounted the last
+// time is written to all the same.
+func (v *Volumes) Mount(volume string, forWriting bool) error {
 	if err := Known(volume); err != nil {
 		return err
 	}
 	v.work.Lock()
 	defer v.work.Unlock()
-	if v.inUse(volume) {
+	again := forWriting && volume == USB && v.get(volume).ReadOnly
+	switch {
+	case v.inUse(volume) && !again:
 		return fmt.Errorf("%s: is mounted already", volume)
+	case v.inUse(volume):
+		if err := v.unmountStick(); err != nil {
+			return err
+		}
 	}
 	part, content, err := v.partition(volume)
 	if err != nil {
 		return err
 	}
 	switch {
+	case volume == USB:
+		return v.mountStick(part, content, forWriting)
 	case content.Formattable():
 		return fmt.Errorf("%s: %s is %s, format it first", volume, v.device(part.Name), content)
-	case volume == USB:
-		return v.mount(volume, part, content)
 	case content != "ext4":
 		return errForeign{v.device(part.Name), content}
 	}
@@ -65,7 +77,7 @@ func (v *Volumes) Mount(volume string) error {
 }
 
 // Unmount unmounts a volume. The box goes on with bootflash: or harddisk: in
-// memory.
+// memory. A stick that was pulled is forgotten.
 func (v *Volumes) Unmount(volume string) error {
 	if err := Known(volume); err != nil {
 		return err
@@ -73,26 +85,60 @@ func (v *Volumes) Unmount(volume string) error {
 	v.work.Lock()
 	defer v.work.Unlock()
 	switch {
+	case v.get(volume).State == statePulled && volume == USB:
+		v.set(model.VolumeStatus{Name: USB, State: stateMissing})
+		return nil
 	case !v.inUse(volume):
 		return fmt.Errorf("%s: is not mounted", volume)
 	case volume == USB:
-		if err := v.Kernel.Unmount(v.Point(volume), 0); err != nil {
-			return fmt.Errorf("unmount usb0: %w", err)
-		}
-		v.set(volume, v.get(volume).Device, stateUnmounted)
-		v.Log("usb0: unmounted, the stick may be pulled")
-		return nil
+		return v.unmountStick()
 	}
 	return v.Paused(func() error { return v.release(volume) })
 }
 
-// release puts memory in the place of a mounted bootflash: or harddisk:.
-func (v *Volumes) release(volume string) error {
-	if err := v.Kernel.Unmount(v.Point(volume), 0); err != nil {
+// unmountLimit is how long a disk has to take what was not written yet.
+const unmountLimit = 30 * time.Second
+
+// detach unmounts a volume. One whose device does not answer is off its mount
+// point all the same, which the error says.
+func (v *Volumes) detach(volume string) error {
+	err := within(unmountLimit, func() error { return v.Kernel.Unmount(v.Point(volume), 0) })
+	switch {
+	case errors.Is(err, errSilent):
+		// By now it hangs after leaving the mount point; EINVAL says so.
+		if err := v.Kernel.Unmount(v.Point(volume), unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) {
+			v.Log("%s: detach: %v", volume, err)
+		}
+		return fmt.Errorf("unmount %s: %w: what was not written yet may be lost", volume, errSilent)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("unmount %s: %w: a file is open there", volume, err)
+	case err != nil:
 		return fmt.Errorf("unmount %s: %w", volume, err)
 	}
-	v.inMemory(volume, stateUnmounted)
 	return nil
+}
+
+func (v *Volumes) unmountStick() error {
+	err := v.detach(USB)
+	if err != nil && !errors.Is(err, errSilent) {
+		return err
+	}
+	v.removePoint()
+	v.set(model.VolumeStatus{Name: USB, Device: v.get(USB).Device, State: stateUnmounted})
+	v.Log("usb0: unmounted, the stick may be pulled")
+	return err
+}
+
+// release puts memory in the place of a mounted bootflash: or harddisk:.
+func (v *Volumes) release(volume string) error {
+	err := v.detach(volume)
+	if err != nil && !errors.Is(err, errSilent) {
+		return err
+	}
+	v.inMemory(model.VolumeStatus{
+		Name: volume, State: stateUnmounted, Problem: problem(volume, stateUnmounted, "it was unmounted as asked"),
+	})
+	return err
 }
 
 // Format makes an empty ext4 of a volume and mounts it. What holds anything is
@@ -128,47 +174,20 @@ func (v *Volumes) Format(volume string, erase bool) error {
 	})
 }
 
-// Plugged mounts usb0: if a stick is there and none is mounted, and unmounts
-// it when its device has gone. To be called when block devices change.
-func (v *Volumes) Plugged() {
-	v.work.Lock()
-	defer v.work.Unlock()
-	part, content := v.stick()
-	status := v.get(USB)
-	if part == nil || v.device(part.Name) != status.Device {
-		if v.inUse(USB) {
-			// Lazily: files may be open on a stick that was pulled.
-			if err := v.Kernel.Unmount(v.Point(USB), unix.MNT_DETACH); err != nil {
-				v.Log("usb0: unmount the stick that was pulled: %v", err)
-			}
-			v.Log("usb0: the stick was pulled")
-		}
-		if part == nil {
-			v.set(USB, "", stateMissing)
-			return
-		}
-	} else if status.State != stateMissing {
-		return // mounted, unmounted as asked, or not to be mounted
-	}
-	if err := v.mount(USB, part, content); err != nil {
-		v.set(USB, v.device(part.Name), v.failed(USB, err))
-	}
-}
-
 // Close unmounts all volumes at the end. What cannot be unmounted is made
 // read-only and let go; the error says what that was.
 func (v *Volumes) Close() error {
 	v.work.Lock()
 	defer v.work.Unlock()
 	var errs []error
-	for _, volume := range []string{USB, Harddisk, Bootflash} {
+	for _, volume := range []string{Harddisk, Bootflash, USB} { // a stick may hang
 		if !v.inUse(volume) {
 			continue
 		}
 		point := v.Point(volume)
 		err := v.Kernel.Unmount(point, 0)
 		if err == nil {
-			v.set(volume, "", stateUnmounted)
+			v.set(model.VolumeStatus{Name: volume, State: stateUnmounted})
 			continue
 		}
 		errs = append(errs, fmt.Errorf("unmount %s: %w", volume, err))

@@ -1,6 +1,7 @@
 // Package volume owns the disks of the box: it finds bootflash: and harddisk:,
 // makes their file systems on an empty disk, mounts them, and mounts usb0:
-// while a stick is plugged in. What holds anything that is not ours is never
+// while a stick is plugged in. volume.go has the boot, request.go what an
+// operator asks, stick.go what plugging does, look.go how it is all doing. What holds anything that is not ours is never
 // written to unless an operator says so.
 //
 // Formatting takes the first 512 MiB of a partition and so less than a second;
@@ -16,32 +17,28 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // The volumes.
 const (
-	Bootflash = "bootflash"
-	Harddisk  = "harddisk"
-	USB       = "usb0"
-)
-
-// States of a volume beside an error's text.
-const (
-	stateMounted   = "mounted"
-	stateReadOnly  = "mounted read-only"
-	stateMissing   = "missing"
-	stateForeign   = "foreign"
-	stateUnmounted = "unmounted"
+	Bootflash = storage.Bootflash
+	Harddisk  = storage.Harddisk
+	USB       = storage.USB
 )
 
 // Kernel is what volumes ask of the kernel.
 type Kernel interface {
 	Mount(source, target, fstype string, flags uintptr, data string) error
 	Unmount(target string, flags int) error
+	// Space says how full the file system mounted at point is; see ReadSpace.
+	Space(point string) (Space, error)
 	// Grow extends the ext4 mounted at point to size octets; see Grow.
 	Grow(point string, size int64) error
 	// RereadPartitions has the kernel read a disk's table again.
@@ -74,12 +71,13 @@ type Volumes struct {
 
 	mu     sync.Mutex
 	status map[string]model.VolumeStatus
+	asked  map[string]time.Time // when a volume was asked for its space that has not answered yet
 }
 
 // New makes the volumes of a box; nothing is touched before Boot.
 func New(options Options) *Volumes {
-	v := &Volumes{Options: options, status: map[string]model.VolumeStatus{}}
-	for _, name := range []string{Bootflash, Harddisk, USB} {
+	v := &Volumes{Options: options, status: map[string]model.VolumeStatus{}, asked: map[string]time.Time{}}
+	for _, name := range storage.Volumes() {
 		v.status[name] = model.VolumeStatus{Name: name, State: stateMissing}
 	}
 	return v
@@ -96,10 +94,10 @@ func (v *Volumes) get(volume string) model.VolumeStatus {
 	return v.status[volume]
 }
 
-func (v *Volumes) set(volume, device, state string) {
+func (v *Volumes) set(status model.VolumeStatus) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.status[volume] = model.VolumeStatus{Name: volume, Device: device, State: state}
+	v.status[status.Name] = status
 }
 
 // OnDisk reports whether a volume is mounted from a disk and can be written.
@@ -113,7 +111,7 @@ func (v *Volumes) Boot(ctx context.Context) {
 	found := v.find(ctx)
 	for _, volume := range []string{Bootflash, Harddisk} {
 		if err := v.boot(volume, found[volume]); err != nil {
-			v.inMemory(volume, v.failed(volume, err))
+			v.inMemory(v.failed(volume, err))
 		}
 	}
 }
@@ -152,19 +150,23 @@ type errForeign struct {
 }
 
 func (e errForeign) Error() string {
+	if e.content.Formattable() {
+		return fmt.Sprintf("%s is %s", e.device, e.content)
+	}
 	return fmt.Sprintf("%s holds %s, which is not ours to use", e.device, e.content)
 }
 
-// failed says why a volume cannot be had and gives its state for that.
-func (v *Volumes) failed(volume string, err error) string {
+// failed says why a volume cannot be had, and gives its status for that.
+func (v *Volumes) failed(volume string, err error) model.VolumeStatus {
 	v.Log("%s: %v", volume, err)
+	state := stateDamaged
 	switch {
 	case errors.As(err, new(errForeign)):
-		return stateForeign
+		state = stateForeign
 	case errors.Is(err, errMissing):
-		return stateMissing
+		state = stateMissing
 	}
-	return err.Error()
+	return model.VolumeStatus{Name: volume, State: state, Problem: problem(volume, state, err.Error())}
 }
 
 // detect says what a partition holds.
@@ -195,50 +197,90 @@ func (v *Volumes) format(volume string, part *Partition) error {
 // mount mounts a partition with the given content as a volume, read-only if
 // the file system cannot be written any more.
 func (v *Volumes) mount(volume string, part *Partition, content Content) error {
-	device, point := v.device(part.Name), v.Point(volume)
-	state, err := v.mountAt(point, volume, device, content)
+	status, err := v.mountAt(v.Point(volume), volume, v.device(part.Name), content, 0)
 	if err != nil {
 		return err
 	}
-	v.set(volume, device, state)
-	v.Log("%s: %s from %s", volume, state, device)
-	if state == stateMounted && volume != USB {
-		v.Go(func() {
-			if err := v.Kernel.Grow(point, part.Size); err != nil {
-				v.Log("%s: %v", volume, err)
-			}
-		})
-	}
-	v.Mounted(volume)
+	v.mounted(status, part)
 	return nil
 }
 
-// mountAt mounts a device at a point, and says whether it can be written.
-func (v *Volumes) mountAt(point, volume, device string, content Content) (state string, err error) {
-	flags := uintptr(unix.MS_NOATIME | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
+// mounted makes it known that a partition is mounted as a volume.
+func (v *Volumes) mounted(status model.VolumeStatus, part *Partition) {
+	v.set(status)
+	v.Log("%s: %s from %s", status.Name, status.State, status.Device)
+	if status.State == stateMounted && status.Name != USB {
+		v.Go(func() {
+			if err := v.Kernel.Grow(v.Point(status.Name), part.Size); err != nil {
+				v.Log("%s: %v", status.Name, err)
+			}
+		})
+	}
+	v.Mounted(status.Name)
+}
+
+// mountAt mounts a device at a point, with further flags, and gives the status
+// of the volume for that. A file system that the kernel does not write to is
+// mounted read-only.
+func (v *Volumes) mountAt(point, volume, device string, content Content, flags uintptr) (model.VolumeStatus, error) {
+	status := model.VolumeStatus{Name: volume, Device: device, State: stateMounted, FileSystem: string(content)}
+	flags |= unix.MS_NOATIME | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	data := ""
 	switch {
 	case content == "ext4":
 		data = "errors=remount-ro"
 	case content == "vfat" && volume == USB:
 		// FAT has no owners: the group that all services share may write.
-		data = fmt.Sprintf("uid=0,gid=%d,umask=0007", groupCauseway)
+		data = fmt.Sprintf("uid=0,gid=%d,umask=0007", model.GIDCauseway)
 	default:
-		return "", errForeign{device, content}
+		return status, errForeign{device, content}
 	}
 	v.Drivers(drivers[content]...)
 	if err := os.MkdirAll(point, 0o755); err != nil {
-		return "", err
+		return status, err
 	}
-	err = v.Kernel.Mount(device, point, string(content), flags, data)
-	if err == nil {
-		return stateMounted, nil
+	err := v.Kernel.Mount(device, point, string(content), flags, data)
+	switch {
+	case err == nil && flags&unix.MS_RDONLY == 0:
+		if content == "ext4" {
+			if err := share(point); err != nil {
+				v.Log("%s: %v", volume, err)
+			}
+		}
+		return status, nil
+	case err != nil:
+		if again := v.Kernel.Mount(device, point, string(content), flags|unix.MS_RDONLY, data); again != nil {
+			return status, fmt.Errorf("mount %s: %w", device, err)
+		}
+		v.Log("%s: %s cannot be written: %v", volume, device, err)
+		status.Problem = problem(volume, stateReadOnly, fmt.Sprintf("mounting %s for writing: %v", device, err))
 	}
-	if again := v.Kernel.Mount(device, point, string(content), flags|unix.MS_RDONLY, data); again != nil {
-		return "", fmt.Errorf("mount %s: %w", device, err)
+	status.State, status.ReadOnly = stateReadOnly, true
+	return status, nil
+}
+
+// The top directory of a volume belongs to root; all services may make files
+// there, and nobody may remove another's.
+const (
+	topGroup = model.GIDCauseway
+	topMode  = 0o775 | os.ModeSticky
+)
+
+// share opens the top directory of an ext4 to the services. On a stick that is
+// the one thing changed without being told.
+func share(point string) error {
+	info, err := os.Stat(point)
+	if err != nil {
+		return err
 	}
-	v.Log("%s: %s cannot be written: %v", volume, device, err)
-	return stateReadOnly, nil
+	owner := info.Sys().(*syscall.Stat_t)
+	if owner.Uid == 0 && owner.Gid == topGroup && info.Mode() == topMode|os.ModeDir {
+		return nil
+	}
+	if err := os.Chown(point, 0, topGroup); err != nil {
+		return err
+	}
+	return os.Chmod(point, topMode)
 }
 
 // drivers are the modules a file system takes: FAT looks for its default
@@ -248,42 +290,45 @@ var drivers = map[Content][]string{
 	"vfat": {"vfat", "nls_cp437", "nls_ascii"},
 }
 
-// groupCauseway is the group of all services (docs/architecture.md).
-const groupCauseway = 100
+// A volume in memory: its device, file system and options.
+const (
+	inMemoryDevice = "memory"
+	inMemoryType   = "tmpfs"
+)
 
-// inMemoryDevice is the device of a volume that is in memory.
-const inMemoryDevice = "memory"
+var inMemoryData = fmt.Sprintf("size=16m,mode=1775,gid=%d", topGroup)
 
-// memorySize bounds a volume in memory.
-const memorySize = "size=16m,mode=0755"
-
-// inMemory mounts memory as a volume, for the reason given as its state.
-func (v *Volumes) inMemory(volume, state string) {
-	point := v.Point(volume)
+// inMemory mounts memory as a volume, for the reason that its status gives.
+func (v *Volumes) inMemory(status model.VolumeStatus) {
+	point := v.Point(status.Name)
 	err := os.MkdirAll(point, 0o755)
 	if err == nil {
-		err = v.Kernel.Mount("tmpfs", point, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, memorySize)
+		err = v.Kernel.Mount(inMemoryType, point, inMemoryType, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, inMemoryData)
 	}
 	if err != nil {
-		v.Log("%s: no memory for it: %v", volume, err)
+		v.Log("%s: no memory for it: %v", status.Name, err)
 	}
-	v.set(volume, inMemoryDevice, state)
-	v.Log("%s: in memory, nothing put there survives", volume)
-	v.Mounted(volume)
+	status.Device, status.FileSystem = inMemoryDevice, inMemoryType
+	v.set(status)
+	v.Log("%s: in memory, nothing put there survives", status.Name)
+	v.Mounted(status.Name)
 }
 
 // fromMemory puts a partition with ext4 in the place of a volume in memory and
-// moves to it what was in memory. Nobody may have a file open there.
+// moves to it what was in memory; where both have a file of a name, that on
+// disk stays and the other is kept beside it as NAME.memory. Nobody may have a
+// file open there.
 func (v *Volumes) fromMemory(volume string, part *Partition) error {
 	aside := filepath.Join(v.Root, "run", "init", "mount-"+volume)
-	state, err := v.mountAt(aside, volume, v.device(part.Name), "ext4")
+	status, err := v.mountAt(aside, volume, v.device(part.Name), "ext4", 0)
 	if err != nil {
 		return err
 	}
-	if state == stateMounted {
-		left, moveErr := move(v.Point(volume), aside)
-		if err = moveErr; err == nil && len(left) > 0 {
-			err = fmt.Errorf("%d files in memory are on %s too, such as %s", len(left), v.device(part.Name), left[0])
+	if status.State == stateMounted {
+		var beside []string
+		beside, err = move(v.Point(volume), aside)
+		for _, name := range beside {
+			v.Log("%s: %s was on disk too; the one from memory is %s%s", volume, name, name, memorySuffix)
 		}
 	}
 	if err = errors.Join(err, v.Kernel.Unmount(aside, 0)); err != nil {
@@ -293,38 +338,4 @@ func (v *Volumes) fromMemory(volume string, part *Partition) error {
 		return fmt.Errorf("move %s from memory to disk: %w", volume, err)
 	}
 	return v.mount(volume, part, "ext4")
-}
-
-// Status reports on all volumes.
-func (v *Volumes) Status() []model.VolumeStatus {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var all []model.VolumeStatus
-	for _, name := range []string{Bootflash, Harddisk, USB} {
-		status := v.status[name]
-		var fs unix.Statfs_t
-		mounted := status.State == stateMounted || status.State == stateReadOnly || status.Device == inMemoryDevice
-		if mounted && unix.Statfs(v.Point(name), &fs) == nil {
-			status.TotalKB = fs.Blocks * uint64(fs.Bsize) >> 10
-			status.FreeKB = fs.Bavail * uint64(fs.Bsize) >> 10
-		}
-		all = append(all, status)
-	}
-	return all
-}
-
-// Problems says which volumes are not as they should be, a sentence each.
-func (v *Volumes) Problems() []string {
-	var problems []string
-	for _, status := range v.Status() {
-		if status.Name == USB || status.State == stateMounted {
-			continue
-		}
-		problem := fmt.Sprintf("%s: %s", status.Name, status.State)
-		if status.Device == inMemoryDevice {
-			problem += ", it is in memory and will be lost"
-		}
-		problems = append(problems, problem)
-	}
-	return problems
 }

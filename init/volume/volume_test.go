@@ -12,6 +12,8 @@ import (
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
 )
 
 // fakeBox is a machine's root directory: sysfs and devices are files, mounts
@@ -27,12 +29,17 @@ type fakeBox struct {
 	drivers []string
 	grown   map[string]int64
 	paused  int
-	made    []string // volumes that were mounted
+	made    []string        // volumes that were mounted
+	fixed   map[string]bool // points that are mounted read-only
+	// spaces are the answers about mount points; without one it is 1000 KB, half full.
+	spaces map[string]func() (Space, error)
+	hangs  map[string]chan struct{} // unmounts of a point return when it is closed
 }
 
 func newBox(t *testing.T) (*Volumes, *fakeBox) {
 	t.Helper()
-	b := &fakeBox{t: t, root: t.TempDir(), mounts: map[string]string{}, busy: map[string]bool{}, grown: map[string]int64{}}
+	b := &fakeBox{t: t, root: t.TempDir(), mounts: map[string]string{}, busy: map[string]bool{}, grown: map[string]int64{},
+		fixed: map[string]bool{}, spaces: map[string]func() (Space, error){}, hangs: map[string]chan struct{}{}}
 	for _, dir := range []string{"dev", "sys/block"} {
 		b.must(os.MkdirAll(filepath.Join(b.root, dir), 0o755))
 	}
@@ -71,6 +78,7 @@ func (b *fakeBox) Mount(source, target, fstype string, flags uintptr, data strin
 	}
 	if flags&unix.MS_REMOUNT == 0 {
 		b.mounts[b.name(target)] = b.name(source)
+		b.fixed[b.name(target)] = flags&unix.MS_RDONLY != 0
 	}
 	if must := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC); flags&must != must && flags&unix.MS_REMOUNT == 0 {
 		b.t.Errorf("mount of %s has flags %#x; want nosuid, nodev, noexec", target, flags)
@@ -79,6 +87,10 @@ func (b *fakeBox) Mount(source, target, fstype string, flags uintptr, data strin
 }
 
 func (b *fakeBox) Unmount(target string, flags int) error {
+	if hang := b.hangs[b.name(target)]; hang != nil && flags == 0 {
+		<-hang
+		return unix.EIO
+	}
 	if b.busy[b.name(target)] && flags == 0 {
 		return unix.EBUSY
 	}
@@ -87,6 +99,13 @@ func (b *fakeBox) Unmount(target string, flags int) error {
 	}
 	delete(b.mounts, b.name(target))
 	return nil
+}
+
+func (b *fakeBox) Space(point string) (Space, error) {
+	if answer := b.spaces[b.name(point)]; answer != nil {
+		return answer()
+	}
+	return Space{TotalKB: 1000, FreeKB: 500, ReadOnly: b.fixed[b.name(point)]}, nil
 }
 
 func (b *fakeBox) Grow(point string, size int64) error {
@@ -177,7 +196,8 @@ func TestBootWithoutDisk(t *testing.T) {
 	v, b := newBox(t)
 	v.Boot(t.Context())
 	expect(t, v, b, "bootflash missing, harddisk missing, usb0 missing", inMemoryMounts)
-	if problems := v.Problems(); len(problems) != 2 || !strings.Contains(problems[0], "bootflash: missing, it is in memory") {
+	if problems := v.Problems(); len(problems) != 2 ||
+		problems[0] != "bootflash: missing: no disk has a partition of that name; connect its disk and reload; it is in memory and will be lost" {
 		t.Errorf("Problems = %q; want both volumes in memory", problems)
 	}
 	if !slices.Equal(b.made, []string{Bootflash, Harddisk}) {
@@ -315,7 +335,7 @@ func TestForeignPartition(t *testing.T) {
 	if !b.said("/dev/vda2 holds swap, which is not ours to use") {
 		t.Errorf("said %q; want what it holds", b.lines)
 	}
-	if err := v.Mount(Harddisk); !errors.As(err, new(errForeign)) {
+	if err := v.Mount(Harddisk, false); !errors.As(err, new(errForeign)) {
 		t.Errorf("Mount = %v; want that it is foreign", err)
 	}
 	if err := v.Format(Harddisk, false); err == nil || !strings.Contains(err.Error(), "holds swap, which formatting would erase") {
@@ -341,31 +361,34 @@ func TestDamagedFileSystem(t *testing.T) {
 		refuse func(source string, flags uintptr) error
 		want   string
 		mount  string
+		says   string
 	}{
 		{"read-only", func(source string, flags uintptr) error {
 			if source == "/dev/vda1" && flags&unix.MS_RDONLY == 0 {
 				return unix.EROFS
 			}
 			return nil
-		}, "bootflash mounted read-only, harddisk mounted, usb0 missing", "/dev/vda1"},
+		}, "bootflash mounted read-only, harddisk mounted, usb0 missing", "/dev/vda1",
+			"bootflash: mounted read-only: mounting DEVICE for writing: read-only file system; copy off what is needed and reload; " +
+				"if it stays read-only, format bootflash:"},
 		{"beyond use", func(source string, _ uintptr) error {
 			if source == "/dev/vda1" {
 				return unix.EUCLEAN
 			}
 			return nil
-		}, "", "tmpfs"},
+		}, "bootflash damaged, harddisk mounted, usb0 missing", "tmpfs",
+			"bootflash: damaged: mount DEVICE: structure needs cleaning; reload tries again; format bootflash: makes it anew, empty; " +
+				"it is in memory and will be lost"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			v, b := newBox(t)
 			b.disk(pci, "vda", 2*gib)
 			b.refuse = tt.refuse
 			v.Boot(t.Context())
-			if tt.want == "" {
-				tt.want = "bootflash mount " + b.path("dev/vda1") + ": structure needs cleaning, harddisk mounted, usb0 missing"
-			}
 			expect(t, v, b, tt.want, map[string]string{"/bootflash": tt.mount, "/harddisk": "/dev/vda2"})
-			if len(v.Problems()) != 1 {
-				t.Errorf("Problems = %q; want one", v.Problems())
+			says := strings.ReplaceAll(tt.says, "DEVICE", b.path("dev/vda1"))
+			if got := v.Problems(); !slices.Equal(got, []string{says}) {
+				t.Errorf("Problems = %q; want %q", got, says)
 			}
 		})
 	}
@@ -375,7 +398,7 @@ func TestUnmountAndMountAgain(t *testing.T) {
 	v, b := newBox(t)
 	b.disk(pci, "vda", 2*gib)
 	v.Boot(t.Context())
-	if err := v.Mount(Harddisk); err == nil {
+	if err := v.Mount(Harddisk, false); err == nil {
 		t.Error("Mount of a mounted volume = nil; want an error")
 	}
 	if err := v.Unmount(Harddisk); err != nil {
@@ -386,15 +409,22 @@ func TestUnmountAndMountAgain(t *testing.T) {
 	if err := v.Unmount(Harddisk); err == nil {
 		t.Error("Unmount of an unmounted volume = nil; want an error")
 	}
-	// The same name on disk and in memory: nothing is overwritten.
-	b.write("run/init/mount-harddisk/segment", "older")
-	b.write("harddisk/segment", "newer")
-	if err := v.Mount(Harddisk); err == nil || !strings.Contains(err.Error(), "1 files in memory are on") {
-		t.Errorf("Mount with a conflict = %v; want it named", err)
+	// The same name on disk and in memory: both are kept, the one on disk in
+	// its place. What has that place already was from an earlier time.
+	b.write("run/init/mount-harddisk/proxy/call.key", "disk")
+	b.write("run/init/mount-harddisk/proxy/call.key.memory", "older memory")
+	b.write("harddisk/proxy/call.key", "memory")
+	b.write("harddisk/segment", "new")
+	if err := v.Mount(Harddisk, false); err != nil {
+		t.Fatal(err)
 	}
-	b.must(os.Remove(b.path("harddisk/segment")))
-	if err := v.Mount(Harddisk); err != nil {
-		t.Error(err)
+	for name, want := range map[string]string{"proxy/call.key": "disk", "proxy/call.key.memory": "memory", "segment": "new"} {
+		if got, err := os.ReadFile(b.path("run/init/mount-harddisk/" + name)); string(got) != want {
+			t.Errorf("%s on disk = %q, %v; want %q", name, got, err, want)
+		}
+	}
+	if !b.said("harddisk: proxy/call.key was on disk too; the one from memory is proxy/call.key.memory") {
+		t.Errorf("said %q; want the conflict", b.lines)
 	}
 	expect(t, v, b, "bootflash mounted, harddisk mounted, usb0 missing",
 		map[string]string{"/bootflash": "/dev/vda1", "/harddisk": "/dev/vda2"})
@@ -410,57 +440,18 @@ func TestRequestsRefused(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"Mount of nothing", v.Mount("floppy"), `there is no volume "floppy": bootflash, harddisk, usb0 are the volumes`},
+		{"Mount of nothing", v.Mount("floppy", false), `there is no volume "floppy": bootflash, harddisk, usb0 are the volumes`},
 		{"Unmount of nothing", v.Unmount(""), `there is no volume ""`},
 		{"Format of nothing", v.Format("../etc", true), `there is no volume "../etc"`},
-		{"Mount without partition", v.Mount(Harddisk), "no disk has a partition of that name"},
+		{"Mount without partition", v.Mount(Harddisk, false), "no disk has a partition of that name"},
 		{"Format without partition", v.Format(Harddisk, true), "no disk has a partition of that name"},
-		{"Mount without stick", v.Mount(USB), "no stick"},
+		{"Mount without stick", v.Mount(USB, false), "no stick is plugged in"},
 		{"Unmount without stick", v.Unmount(USB), "is not mounted"},
 		{"Format of a stick", v.Format(USB, true), "sticks are not formatted here"},
 	} {
 		if tt.err == nil || !strings.Contains(tt.err.Error(), tt.want) {
 			t.Errorf("%s = %v; want %s", tt.what, tt.err, tt.want)
 		}
-	}
-}
-
-func TestStick(t *testing.T) {
-	const usb = "pci0000:00/0000:00:05.0/usb1/1-1/host0"
-	v, b := newBox(t)
-	v.Plugged()
-	if got := v.get(USB).State; got != stateMissing {
-		t.Errorf("state without stick = %s; want %s", got, stateMissing)
-	}
-	b.disk(usb, "sda", 128*mib)
-	stick := b.partition("sda", "sda1", "DATA", 64*mib)
-	command(t, "mformat", "-T", "131072", "-h", "16", "-s", "32", "-i", stick.Name(), "::")
-	for range 2 { // each partition makes an event
-		v.Plugged()
-	}
-	if b.mounts["/usb0"] != "/dev/sda1" || !slices.Contains(b.drivers, "nls_cp437") {
-		t.Errorf("mounts = %v, drivers %q; want the stick with FAT's", b.mounts, b.drivers)
-	}
-	if err := v.Unmount(USB); err != nil {
-		t.Fatal(err)
-	}
-	v.Plugged()
-	if got := v.get(USB).State; got != stateUnmounted {
-		t.Errorf("state after Unmount = %s; want it to stay %s", got, stateUnmounted)
-	}
-	if err := v.Mount(USB); err != nil {
-		t.Error(err)
-	}
-	b.unplug("sda")
-	b.busy["/usb0"] = true // files are open on it
-	v.Plugged()
-	if _, there := b.mounts["/usb0"]; there || v.get(USB).State != stateMissing {
-		t.Errorf("mounts = %v, state %s; want the pulled stick gone", b.mounts, v.get(USB).State)
-	}
-	b.disk(usb, "sdb", 128*mib)
-	v.Plugged()
-	if got := v.get(USB).State; got != stateMissing {
-		t.Errorf("state with an empty stick = %s; want %s", got, stateMissing)
 	}
 }
 
@@ -488,7 +479,7 @@ func TestStickIsNotTakenForTheDisk(t *testing.T) {
 func TestStatusOfUnmounted(t *testing.T) {
 	v, b := newBox(t)
 	b.must(os.Mkdir(b.path(USB), 0o755))
-	v.set(USB, "/dev/sda1", stateUnmounted)
+	v.set(model.VolumeStatus{Name: USB, Device: "/dev/sda1", State: stateUnmounted})
 	if status := v.Status()[2]; status.TotalKB != 0 {
 		t.Errorf("usb0: unmounted has %d KB; want 0", status.TotalKB)
 	}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// what a used box has: of each part, and what no part takes.
+var (
+	partFiles = map[string][]string{
+		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/startup-config", "bootflash/control/startup-config.good", "bootflash/control/candidate"},
+		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
+		"licences":      {"bootflash/license/state.db", "bootflash/license/trust/root.pem"},
+		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "bootflash/billing/position"},
+		"logs":          {"harddisk/log/messages", "harddisk/crash/x-proxy.txt", "harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},
+	}
+	kept = []string{"bootflash/init/serial", "bootflash/init/clock", "bootflash/mine.conf", "harddisk/capture.pcap"}
+)
+
+// fill makes everything that a used box has.
+func fill(t *testing.T, m *machine) {
+	t.Helper()
+	for _, files := range partFiles {
+		for _, file := range files {
+			m.write(t, file, "x")
+		}
+	}
+	for _, file := range kept {
+		m.write(t, file, "x")
+	}
+}
+
+// wantErased fails the test unless exactly these parts are gone.
+func wantErased(t *testing.T, m *machine, names ...string) {
+	t.Helper()
+	for name, files := range partFiles {
+		for _, file := range files {
+			_, err := os.Stat(m.path(file))
+			if gone := errors.Is(err, fs.ErrNotExist); gone != slices.Contains(names, name) {
+				t.Errorf("after erasing %q %s is gone: %v", names, file, gone)
+			}
+		}
+	}
+	for _, file := range kept {
+		if _, err := os.Stat(m.path(file)); err != nil {
+			t.Errorf("after erasing %q: %v", names, err)
+		}
+	}
+}
+
+func TestErase(t *testing.T) {
+	all := []string{"configuration", "keys", "licences", "billing", "logs"}
+	for _, names := range append([][]string{all, nil}, []string{"configuration"}, []string{"keys"}, []string{"licences"}, []string{"billing"}, []string{"logs"}) {
+		m, _, console := newRunning(t)
+		fill(t, m)
+		if err := m.eraseLater(names); err != nil {
+			t.Fatal(err)
+		}
+		wantErased(t, m) // nothing yet
+		for range 2 {    // the second boot has nothing to do
+			if err := m.erase(); err != nil {
+				t.Fatal(err)
+			}
+			wantErased(t, m, names...)
+		}
+		m.log.Flush(time.Minute)
+		for _, name := range all {
+			if got := strings.Count(console.String(), "erased: "+name+"\n"); (got == 1) != slices.Contains(names, name) {
+				t.Errorf("erasing %q is said %d times of %s", names, got, name)
+			}
+		}
+		if _, err := os.Stat(filepath.Dir(m.path(partFiles["configuration"][0]))); err != nil {
+			t.Errorf("the directory of the revisions: %v", err)
+		}
+	}
+}
+
+// A cut after any file that goes has the next boot finish it.
+func TestEraseIsCutOff(t *testing.T) {
+	for _, files := range partFiles {
+		for i := range files {
+			m, _, _ := newRunning(t)
+			fill(t, m)
+			if err := m.eraseLater([]string{"logs", "configuration", "keys", "licences", "billing"}); err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files[:i+1] {
+				if err := os.Remove(m.path(file)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := m.erase(); err != nil {
+				t.Error(err)
+			}
+			wantErased(t, m, "configuration", "keys", "licences", "billing", "logs")
+		}
+	}
+}
+
+// What is on a volume that is not there is wiped when it is.
+func TestEraseWithoutHarddisk(t *testing.T) {
+	m, k, _ := newRunning(t)
+	fill(t, m)
+	if err := m.eraseLater([]string{"logs", "configuration"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.volumes.Unmount("harddisk"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.erase(); err == nil || !strings.Contains(err.Error(), "erase logs: harddisk: cannot be written, it is left for another boot") {
+		t.Errorf("erase = %v; want that the logs are left", err)
+	}
+	wantErased(t, m, "configuration")
+	k.mu.Lock()
+	k.calls = nil
+	k.mu.Unlock()
+	again, _, _ := newRunning(t)
+	again.root, again.volumes.Root = m.root, m.root
+	if err := again.erase(); err != nil {
+		t.Error(err)
+	}
+	wantErased(t, again, "configuration", "logs")
+}
+
+func TestEraseRefused(t *testing.T) {
+	m, _, _ := newRunning(t)
+	if err := m.eraseLater([]string{"keys", "everything"}); err == nil || err.Error() != `"everything" is none of the parts that can be erased` {
+		t.Errorf("eraseLater of no part = %v", err)
+	}
+	if _, err := os.Stat(m.eraseFile()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after a refusal the marker: %v; want none", err)
+	}
+	for range 2 { // taking back what was not asked is no error
+		if err := m.eraseLater(nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := m.volumes.Unmount("bootflash"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.eraseLater([]string{"keys"}); err == nil {
+		t.Error("eraseLater without bootflash: = nil; want an error")
+	}
+}
+
+func TestChoose(t *testing.T) {
+	m, _, _ := newRunning(t)
+	m.makeDirectories("/run")
+	for _, tt := range []struct{ choice, want string }{
+		{"built-in", "built-in\n"}, {"last good", "last good\n"}, {"", ""}, {"", ""},
+	} {
+		if err := m.choose(tt.choice); err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(m.path("run/init/configuration")); string(got) != tt.want {
+			t.Errorf("after choosing %q the file holds %q; want %q", tt.choice, got, tt.want)
+		}
+	}
+	if err := m.choose("best"); err == nil {
+		t.Error("choose of no configuration = nil; want an error")
+	}
+}
+
+func TestLimitFiles(t *testing.T) {
+	m, k, _ := newTest(t)
+	k.fail["files 65536"] = unix.EPERM
+	if err := m.limitFiles(); !errors.Is(err, unix.EPERM) {
+		t.Errorf("limitFiles = %v; want what the kernel said", err)
+	}
+}
