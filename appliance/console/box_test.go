@@ -15,10 +15,19 @@ import (
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/exec"
-	"causeway/appliance/grammar"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/network"
 )
+
+// grammar is one subject's part of the box's: host name, LANs, routes.
+var grammar = func() *config.Grammar {
+	g, err := config.New(network.Commands())
+	if err != nil {
+		panic(err)
+	}
+	return g
+}()
 
 // The operators of the tests.
 var (
@@ -42,7 +51,7 @@ type box struct {
 func newBox(t *testing.T, dir string) *box {
 	b := &box{down: make(map[string]bool), started: make(chan struct{})}
 	b.configuration = change.New(change.Options{
-		Grammar: grammar.All(), BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n",
+		Grammar: grammar, BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n",
 		Version: "v1.2", Dir: filepath.Join(dir, "revisions"),
 		Machine: filepath.Join(dir, "none"), Choice: filepath.Join(dir, "none"), StateDir: dir,
 		Adopt: func(change.InForce) {}, Log: slog.New(slog.DiscardHandler),
@@ -115,6 +124,11 @@ func (b *box) happens(t *testing.T, what string) {
 		delete(b.down, rest)
 	case "log":
 		b.log = append(b.log, model.LogEntry{Seq: uint64(len(b.log)), Time: time.Now(), Text: rest})
+	case "asked": // what init was asked for, in the order of the calls
+		if got := strings.Join(b.asked, "; "); got != rest {
+			t.Errorf("init was asked for %s; want %s", got, rest)
+		}
+		b.asked = nil
 	case "alarm": // KIND SEVERITY NAME OBJECT TEXT
 		b.alarms = append(b.alarms, model.AlarmEvent{
 			Number: uint64(len(b.alarms) + 1), Time: time.Now(), Kind: words[1], Severity: model.Severity(words[2]),

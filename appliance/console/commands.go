@@ -46,6 +46,10 @@ var sharedWords = config.Words{
 	"terminal length":             "Rows of a screen",
 	"terminal width":              "Characters of a row",
 	"terminal no":                 "Undo",
+	"load merge":                  "Add them to the candidate",
+	"load replace":                "Put them in the place of the candidate",
+	"no":                          "Undo",
+	"write":                       "Save the configuration, or wipe it",
 	"load":                        "Bring a text into the candidate",
 	"commit confirmed":            "Undo it unless another commit confirms it in time",
 	"commit comment":              "Why, for the history",
@@ -56,7 +60,7 @@ var sharedWords = config.Words{
 // commands is the table of the session's own commands.
 func (s *Session) commands() []command {
 	revision := config.Argument{Name: "REVISION", Type: config.Integer{Min: 1, Max: math.MaxInt32}, Help: "Its number in show configuration history"}
-	how := config.Argument{Name: "HOW", Type: config.Choice{merge, replace}, Help: "Add to the candidate, or take its place"}
+	file := config.Argument{Name: "PATH", Type: filePath{}, Help: "The file"}
 	return []command{
 		own(inUser|inPrivileged, "enable", "Turn privileged commands on", s.enable),
 		own(inUser|inPrivileged, "disable", "Turn privileged commands off", s.disable),
@@ -74,9 +78,10 @@ func (s *Session) commands() []command {
 		own(inConfiguration, "exit", "Leave this mode", s.exit),
 		own(inConfiguration, "end", "Leave the configuration", s.end),
 		own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort),
-		own(inConfiguration, "load HOW terminal", "Type or paste it", s.loadTyped, how),
-		own(inConfiguration, "load HOW PATH", "Read it from a file", s.loadFile, how,
-			config.Argument{Name: "PATH", Type: filePath{}, Help: "The file"}),
+		own(inConfiguration, "load merge terminal", "Type or paste lines that change the candidate", s.load(false)),
+		own(inConfiguration, "load merge PATH", "Read them from a file", s.load(false), file),
+		own(inConfiguration, "load replace terminal", "Type or paste lines that take its place", s.load(true)),
+		own(inConfiguration, "load replace PATH", "Read them from a file", s.load(true), file),
 		own(privileged, "rollback REVISION", "Put an earlier revision in force again", s.rollback, revision),
 		own(privileged, "write [memory]", "Commit, and say what is saved", s.write),
 		own(privileged, "copy running-config startup-config", "Commit, and say what is saved", s.write),

@@ -16,9 +16,6 @@ import (
 // prepare it and switch to it.
 const changeLimit = time.Minute
 
-// errTaken means that the candidate is another operator's now.
-var errTaken = errors.New("the candidate is held by another operator")
-
 // change asks control to do something with the candidate that this operator
 // holds. When it was lost, the session is back in EXEC.
 func (s *Session) change(ctx context.Context, method string, params, result any) error {
@@ -58,7 +55,7 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 		}
 		fmt.Fprintf(out, "%% %v holds the candidate since %s, %s\n", answer.Holder.Operator, clock(answer.Holder.Since), with)
 		if reply, err := s.ask("Take it over? [no]: "); err != nil || reply != "yes" && reply != "y" {
-			return errTaken
+			return err
 		}
 		request.Take = true
 		answer = change.Configured{}
@@ -77,7 +74,7 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 }
 
 func pendingNote(p change.Pending) string {
-	return fmt.Sprintf("%% Revision %d is not confirmed: commit by %s, or revision %d comes back", p.Revision, clock(p.Until), p.Back)
+	return fmt.Sprintf("%% Revision %d is not confirmed: commit by %s, or %s comes back", p.Revision, clock(p.Until), configuration(p.Back))
 }
 
 // edit brings a typed line into the candidate. local is what is wrong with it
@@ -137,7 +134,7 @@ func (s *Session) end(ctx context.Context, out exec.Session, _ config.Args) erro
 
 func (s *Session) endWithChanges(ctx context.Context, out exec.Session) error {
 	for {
-		reply, err := s.ask("Uncommitted changes found, commit them before exiting (yes/no/cancel)? [cancel]: ")
+		reply, err := s.ask("Uncommitted changes found, commit them (yes/no/cancel)? [cancel]: ")
 		switch {
 		case errors.Is(err, errAbandoned):
 			return nil
@@ -191,13 +188,7 @@ func (s *Session) commit(ctx context.Context, out exec.Session, a config.Args) e
 	if err := s.change(ctx, "control.commit", request, &done); err != nil {
 		return err
 	}
-	if err := s.committed(ctx, out, done); err != nil {
-		return err
-	}
-	if done.Revision > 0 && request.ConfirmMinutes > 0 {
-		fmt.Fprintf(out, "Commit again within %d minutes, or it is undone\n", request.ConfirmMinutes)
-	}
-	return nil
+	return s.committed(ctx, out, done)
 }
 
 // committed says what a commit or a rollback did.
@@ -220,7 +211,7 @@ func (s *Session) committed(ctx context.Context, out exec.Session, done change.C
 	if done.Revision > 0 {
 		fmt.Fprintf(out, "Revision %d is in force and saved\n", done.Revision)
 	}
-	s.look(ctx) // the host name may be another one
+	s.look(ctx) // the host name may be another one, the commit to be confirmed
 	return nil
 }
 

@@ -20,11 +20,19 @@ func (s *Session) key(before string, key rune) bool {
 		e, _ := s.expand(s.at, text)
 		if len(e.Choices) == 1 && !e.Choices[0].Value {
 			s.screen.complete(e.Choices[0].Word[len(e.Prefix):] + " ")
+		} else if e.Prefix != "" && s.fits(text) {
+			s.screen.complete(" ")
 		} else {
 			s.screen.reply(before, s.help(s.at, before))
 		}
 	}
 	return true
+}
+
+// fits reports whether the last word is complete as it is.
+func (s *Session) fits(text string) bool {
+	e, _ := s.expand(s.at, text+" ")
+	return e.Fault == nil
 }
 
 // help is what ? prints about a line that was typed behind the prompt.

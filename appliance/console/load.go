@@ -12,9 +12,6 @@ import (
 	"causeway/appliance/storage"
 )
 
-// How a text is brought into the candidate.
-const merge, replace = "merge", "replace"
-
 // textMax bounds a configuration, in octets, as control does.
 const textMax = 1 << 20
 
@@ -37,10 +34,20 @@ func (filePath) Format(value any) string { return fmt.Sprint(value) }
 // String gives the notation.
 func (filePath) String() string { return "VOLUME:PATH" }
 
+// load gives the command that brings a text into the candidate.
+func (s *Session) load(replaces bool) func(context.Context, exec.Session, config.Args) error {
+	return func(ctx context.Context, out exec.Session, a config.Args) error {
+		if path, ok := a["PATH"].(string); ok {
+			return s.loadFile(ctx, out, path, replaces)
+		}
+		return s.loadTyped(ctx, out, replaces)
+	}
+}
+
 // loadTyped reads the text from the terminal. A line with a single dot ends it
 // as Ctrl-Z does: on a terminal behind a program that takes Ctrl-Z, and in a
 // pipe, there must be a way.
-func (s *Session) loadTyped(ctx context.Context, out exec.Session, a config.Args) error {
+func (s *Session) loadTyped(ctx context.Context, out exec.Session, replaces bool) error {
 	fmt.Fprintln(out, "Type or paste the lines; a line with a single dot, or Ctrl-Z, ends them, Ctrl-C drops them")
 	var text strings.Builder
 	for {
@@ -62,7 +69,7 @@ func (s *Session) loadTyped(ctx context.Context, out exec.Session, a config.Args
 			break
 		}
 	}
-	return s.loadText(ctx, out, text.String(), a)
+	return s.loadText(ctx, out, text.String(), replaces)
 }
 
 // What control.files.read takes and gives: a part of the file at a time.
@@ -79,9 +86,9 @@ type (
 )
 
 // loadFile reads the text from a volume.
-func (s *Session) loadFile(ctx context.Context, out exec.Session, a config.Args) error {
+func (s *Session) loadFile(ctx context.Context, out exec.Session, path string, replaces bool) error {
 	var text strings.Builder
-	request := readRequest{Path: a.Text("PATH")}
+	request := readRequest{Path: path}
 	for {
 		var part filePart
 		if err := s.Call(ctx, "control", "control.files.read", request, &part); err != nil {
@@ -92,7 +99,7 @@ func (s *Session) loadFile(ctx context.Context, out exec.Session, a config.Args)
 		case text.Len() > textMax:
 			return fmt.Errorf("%s has more than %d octets", request.Path, textMax)
 		case part.End:
-			return s.loadText(ctx, out, text.String(), a)
+			return s.loadText(ctx, out, text.String(), replaces)
 		case part.Next <= request.Offset:
 			return fmt.Errorf("read %s: no more comes at octet %d, and it is not the end", request.Path, request.Offset)
 		}
@@ -100,9 +107,10 @@ func (s *Session) loadFile(ctx context.Context, out exec.Session, a config.Args)
 	}
 }
 
-// loadText brings the text into the candidate.
-func (s *Session) loadText(ctx context.Context, out exec.Session, text string, a config.Args) error {
-	request := change.LoadRequest{Operator: s.Operator(), Text: text, Replace: a.Text("HOW") == replace}
+// loadText brings the text into the candidate: into what is there, or in its
+// place.
+func (s *Session) loadText(ctx context.Context, out exec.Session, text string, replaces bool) error {
+	request := change.LoadRequest{Operator: s.Operator(), Text: text, Replace: replaces}
 	var loaded change.Loaded
 	if err := s.change(ctx, "control.load", request, &loaded); err != nil {
 		return err

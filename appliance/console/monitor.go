@@ -116,16 +116,26 @@ func (s *Session) look(ctx context.Context) bool {
 // news is what changed with the configuration between two answers of control.
 func news(before, now model.ControlStatus) []string {
 	var lines []string
-	if was := before.Pending; was != nil && now.Pending == nil && now.Revision == was.Back {
-		lines = append(lines, fmt.Sprintf("%% Revision %d was not confirmed: revision %d is in force again", was.Revision, was.Back))
-	}
-	if len(now.Problems) > 0 && !slices.Equal(before.Problems, now.Problems) {
-		for _, problem := range now.Problems {
+	for _, problem := range now.Problems {
+		if !slices.Contains(before.Problems, problem) {
 			lines = append(lines, "% "+problem)
 		}
-		lines = append(lines, fmt.Sprintf("%% Running the %s configuration", now.ConfigSource))
+	}
+	if len(lines) > 0 {
+		lines = append(lines, "% Running "+configuration(now.Revision))
+	}
+	if p := now.Pending; p != nil && (before.Pending == nil || before.Pending.Revision != p.Revision) {
+		lines = append(lines, pendingNote(*p))
 	}
 	return lines
+}
+
+// configuration names a revision by its number; 0 is in no store.
+func configuration(number int) string {
+	if number == 0 {
+		return "the built-in configuration"
+	}
+	return fmt.Sprintf("revision %d", number)
 }
 
 // tellDown tells once that control has been down for so long, and what is left.

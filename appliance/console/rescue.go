@@ -156,19 +156,19 @@ func (s *Session) writeErase(ctx context.Context, out exec.Session, a config.Arg
 	if err := erase(ctx, out, wiped); err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "It is wiped when the box starts next: reload")
+	fmt.Fprintln(out, "It happens at the next reload")
 	return nil
 }
 
 // erase asks before anything is wiped, and tells init.
 func erase(ctx context.Context, out exec.Session, wiped []string) error {
-	question := "Wipe the configuration with all earlier revisions"
+	fmt.Fprintln(out, "When the box starts next, it wipes\n  the configuration with all earlier revisions")
 	for _, part := range parts {
 		if slices.Contains(wiped, part.name) {
-			question += ", " + part.what
+			fmt.Fprintln(out, "  "+part.what)
 		}
 	}
-	if err := out.Confirm(question + "?"); err != nil {
+	if err := out.Confirm("Wipe it?"); err != nil {
 		return err
 	}
 	return out.Call(ctx, "init", "init.erase", struct {

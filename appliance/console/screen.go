@@ -76,15 +76,15 @@ func (s *screen) setWidth(width int) {
 // key is told each key that x/term has no meaning for. What it returns takes
 // the place of the line, if ok.
 func (s *screen) key(line string, pos int, key rune) (newLine string, newPos int, ok bool) {
-	full := utf8.RuneCountInString(line) >= lineMax
-	switch {
-	case string(key) != keyHelp && string(key) != keyComplete:
-		s.tooLong = s.tooLong || full
-		return "", 0, false
-	case s.onKey != nil && s.onKey(line[:pos], key), string(key) == keyComplete, full:
+	text := map[string]string{keyHelp: "?", keyComplete: " "}[string(key)]
+	if text != "" && s.onKey != nil && s.onKey(line[:pos], key) {
 		return "", 0, false
 	}
-	return line[:pos] + "?" + line[pos:], pos + 1, true
+	if utf8.RuneCountInString(line) >= lineMax {
+		s.tooLong = true
+		return "", 0, false
+	}
+	return line[:pos] + text + line[pos:], pos + 1, text != ""
 }
 
 // errAbandoned means that the operator typed Ctrl-C instead of a line. It is no

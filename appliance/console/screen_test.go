@@ -15,6 +15,7 @@ type screen struct {
 	rows        [][]rune
 	row, column int
 	unread      string // the beginning of a sequence or character
+	plain       bool   // a line feed begins a new row, as in a file
 }
 
 // Write prints text.
@@ -41,6 +42,9 @@ func (s *screen) obey(text string) int {
 		return 1
 	case '\n':
 		s.row++
+		if s.plain {
+			s.column = 0
+		}
 		return 1
 	case '\x1b':
 		end := strings.IndexFunc(text, func(r rune) bool { return r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' })
@@ -91,6 +95,16 @@ func (s *screen) put(r rune) {
 	row[s.column] = r
 	s.rows[s.row] = row
 	s.column++
+}
+
+// lastRow is the row of the cursor.
+func (s *screen) lastRow() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.row >= len(s.rows) {
+		return ""
+	}
+	return string(s.rows[s.row])
 }
 
 // String is what stands on the screen, without blanks at the ends of rows.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"flag"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -12,7 +13,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"causeway/appliance/console"
-	"causeway/appliance/grammar"
 	"causeway/appliance/model"
 )
 
@@ -24,9 +24,10 @@ var update = flag.Bool("update", false, "write what the screen shows into the sc
 //	show version     a line and Return
 //	show ver?\       without Return
 //	\x03             a key by its octets, as in a Go string
-//	# control down   something that happens around the session (see box.happens)
+//	# down control   something that happens around the session (see box.happens)
+//	# look           notes the last row of the screen as it is now
 //
-// and a file with what then stands on the screen. Time is that of the test: it
+// and a file with what stands on the screen in the end, and the rows noted. Time is that of the test: it
 // passes only where a step says so.
 func TestTranscripts(t *testing.T) {
 	testscript.RunT(scriptT{t}, testscript.Params{
@@ -66,10 +67,10 @@ func session(ts *testscript.TestScript, negated bool, args []string) {
 // stands on the screen.
 func play(t *testing.T, b *box, editing bool, steps []string) string {
 	typed, typing := io.Pipe()
-	screen := &screen{}
+	screen := &screen{plain: !editing}
 	s, err := console.New(console.Settings{
 		In: typed, Out: screen, Editing: editing, Port: true,
-		Operator: me, Grammar: grammar.All(), Commands: b.commands(), Call: b.call,
+		Operator: me, Grammar: grammar, Commands: b.commands(), Call: b.call,
 		Build: model.BuildInfo{Version: "v1.2", Board: "x86_64"},
 	})
 	if err != nil {
@@ -78,8 +79,13 @@ func play(t *testing.T, b *box, editing bool, steps []string) string {
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(t.Context()) }()
 	time.Sleep(6 * time.Second) // control may be down from the beginning
+	var looks strings.Builder
 	for _, step := range steps {
 		synctest.Wait()
+		if step == "# look" {
+			fmt.Fprintf(&looks, "look: %s\n", screen.lastRow())
+			continue
+		}
 		if happening, ok := strings.CutPrefix(step, "# "); ok {
 			b.happens(t, happening)
 			continue
@@ -102,5 +108,5 @@ func play(t *testing.T, b *box, editing bool, steps []string) string {
 	if err := <-ended; err != nil {
 		t.Errorf("Run = %v; want no error at the end of the input", err)
 	}
-	return screen.String()
+	return screen.String() + looks.String()
 }
