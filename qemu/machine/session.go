@@ -83,7 +83,7 @@ func (c *Console) answer(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	return Answer{
-		Text:       strings.TrimSpace(strings.ReplaceAll(match.Before, "\r", "")),
+		Text:       strings.Trim(strings.ReplaceAll(match.Before, "\r", ""), "\n"),
 		Mode:       match.Groups[1],
 		Privileged: match.Groups[2] == "#",
 	}, nil
