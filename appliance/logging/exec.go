@@ -117,7 +117,7 @@ func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 		more, next = len(page.Entries) == pageSize, page.Next
 	}
 	for _, l := range last {
-		fmt.Fprintf(s, "%s %s %s: %s\n", timestamp(l.time), severities[l.severity].keyword, l.process, l.text)
+		fmt.Fprintf(s, "%s %-7s %s: %s\n", timestamp(l.time), severities[l.severity].keyword, l.process, l.text)
 	}
 	return nil
 }
@@ -138,6 +138,9 @@ func showRelay(ctx context.Context, s exec.Session) {
 	for _, server := range status.Servers {
 		exec.Field(s, "Server", server)
 		fmt.Fprintf(s, "  %d sent, %d waiting, %s\n", server.Sent, server.Waiting, server.state())
+		if server.Problem != "" {
+			fmt.Fprintf(s, "  %s\n", server.Problem)
+		}
 	}
 }
 
@@ -159,7 +162,7 @@ func (s ServerStatus) state() string {
 	case s.Up:
 		return "up since " + since
 	case s.Problem != "":
-		return "down since " + since + ": " + s.Problem
+		return "down since " + since
 	}
 	return "being tried"
 }

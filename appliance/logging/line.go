@@ -176,6 +176,6 @@ func readLines(next uint64, entries []model.LogEntry) []line {
 func lostLine(seq uint64, when time.Time, lost uint64) line {
 	return line{
 		seq: seq, time: when, facility: syslogFacility, severity: warning, process: "logging",
-		text: fmt.Sprintf("%d lines are missing here: they were dropped before they could be passed on", lost),
+		text: fmt.Sprintf("lines missing here: %d", lost),
 	}
 }

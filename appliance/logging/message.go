@@ -64,7 +64,7 @@ func ofLine(host string, l line) message {
 func ofLostEvents(host string, when time.Time, lost uint64) message {
 	return message{
 		facility: syslogFacility, severity: warning, time: when, host: host, app: "logging", id: "ALARM", data: "-",
-		text: fmt.Sprintf("%d events of alarms are missing here: the history no longer holds them", lost),
+		text: fmt.Sprintf("events of alarms missing here: %d", lost),
 	}
 }
 

@@ -44,7 +44,7 @@ func TestMessages(t *testing.T) {
 			`<145>1 2026-01-02T11:00:00.345678Z gw1 control - ALARM [alarm resource="gw1" probableCause="other" perceivedSeverity="critical"]` +
 				`[alarm@32473 event="12" kind="raise" alarm="12" name="volume-space" object=""] raise volume-space: 93 % used`},
 		{"lost events", ofLostEvents("gw1", noon, 9),
-			`<44>1 2026-01-02T11:00:00.345678Z gw1 logging - ALARM - 9 events of alarms are missing here: the history no longer holds them`},
+			`<44>1 2026-01-02T11:00:00.345678Z gw1 logging - ALARM - events of alarms missing here: 9`},
 	} {
 		got := string(test.m.append(nil))
 		if got != test.want {
