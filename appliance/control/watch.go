@@ -1,0 +1,140 @@
+package control
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/alarm"
+	"causeway/appliance/model"
+)
+
+// watched is what the monitor looks at.
+type watched struct {
+	health  func(context.Context) (model.SystemHealth, error)
+	proxy   func(context.Context) (model.ProxyStatus, error)
+	billing func(context.Context) (model.BillingStatus, error)
+	status  func() model.ControlStatus
+	config  func() *model.Config
+	adjust  func(*unix.Timex) (state int, err error)
+	kernel  kernelFiles
+	crashes string // directory of the crash files
+}
+
+// reporter takes what the monitor finds: alarm.Alarms.
+type reporter interface {
+	Report(source string, active []model.Condition)
+	Measure(source string, readings []alarm.Reading)
+}
+
+// watch is the monitor of the box: it looks at everything again and again and
+// reports what is not as it should be. What follows from a look is in
+// watch_rules.go.
+type watch struct {
+	watched
+	to reporter
+}
+
+// The pace of the monitor.
+const (
+	watchPeriod = 5 * time.Second
+	watchLimit  = 4 * time.Second // for a process to answer
+)
+
+// sample is one look at the box.
+type sample struct {
+	at      time.Time
+	health  answer[model.SystemHealth]
+	proxy   answer[model.ProxyStatus]
+	billing answer[model.BillingStatus]
+	status  model.ControlStatus
+	config  *model.Config
+
+	unsynchronised bool // the kernel's clock
+	cpu            cpuTime
+	memory         map[string]serviceMemory // by service
+	crashes        []string                 // names of the crash files
+	restarts       map[string]restartLog    // by service
+}
+
+// answer is what a process said last, and why it does not answer now.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// follow makes a the one after before: without an answer nothing has changed.
+func (a *answer[T]) follow(before answer[T]) {
+	if a.err != nil {
+		a.value = before.value
+	}
+}
+
+// follow completes s with what is only known from the sample before; nil:
+// there was none.
+func (s *sample) follow(before *sample) {
+	if before == nil {
+		before = &sample{}
+	}
+	s.health.follow(before.health)
+	s.proxy.follow(before.proxy)
+	s.billing.follow(before.billing)
+	s.restarts = restartsSince(s, before)
+}
+
+// run watches until ctx ends.
+func (w *watch) run(ctx context.Context) error {
+	tick := time.NewTicker(watchPeriod)
+	defer tick.Stop()
+	var before *sample
+	for {
+		now := w.look(ctx)
+		if ctx.Err() != nil {
+			return nil // half of what was asked did not answer because of that
+		}
+		now.follow(before)
+		w.report(now, before)
+		before = now
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// report tells what follows from a sample, and from what has changed since the
+// one before; nil: there was none.
+func (w *watch) report(now, before *sample) {
+	w.to.Report("watch", conditions(now, before))
+	w.to.Measure("measured", readings(now, before))
+	if now.proxy.err == nil {
+		w.to.Report("proxy", now.proxy.value.Alarms)
+	}
+	if now.billing.err == nil {
+		w.to.Report("billing", now.billing.value.Alarms)
+	}
+}
+
+// look takes a sample.
+func (w *watch) look(ctx context.Context) *sample {
+	ctx, cancel := context.WithTimeout(ctx, watchLimit)
+	defer cancel()
+	s := &sample{at: time.Now()}
+	var asked sync.WaitGroup
+	asked.Go(func() { s.health.value, s.health.err = w.health(ctx) })
+	asked.Go(func() { s.proxy.value, s.proxy.err = w.proxy(ctx) })
+	asked.Go(func() { s.billing.value, s.billing.err = w.billing(ctx) })
+	asked.Wait()
+	s.status, s.config = w.status(), w.config()
+	var clock unix.Timex
+	if _, err := w.adjust(&clock); err == nil {
+		s.unsynchronised = clock.Status&unix.STA_UNSYNC != 0
+	}
+	s.cpu = w.kernel.cpu()
+	s.memory = w.kernel.memory(s.health.value.Services)
+	s.crashes = crashFiles(w.crashes)
+	return s
+}
