@@ -67,7 +67,7 @@ func (f InForce) Is(g InForce) bool { return f.Number == g.Number && f.ID == g.I
 // The sources of what is in force.
 const (
 	SourceRevision = "revision"  // the newest revision that stands
-	SourceLastGood = "last good" // an older one, which has served before
+	SourceLastGood = "last good" // an older one
 	SourceMachine  = "machine"   // handed in by the machine, and kept in memory only
 	SourceBuiltIn  = "built-in"
 )
@@ -157,7 +157,7 @@ func (c *Configuration) problems() []string {
 	}
 	list = append(list, c.told...)
 	if n := len(c.inForce.Aside); n > 0 {
-		list = append(list, fmt.Sprintf("%d lines of the configuration are unknown to this firmware and kept aside", n))
+		list = append(list, fmt.Sprintf("lines that this firmware does not know are kept aside: %d", n))
 	}
 	return append(list, c.store.Damaged()...)
 }

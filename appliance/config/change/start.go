@@ -62,13 +62,14 @@ func (c *Configuration) Start() error {
 }
 
 // best gives the configuration that the box should run with: the newest
-// revision that stands, else the last good one, else the built-in one.
+// revision that stands, else the last good one, else any that stands, else the
+// built-in one.
 func (c *Configuration) best() InForce {
 	if c.machine != nil {
 		return *c.machine
 	}
 	newest, good := c.store.Newest(standing), c.store.Newest(proven)
-	ladder := []Revision{newest, good}
+	ladder := append([]Revision{newest, good}, c.store.Revisions()...)
 	switch {
 	case c.choice == chooseBuiltIn:
 		ladder = nil
@@ -76,14 +77,14 @@ func (c *Configuration) best() InForce {
 		ladder = []Revision{good}
 	case c.starts >= mostStarts && good.Number != 0 && good.Number != newest.Number:
 		c.tell("revision %d is not used: control ended %d times soon after its start", newest.Number, c.starts)
-		ladder = []Revision{good, newest}
+		ladder = append([]Revision{good}, ladder...)
 	}
 	if c.choice != "" {
 		c.tell("the %s configuration runs because the rescue menu asked for it; a commit stays with it", c.choice)
 	}
 	for _, r := range ladder {
-		if r.Number == 0 {
-			continue // there is none
+		if !standing(r) {
+			continue
 		}
 		f, err := c.readRevision(r.Number)
 		if err == nil {

@@ -1,0 +1,156 @@
+package change
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCandidateHasOneHolder(t *testing.T) {
+	c := newBox(t).start()
+	a, b := session{t, c, Who{alice}}, session{t, c, Who{bob}}
+	if answer := a.configure(false); answer.Holder != nil || answer.Changed || answer.Pending != nil {
+		t.Fatalf("Configure of the first = %+v; want the candidate, unchanged", answer)
+	}
+	a.types("hostname new")
+	answer := b.configure(false)
+	if answer.Holder == nil || answer.Holder.Operator != alice || !answer.Holder.Changed || answer.Holder.Since.IsZero() {
+		t.Errorf("Configure of the second = %+v; want that alice holds it, changed", answer.Holder)
+	}
+	refused := func(who session, want string) {
+		t.Helper()
+		_, edit := c.Edit(t.Context(), EditRequest{Operator: who.who.Operator, Line: "hostname other"})
+		_, load := c.Load(t.Context(), LoadRequest{Operator: who.who.Operator, Text: named("other")})
+		_, commit := who.commit(0)
+		_, abort := c.Abort(t.Context(), who.who)
+		for what, err := range map[string]error{"Edit": edit, "Load": load, "Commit": commit, "Abort": abort} {
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s by %v = %v; want %q", what, who.who.Operator, err, want)
+			}
+		}
+	}
+	refused(b, "alice on ssh 192.0.2.7 holds the candidate since ")
+	if answer := b.configure(true); answer.Holder != nil || !answer.Changed {
+		t.Errorf("Configure with Take = %+v; want alice's candidate with its changes", answer)
+	}
+	refused(a, "bob on ttyS0 took the candidate over at ")
+	if _, err := c.Release(t.Context(), a.who); err != nil {
+		t.Errorf("Release by one who lost it = %v; want nil", err)
+	}
+	refused(a, "bob on ttyS0 took the candidate over at ")
+
+	// Given back, its changes wait for the next one.
+	if _, err := c.Release(t.Context(), b.who); err != nil {
+		t.Fatal(err)
+	}
+	refused(b, errNotHeld.Error())
+	if shown, err := c.Candidate(t.Context()); err != nil || shown.Holder != nil || shown.Text != named("new") {
+		t.Errorf("Candidate = %+v, %v; want alice's change without a holder", shown, err)
+	}
+	if answer := a.configure(false); answer.Holder != nil || !answer.Changed {
+		t.Errorf("Configure after Release = %+v; want the candidate with its changes", answer)
+	}
+	if _, err := c.Abort(t.Context(), a.who); err != nil {
+		t.Fatal(err)
+	}
+	if answer := b.configure(false); answer.Holder != nil || answer.Changed {
+		t.Errorf("Configure after Abort = %+v; want an unchanged candidate", answer)
+	}
+	if _, err := c.Release(t.Context(), b.who); err != nil { // nothing changed: nothing waits
+		t.Fatal(err)
+	}
+	if shown, err := c.Candidate(t.Context()); err != nil || shown.Holder != nil || shown.Text != named("builtin") {
+		t.Errorf("Candidate = %+v, %v; want what is in force", shown, err)
+	}
+}
+
+func TestEdit(t *testing.T) {
+	c := newBox(t).start()
+	a := session{t, c, Who{alice}}
+	a.configure(false)
+	for _, test := range []struct {
+		path  []string
+		line  string
+		want  []string
+		fault bool
+	}{
+		{nil, "network a", []string{"network a"}, false},
+		{[]string{"network a"}, "next-hop b", []string{"network a"}, false},
+		{[]string{"network a"}, "next-hop", []string{"network a"}, true},
+		{[]string{"network a"}, "hostname new", nil, false},
+		{[]string{"network a"}, "end", nil, false},
+	} {
+		answer, err := c.Edit(t.Context(), EditRequest{alice, test.path, test.line})
+		if err != nil || strings.Join(answer.Path, "/") != strings.Join(test.want, "/") || (answer.Fault != nil) != test.fault {
+			t.Errorf("Edit(%q, %q) = %q, %v, %v; want %q, a fault: %t", test.path, test.line, answer.Path, answer.Fault, err, test.want, test.fault)
+		}
+	}
+	want := "hostname new\n!\nnetwork a\n next-hop b\n exit\n"
+	if shown, err := c.Candidate(t.Context()); err != nil || shown.Text != want {
+		t.Errorf("Candidate = %q, %v; want %q", shown.Text, err, want)
+	}
+	if c.InForce().Text != named("builtin") {
+		t.Errorf("in force is %q; want nothing changed before the commit", c.InForce().Text)
+	}
+}
+
+// TestLoad: a text goes in whole or not at all.
+func TestLoad(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		replace    bool
+		lines      int
+		faults     []int // their lines
+		want       string
+	}{
+		{name: "merge", text: "! a comment\n\ntime-server 192.0.2.1\n", lines: 1, want: "hostname new\n!\ntime-server 192.0.2.1\n"},
+		{name: "replace", text: "time-server 192.0.2.1\n", replace: true, lines: 1, want: "time-server 192.0.2.1\n"},
+		{name: "replace by nothing", text: "!\n", replace: true, want: "!\n"},
+		{name: "every fault is listed", text: "time-server 192.0.2.1\nfoo\nhostname\n", faults: []int{2, 3}, want: named("new")},
+		{name: "lines aside stay aside", text: "!? future 7\n", want: "hostname new\n!\n!? future 7\n"},
+		{name: "lines aside that fit by now are in", text: "!? time-server 192.0.2.1\n", want: "hostname new\n!\ntime-server 192.0.2.1\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			c := newBox(t).start()
+			a := session{t, c, Who{alice}}
+			a.configure(false)
+			a.types("hostname new")
+			answer, err := c.Load(t.Context(), LoadRequest{alice, test.text, test.replace})
+			var faults []int
+			for _, fault := range answer.Faults {
+				faults = append(faults, fault.Line)
+			}
+			if err != nil || answer.Lines != test.lines || !cmp.Equal(faults, test.faults) {
+				t.Errorf("Load = %+v, %v; want %d lines, faults in %v", answer, err, test.lines, test.faults)
+			}
+			if shown, err := c.Candidate(t.Context()); err != nil || shown.Text != test.want {
+				t.Errorf("Candidate = %q, %v; want %q", shown.Text, err, test.want)
+			}
+		})
+	}
+	c := newBox(t).start()
+	session{t, c, Who{alice}}.configure(false)
+	if _, err := c.Load(t.Context(), LoadRequest{Operator: alice, Text: strings.Repeat("!", maxText+1)}); err == nil {
+		t.Error("Load of a text that is too long = nil; want an error")
+	}
+}
+
+// TestWhoMayChange: every method that changes something asks who calls.
+func TestWhoMayChange(t *testing.T) {
+	reading := map[string]bool{"control.candidate": true, "control.history": true, "control.revision": true}
+	c := newBox(t).start()
+	for name, method := range c.Methods() {
+		call := reflect.ValueOf(method)
+		arguments := []reflect.Value{reflect.ValueOf(context.Background())} // of no peer
+		if call.Type().NumIn() == 2 {
+			arguments = append(arguments, reflect.Zero(call.Type().In(1)))
+		}
+		err, _ := call.Call(arguments)[1].Interface().(error)
+		if refused := err != nil && strings.Contains(err.Error(), "may not do this"); refused == reading[name] {
+			t.Errorf("%s by nobody known = %v; want it refused: %t", name, err, !reading[name])
+		}
+	}
+}
