@@ -148,8 +148,11 @@ func (o observer) ping(ctx context.Context, s exec.Session, a config.Args) error
 			fmt.Fprintln(s)
 			return fmt.Errorf("ping %v: %w", way.target, err)
 		}
-		if fmt.Fprint(s, mark); (sent+1)%marksInLine == 0 && sent+1 < a.Int("COUNT") {
-			fmt.Fprintln(s)
+		if (sent+1)%marksInLine == 0 && sent+1 < a.Int("COUNT") {
+			mark += "\n"
+		}
+		if _, err := fmt.Fprint(s, mark); err != nil {
+			return err // the operator has seen enough
 		}
 	}
 	fmt.Fprintln(s)

@@ -122,6 +122,23 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
+// TestEnough quits the pager while commands go on.
+func TestEnough(t *testing.T) {
+	sent := 0
+	o := observer{
+		echo:  func(context.Context, echoRequest) (time.Duration, error) { sent++; return time.Millisecond, nil },
+		probe: func(context.Context, probeRequest) (hop, error) { sent++; return hop{}, errNoHop },
+	}
+	for _, line := range []string{"ping 192.0.2.1 repeat 1000000", "traceroute 192.0.2.1"} {
+		s := exectest.Session{Enough: 10}
+		sent = 0
+		s.Type(t.Context(), t, o.commands(), line)
+		if sent < 5 || sent > 12 {
+			t.Errorf("%s sent %d packets before the operator had seen ten pieces of it, and after; want it to end then", line, sent)
+		}
+	}
+}
+
 // TestTraceroute types it with a way of three routers, of which the second is
 // silent and the third is two.
 func TestTraceroute(t *testing.T) {

@@ -51,7 +51,9 @@ func (o observer) traceroute(ctx context.Context, s exec.Session, a config.Args)
 	}
 	fmt.Fprintf(s, "Tracing the route to %v, at most %d hops\n", way.target, longestWay)
 	for ttl := 1; ttl <= longestWay; ttl++ {
-		fmt.Fprintf(s, "%3d", ttl)
+		if _, err := fmt.Fprintf(s, "%3d", ttl); err != nil {
+			return err // the operator has seen enough
+		}
 		ended, err := o.traceHop(ctx, s, way, ttl)
 		fmt.Fprintln(s)
 		if ctx.Err() != nil {

@@ -106,10 +106,10 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 	}
 	p := r.pending
 	left := r.left(p)
-	if p.request.At != "" && (left < -late || left > longestDay) {
+	if p.request.At != "" && p.problem == "" && (left < -late || left > longestDay) {
 		r.plan(p)
 		left = r.left(p)
-		r.options.Log.Warn("the clock was set, so the reload is at another time", "time", p.due)
+		r.options.Log.Warn("the clock was set, so the reload is at another time", "time", r.status().Time)
 	}
 	if left <= 0 {
 		return r.fire(ctx, p)
@@ -230,9 +230,10 @@ func (r *Reload) schedule(q ReloadRequest) (ReloadStatus, error) {
 	defer r.mu.Unlock()
 	r.pending = &pending{request: q}
 	r.plan(r.pending)
-	r.options.Log.Warn("a reload is scheduled", "time", r.pending.due.Round(0), "reason", q.reason())
+	status := r.status()
+	r.options.Log.Warn("a reload is scheduled", "time", status.Time, "reason", q.reason())
 	r.wake()
-	return r.status(), nil
+	return status, nil
 }
 
 // cancel gives what was cancelled.

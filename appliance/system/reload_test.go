@@ -152,29 +152,32 @@ func TestReloadAt(t *testing.T) {
 	}
 }
 
+// TestReloadRefused has init refuse for an hour, whatever was asked for.
 func TestReloadRefused(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := wind(t)
-		c.refusal = errors.New("init does not answer")
-		if _, err := c.schedule(ReloadRequest{Operator: operator, Minutes: 1}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(95 * time.Second) // between two tries
-		c.mu.Lock()
-		c.refusal = nil
-		c.mu.Unlock()
-		c.Reload.mu.Lock()
-		status := c.status()
-		c.Reload.mu.Unlock()
-		if !status.Scheduled || status.Problem != "init does not answer" {
-			t.Errorf("status = %+v; want it to wait and say why", status)
-		}
-		time.Sleep(look)
-		c.expect(t, "once init answers", "2000-01-01 00:01:40 scheduled by console on ttyS0")
-		if got := strings.Count(c.log.String(), "did not happen"); got != 1 {
-			t.Errorf("the log says %d times that it did not happen; want once:\n%s", got, c.log.String())
-		}
-	})
+	for _, q := range []ReloadRequest{{Operator: operator, Minutes: 1}, {Operator: operator, At: "00:01"}} {
+		synctest.Test(t, func(t *testing.T) {
+			c := wind(t)
+			c.refusal = errors.New("init does not answer")
+			if _, err := c.schedule(q); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour + 5*time.Second) // between two tries
+			c.mu.Lock()
+			c.refusal = nil
+			c.mu.Unlock()
+			c.Reload.mu.Lock()
+			status := c.status()
+			c.Reload.mu.Unlock()
+			if !status.Scheduled || status.Problem != "init does not answer" {
+				t.Errorf("status = %+v; want it to wait and say why", status)
+			}
+			time.Sleep(look)
+			c.expect(t, "once init answers", "2000-01-01 01:00:10 scheduled by console on ttyS0")
+			if got := strings.Count(c.log.String(), "did not happen"); got != 1 {
+				t.Errorf("the log says %d times that it did not happen; want once:\n%s", got, c.log.String())
+			}
+		})
+	}
 }
 
 func TestReloadRequests(t *testing.T) {

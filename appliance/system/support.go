@@ -38,8 +38,8 @@ var supportLines = []string{
 	"show sip status",
 	"show calls summary",
 	"show billing status",
+	"show reports",
 	"show running-config",
-	"show configuration history",
 	"show alarms history",
 	"show logging",
 }
@@ -61,10 +61,7 @@ func TechSupport(commands []exec.Command) exec.Command {
 }
 
 func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) error {
-	known := slices.Clone(commands)
-	if !slices.ContainsFunc(known, func(c exec.Command) bool { return c.Syntax == runningConfig.Syntax }) {
-		known = append(known, runningConfig)
-	}
+	known := append(slices.Clip(commands), runningConfig)
 	forms := make([]config.Form, len(known))
 	for i, c := range known {
 		forms[i] = config.Form{Syntax: c.Syntax, Args: c.Args}
@@ -78,7 +75,9 @@ func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) e
 		if err != nil {
 			continue
 		}
-		fmt.Fprintf(s, "\n------------------ %s ------------------\n\n", line)
+		if _, err := fmt.Fprintf(s, "\n------------------ %s ------------------\n\n", line); err != nil {
+			return err // the operator has seen enough
+		}
 		limited, cancel := context.WithTimeout(ctx, supportPatience)
 		err = known[match.Form].Run(limited, s, match.Args)
 		cancel()
@@ -92,8 +91,7 @@ func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) e
 	return nil
 }
 
-// runningConfig shows the configuration where the console's own command, which
-// belongs to a session, is not at hand.
+// runningConfig is the console's command, which belongs to a session, for here.
 var runningConfig = exec.Command{
 	Syntax: "show running-config",
 	Run: func(ctx context.Context, s exec.Session, _ config.Args) error {

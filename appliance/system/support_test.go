@@ -36,6 +36,11 @@ func TestTechSupport(t *testing.T) {
 			}
 			before = at
 		}
+		s.Enough = 1
+		if got := s.Type(t.Context(), t, commands, "show tech-support"); strings.Count(got, "------------------ ") != 1 {
+			t.Errorf("show tech-support printed\n%s\nwant it to end when the operator has seen enough", got)
+		}
+		s.Enough = 0
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		if got := s.Type(ended, t, commands, "show tech-support"); strings.Count(got, "------------------ ") != 1 {

@@ -144,7 +144,9 @@ func FuzzProc(f *testing.F) {
 		if u, err := b.processorUsage(); err == nil && u.all.share(inUser, inIdle) > 100.001 {
 			t.Errorf("usage of %q = %+v; want shares of the whole", text, u)
 		}
-		serialPage(text)
+		if got := serialPage(text); len(got) > len(text) {
+			t.Errorf("serialPage(%q) = %q", text, got)
+		}
 		kills(text)
 		b.chassis()
 		b.processor()

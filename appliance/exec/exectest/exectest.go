@@ -31,20 +31,28 @@ type Session struct {
 	// A process without the method is down.
 	Answers map[string]any
 	Refuses bool // the operator says no
+	Enough  int  // after so many writes the operator quits the pager; 0: never
 
 	sockets map[string]string // of the processes that Serve started
 
 	mu      sync.Mutex
 	printed strings.Builder
+	writes  int
 	called  []string
 }
 
-// Write keeps what the command prints.
+// Write keeps what the command prints. It fails when the operator has seen
+// Enough, as the pager does.
 func (s *Session) Write(text []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.writes++; s.Enough > 0 && s.writes > s.Enough {
+		return 0, errEnough
+	}
 	return s.printed.Write(text)
 }
+
+var errEnough = errors.New("the operator has seen enough")
 
 // Printed is what was printed since the last Type.
 func (s *Session) Printed() string {
@@ -158,7 +166,7 @@ func (s *Session) Type(ctx context.Context, t testing.TB, commands []exec.Comman
 	}
 	s.mu.Lock()
 	s.printed.Reset()
-	s.called = nil
+	s.writes, s.called = 0, nil
 	s.mu.Unlock()
 	if err := commands[match.Form].Run(ctx, s, match.Args); err != nil {
 		fmt.Fprintf(s, "%% %v\n", err)
