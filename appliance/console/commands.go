@@ -50,6 +50,7 @@ var sharedWords = config.Words{
 	"load replace":                "Put them in the place of the candidate",
 	"no":                          "Undo",
 	"write":                       "Save the configuration, or wipe it",
+	"write memory":                "As IOS has it",
 	"load":                        "Bring a text into the candidate",
 	"commit confirmed":            "Undo it unless another commit confirms it in time",
 	"commit comment":              "Why, for the history",

@@ -48,8 +48,11 @@ func (in *input) add(typed []byte, err error) bool {
 		}
 		in.unread = append(in.unread, b)
 	}
-	if in.err == nil {
+	if in.err == nil && err != nil {
 		in.err = err
+		if in.interrupt != nil { // nobody is there to see the rest
+			in.interrupt()
+		}
 	}
 	in.changed.Broadcast()
 	for len(in.unread) >= readAheadMax && in.err == nil {
