@@ -25,6 +25,7 @@ var processes = []process{
 	{"control", "configuration, network, clock and the other subjects", runControl},
 	{"console", "the serial port", runConsole},
 	{"check", "check a configuration file: appliance check FILE", runCheck},
+	{"commands", "print the command reference, docs/commands.md", runCommands},
 	{"journal", "print a call event journal: appliance journal DIRECTORY", runJournal},
 }
 

@@ -67,7 +67,7 @@ func runControl(ctx context.Context, args []string) error {
 }
 
 func runConsole(ctx context.Context, args []string) error {
-	var options console.Options
+	options := console.Options{Grammar: grammar.All(), Words: grammar.Words(), Commands: grammar.Exec()}
 	if err := parseFlags("console", args, options.Flags); err != nil {
 		return err
 	}
@@ -79,18 +79,4 @@ func runJournal(_ context.Context, args []string) error {
 		return errors.New("journal: which directory?")
 	}
 	return journal.Dump(os.Stdout, args[0])
-}
-
-func runCheck(_ context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("check: which file?")
-	}
-	text, err := os.ReadFile(args[0])
-	if err != nil {
-		return err
-	}
-	if _, err := grammar.All().Parse(string(text)); err != nil {
-		return fmt.Errorf("%s: %w", args[0], err)
-	}
-	return nil
 }

@@ -53,6 +53,8 @@ type Command struct {
 	// Render gives the arguments of each line of this command that c needs,
 	// in order. In a mode that a line opened, in holds that line's arguments.
 	Render func(c *model.Config, in Args) []Args
+
+	form *form // of Syntax, once New has seen it
 }
 
 // Grammar is all commands of the appliance. It is safe for concurrent use.
@@ -125,6 +127,11 @@ func New(subjects ...[]Command) (*Grammar, error) {
 		vocabulary, err := NewVocabulary(forms[mode])
 		if err != nil {
 			return nil, fmt.Errorf("commands of mode %s: %w", mode, err)
+		}
+		for i, meaning := range meanings[mode] {
+			if meaning.command != nil && !meaning.negated {
+				meaning.command.form = vocabulary.forms[i]
+			}
 		}
 		g.modes[mode] = &modeGrammar{forms[mode], vocabulary, meanings[mode]}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 
@@ -12,7 +13,8 @@ import (
 // that opened the modes around it, outermost first. It gives the place after
 // the line, whose opening lines are in canonical form. A blank line or a
 // comment stays where it is; exit in global mode and end lead to an empty path.
-// With an Error (its Line is 0) c and the place are as they were. c must not
+// With an Error (its Line is 0) c and the place are as they were. A place that
+// is gone from c since is made again by a line that is typed in it. c must not
 // share memory with a configuration that was handed out.
 func (g *Grammar) Edit(c *model.Config, path []string, line string) ([]string, *Error) {
 	e, fault := g.editorAt(c, path)
@@ -26,6 +28,7 @@ func (g *Grammar) Edit(c *model.Config, path []string, line string) ([]string, *
 	if fault := e.line(typed, 0); fault != nil {
 		return path, fault
 	}
+	*c = *e.config
 	return e.innermost().openingLines(), nil
 }
 
@@ -53,14 +56,18 @@ type editor struct {
 	config  *model.Config
 	places  []place           // the modes that are open, the innermost last
 	typed   map[string]source // where each line was typed, by place and canonical text
+	// returning says that the places were opened some time ago, and may be
+	// gone from config.
+	returning bool
 }
 
 // place is an open mode and the values of the lines that opened it.
 type place struct {
 	mode   Mode
 	args   Args
-	path   string // the canonical lines that opened it, each with a line feed
-	indent int    // of the line that opened it; -1 in global mode
+	path   string   // the canonical lines that opened it, each with a line feed
+	indent int      // of the line that opened it; -1 in global mode
+	opener *Command // nil in global mode
 }
 
 // source is a line as it was typed.
@@ -79,6 +86,7 @@ func (g *Grammar) editor(c *model.Config) *editor {
 // only followed, not applied: what they define is in c or was removed since.
 func (g *Grammar) editorAt(c *model.Config, path []string) (*editor, *Error) {
 	e := g.editor(c)
+	e.returning = true
 	for _, text := range path {
 		here := e.innermost()
 		mode := g.modes[here.mode]
@@ -91,7 +99,7 @@ func (g *Grammar) editorAt(c *model.Config, path []string) (*editor, *Error) {
 			return nil, &Error{Column: 1, Text: text, Rule: "this line opens no mode"}
 		}
 		args := here.with(match.Args)
-		e.places = append(e.places, here.inside(command.Opens, args, mode.vocabulary.forms[match.Form].line(args)))
+		e.places = append(e.places, here.inside(command, args, command.form.line(args)))
 	}
 	return e, nil
 }
@@ -140,6 +148,11 @@ func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
 		e.places = e.places[:1]
 		return nil
 	}
+	if e.returning {
+		if err := e.reopen(); err != nil {
+			return src.fault(err)
+		}
+	}
 	var err error
 	if src.text, err = e.grammar.seal(match, src.text); err != nil {
 		return src.fault(err)
@@ -155,14 +168,44 @@ func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
 	if meaning.negated {
 		return nil
 	}
-	line := mode.vocabulary.forms[match.Form].line(args)
+	line := meaning.command.form.line(args)
 	e.typed[here.path+line] = src
-	if opens := meaning.command.Opens; opens != "" {
-		inner := here.inside(opens, args, line)
+	if meaning.command.Opens != "" {
+		inner := here.inside(meaning.command, args, line)
 		inner.indent = src.indent
 		e.places = append(e.places, inner)
 	}
 	return nil
+}
+
+// reopen makes the places again that config does not have, in a copy of it.
+func (e *editor) reopen() error {
+	e.returning = false
+	for i, inner := range e.places[1:] {
+		if e.grammar.has(e.config, e.places[i], inner) {
+			continue
+		}
+		var err error
+		if e.config, err = e.grammar.copy(e.config); err != nil {
+			return err
+		}
+		for _, p := range e.places[1:] {
+			if err := p.opener.Apply(e.config, p.args); err != nil {
+				return fmt.Errorf("this place is gone: %w", err)
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// has reports whether c prints the line in outer that opens inner.
+func (g *Grammar) has(c *model.Config, outer, inner place) bool {
+	found := false
+	g.visit(c, outer, inner.opener, func(_ Args, line string) {
+		found = found || outer.path+line+"\n" == inner.path
+	})
+	return found
 }
 
 // with adds the values of a line to those of the place it stands in.
@@ -173,9 +216,9 @@ func (p place) with(args Args) Args {
 	return all
 }
 
-// inside is the place that a line with these arguments opens here.
-func (p place) inside(mode Mode, args Args, line string) place {
-	return place{mode: mode, args: args, path: p.path + line + "\n"}
+// inside is the place that a line of the command with these arguments opens here.
+func (p place) inside(command *Command, args Args, line string) place {
+	return place{mode: command.Opens, args: args, path: p.path + line + "\n", opener: command}
 }
 
 // openingLines are the lines that opened the place, outermost first.

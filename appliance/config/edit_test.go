@@ -8,6 +8,8 @@ import (
 	"causeway/appliance/model"
 )
 
+// TestEdit types lines in places that an empty configuration does not have: they
+// are made first.
 func TestEdit(t *testing.T) {
 	g := nested(t)
 	inBilling := []string{"billing a"}
@@ -19,9 +21,9 @@ func TestEdit(t *testing.T) {
 	}{
 		{"a line of global mode", "activate", nil, nil, []string{"config activate"}},
 		{"an opening line", "bill  a", nil, inBilling, []string{"config billing a"}},
-		{"one further in", "x 1", inBilling, inXML, []string{"config-billing xml 1"}},
-		{"the innermost mode first", "activate", inXML, inXML, []string{"config-billing-xml activate"}},
-		{"an enclosing mode", "interval 2", inXML, inBilling, []string{"config-billing interval 2"}},
+		{"one further in", "x 1", inBilling, inXML, []string{"config billing a", "config-billing xml 1"}},
+		{"the innermost mode first", "activate", inXML, inXML, []string{"config billing a", "config-billing xml 1", "config-billing-xml activate"}},
+		{"an enclosing mode", "interval 2", inXML, inBilling, []string{"config billing a", "config-billing interval 2"}},
 		{"global mode from the innermost", "shout", inXML, nil, []string{"config shout"}},
 		{"exit", "exit", inXML, inBilling, nil},
 		{"exit in global mode", "exit", nil, nil, nil},
@@ -29,7 +31,7 @@ func TestEdit(t *testing.T) {
 		{"a blank line", "  ", inXML, inXML, nil},
 		{"a comment", "! note", inXML, inXML, nil},
 		{"a line kept aside", "!? shout", inXML, inXML, nil},
-		{"a pasted prompt", "Router/Admin(config-billing)# interval 2", inBilling, inBilling, []string{"config-billing interval 2"}},
+		{"a pasted prompt", "Router/Admin(config-billing)# interval 2", inBilling, inBilling, []string{"config billing a", "config-billing interval 2"}},
 		{"a prompt alone", "host#", inBilling, inBilling, nil},
 		{"configure terminal", "Router#conf t", inBilling, nil, nil},
 	} {
@@ -60,6 +62,28 @@ func TestEditErrors(t *testing.T) {
 		path, fault := g.Edit(&c, test.path, test.line)
 		if fault == nil || *fault != test.want || !slices.Equal(path, test.path) || !reflect.DeepEqual(c, model.Config{}) {
 			t.Errorf("Edit(%q, %q) = %q, %+v; want the same path and %+v", test.path, test.line, path, fault, test.want)
+		}
+	}
+}
+
+// TestEditWherePlaceIsGone: another configuration was loaded meanwhile.
+func TestEditWherePlaceIsGone(t *testing.T) {
+	g := addresses(t)
+	for _, test := range []struct {
+		line, want string
+		path       []string
+		wantErr    bool
+	}{
+		{"server a", "box B\n server a\n exit\n!\nzone UTC\n", []string{"box B"}, false},
+		{"server self", "zone UTC\n", []string{"box B"}, true},
+		{"exit", "zone UTC\n", nil, false},
+		{"zone UTC", "zone UTC\n", nil, false},
+	} {
+		c := &model.Config{}
+		path, fault := g.Edit(c, []string{"box B"}, test.line)
+		if (fault != nil) != test.wantErr || !slices.Equal(path, test.path) || g.Render(c) != test.want {
+			t.Errorf("Edit(box B, %q) of an empty configuration = %q, %v and %q; want %q and %q",
+				test.line, path, fault, g.Render(c), test.path, test.want)
 		}
 	}
 }

@@ -90,12 +90,11 @@ func (g *Grammar) tryOnce(base *model.Config, tree outline) *model.Config {
 	before := len(g.check(base, nil))
 	tree.forgive()
 	for slices.ContainsFunc(tree, (*entry).untried) {
-		kept, _ := g.split(base, nil, nil)
-		e := g.editor(&model.Config{})
-		if faults, _ := e.read(kept, true); len(faults) > 0 {
+		copied, err := g.copy(base)
+		if err != nil {
 			return nil
 		}
-		e.typed = make(map[string]source)
+		e := g.editor(copied)
 		tried, fit := e.try(tree, nil)
 		if !fit {
 			continue

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"maps"
 	"strings"
 
 	"causeway/appliance/model"
@@ -40,25 +42,38 @@ func (l printed) key() string { return l.at.path + l.text }
 
 // walk visits the lines that c has in the given place, in rendering order.
 func (g *Grammar) walk(c *model.Config, at place, depth int, visit func(printed)) {
-	mode := g.modes[at.mode]
-	for i, meaning := range mode.meanings {
+	for _, meaning := range g.modes[at.mode].meanings {
 		if meaning.command == nil || meaning.negated {
 			continue
 		}
-		for _, values := range meaning.command.Render(c, at.args) {
-			args := at.with(meaning.command.defaults())
-			for name, value := range values {
-				args[name] = value
-			}
-			line := mode.vocabulary.forms[i].line(args)
+		g.visit(c, at, meaning.command, func(args Args, line string) {
 			visit(printed{meaning.command, args, line, at, depth})
-			if opens := meaning.command.Opens; opens != "" {
-				inner := at.inside(opens, args, line)
+			if meaning.command.Opens != "" {
+				inner := at.inside(meaning.command, args, line)
 				g.walk(c, inner, depth+1, visit)
 				visit(printed{text: "exit", at: inner, depth: depth + 1})
 			}
-		}
+		})
 	}
+}
+
+// visit visits the lines of one command that c has in the given place.
+func (g *Grammar) visit(c *model.Config, at place, command *Command, visit func(args Args, line string)) {
+	for _, values := range command.Render(c, at.args) {
+		args := at.with(command.defaults())
+		maps.Copy(args, values)
+		visit(args, command.form.line(args))
+	}
+}
+
+// copy is a configuration with the same lines that shares no memory with c.
+func (g *Grammar) copy(c *model.Config) (*model.Config, error) {
+	lines, _ := g.split(c, nil, nil)
+	e := g.editor(&model.Config{})
+	if faults, _ := e.read(lines, true); len(faults) > 0 {
+		return nil, fmt.Errorf("copy the configuration: %w", faults)
+	}
+	return e.config, nil
 }
 
 // defaults are the values of a line in which no optional part was typed.

@@ -132,7 +132,7 @@ func (Label) Parse(word string) (any, error) {
 func (Label) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the placeholder.
-func (Label) String() string { return "NAME" }
+func (Label) String() string { return "LABEL" }
 
 // Host is an IP address or a host name with or without a domain (RFC 1123
 // §2.1). Its value is a string.

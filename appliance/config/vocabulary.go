@@ -234,7 +234,13 @@ func (v *Vocabulary) alternatives(states []state) []string {
 	return all
 }
 
+// expectationMax is how many alternatives an error names; ? tells more.
+const expectationMax = 8
+
 func expectation(alternatives []string) string {
+	if len(alternatives) > expectationMax {
+		return "another word is expected"
+	}
 	return strings.Join(alternatives, " or ") + " is expected"
 }
 

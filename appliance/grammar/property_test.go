@@ -1,0 +1,302 @@
+package grammar_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"causeway/appliance/config"
+	"causeway/appliance/grammar"
+	"causeway/appliance/model"
+)
+
+// TestParseOfRender is the property that the whole engine stands on.
+func TestParseOfRender(t *testing.T) {
+	g := grammar.All()
+	unseen := make(map[string]bool) // commands that no configuration needed
+	for _, command := range g.Commands() {
+		unseen[string(command.Mode)+": "+command.Syntax] = true
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		want := configs.Draw(t, "config")
+		text := g.Render(want)
+		got, err := g.Parse(text)
+		if err != nil {
+			t.Fatalf("Parse of\n%s = %v; want no error", text, err)
+		}
+		if diff := cmp.Diff(want, got, byValue); diff != "" {
+			t.Fatalf("Parse(Render(c)) differs (-c +parsed) for\n%s\n%s", text, diff)
+		}
+		if err := g.Validate(got); err != nil {
+			t.Fatalf("Validate = %v; want no error, as Parse found none", err)
+		}
+		if loaded, aside, faults := g.Load(text); len(aside)+len(faults) > 0 || !cmp.Equal(want, loaded, byValue) {
+			t.Fatalf("Load(Render(c)) = %v, %q, %v; want c", loaded, aside, faults)
+		}
+		typeAll(t, g, text, func(mode config.Mode, form config.Form) { delete(unseen, string(mode)+": "+form.Syntax) })
+	})
+	for command := range unseen {
+		t.Errorf("no random configuration has a line of %s: draw one", command)
+	}
+}
+
+// TestEditing types random lines, right and wrong ones, wherever they lead. A
+// line that is refused changes nothing; and typing what Render prints makes
+// the same configuration, even one that would not be committed.
+func TestEditing(t *testing.T) {
+	g := grammar.All()
+	rapid.Check(t, func(t *rapid.T) {
+		c := configs.Draw(t, "config")
+		var path []string
+		for range rapid.IntRange(0, 40).Draw(t, "lines") {
+			line := typedLine(t, g, path)
+			before := snapshot(t, c)
+			next, fault := g.Edit(c, path, line)
+			if fault != nil && snapshot(t, c) != before {
+				t.Fatalf("Edit(%q, %q) = %v and\n%s\nwant nothing changed:\n%s", path, line, fault, snapshot(t, c), before)
+			}
+			path = next
+			if rapid.IntRange(0, 9).Draw(t, "another one is loaded") == 0 {
+				c = configs.Draw(t, "config")
+			}
+		}
+		again := typeAll(t, g, g.Render(c), func(config.Mode, config.Form) {})
+		if diff := cmp.Diff(c, again, byValue); diff != "" {
+			t.Fatalf("typing Render(c) differs (-c +typed) for\n%s\n%s", g.Render(c), diff)
+		}
+	})
+}
+
+// typeAll types a text line by line, and tells which forms it is written in.
+func typeAll(t *rapid.T, g *config.Grammar, text string, visit func(config.Mode, config.Form)) *model.Config {
+	c := &model.Config{}
+	var path []string
+	for line := range strings.Lines(text) {
+		mode, err := g.ModeOf(path)
+		if err != nil {
+			t.Fatalf("ModeOf(%q) = %v", path, err)
+		}
+		next, fault := g.Edit(c, path, line)
+		if fault != nil {
+			t.Fatalf("Edit(%q, %q) = %v; want no error in\n%s", path, line, fault, text)
+		}
+		for _, form := range g.Forms(mode) {
+			v, err := config.NewVocabulary([]config.Form{form})
+			if err != nil {
+				t.Fatalf("form %q: %v", form.Syntax, err)
+			}
+			if _, err := v.Match(line); err == nil {
+				visit(mode, form)
+			}
+		}
+		path = next
+	}
+	return c
+}
+
+// snapshot is all of c.
+func snapshot(t *rapid.T, c *model.Config) string {
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatalf("marshal the configuration: %v", err)
+	}
+	return string(text)
+}
+
+// typedLine draws a line of a mode around the place, with values that often meet.
+func typedLine(t *rapid.T, g *config.Grammar, path []string) string {
+	mode, err := g.ModeOf(path[:rapid.IntRange(0, len(path)).Draw(t, "depth")])
+	if err != nil {
+		t.Fatalf("ModeOf(%q) = %v", path, err)
+	}
+	form := rapid.SampledFrom(g.Forms(mode)).Draw(t, "form")
+	args := make(map[string]config.Type)
+	for _, arg := range form.Args {
+		args[arg.Name] = arg.Type
+	}
+	var words []string
+	for _, w := range strings.Fields(form.Syntax) {
+		if strings.HasPrefix(w, "[") && rapid.Bool().Draw(t, "ends here") {
+			break
+		}
+		w, repeats := strings.CutSuffix(strings.Trim(w, "[]"), "...")
+		if args[w] == nil {
+			words = append(words, w)
+			continue
+		}
+		words = append(words, word(t, args[w]))
+		for repeats && rapid.Bool().Draw(t, "once more") {
+			words = append(words, word(t, args[w]))
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// word draws a value of a type: one of few, so that lines are about the same
+// things, and now and then no value of it.
+func word(t *rapid.T, typ config.Type) string {
+	switch typ := typ.(type) {
+	case config.Integer:
+		return fmt.Sprint(rapid.SampledFrom([]int{typ.Min, min(typ.Min+1, typ.Max), typ.Max, typ.Max + 1}).Draw(t, "number"))
+	case config.Choice:
+		return rapid.SampledFrom(typ).Draw(t, "choice")
+	case config.Mask:
+		return rapid.SampledFrom([]string{"0.0.0.0", "255.0.0.0", "255.255.255.0", "255.255.255.255", "255.0.255.0"}).Draw(t, "mask")
+	case config.IPv4, config.Address:
+		return rapid.SampledFrom([]string{
+			"0.0.0.0", "10.0.0.0", "10.0.0.1", "10.0.0.2", "11.0.0.1", "127.0.0.1", "172.16.0.0", "224.0.0.1", "255.255.255.255", "2001:db8::1",
+		}).Draw(t, "address")
+	}
+	return rapid.SampledFrom([]string{"a", "b", "lan1", "192.0.2.1", "a/b"}).Draw(t, "name")
+}
+
+// configs draws valid configurations.
+var configs = rapid.Custom(func(t *rapid.T) *model.Config {
+	c := &model.Config{HostName: label.Draw(t, "host name")}
+	for lan := range model.LANCount {
+		if rapid.Bool().Draw(t, "LAN has an address") {
+			// Different first octets keep the two LANs apart.
+			addr := netip.AddrFrom4([4]byte{10 + byte(lan), octet.Draw(t, "b"), octet.Draw(t, "c"), octet.Draw(t, "d")})
+			c.LANs[lan].Address = netip.PrefixFrom(addr, rapid.SampledFrom([]int{8, 9, 16, 24, 27, 30, 31, 32}).Draw(t, "mask"))
+			if notAHost(c.LANs[lan].Address) {
+				c.LANs[lan].Address = netip.PrefixFrom(addr, 32)
+			}
+			c.Routes = append(c.Routes, routes(t, c.LANs[lan].Address, model.LANName(lan))...)
+		}
+	}
+	c.NameServers = rapid.SliceOfNDistinct(address, 0, 4, rapid.ID).Draw(t, "name servers")
+	c.TimeServers = rapid.SliceOfNDistinct(rapid.OneOf(label, rapid.Just("time.example.com"), rapid.Just("2001:db8::123")), 0, 4, rapid.ID).Draw(t, "NTP servers")
+	c.SIP = sip(t)
+	c.Alarms = model.Alarms{CPU: threshold.Draw(t, "CPU"), Memory: threshold.Draw(t, "memory"), Storage: threshold.Draw(t, "storage")}
+	for _, host := range rapid.SliceOfNDistinct(label, 0, 4, rapid.ID).Draw(t, "syslog servers") {
+		c.Logging.Servers = append(c.Logging.Servers, model.LogServer{
+			Host:      host,
+			Transport: rapid.SampledFrom([]string{"udp", "tcp", "tls"}).Draw(t, "transport"),
+			Port:      int(port.Draw(t, "port")),
+			Level:     rapid.IntRange(0, 7).Draw(t, "level"),
+		})
+	}
+	c.SBC = sbc(t)
+	return c
+})
+
+var (
+	octet  = rapid.Byte()
+	port   = rapid.Uint16Min(1)
+	number = rapid.IntRange(1, math.MaxInt32)
+	// threshold is one that was set, or 0.
+	threshold = rapid.OneOf(rapid.Just(0), rapid.IntRange(20, 99))
+	label     = rapid.StringMatching(`[a-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?`)
+	name      = rapid.StringMatching(`[A-Za-z0-9._-]{1,32}`)
+	address   = rapid.OneOf(
+		rapid.Custom(func(t *rapid.T) netip.Addr {
+			return netip.AddrFrom4([4]byte{192, 0, 2, octet.Draw(t, "host")})
+		}),
+		rapid.Custom(func(t *rapid.T) netip.Addr {
+			return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: octet.Draw(t, "host")})
+		}),
+	)
+)
+
+// notAHost repeats in other words what the network refuses for a LAN: all host
+// bits zero or one.
+func notAHost(p netip.Prefix) bool {
+	if p.Bits() >= 31 {
+		return false
+	}
+	last := netip.PrefixFrom(p.Addr().Next(), p.Bits())
+	return p.Masked().Addr() == p.Addr() || !p.Contains(last.Addr())
+}
+
+// routes draws routes through one other host of the LAN's network.
+func routes(t *rapid.T, lan netip.Prefix, name model.LANName) []model.IPRoute {
+	gateway := lan.Addr().Next()
+	if !lan.Contains(gateway) || notAHost(netip.PrefixFrom(gateway, lan.Bits())) {
+		return nil
+	}
+	var list []model.IPRoute
+	for bits := range rapid.IntRange(0, 3).Draw(t, "routes") {
+		// Different lengths and ports make different destinations.
+		destination := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, 0, 0}), 12+2*bits+int(name)).Masked()
+		metric := rapid.IntRange(1, 255).Draw(t, "metric")
+		list = append(list, model.IPRoute{Destination: destination, Gateway: gateway, LAN: name, Metric: metric})
+	}
+	return list
+}
+
+func sip(t *rapid.T) model.SIP {
+	var s model.SIP
+	for _, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "networks") {
+		s.Networks = append(s.Networks, model.SIPNetwork{Name: n})
+	}
+	endpoints := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) netip.AddrPort {
+		return netip.AddrPortFrom(address.Draw(t, "address"), port.Draw(t, "port"))
+	}), 2, 8, rapid.ID).Draw(t, "endpoints")
+	if len(s.Networks) == 0 {
+		return s
+	}
+	nextHop := endpoints[0] // the one that nobody listens on
+	for _, endpoint := range endpoints[1:] {
+		n := rapid.SampledFrom(indexes(s.Networks)).Draw(t, "listening network")
+		s.Networks[n].Listens = append(s.Networks[n].Listens, model.SIPListen{Address: endpoint})
+	}
+	for _, out := range s.Networks {
+		for _, l := range out.Listens {
+			if l.Address.Addr().Is4() == nextHop.Addr().Is4() {
+				in := rapid.SampledFrom(indexes(s.Networks)).Draw(t, "incoming network")
+				s.Networks[in].NextHop = model.SIPNextHop{Address: nextHop, Network: out.Name}
+			}
+		}
+	}
+	return s
+}
+
+// sbc draws a border controller with all its modes.
+func sbc(t *rapid.T) model.SBC {
+	s := model.SBC{Name: name.Draw(t, "SBC")}
+	if s.SBE = rapid.Bool().Draw(t, "SBE"); !s.SBE {
+		return s
+	}
+	for _, client := range rapid.SliceOfNDistinct(name, 1, 3, rapid.ID).Draw(t, "RADIUS clients") {
+		r := model.RADIUSClient{Name: client}
+		for _, server := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "servers") {
+			r.Servers = append(r.Servers, model.RADIUSServer{Name: server})
+		}
+		s.RADIUSClients = append(s.RADIUSClients, r)
+	}
+	for _, set := range rising(t, number, "policy sets") {
+		p := model.CACPolicySet{Number: set}
+		for _, table := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "tables") {
+			p.Tables = append(p.Tables, model.CACTable{Name: table, Entries: rising(t, number, "entries")})
+		}
+		s.CACPolicySets = append(s.CACPolicySets, p)
+	}
+	if s.Billing.Configured = rapid.Bool().Draw(t, "billing"); !s.Billing.Configured {
+		return s
+	}
+	instance := rapid.IntRange(0, 7)
+	for i, client := range s.RADIUSClients { // an instance has a client of its own
+		s.Billing.PacketCable = append(s.Billing.PacketCable, model.PacketCableMethod{Index: 2*i + rapid.IntRange(0, 1).Draw(t, "index"), Client: client.Name})
+	}
+	s.Billing.XML = rapid.SliceOfN(instance, 0, 1).Draw(t, "XML instance")
+	return s
+}
+
+func rising(t *rapid.T, number *rapid.Generator[int], label string) []int {
+	return slices.Sorted(slices.Values(rapid.SliceOfNDistinct(number, 0, 3, rapid.ID).Draw(t, label)))
+}
+
+func indexes[T any](list []T) []int {
+	all := make([]int, len(list))
+	for i := range list {
+		all[i] = i
+	}
+	return all
+}
