@@ -15,6 +15,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -281,8 +282,8 @@ func (a *Alarms) raise(h *held, now time.Time) {
 	a.record("raise", h, h.Text, now)
 }
 
-// levels of the log by severity.
-var levels = map[model.Severity]slog.Level{
+// logLevels are the levels of the log by severity.
+var logLevels = map[model.Severity]slog.Level{
 	model.Critical: slog.LevelError, model.Major: slog.LevelError,
 	model.Minor: slog.LevelWarn, model.Warning: slog.LevelWarn,
 }
@@ -294,7 +295,7 @@ func (a *Alarms) record(kind string, h *held, text string, now time.Time) {
 		Name: h.Name, Object: h.Object, Severity: h.Severity, Text: text,
 	}
 	a.history.add(&event)
-	level := levels[h.Severity]
+	level := logLevels[h.Severity]
 	if kind == "clear" {
 		level = slog.LevelInfo
 	}
@@ -384,7 +385,7 @@ var severities = []model.Severity{model.Critical, model.Major, model.Minor, mode
 // clip bounds a text.
 func clip(text string) string {
 	if len(text) > textMost {
-		text = text[:textMost] + "…"
+		text = strings.ToValidUTF8(text[:textMost], "") + "…"
 	}
 	return text
 }

@@ -23,6 +23,7 @@ type box struct {
 	log  bytes.Buffer
 	*Alarms
 	stop func()
+	up   int // conditions that raise has active
 }
 
 // inBubble runs a test on a box with a clock of its own, which begins in 2000.

@@ -7,14 +7,31 @@ import (
 	"causeway/appliance/model"
 )
 
-// raise makes n events: every second one clears the one before.
-func (b *box) raise(n int) {
+// flap makes n events, each by itself: every second one clears the one before.
+func (b *box) flap(n int) {
 	for i := range n {
 		if i%2 == 0 {
 			b.Report("trial", []model.Condition{{Name: SlotOnTrial}})
 		} else {
 			b.Report("trial", nil)
 		}
+	}
+}
+
+// raise makes n events, many at a time.
+func (b *box) raise(n int) {
+	for n > 0 {
+		if change := min(n, b.up); change > 0 {
+			n, b.up = n-change, b.up-change
+		} else {
+			b.up = min(n, heldMost)
+			n -= b.up
+		}
+		var active []model.Condition
+		for i := range b.up {
+			active = append(active, model.Condition{Name: SlotOnTrial, Object: fmt.Sprint(i)})
+		}
+		b.Report("trial", active)
 	}
 }
 

@@ -3,6 +3,7 @@ package alarm
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -23,8 +24,12 @@ func file(t *testing.T) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "alarms.db")
 	a := Open(Options{File: path, Log: discard})
-	for range 40 {
-		a.Report("trial", []model.Condition{{Name: SlotOnTrial, Text: "slot B"}})
+	for range 4 {
+		var many []model.Condition
+		for i := range 10 {
+			many = append(many, model.Condition{Name: SlotOnTrial, Object: fmt.Sprint(i), Text: "slot B"})
+		}
+		a.Report("trial", many)
 		a.Report("trial", nil)
 	}
 	a.Report("proxy", []model.Condition{{Name: BillingJournalFull, Text: "3 calls"}})
@@ -92,7 +97,7 @@ func TestCutFile(t *testing.T) {
 		t.Errorf("an empty file: last event %d, set aside %t; want a new one", last, aside)
 	}
 	cuts := []int{1, 2, 15, 16, 17, 79, 80, 81, 4095, 4096, 4097, 8191, 8193}
-	for cut := 2048; cut < len(content); cut += 2048 {
+	for cut := 6000; cut < len(content); cut += 4096 {
 		cuts = append(cuts, cut)
 	}
 	for _, cut := range cuts {
@@ -111,7 +116,7 @@ func TestCutFile(t *testing.T) {
 func TestDamagedFile(t *testing.T) {
 	content := file(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 100 {
+	for range 60 {
 		damaged := bytes.Clone(content)
 		at := random.IntN(len(damaged))
 		length := min(1<<random.IntN(13), len(damaged)-at)
@@ -166,12 +171,12 @@ func TestLockedFile(t *testing.T) {
 // Writing fails for a while: it is told, nothing is lost, and the alarm clears.
 func TestWriteFails(t *testing.T) {
 	inBubble(t, func(b *box) {
-		b.raise(2)
+		b.flap(2)
 		db := b.store.db
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		b.raise(3)
+		b.flap(3)
 		b.wait(time.Second)
 		if got := texts(b.Alarms); !strings.Contains(got, AlarmStore+": keep alarms in ") {
 			t.Errorf("active = %s; want the alarm about the file", got)
@@ -181,7 +186,7 @@ func TestWriteFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.store.db = reopened
-		b.raise(1) // reported again
+		b.flap(1) // reported again
 		b.wait(holdDown)
 		b.expectActive("written again", "6 slot-on-trial warning x1: ")
 		b.restart()

@@ -132,7 +132,7 @@ var table = []Row{
 		Name: ClockUnsynchronised, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
 		Raise:  "the kernel's clock follows no time server",
 		Clear:  "it follows one",
-		Text:   "Times in records, logs and certificates' checks may be wrong.",
+		Text:   "Times in records and logs, and checks of certificates, may be wrong.",
 		Remedy: "Check ntp server, the route to it and UDP port 123.",
 	},
 	{
@@ -210,7 +210,7 @@ var table = []Row{
 	{
 		Name: ServiceLooping, Severity: model.Critical, Object: "service", ClearAfter: holdDown,
 		Raise:  "a service was started again 3 times within 10 minutes",
-		Clear:  "10 minutes without the third",
+		Clear:  "fewer restarts in the last 10 minutes",
 		Text:   "The service does not stay up.",
 		Remedy: "See harddisk:crash/; go back to an earlier configuration with rollback.",
 	},
@@ -252,7 +252,7 @@ var table = []Row{
 	},
 	{
 		Name: VolumeMissing, Severity: model.Major, Object: "volume", ClearAfter: holdDown,
-		Raise:  "bootflash: or harddisk: is not mounted",
+		Raise:  "bootflash: or harddisk: is not mounted or does not answer",
 		Clear:  "it is mounted",
 		Text:   "What is kept there is not to be had.",
 		Remedy: "See show storage; mount the volume or check the disk.",
