@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -90,17 +91,6 @@ func (b *box) printed() string {
 	return b.console.String()
 }
 
-// put writes a file of the box; empty content writes none.
-func (b *box) put(path, content string) {
-	b.t.Helper()
-	if content == "" {
-		return
-	}
-	if err := os.WriteFile(path, []byte(content), 0o640); err != nil {
-		b.t.Fatal(err)
-	}
-}
-
 // keep adds a revision to the store, as an earlier life of control left it.
 func (b *box) keep(state change.State, text string) {
 	b.t.Helper()
@@ -173,6 +163,9 @@ func (b *box) status() (status model.ControlStatus, err error) {
 	err = b.ask("status", nil, &status)
 	return status, err
 }
+
+// problem gives the problems of a status in a line.
+func problem(status model.ControlStatus) string { return strings.Join(status.Problems, "; ") }
 
 // commit has alice change the host name and commit that.
 func (b *box) commit(name string, confirmMinutes int) (answer change.Committed, err error) {

@@ -19,7 +19,6 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -214,18 +213,17 @@ func (c *control) status() model.ControlStatus {
 	configuration := c.configuration.Status()
 	f := configuration.InForce
 	return model.ControlStatus{
-		HostName:      f.Config.HostName,
-		ConfigSource:  f.Source,
-		Revision:      f.Number,
-		RevisionID:    f.ID,
-		Pending:       configuration.Pending,
-		Aside:         len(f.Aside),
-		Problems:      configuration.Problems,
-		ConfigProblem: strings.Join(configuration.Problems, "; "),
-		Interfaces:    c.network.Status(),
-		Clock:         c.clock.Status(),
-		Resolver:      c.resolver.Status(),
-		Proxy:         c.proxy.status(),
-		Billing:       c.billing.status(),
+		HostName:     f.Config.HostName,
+		ConfigSource: f.Source,
+		Revision:     f.Number,
+		RevisionID:   f.ID,
+		Pending:      configuration.Pending,
+		Aside:        len(f.Aside),
+		Problems:     configuration.Problems,
+		Interfaces:   c.network.Status(),
+		Clock:        c.clock.Status(),
+		Resolver:     c.resolver.Status(),
+		Proxy:        c.proxy.status(),
+		Billing:      c.billing.status(),
 	}
 }

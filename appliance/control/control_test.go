@@ -32,10 +32,10 @@ func TestStatus(t *testing.T) {
 		}
 		return ""
 	})
-	const problem = `revision 2 is not used: line 2: "sip netwrok a": `
+	const want = `revision 2 is not used: line 2: "sip netwrok a": `
 	if status.HostName != "older" || status.ConfigSource != change.SourceLastGood || status.Revision != 1 ||
-		status.RevisionID != model.RevisionID(text("older")) || !strings.HasPrefix(status.ConfigProblem, problem) {
-		t.Errorf("status = %+v; want the last good one, because %s", status, problem)
+		status.RevisionID != model.RevisionID(text("older")) || !strings.HasPrefix(problem(status), want) {
+		t.Errorf("status = %+v; want the last good one, because %s", status, want)
 	}
 	if !strings.Contains(b.printed(), "netwrok") {
 		t.Errorf("the console does not say why:\n%s", b.printed())
@@ -102,7 +102,7 @@ func TestCommit(t *testing.T) {
 	billing.restart()
 	billing.runs(text("newer"))
 	status, err := b.status()
-	if err != nil || status.Revision != 2 || status.ConfigSource != change.SourceRevision || status.ConfigProblem != "" || status.HostName != "newer" {
+	if err != nil || status.Revision != 2 || status.ConfigSource != change.SourceRevision || problem(status) != "" || status.HostName != "newer" {
 		t.Errorf("status = %+v, %v; want revision 2 without a problem", status, err)
 	}
 }
@@ -120,7 +120,7 @@ func TestCommitRefused(t *testing.T) {
 		if answer, err := b.commit("bad", 0); err == nil || err.Error() != want || answer.Revision != 0 {
 			t.Errorf("commit = %+v, %v; want %q", answer, err, want)
 		}
-		if status, err := b.status(); err != nil || status.Revision != 0 || status.ConfigProblem != "" {
+		if status, err := b.status(); err != nil || status.Revision != 0 || problem(status) != "" {
 			t.Errorf("status = %+v, %v; want the built-in configuration without a problem", status, err)
 		}
 		if states := b.states(); len(states) > 0 {
@@ -147,7 +147,7 @@ func TestCommitThatKillsTheProxy(t *testing.T) {
 	}
 	eventually(t, "control.status", func() string {
 		const want = "revision 2 of alice on ttyS0 was withdrawn: proxy ended 3 times with it"
-		if status, err := b.status(); err != nil || status.ConfigProblem != want || status.Revision != 1 || status.Pending != nil {
+		if status, err := b.status(); err != nil || problem(status) != want || status.Revision != 1 || status.Pending != nil {
 			return fmt.Sprintf("%+v, %v; want revision 1 and %q", status, err, want)
 		}
 		return ""
@@ -243,7 +243,7 @@ func TestRefused(t *testing.T) {
 		eventually(t, "control.status", func() string {
 			want := "revision 2 of alice on ttyS0 was withdrawn: refused by " + refusing + ": listen udp 192.0.2.1:5060: no such device"
 			status, err := b.status()
-			if err != nil || status.Revision != 1 || status.HostName != "older" || status.ConfigProblem != want {
+			if err != nil || status.Revision != 1 || status.HostName != "older" || problem(status) != want {
 				return fmt.Sprintf("%+v, %v; want revision 1 because of %q", status, err, want)
 			}
 			return ""
@@ -312,8 +312,8 @@ func TestCrashLoop(t *testing.T) {
 		b.init(proxy)
 		b.start()
 		eventually(t, "control.status", func() string {
-			if status, err := b.status(); err != nil || status.ConfigProblem != test.problem || status.HostName != test.after {
-				return fmt.Sprintf("%q, %q, %v; want %q, %s", status.ConfigProblem, status.HostName, err, test.problem, test.after)
+			if status, err := b.status(); err != nil || problem(status) != test.problem || status.HostName != test.after {
+				return fmt.Sprintf("%q, %q, %v; want %q, %s", problem(status), status.HostName, err, test.problem, test.after)
 			}
 			return ""
 		})
@@ -337,8 +337,8 @@ func TestCrashLoopBeforeTheRevision(t *testing.T) {
 	}
 	proxy.start()
 	proxy.runs(text("saved"))
-	if status, err := b.status(); err != nil || status.ConfigProblem != "" || status.ConfigSource != change.SourceRevision {
-		t.Errorf("status = %q, %q, %v; want no problem with the saved one", status.ConfigProblem, status.ConfigSource, err)
+	if status, err := b.status(); err != nil || problem(status) != "" || status.ConfigSource != change.SourceRevision {
+		t.Errorf("status = %q, %q, %v; want no problem with the saved one", problem(status), status.ConfigSource, err)
 	}
 }
 

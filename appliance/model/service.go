@@ -91,19 +91,18 @@ type JournalStatus struct {
 
 // ControlStatus is control's report (method control.status).
 type ControlStatus struct {
-	HostName      string            `json:"host_name"`
-	ConfigSource  string            `json:"config_source"`  // "revision", "last good", "built-in"
-	Revision      int               `json:"revision"`       // the number of the one in force; 0: built-in
-	RevisionID    string            `json:"revision_id"`    // what proxy and billing report when they run with it
-	Pending       *PendingCommit    `json:"pending"`        // nil: none
-	Aside         int               `json:"aside"`          // lines of it that this firmware does not know
-	Problems      []string          `json:"problems"`       // with the configuration, a sentence each; worst first
-	ConfigProblem string            `json:"config_problem"` // all Problems in a line
-	Interfaces    []InterfaceStatus `json:"interfaces"`
-	Clock         string            `json:"clock"`    // "synchronised to 192.0.2.1, offset 3 ms", or why not
-	Resolver      string            `json:"resolver"` // likewise
-	Proxy         string            `json:"proxy"`    // "revision 0123456789ab", or what went wrong
-	Billing       string            `json:"billing"`  // likewise
+	HostName     string            `json:"host_name"`
+	ConfigSource string            `json:"config_source"` // "revision", "last good", "built-in"
+	Revision     int               `json:"revision"`      // the number of the one in force; 0: built-in
+	RevisionID   string            `json:"revision_id"`   // what proxy and billing report when they run with it
+	Pending      *PendingCommit    `json:"pending"`       // nil: none
+	Aside        int               `json:"aside"`         // lines of it that this firmware does not know
+	Problems     []string          `json:"problems"`      // with the configuration, a sentence each; worst first
+	Interfaces   []InterfaceStatus `json:"interfaces"`
+	Clock        string            `json:"clock"`    // "synchronised to 192.0.2.1, offset 3 ms", or why not
+	Resolver     string            `json:"resolver"` // likewise
+	Proxy        string            `json:"proxy"`    // "revision 0123456789ab", or what went wrong
+	Billing      string            `json:"billing"`  // likewise
 }
 
 // PendingCommit is a commit that is undone unless it is confirmed in time.

@@ -31,6 +31,7 @@ type (
 		Since    time.Time      `json:"since"`
 		Changed  bool           `json:"changed"`
 	}
+	// Pending is a commit that is undone unless it is confirmed in time.
 	Pending = model.PendingCommit
 
 	// EditRequest is one line typed in a place: Path are the lines that
@@ -125,6 +126,9 @@ type Revision struct {
 	Until    time.Time      `json:"until"`  // of a pending one
 	Reason   string         `json:"reason"` // of a withdrawn one
 }
+
+// Stands reports whether the box may start with the revision.
+func (r Revision) Stands() bool { return r.State == StateCommitted || r.State == StateProven }
 
 // State of a revision.
 type State string

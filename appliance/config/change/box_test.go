@@ -41,7 +41,7 @@ func (p *peer) Switch(context.Context) error {
 var (
 	refusal = &link.RemoteError{Message: "listen udp 192.0.2.1:5060: no such device"}
 	passing = &link.RemoteError{Message: "too many open files", Passing: true}
-	down    = errors.New("connect: connection refused")
+	errDown = errors.New("connect: connection refused")
 )
 
 // box is what outlives control: its files, and the other processes.

@@ -15,12 +15,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"causeway/appliance/config"
 	"causeway/appliance/link"
-	"causeway/appliance/model"
 )
 
 // Options are what a Configuration works with.
@@ -37,40 +37,6 @@ type Options struct {
 	Adopt func(InForce)
 	Log   *slog.Logger
 }
-
-// Peer is another process that runs with the configuration. While it is
-// locked, nobody else offers it a revision.
-type Peer interface {
-	sync.Locker
-	Name() string
-	// Prepare has it check text and get ready; Switch has it run with what it
-	// prepared. An error for which Refusal is true is what it has against the
-	// revision; any other says that it could not be asked.
-	Prepare(ctx context.Context, text string) error
-	Switch(ctx context.Context) error
-}
-
-// InForce is a configuration as the box runs with it: a value that nobody
-// changes.
-type InForce struct {
-	Number int    // of the revision; 0 for one that is in no store
-	Source string // as in model.ControlStatus.ConfigSource
-	ID     string // model.RevisionID of Text
-	Text   string // canonical, with the lines that are kept aside
-	Config *model.Config
-	Aside  []string // lines that this firmware does not know, with their opening lines
-}
-
-// Is reports whether f is the same revision as g.
-func (f InForce) Is(g InForce) bool { return f.Number == g.Number && f.ID == g.ID }
-
-// The sources of what is in force.
-const (
-	SourceRevision = "revision"  // the newest revision that stands
-	SourceLastGood = "last good" // an older one
-	SourceMachine  = "machine"   // handed in by the machine, and kept in memory only
-	SourceBuiltIn  = "built-in"
-)
 
 // Status is what there is to tell about the configuration.
 type Status struct {
@@ -90,7 +56,7 @@ type Configuration struct {
 	builtIn   InForce
 	inForce   InForce
 	before    InForce    // what was in force until the last commit
-	pending   *Pending   // its Until has a monotonic reading
+	pending   *Pending   // replaced, never changed; its Until has a monotonic reading
 	candidate *candidate // nil: as what is in force, and nobody holds it
 	steady    int        // the pending revision that has proved good
 
@@ -122,12 +88,7 @@ func (c *Configuration) end() {
 }
 
 func (c *Configuration) publish() {
-	status := &Status{InForce: c.inForce, Problems: c.problems()}
-	if c.pending != nil {
-		pending := *c.pending
-		status.Pending = &pending
-	}
-	c.status.Store(status)
+	c.status.Store(&Status{c.inForce, c.pending, c.problems()})
 	select {
 	case c.kick <- struct{}{}:
 	default: // Run will look anyway
@@ -149,7 +110,7 @@ func (c *Configuration) put(f InForce) {
 // problems are sentences for the operator, the gravest first.
 func (c *Configuration) problems() []string {
 	var list []string
-	stands := c.store.Newest(standing).Number
+	stands := c.store.Newest(Revision.Stands).Number
 	for _, r := range c.store.Revisions() {
 		if r.State == StateWithdrawn && r.Number > stands {
 			list = append(list, fmt.Sprintf("revision %d of %v was withdrawn: %s", r.Number, r.Operator, r.Reason))
@@ -165,13 +126,10 @@ func (c *Configuration) problems() []string {
 // tell adds a sentence to the problems, once.
 func (c *Configuration) tell(format string, args ...any) {
 	sentence := fmt.Sprintf(format, args...)
-	for _, known := range c.told {
-		if known == sentence {
-			return
-		}
+	if !slices.Contains(c.told, sentence) {
+		c.told = append(c.told, sentence)
+		c.Log.Error("configuration", "problem", sentence)
 	}
-	c.told = append(c.told, sentence)
-	c.Log.Error("configuration", "problem", sentence)
 }
 
 // Methods are what sessions call; see api.go.
@@ -208,16 +166,16 @@ func (c *Configuration) History(context.Context) (History, error) {
 	return History{c.inForce.Number, c.store.Revisions(), c.store.Damaged()}, nil
 }
 
-// Revision gives one revision with its text.
+// Revision gives one revision with its text as it was kept, or what is in force
+// with its text as proxy and billing have it.
 func (c *Configuration) Revision(_ context.Context, r RevisionRequest) (RevisionText, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r.Revision == 0 && c.inForce.Number == 0 {
-		return RevisionText{Revision{ID: c.inForce.ID, Version: c.Version}, c.inForce.Text}, nil
+	if r.Revision != 0 {
+		revision, text, err := c.store.Text(r.Revision)
+		return RevisionText{revision, text}, err
 	}
-	if r.Revision == 0 {
-		r.Revision = c.inForce.Number
-	}
-	revision, text, err := c.store.Text(r.Revision)
-	return RevisionText{revision, text}, err
+	revision := c.store.Get(c.inForce.Number) // of the built-in one nothing is known
+	revision.ID = c.inForce.ID
+	return RevisionText{revision, c.inForce.Text}, nil
 }

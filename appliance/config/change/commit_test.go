@@ -85,11 +85,11 @@ func TestCommitAndPeers(t *testing.T) {
 		states             []State
 	}{
 		{name: "refused", prepare: refusal, err: "billing refuses the configuration: listen udp"},
-		{name: "down", prepare: down, note: "billing gets the configuration later: connect", states: []State{StateCommitted}},
+		{name: "down", prepare: errDown, note: "billing gets the configuration later: connect", states: []State{StateCommitted}},
 		{name: "too slow", prepare: context.DeadlineExceeded, note: "billing gets the configuration later", states: []State{StateCommitted}},
 		{name: "out of room", prepare: passing, note: "billing gets the configuration later: too many", states: []State{StateCommitted}},
 		{name: "refused at the switch", switchErr: refusal, err: "billing cannot switch to the configuration: listen udp", states: []State{StateWithdrawn}},
-		{name: "down at the switch", switchErr: down, note: "billing gets the configuration later", states: []State{StateCommitted}},
+		{name: "down at the switch", switchErr: errDown, note: "billing gets the configuration later", states: []State{StateCommitted}},
 		{name: "just started anew", switchErr: passing, note: "billing gets the configuration later", states: []State{StateCommitted}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -138,6 +138,36 @@ func TestCommitNotKept(t *testing.T) {
 	b.runs(c, "builtin", 0, SourceBuiltIn)
 	if b.proxy.running != "" {
 		t.Errorf("proxy runs %q; want it not switched", b.proxy.running)
+	}
+}
+
+// TestConfirmedButNotKept: the commit before stays, whatever becomes of this one.
+func TestConfirmedButNotKept(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	a.sets("one", 1, 5)
+	full := errors.New("no space left on device")
+	write := c.store.write
+	c.store.write = func(path string, content []byte, mode os.FileMode) error {
+		if path == c.store.path(2) {
+			return full
+		}
+		return write(path, content, mode)
+	}
+	a.types("hostname two")
+	if _, err := a.commit(0); !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "revision 1 is confirmed, but") {
+		t.Errorf("Commit = %v; want %v, and that revision 1 is confirmed", err, full)
+	}
+	b.runs(c, "one", 1, SourceRevision)
+	if c.Status().Pending != nil {
+		t.Errorf("Pending = %+v; want none", c.Status().Pending)
+	}
+	c.store.write = write
+	a.sets("three", 2, 5)
+	c.store.write = func(string, []byte, os.FileMode) error { return full }
+	if answer, err := a.commit(0); !errors.Is(err, full) || answer.Confirmed != 0 || c.Status().Pending == nil {
+		t.Errorf("Commit that cannot be kept = %+v, %v, pending %+v; want %v and that it still waits", answer, err, c.Status().Pending, full)
 	}
 }
 

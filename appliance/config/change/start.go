@@ -68,7 +68,7 @@ func (c *Configuration) best() InForce {
 	if c.machine != nil {
 		return *c.machine
 	}
-	newest, good := c.store.Newest(standing), c.store.Newest(proven)
+	newest, good := c.store.Newest(Revision.Stands), c.store.Newest(proven)
 	ladder := append([]Revision{newest, good}, c.store.Revisions()...)
 	switch {
 	case c.choice == chooseBuiltIn:
@@ -83,7 +83,7 @@ func (c *Configuration) best() InForce {
 		c.tell("the %s configuration runs because the rescue menu asked for it; a commit stays with it", c.choice)
 	}
 	for _, r := range ladder {
-		if !standing(r) {
+		if !r.Stands() {
 			continue
 		}
 		f, err := c.readRevision(r.Number)
@@ -97,24 +97,6 @@ func (c *Configuration) best() InForce {
 		c.tellFaults(fmt.Sprintf("revision %d is not used", r.Number), err)
 	}
 	return c.builtIn
-}
-
-// readRevision reads a revision that is to be put in force.
-func (c *Configuration) readRevision(number int) (InForce, error) {
-	r, text, err := c.store.Text(number)
-	if err != nil {
-		return InForce{}, err
-	}
-	d, faults := c.read(text, r.Version)
-	if d.config == nil {
-		return InForce{}, faults
-	}
-	if len(faults) > 0 {
-		c.tellFaults(fmt.Sprintf("revision %d, written by version %q", number, r.Version), faults)
-	}
-	f := c.asInForce(d)
-	f.Number = number
-	return f, nil
 }
 
 // tellFaults tells what is wrong with a text, a sentence for each line.
@@ -213,7 +195,7 @@ func (c *Configuration) readChoice() string {
 	if err == nil {
 		fmt.Sscan(string(obeyed), &made, &newest)
 	}
-	now := int64(c.store.Newest(standing).Number)
+	now := int64(c.store.Newest(Revision.Stands).Number)
 	if made == info.ModTime().UnixNano() {
 		if now > newest {
 			return ""

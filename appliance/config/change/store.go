@@ -109,7 +109,7 @@ func (s *Store) Add(r Revision, text string) (Revision, error) {
 	if s.broken != nil {
 		return Revision{}, s.broken
 	}
-	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+	if err := s.makeDir(); err != nil {
 		return Revision{}, fmt.Errorf("keep revision %d: %w", r.Number, err)
 	}
 	if err := s.write(s.path(r.Number), format(r, text), 0o640); err != nil {
@@ -117,6 +117,18 @@ func (s *Store) Add(r Revision, text string) (Revision, error) {
 	}
 	s.kept = append(s.kept, kept{Revision: r})
 	return r, nil
+}
+
+// makeDir makes the directory where there is none, so that it is not gone
+// after a cut, with all that is in it.
+func (s *Store) makeDir() error {
+	if _, err := os.Stat(s.dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(s.dir, 0o750); err != nil {
+		return err
+	}
+	return storage.SyncDir(filepath.Dir(s.dir))
 }
 
 // last is the highest number that was given.
@@ -206,7 +218,6 @@ func (s *Store) Get(number int) Revision {
 }
 
 // What Newest is asked for.
-func standing(r Revision) bool    { return r.State == StateCommitted || r.State == StateProven }
 func proven(r Revision) bool      { return r.State == StateProven }
 func fromMachine(r Revision) bool { return r.Operator == machine }
 
