@@ -2,6 +2,7 @@ package clock
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -67,14 +68,14 @@ func (k kernelClock) commands() []exec.Command {
 func (k kernelClock) showClock(ctx context.Context, s exec.Session, a config.Args) error {
 	exec.Field(s, "Time", time.Now().UTC().Format(time.RFC3339))
 	var status model.ControlStatus
-	if err := s.Call(ctx, "control", "control.status", nil, &status); err != nil {
-		return err
+	err := s.Call(ctx, "control", "control.status", nil, &status)
+	if err == nil {
+		exec.Field(s, "Source", status.Clock)
 	}
-	exec.Field(s, "Source", status.Clock)
 	if a.Has("detail") {
-		return k.show(s)
+		err = errors.Join(err, k.show(s)) // the kernel answers without control
 	}
-	return nil
+	return err
 }
 
 // show prints how far the kernel trusts its clock (adjtimex(2)).
@@ -104,7 +105,7 @@ func ask(ctx context.Context, s exec.Session) (now Synchronisation, err error) {
 func (k kernelClock) showStatus(ctx context.Context, s exec.Session, _ config.Args) error {
 	now, err := ask(ctx, s)
 	if err != nil {
-		return err
+		return errors.Join(err, k.show(s))
 	}
 	exec.Field(s, "Status", now.Status)
 	if now.Source.IsValid() {

@@ -66,12 +66,21 @@ func TestShow(t *testing.T) {
 	})
 }
 
+// The kernel's part is there without control.
 func TestShowWithoutControl(t *testing.T) {
-	for _, line := range []string{"show ntp status", "show ntp associations"} {
-		var s exectest.Session
-		if got := s.Type(t.Context(), t, ExecCommands(), line); got != "% control does not answer\n" {
-			t.Errorf("%s printed %q; want that control does not answer", line, got)
-		}
+	const kernel = "Kernel synchronised: yes\nFrequency correction (ppm): -1.500\nEstimated error (ms): 1.500\nMaximum error (ms): 16.000\n"
+	for line, want := range map[string]string{
+		"show ntp associations": "% control does not answer\n",
+		"show ntp status":       kernel + "% control does not answer\n",
+		"show clock detail":     "Time: 2000-01-01T00:00:00Z\n" + kernel + "% control does not answer\n",
+		"show clock":            "Time: 2000-01-01T00:00:00Z\n% control does not answer\n",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var s exectest.Session
+			if got := s.Type(t.Context(), t, kernelClock(trusted).commands(), line); got != want {
+				t.Errorf("%s printed %q; want %q", line, got, want)
+			}
+		})
 	}
 }
 

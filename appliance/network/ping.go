@@ -11,6 +11,7 @@ import (
 	"time"
 
 	probing "github.com/prometheus-community/pro-bing"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -146,7 +147,7 @@ func (o observer) ping(ctx context.Context, s exec.Session, a config.Args) error
 			times = append(times, took)
 		case !errors.Is(err, errNoEcho):
 			fmt.Fprintln(s)
-			return fmt.Errorf("ping %v: %w", way.target, err)
+			return fmt.Errorf("ping %v: %w", way.target, plainly(err))
 		}
 		if (sent+1)%marksInLine == 0 && sent+1 < a.Int("COUNT") {
 			mark += "\n"
@@ -158,6 +159,16 @@ func (o observer) ping(ctx context.Context, s exec.Session, a config.Args) error
 	fmt.Fprintln(s)
 	printSuccess(s, sent, times)
 	return nil
+}
+
+// plainly is the kernel's reason alone, where it has one: what is around it
+// names system calls.
+func plainly(err error) error {
+	var reason unix.Errno
+	if errors.As(err, &reason) {
+		return reason
+	}
+	return err
 }
 
 // marksInLine is how many answers ping prints in a line.

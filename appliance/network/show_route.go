@@ -64,7 +64,7 @@ func (o observer) showRoutes(ctx context.Context, s exec.Session, _ config.Args)
 	}
 	var wanted Wanted
 	if err := s.Call(ctx, "control", "control.routes", nil, &wanted); err != nil {
-		fmt.Fprintf(s, "%% %v: routes that are configured and absent are not shown\n", err)
+		fmt.Fprintf(s, "%% %v\n%% What is configured and absent is not known\n", err)
 	}
 	for _, r := range wanted.Routes {
 		there := func(k kernelRoute) bool { return k.device == "" && k.Route == r }

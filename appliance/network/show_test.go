@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/exec/exectest"
 	"causeway/appliance/model"
@@ -59,7 +63,7 @@ func TestPing(t *testing.T) {
 		asked = append(asked, r)
 		switch host := r.target.As16(); {
 		case host[15] == 3:
-			return 0, errors.New("connect: network is unreachable")
+			return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("sendmsg", unix.ENETUNREACH)}
 		case host[15] == 1 || len(asked)%3 == 0:
 			return time.Duration(len(asked)) * 250 * time.Microsecond, nil
 		}

@@ -60,7 +60,7 @@ func (o observer) traceroute(ctx context.Context, s exec.Session, a config.Args)
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("trace the route to %v: %w", way.target, err)
+			return fmt.Errorf("trace the route to %v: %w", way.target, plainly(err))
 		}
 		if ended {
 			return nil

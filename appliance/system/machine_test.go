@@ -44,10 +44,12 @@ func wholeBoard() fstest.MapFS {
 		"proc/312/status": "Name:\tappliance\nState:\tR (running)\nVmSize:\t 1300000 kB\nVmHWM:\t  30000 kB\nVmRSS:\t  25000 kB\nThreads:\t12\n",
 		"proc/312/stat":   "312 (app) (x) R 1 1 1 0 -1 4194560 1 2 3 4 12345 678 0 0 20 0 12 0 1 1 1\n",
 
-		"sys/fs/cgroup/proxy/memory.current": "26214400\n",
-		"sys/fs/cgroup/proxy/memory.peak":    "31457280\n",
-		"sys/fs/cgroup/proxy/memory.max":     "153600000\n",
-		"sys/fs/cgroup/proxy/memory.events":  "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n",
+		"sys/fs/cgroup/console/memory.current": "4096000\n",
+		"sys/fs/cgroup/console/memory.max":     "max\n",
+		"sys/fs/cgroup/proxy/memory.current":   "26214400\n",
+		"sys/fs/cgroup/proxy/memory.peak":      "31457280\n",
+		"sys/fs/cgroup/proxy/memory.max":       "153600000\n",
+		"sys/fs/cgroup/proxy/memory.events":    "low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\noom_group_kill 0\n",
 
 		"sys/class/hwmon/hwmon0/name":        "coretemp\n",
 		"sys/class/hwmon/hwmon0/temp1_input": "45500\n",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"path"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -24,7 +25,7 @@ var memoryLines = []struct{ name, kernel string }{
 	{"Waiting to be written (kB)", "Dirty"},
 }
 
-func (b box) showMemory(ctx context.Context, s exec.Session, _ config.Args) error {
+func (b box) showMemory(_ context.Context, s exec.Session, _ config.Args) error {
 	text, err := fs.ReadFile(b.files, "proc/meminfo")
 	if err != nil {
 		return fmt.Errorf("read the use of memory: %w", err)
@@ -35,21 +36,17 @@ func (b box) showMemory(ctx context.Context, s exec.Session, _ config.Args) erro
 			exec.Field(s, line.name, number(value))
 		}
 	}
-	h, err := health(ctx, s)
-	if err != nil {
-		return err
-	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "Service\tUsed (kB)\tPeak (kB)\tLimit (kB)\tUsed of limit (%)\tKilled for memory")
-	for _, service := range h.Services {
-		group := "sys/fs/cgroup/" + service.Name + "/"
-		used, limit := kilobytes(b.line(group+"memory.current")), kilobytes(b.line(group+"memory.max"))
+	for _, current := range b.matches("sys/fs/cgroup/*/memory.current") { // a group is a service
+		group := path.Dir(current)
+		used, limit := kilobytes(b.line(current)), kilobytes(b.line(group+"/memory.max"))
 		share := "-"
 		if limit > 0 {
 			share = strconv.FormatUint(100*used/limit, 10)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", service.Name, dash(used),
-			dash(kilobytes(b.line(group+"memory.peak"))), dash(limit), share, kills(b.line(group+"memory.events")))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", path.Base(group), dash(used),
+			dash(kilobytes(b.line(group+"/memory.peak"))), dash(limit), share, kills(b.line(group+"/memory.events")))
 	}
 	return table.Flush()
 }
