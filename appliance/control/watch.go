@@ -37,6 +37,29 @@ type watch struct {
 	to reporter
 }
 
+// newWatch makes the monitor of the box that c controls. Crash files are in the
+// directory crashes.
+func newWatch(c *control, crashes string, to reporter) *watch {
+	return &watch{watched{
+		health:  ask[model.SystemHealth](c, "init", "health"),
+		proxy:   ask[model.ProxyStatus](c, "proxy", "status"),
+		billing: ask[model.BillingStatus](c, "billing", "status"),
+		status:  c.status,
+		config:  func() *model.Config { return c.configuration.InForce().Config },
+		adjust:  c.options.Adjust,
+		kernel:  kernelFiles{proc: "/proc", cgroup: "/sys/fs/cgroup"},
+		crashes: crashes,
+	}, to}
+}
+
+// ask makes the question that a process answers with a T.
+func ask[T any](c *control, process, method string) func(context.Context) (T, error) {
+	return func(ctx context.Context) (result T, err error) {
+		err = c.call(ctx, process, method, nil, &result)
+		return result, err
+	}
+}
+
 // The pace of the monitor.
 const (
 	watchPeriod = 5 * time.Second

@@ -396,3 +396,23 @@ func TestWatch(t *testing.T) {
 		}
 	})
 }
+
+// TestWatchAsksTheBox: the monitor of a box asks its processes.
+func TestWatchAsksTheBox(t *testing.T) {
+	b := newBox(t)
+	b.init(b.process("proxy"))
+	c := build(b.options, b.pace)
+	if err := c.configuration.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := newWatch(c, t.TempDir(), nil).look(t.Context())
+	if s.health.err != nil || len(s.health.value.Services) != 2 || s.proxy.err != nil {
+		t.Errorf("init says %+v, the proxy %+v; want what the box has", s.health, s.proxy)
+	}
+	if s.billing.err == nil {
+		t.Error("billing answers, and is not there")
+	}
+	if s.config == nil || s.status.HostName != s.config.HostName || s.cpu.total == 0 {
+		t.Errorf("status %+v, configuration %+v, processor time %+v; want those of the box", s.status, s.config, s.cpu)
+	}
+}
