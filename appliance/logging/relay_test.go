@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/netip"
@@ -569,6 +570,40 @@ func TestBackoff(t *testing.T) {
 		}
 		if !slices.Equal(tries, want) {
 			t.Errorf("tries at %v; want %v", tries, want)
+		}
+	})
+}
+
+// datagrams is a connection that notes when how many datagrams are written.
+type datagrams struct {
+	net.Conn
+	start  time.Time
+	writes map[time.Duration]int
+}
+
+func (d *datagrams) Write(b []byte) (int, error) {
+	d.writes[time.Since(d.start)]++
+	return len(b), nil
+}
+
+// TestDatagramPace: the first datagram goes alone, and the others in bursts
+// that a server can take.
+func TestDatagramPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t)
+		b.kernel.sayMany(121)
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		conn := &datagrams{ours, time.Now(), map[time.Duration]int{}}
+		b.options.Dial = func(context.Context, string, string) (net.Conn, error) { return conn, nil }
+		b.pace = defaultPace
+		b.start(model.LogServer{Host: "logs.example.net", Transport: "udp", Port: 514, Level: debugging})
+		time.Sleep(time.Minute)
+		b.stop()
+		const probe, gap = 500 * time.Millisecond, 50 * time.Millisecond
+		want := map[time.Duration]int{0: 1, probe: 50, probe + gap: 50, probe + 2*gap: 20}
+		if !maps.Equal(conn.writes, want) {
+			t.Errorf("datagrams by time = %v; want %v", conn.writes, want)
 		}
 	})
 }
