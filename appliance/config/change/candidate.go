@@ -60,18 +60,20 @@ func (c *Configuration) holder() *Holder {
 // errNotHeld is the answer to an operator who has no candidate, where nobody has.
 var errNotHeld = errors.New("you do not hold the candidate: enter configuration mode first")
 
-// held reports an error unless who holds the candidate.
+// held reports an error unless who holds the candidate. It costs nothing: it is
+// asked for every line that is typed.
 func (c *Configuration) held(who model.Operator) error {
-	holder := c.holder()
-	switch {
-	case holder == nil:
+	if c.candidate == nil || c.candidate.holder == nil {
 		return errNotHeld
+	}
+	holder, did := c.candidate.holder, "holds the candidate since"
+	switch {
 	case holder.Operator == who:
 		return nil
 	case c.candidate.from != nil && *c.candidate.from == who:
-		return fmt.Errorf("%v took the candidate over at %s", holder.Operator, holder.Since.UTC().Format(time.TimeOnly))
+		did = "took the candidate over at"
 	}
-	return fmt.Errorf("%v holds the candidate since %s", holder.Operator, holder.Since.UTC().Format(time.TimeOnly))
+	return fmt.Errorf("%v %s %s", holder.Operator, did, holder.Since.UTC().Format(time.TimeOnly))
 }
 
 // Configure gives the candidate to an operator, unless another one holds it

@@ -190,20 +190,19 @@ func (c *Configuration) readChoice() string {
 		return choice
 	}
 	// The same words written again are a new choice.
-	var made, newest int64
-	obeyed, err := os.ReadFile(filepath.Join(c.StateDir, choiceFile))
-	if err == nil {
-		fmt.Sscan(string(obeyed), &made, &newest)
+	made, newest := info.ModTime().UnixNano(), c.store.Newest(Revision.Stands).Number
+	var seen int64
+	var newestThen int
+	if obeyed, err := os.ReadFile(filepath.Join(c.StateDir, choiceFile)); err == nil {
+		fmt.Sscan(string(obeyed), &seen, &newestThen)
 	}
-	now := int64(c.store.Newest(Revision.Stands).Number)
-	if made == info.ModTime().UnixNano() {
-		if now > newest {
-			return ""
+	if seen == made && newest > newestThen {
+		return ""
+	}
+	if seen != made {
+		if err := c.keepState(choiceFile, fmt.Sprintln(made, newest)); err != nil {
+			c.Log.Warn("the choice of the rescue menu will be obeyed again", "error", err)
 		}
-		return choice
-	}
-	if err := c.keepState(choiceFile, fmt.Sprintln(info.ModTime().UnixNano(), now)); err != nil {
-		c.Log.Warn("the choice of the rescue menu will be obeyed again", "error", err)
 	}
 	return choice
 }
