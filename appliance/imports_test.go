@@ -20,7 +20,7 @@ var base = map[string][]string{
 	"exec":          {"config", "model"},
 	"link":          {"model", "storage"},
 	"config/change": {"config", "link", "model", "storage"},
-	"storage/files": {"config", "exec", "link", "model", "storage"},
+	"storage/files": {"config", "config/change", "exec", "link", "model", "storage"},
 	"alarm":         {"config", "exec", "link", "model", "storage"},
 }
 

@@ -1,0 +1,351 @@
+package files
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creachadair/jrpc2"
+	"github.com/creachadair/jrpc2/handler"
+
+	"causeway/appliance/link"
+	"causeway/appliance/storage"
+)
+
+// box is a service with volumes that are directories, reached over link.
+type box struct {
+	t      *testing.T
+	dir    string
+	socket string
+}
+
+func newBox(t *testing.T) *box {
+	t.Helper()
+	b := &box{t: t, dir: t.TempDir()}
+	for _, volume := range storage.Volumes() {
+		b.must(os.Mkdir(b.path(volume), 0o755))
+	}
+	b.socket = b.path("link.sock")
+	listener, err := link.Listen(b.socket)
+	b.must(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- link.ServeListener(ctx, listener, New(b.dir).Methods()) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func (b *box) must(err error) {
+	b.t.Helper()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// path is where a file is: "usb0/x".
+func (b *box) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *box) fill(name, text string) {
+	b.t.Helper()
+	b.must(os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
+	b.must(os.WriteFile(b.path(name), []byte(text), 0o644))
+}
+
+// call calls a method with parameters written as JSON.
+func (b *box) call(method, params string, result any) error {
+	return link.Call(b.t.Context(), b.socket, "control.files."+method, json.RawMessage(params), result)
+}
+
+// tree lists all directories and files, with the beginning of their content.
+func (b *box) tree() []string {
+	b.t.Helper()
+	var all []string
+	b.must(filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
+		name, _ := filepath.Rel(b.dir, path)
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			all = append(all, name+"/")
+		case entry.Type().IsRegular():
+			file, err := os.Open(path)
+			if err != nil {
+				return err
+			}
+			defer file.Close()
+			text := make([]byte, 20)
+			n, _ := io.ReadFull(file, text)
+			all = append(all, name+"="+string(text[:n]))
+		}
+		return nil
+	}))
+	slices.Sort(all)
+	return all
+}
+
+func TestChanges(t *testing.T) {
+	for _, tt := range []struct {
+		method, params string
+		want           string // what is there afterwards that was not before, or the error
+		gone           string
+	}{
+		{"mkdir", `{"path":"harddisk:billing/"}`, "harddisk/billing/", ""},
+		{"mkdir", `{"path":"usb0:/dir"}`, "% usb0:/dir: file exists", ""},
+		{"mkdir", `{"path":"usb0:no/dir"}`, "% usb0:/no/dir: no such file or directory", ""},
+		{"mkdir", `{"path":"usb0:"}`, "% usb0:/ is a whole volume", ""},
+		{"write", `{"path":"bootflash:new.conf","text":"hostname x\n"}`, "bootflash/new.conf=hostname x\n", ""},
+		{"write", `{"path":"usb0:file","text":"y"}`, "% usb0:/file: file already exists", ""},
+		{"write", `{"path":"usb0:file","text":"y","replace":true}`, "usb0/file=y", "usb0/file="},
+		{"write", `{"path":"usb0:dir","text":"y","replace":true}`, "% usb0:/dir: is not a file", ""},
+		{"copy", `{"from":"usb0:file","to":"harddisk:x"}`, "harddisk/x=text", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:dir/x"}`, "usb0/dir/x=text", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:dir/inside"}`, "% usb0:/dir/inside: file already exists", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:dir/inside","replace":true}`, "usb0/dir/inside=text", "usb0/dir/inside=more"},
+		{"copy", `{"from":"usb0:none","to":"usb0:x"}`, "% usb0:/none: no such file or directory", ""},
+		{"copy", `{"from":"usb0:dir","to":"usb0:x"}`, "% usb0:/dir: is not a file", ""},
+		{"copy", `{"from":"usb0:pipe","to":"usb0:x"}`, "% usb0:/pipe: is not a file", ""},
+		{"copy", `{"from":"usb0:out","to":"usb0:x"}`, "% usb0:/out: path escapes from parent", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:away/x"}`, "% usb0:/away/x: path escapes from parent", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:no/x"}`, "% usb0:/no/x: no such file or directory", ""},
+		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy holds keys, which do not leave the box", ""},
+		{"copy", `{"from":"harddisk:crash/x.txt","to":"usb0:x"}`, "usb0/x=crashed", ""},
+		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: not enough room: the file has", ""},
+		{"delete", `{"path":"usb0:file"}`, "", "usb0/file=text"},
+		{"delete", `{"path":"usb0:out"}`, "", ""}, // the link, not what it points at
+		{"delete", `{"path":"usb0:none","recursive":true}`, "% usb0:/none: no such file or directory", ""},
+		{"delete", `{"path":"usb0:dir"}`, "% usb0:/dir: directory not empty", ""},
+		{"delete", `{"path":"usb0:dir","recursive":true}`, "", "usb0/dir/"},
+		{"delete", `{"path":"usb0:","recursive":true}`, "% usb0:/ is a whole volume", ""},
+		{"delete", `{"path":"harddisk:crash/x.txt"}`, "% harddisk:/crash belongs to the box itself and is not changed by hand", ""},
+	} {
+		b := newBox(t)
+		b.fill("secret", "not for anyone")
+		b.fill("usb0/file", "text")
+		b.fill("usb0/dir/inside", "more")
+		b.fill("bootflash/proxy/call.key", "key")
+		b.fill("harddisk/crash/x.txt", "crashed")
+		b.must(os.Symlink("../secret", b.path("usb0/out")))
+		b.must(os.Symlink("/tmp", b.path("usb0/away")))
+		b.must(mkfifo(b.path("usb0/pipe")))
+		b.fill("usb0/huge", "")
+		b.must(os.Truncate(b.path("usb0/huge"), 1<<42))
+		want := b.tree()
+		err := b.call(tt.method, tt.params, nil)
+		if refusal, refused := strings.CutPrefix(tt.want, "% "); refused {
+			if err == nil || !strings.HasPrefix(err.Error(), refusal) {
+				t.Errorf("%s %s = %v; want %s", tt.method, tt.params, err, refusal)
+			}
+		} else {
+			if err != nil {
+				t.Errorf("%s %s = %v", tt.method, tt.params, err)
+			}
+			want = slices.DeleteFunc(want, func(name string) bool { return tt.gone != "" && strings.HasPrefix(name, tt.gone) })
+			if tt.want != "" {
+				want = append(want, tt.want)
+				slices.Sort(want)
+			}
+		}
+		if got := b.tree(); !slices.Equal(got, want) {
+			t.Errorf("%s %s makes it %q; want %q", tt.method, tt.params, got, want)
+		}
+	}
+}
+
+// The directories of the box are listed, and read unless they hold keys; no
+// method changes anything in them.
+func TestOwned(t *testing.T) {
+	b := newBox(t)
+	b.fill("usb0/file", "text")
+	for _, o := range owned {
+		b.fill(filepath.Join(o.dir.Volume, o.dir.Name, "state"), "theirs")
+	}
+	before := b.tree()
+	for _, o := range owned {
+		var listing Listing
+		if err := b.call("dir", fmt.Sprintf(`{"path":%q}`, o.dir), &listing); err != nil || len(listing.Entries) != 1 {
+			t.Errorf("dir %v = %+v, %v; want its entry", o.dir, listing, err)
+		}
+		for _, place := range []string{o.dir.String(), o.dir.String() + "/state", o.dir.String() + "/new"} {
+			for method, params := range map[string]string{
+				"mkdir":  `{"path":%q}`,
+				"delete": `{"path":%q,"recursive":true}`,
+				"write":  `{"path":%q,"text":"mine","replace":true}`,
+				"copy":   `{"to":%q,"from":"usb0:file","replace":true}`,
+			} {
+				err := b.call(method, fmt.Sprintf(params, place), nil)
+				if err == nil || !strings.Contains(err.Error(), "belongs to the box itself") {
+					t.Errorf("%s %s = %v; want a refusal", method, place, err)
+				}
+			}
+		}
+		for method, params := range map[string]string{"read": `{"path":%q}`, "copy": `{"from":%q,"to":"usb0:taken","replace":true}`} {
+			err := b.call(method, fmt.Sprintf(params, o.dir.String()+"/state"), nil)
+			if (err != nil) != o.secret {
+				t.Errorf("%s %v/state = %v; want a refusal: %v", method, o.dir, err, o.secret)
+			}
+		}
+		os.Remove(b.path("usb0/taken"))
+	}
+	if got := b.tree(); !slices.Equal(got, before) {
+		t.Errorf("left is %q; want %q", got, before)
+	}
+}
+
+func TestList(t *testing.T) {
+	b := newBox(t)
+	const files = listMax + 7
+	for i := range files {
+		b.fill(fmt.Sprintf("harddisk/many/%04d", i), strings.Repeat("x", i))
+	}
+	b.must(os.Mkdir(b.path("harddisk/many/zz"), 0o755))
+	b.must(os.Symlink("/etc/passwd", b.path("harddisk/many/link")))
+	var first, second, one Listing
+	b.must(b.call("dir", `{"path":"harddisk:many"}`, &first))
+	b.must(b.call("dir", fmt.Sprintf(`{"path":"harddisk:many","after":%q}`, first.Entries[listMax-1].Name), &second))
+	if len(first.Entries) != listMax || !first.More || len(second.Entries) != 9 || second.More {
+		t.Errorf("pages of %d and %d entries, more %v and %v", len(first.Entries), len(second.Entries), first.More, second.More)
+	}
+	if e := second.Entries[0]; e.Name != "0500" || e.Size != 500 || e.IsDir || time.Since(e.Time) > time.Hour {
+		t.Errorf("the second page begins with %+v; want 0500", e)
+	}
+	if dir, link := second.Entries[8], second.Entries[7]; dir.Name != "zz" || !dir.IsDir || link.Name != "link" || link.Size != 0 {
+		t.Errorf("it ends with %+v, %+v; want the link and the directory", link, dir)
+	}
+	if first.TotalKB < 1000 || first.FreeKB > first.TotalKB {
+		t.Errorf("%d KB, free %d", first.TotalKB, first.FreeKB)
+	}
+	b.must(b.call("dir", `{"path":"harddisk:many/0003"}`, &one))
+	if len(one.Entries) != 1 || one.Entries[0].Size != 3 {
+		t.Errorf("dir of a file = %+v", one)
+	}
+	b.must(os.Remove(b.path("usb0")))
+	if err := b.call("dir", `{"path":"usb0:"}`, nil); err == nil || err.Error() != "usb0: is not mounted" {
+		t.Errorf("dir without a stick = %v", err)
+	}
+}
+
+func TestStatAndRead(t *testing.T) {
+	b := newBox(t)
+	text := strings.Repeat("0123456789", partMax/5)
+	b.fill("usb0/file", text)
+	var found Found
+	b.must(b.call("stat", `{"path":"usb0:file"}`, &found))
+	if found.Entry == nil || found.Entry.Size != int64(len(text)) {
+		t.Errorf("stat = %+v; want a file of %d octets", found.Entry, len(text))
+	}
+	found = Found{}
+	b.must(b.call("stat", `{"path":"usb0:none"}`, &found))
+	if found.Entry != nil {
+		t.Errorf("stat of nothing = %+v", found.Entry)
+	}
+	var got strings.Builder
+	part := FilePart{}
+	for !part.End {
+		part = FilePart{Next: part.Next}
+		b.must(b.call("read", fmt.Sprintf(`{"path":"usb0:file","offset":%d}`, part.Next), &part))
+		got.Write(part.Data)
+	}
+	if got.String() != text {
+		t.Errorf("read %d octets; want the %d of the file", got.Len(), len(text))
+	}
+	for params, want := range map[string]string{
+		`{"path":"usb0:"}`:                   "usb0:/: is not a file",
+		`{"path":"usb0:none"}`:               "usb0:/none: no such file or directory",
+		`{"path":"usb0:file","offset":-1}`:   "usb0:/file: negative offset",
+		`{"path":"usb0:/../etc/passwd"}`:     "",
+		`{"path":"bootflash:/proxy/secret"}`: "bootflash:/proxy holds keys",
+	} {
+		if err := b.call("read", params, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("read %s = %v; want %s", params, err, want)
+		}
+	}
+}
+
+// Nothing is done for a caller who is not known to be an operator's session.
+func TestOnlyOperators(t *testing.T) {
+	methods := New(t.TempDir()).Methods()
+	if len(methods) != 8 {
+		t.Errorf("%d methods; want 8", len(methods))
+	}
+	for name, method := range methods {
+		requests, err := jrpc2.ParseRequests([]byte(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{}}`, name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := handler.New(method)(t.Context(), requests[0].ToRequest()); err == nil || !strings.Contains(err.Error(), "may not do this") {
+			t.Errorf("%s of a stranger = %v; want a refusal", name, err)
+		}
+	}
+}
+
+// waitFor waits until a condition holds.
+func waitFor(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("still not: %s", what)
+		}
+	}
+}
+
+// A caller who goes away takes his copy with him; meanwhile its progress is
+// known, and nobody else writes the same file.
+func TestCopyIsCancelled(t *testing.T) {
+	b := newBox(t)
+	b.fill("usb0/large", "")
+	b.must(os.Truncate(b.path("usb0/large"), 2<<30))
+	ctx, cancel := context.WithCancel(t.Context())
+	copied := make(chan error)
+	go func() {
+		copied <- link.Call(ctx, b.socket, "control.files.copy", json.RawMessage(`{"from":"usb0:large","to":"harddisk:dir/copy"}`), nil)
+	}()
+	if err := <-copied; err == nil { // there is no directory
+		t.Error("copy to no directory = nil")
+	}
+	b.must(os.Mkdir(b.path("harddisk/dir"), 0o755))
+	b.fill("harddisk/dir/.causeway-copy-OLD", "left by a cut")
+	go func() {
+		copied <- link.Call(ctx, b.socket, "control.files.copy", json.RawMessage(`{"from":"usb0:large","to":"harddisk:dir/copy"}`), nil)
+	}()
+	var now Progress
+	waitFor(t, "some of it is copied", func() bool {
+		b.must(b.call("progress", `{"path":"harddisk:dir/copy"}`, &now))
+		return now.Done > 0
+	})
+	if now.Total != 2<<30 || now.Done > now.Total {
+		t.Errorf("progress = %+v; want some of %d", now, 2<<30)
+	}
+	err := b.call("write", `{"path":"harddisk:dir/copy","text":"x"}`, nil)
+	if err == nil || err.Error() != "harddisk:/dir/copy: is being written already" {
+		t.Errorf("write of the same file = %v", err)
+	}
+	b.must(b.call("write", `{"path":"harddisk:dir/other","text":"x"}`, nil)) // leaves the running one alone
+	cancel()
+	if err := <-copied; !errors.Is(err, context.Canceled) {
+		t.Errorf("copy = %v; want %v", err, context.Canceled)
+	}
+	waitFor(t, "it is cleaned up", func() bool {
+		entries, err := os.ReadDir(b.path("harddisk/dir"))
+		b.must(err)
+		return len(entries) == 1 && entries[0].Name() == "other"
+	})
+	waitFor(t, "it is over", func() bool {
+		var now Progress
+		b.must(b.call("progress", `{"path":"harddisk:dir/copy"}`, &now))
+		return now == Progress{}
+	})
+}

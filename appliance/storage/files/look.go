@@ -1,0 +1,197 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/storage"
+)
+
+// Entry is a file or directory.
+type Entry struct {
+	Name  string    `json:"name"`
+	IsDir bool      `json:"is_dir"`
+	Size  int64     `json:"size"` // octets; 0 of a directory
+	Time  time.Time `json:"time"` // when it was last changed
+}
+
+// ListRequest asks for the entries of a directory behind the name After, or
+// for the one entry of a file.
+type ListRequest struct {
+	Path  storage.Path `json:"path"`
+	After string       `json:"after"`
+}
+
+// Listing is the answer: a page, in the order of names.
+type Listing struct {
+	Entries []Entry `json:"entries"`
+	More    bool    `json:"more"` // entries follow the last one of these
+	TotalKB uint64  `json:"total_kb"`
+	FreeKB  uint64  `json:"free_kb"`
+}
+
+// listMax bounds a page, in entries.
+const listMax = 500
+
+func (s *Service) list(_ context.Context, r ListRequest) (Listing, error) {
+	answer := Listing{Entries: []Entry{}}
+	err := s.on(r.Path, func(volume *os.Root) error {
+		space, err := spaceOf(volume)
+		if err != nil {
+			return err
+		}
+		answer.TotalKB, answer.FreeKB = space.total>>10, space.free>>10
+		info, err := volume.Stat(r.Path.Name)
+		if err != nil {
+			return err
+		}
+		if !info.IsDir() {
+			answer.Entries = append(answer.Entries, entry(info))
+			return nil
+		}
+		names, err := names(volume, r.Path.Name)
+		if err != nil {
+			return err
+		}
+		first, _ := slices.BinarySearch(names, r.After+"\x00")
+		names = names[first:]
+		answer.More = len(names) > listMax
+		for _, name := range names[:min(len(names), listMax)] {
+			// A symbolic link is shown itself: it may lead nowhere.
+			if info, err := volume.Lstat(path.Join(r.Path.Name, name)); err == nil {
+				answer.Entries = append(answer.Entries, entry(info))
+			}
+		}
+		return nil
+	})
+	return answer, err
+}
+
+// names gives the names in a directory in their order.
+func names(volume *os.Root, name string) ([]string, error) {
+	dir, err := volume.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	slices.Sort(names)
+	return names, err
+}
+
+func entry(info os.FileInfo) Entry {
+	e := Entry{Name: info.Name(), IsDir: info.IsDir(), Time: info.ModTime()}
+	if info.Mode().IsRegular() {
+		e.Size = info.Size()
+	}
+	return e
+}
+
+// PathRequest names what a method is about.
+type PathRequest struct {
+	Path storage.Path `json:"path"`
+}
+
+// Found is the answer of control.files.stat: nil when there is nothing.
+type Found struct {
+	Entry *Entry `json:"entry"`
+}
+
+func (s *Service) stat(_ context.Context, r PathRequest) (found Found, err error) {
+	err = s.on(r.Path, func(volume *os.Root) error {
+		info, err := volume.Stat(r.Path.Name)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil {
+			e := entry(info)
+			found.Entry = &e
+		}
+		return err
+	})
+	return found, err
+}
+
+// ReadRequest asks for a part of a file from an octet on.
+type ReadRequest struct {
+	Path   storage.Path `json:"path"`
+	Offset int64        `json:"offset"`
+}
+
+// FilePart is the answer: what there is from Offset on, as much as fits.
+type FilePart struct {
+	Data []byte `json:"data"`
+	Next int64  `json:"next"` // the offset to go on at
+	End  bool   `json:"end"`
+}
+
+// partMax bounds a part, in octets.
+const partMax = 64 << 10
+
+func (s *Service) read(_ context.Context, r ReadRequest) (part FilePart, err error) {
+	if err := mayRead(r.Path); err != nil {
+		return part, err
+	}
+	file, _, err := s.open(r.Path)
+	if err != nil {
+		return part, err
+	}
+	defer file.Close()
+	data := make([]byte, partMax)
+	n, err := file.ReadAt(data, r.Offset)
+	if err != nil && err != io.EOF {
+		return part, about(r.Path, err)
+	}
+	return FilePart{data[:n], r.Offset + int64(n), err == io.EOF}, nil
+}
+
+// errNotFile refuses what has no content of its own.
+var errNotFile = errors.New("is not a file")
+
+// open opens a file for reading, and gives its size.
+func (s *Service) open(p storage.Path) (file *os.File, size int64, err error) {
+	err = s.on(p, func(volume *os.Root) error {
+		// Without O_NONBLOCK a named pipe on a stick would hold us up for ever.
+		if file, err = volume.OpenFile(p.Name, os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
+			return err
+		}
+		info, err := file.Stat()
+		if err == nil && !info.Mode().IsRegular() {
+			err = errNotFile
+		}
+		if err != nil {
+			file.Close()
+			return err
+		}
+		size = info.Size()
+		return nil
+	})
+	return file, size, err
+}
+
+// space is how full a volume is, in octets.
+type space struct {
+	total, free uint64
+	fat         bool
+}
+
+func spaceOf(volume *os.Root) (space, error) {
+	var stat unix.Statfs_t
+	top, err := volume.Open(".")
+	if err != nil {
+		return space{}, err
+	}
+	defer top.Close()
+	if err := unix.Fstatfs(int(top.Fd()), &stat); err != nil {
+		return space{}, err
+	}
+	block := uint64(stat.Bsize)
+	return space{stat.Blocks * block, stat.Bavail * block, stat.Type == unix.MSDOS_SUPER_MAGIC}, nil
+}

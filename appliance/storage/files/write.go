@@ -1,0 +1,274 @@
+package files
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"sync/atomic"
+
+	"causeway/appliance/storage"
+)
+
+// temporaryPrefix begins the names of files while they are written. What a cut
+// left goes when the next file is written into the directory.
+const temporaryPrefix = ".causeway-copy-"
+
+// writing is a file that is being written.
+type writing struct {
+	temporary string // its name meanwhile, below the volume
+	total     int64  // octets
+	done      atomic.Int64
+}
+
+// MkdirRequest asks for a directory that is not there.
+type MkdirRequest = PathRequest
+
+func (s *Service) mkdir(_ context.Context, r MkdirRequest) (nothing, error) {
+	if err := mayChange(r.Path); err != nil {
+		return nothing{}, err
+	}
+	return nothing{}, s.on(r.Path, func(volume *os.Root) error {
+		if err := volume.Mkdir(r.Path.Name, 0o770); err != nil {
+			return err
+		}
+		// Whatever our umask is, billing and proxy may write there. FAT has
+		// no modes.
+		if err := volume.Chmod(r.Path.Name, 0o770); err != nil && r.Path.Volume != storage.USB {
+			return err
+		}
+		return syncDir(volume, r.Path.Dir().Name)
+	})
+}
+
+// DeleteRequest asks for the end of a file or an empty directory; Recursive
+// of a directory with all that is in it.
+type DeleteRequest struct {
+	Path      storage.Path `json:"path"`
+	Recursive bool         `json:"recursive"`
+}
+
+func (s *Service) remove(_ context.Context, r DeleteRequest) (nothing, error) {
+	if err := mayChange(r.Path); err != nil {
+		return nothing{}, err
+	}
+	return nothing{}, s.on(r.Path, func(volume *os.Root) error {
+		if _, err := volume.Lstat(r.Path.Name); err != nil {
+			return err // RemoveAll does not mind
+		}
+		remove := volume.Remove
+		if r.Recursive {
+			remove = volume.RemoveAll
+		}
+		if err := remove(r.Path.Name); err != nil {
+			return err
+		}
+		return syncDir(volume, r.Path.Dir().Name)
+	})
+}
+
+// WriteRequest asks for a file with that text. One that is there is only
+// replaced if that is said.
+type WriteRequest struct {
+	Path    storage.Path `json:"path"`
+	Text    string       `json:"text"`
+	Replace bool         `json:"replace"`
+}
+
+// textMax bounds a text, in octets: that of a configuration.
+const textMax = 1 << 20
+
+func (s *Service) write(ctx context.Context, r WriteRequest) (nothing, error) {
+	if len(r.Text) > textMax {
+		return nothing{}, fmt.Errorf("a text of %d octets is too long: %d are the most", len(r.Text), textMax)
+	}
+	return nothing{}, s.put(ctx, r.Path, r.Replace, strings.NewReader(r.Text), int64(len(r.Text)))
+}
+
+// CopyRequest asks for a copy of a file under a name, on the same volume or
+// another. It ends when the copy is on disk; closing the connection cancels it.
+type CopyRequest struct {
+	From    storage.Path `json:"from"`
+	To      storage.Path `json:"to"` // not a directory
+	Replace bool         `json:"replace"`
+}
+
+func (s *Service) copy(ctx context.Context, r CopyRequest) (nothing, error) {
+	if err := mayRead(r.From); err != nil {
+		return nothing{}, err
+	}
+	file, size, err := s.open(r.From)
+	if err != nil {
+		return nothing{}, err
+	}
+	defer file.Close()
+	// Of a file that grows, what is there now.
+	content := io.LimitReader(source{r.From, file}, size)
+	return nothing{}, s.put(ctx, r.To, r.Replace, content, size)
+}
+
+// source is a file that is copied. Its errors say that they are its own.
+type source struct {
+	path storage.Path
+	file *os.File
+}
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.file.Read(p)
+	if err != nil && err != io.EOF {
+		err = about(s.path, err)
+	}
+	return n, err
+}
+
+// put writes a file of size octets.
+func (s *Service) put(ctx context.Context, p storage.Path, replace bool, content io.Reader, size int64) error {
+	if err := mayChange(p); err != nil {
+		return err
+	}
+	w, err := s.begin(p, size)
+	if err != nil {
+		return err
+	}
+	defer s.end(p)
+	return s.on(p, func(volume *os.Root) error {
+		if err := mayTake(volume, p, replace, size); err != nil {
+			return err
+		}
+		if err := s.tidy(volume, p.Dir()); err != nil {
+			return err
+		}
+		err := w.fill(ctx, volume, content)
+		if err == nil {
+			err = volume.Rename(w.temporary, p.Name)
+		}
+		if err != nil {
+			volume.Remove(w.temporary) // what cannot be removed now is tidied up later
+			return err
+		}
+		return syncDir(volume, p.Dir().Name)
+	})
+}
+
+// begin notes that a file is being written, unless one of that name is.
+func (s *Service) begin(p storage.Path, size int64) (*writing, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writing[p] != nil {
+		return nil, fmt.Errorf("%v: is being written already", p)
+	}
+	w := &writing{temporary: path.Join(p.Dir().Name, temporaryPrefix+rand.Text()), total: size}
+	s.writing[p] = w
+	return w, nil
+}
+
+func (s *Service) end(p storage.Path) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.writing, p)
+}
+
+// mayTake says why a volume has no place for a file.
+func mayTake(volume *os.Root, p storage.Path, replace bool, size int64) error {
+	const fatMax = 1<<32 - 1 // octets: its directories have 32 bits for it
+	info, err := volume.Stat(p.Name)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errNotFile
+	case !replace:
+		return os.ErrExist
+	}
+	space, err := spaceOf(volume)
+	if err != nil {
+		return err
+	}
+	// What the box itself writes must not fail for what an operator copies.
+	var reserve uint64
+	if p.Volume != storage.USB {
+		reserve = space.total / 16
+	}
+	switch {
+	case space.fat && size > fatMax:
+		return fmt.Errorf("a file of %d octets is too large for FAT, which takes %d", size, fatMax)
+	case uint64(size)+reserve > space.free:
+		return fmt.Errorf("not enough room: the file has %d octets, free are %d, of which %d stay free", size, space.free, reserve)
+	}
+	return nil
+}
+
+// tidy removes from a directory what a cut left of files that were written.
+func (s *Service) tidy(volume *os.Root, dir storage.Path) error {
+	names, err := names(volume, dir.Name)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	current := map[string]bool{}
+	for p, w := range s.writing {
+		if p.Volume == dir.Volume {
+			current[w.temporary] = true
+		}
+	}
+	for _, name := range names {
+		if left := path.Join(dir.Name, name); strings.HasPrefix(name, temporaryPrefix) && !current[left] {
+			if err := volume.Remove(left); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// What is written before it is flushed, in octets: progress is then what is on
+// disk, a cancelled copy ends soon, and the last flush does not take for ever.
+const flushEvery = 8 << 20
+
+// fill writes and flushes the temporary file.
+func (w *writing) fill(ctx context.Context, volume *os.Root, content io.Reader) error {
+	file, err := volume.OpenFile(w.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	for {
+		n, err := io.CopyN(file, content, flushEvery)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		if err := file.Sync(); err != nil {
+			return err
+		}
+		w.done.Add(n)
+		switch {
+		case err == io.EOF:
+			return file.Close()
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
+// Progress is the answer of control.files.progress, which takes the path of
+// the file that is to be: all zero when none of that name is being written.
+type Progress struct {
+	Done  int64 `json:"done"` // octets on disk
+	Total int64 `json:"total"`
+}
+
+func (s *Service) progress(_ context.Context, r PathRequest) (Progress, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w := s.writing[r.Path]
+	if w == nil {
+		return Progress{}, nil
+	}
+	return Progress{w.done.Load(), w.total}, nil
+}
