@@ -13,5 +13,8 @@
 // ring of their own, so each goes on where it left off after a cut link, a full
 // disk or a restart of the process, as far as the ring reaches back; where it
 // does not, a line says how many lines are missing. A server may get a line
-// twice, never out of order.
+// twice, in order all the same; seq in its structured data tells.
+//
+// The files are messages and messages.1 (newer) to messages.7, of 1 MiB at
+// most each, flushed every 5 s and with every warning.
 package logging

@@ -103,6 +103,9 @@ func (f *file) run(ctx context.Context, r *ring, host func() string, p pace, log
 	}
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.last)
 	defer cancel()
+	if f.recall() != nil {
+		return // there is no directory
+	}
 	if page, err := r.read(last, model.LogQuery{From: f.next, Max: pageSize}); err == nil {
 		f.report(errors.Join(f.append(host(), readLines(f.next, page.Entries)), f.sync()), log)
 	}
@@ -251,6 +254,9 @@ func (f *file) put(host string, now time.Time, text []byte) (written bool, err e
 
 // rotate makes every file one older; the oldest goes.
 func (f *file) rotate() error {
+	if err := f.sync(); err != nil {
+		return err
+	}
 	for age := fileCount - 1; age > 0; age-- {
 		if err := os.Rename(f.path(age-1), f.path(age)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

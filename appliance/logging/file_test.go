@@ -58,8 +58,9 @@ func fileText(t testing.TB, dir string) string {
 func holds(t *testing.T, dir, end string) {
 	t.Helper()
 	eventually(t, dir, func() string {
-		if text := fileText(t, dir); !strings.HasSuffix(text, end) {
-			return fmt.Sprintf("ends with %q; want %q", text[max(0, len(text)-200):], end)
+		text, err := os.ReadFile(filepath.Join(dir, fileName))
+		if !strings.HasSuffix(string(text), end) {
+			return fmt.Sprintf("ends with %q, %v; want %q", text[max(0, len(text)-200):], err, end)
 		}
 		return ""
 	})
