@@ -61,11 +61,12 @@ func (g *Grammar) split(c *model.Config, typed map[string]source, without map[st
 		if !inside && fault != nil {
 			gone = l.key() + "\n"
 		}
-		if inside || fault != nil {
+		switch {
+		case !inside && fault == nil:
+			kept = append(kept, typedLine{typed[l.key()].number, l.depth, l.text})
+		case l.command != nil: // no exit
 			dropped = dropped.with(l.at.openingLines(), outline{{text: l.text, fault: fault}})
-			return
 		}
-		kept = append(kept, typedLine{typed[l.key()].number, l.depth, l.text})
 	})
 	return kept, dropped
 }

@@ -2,6 +2,7 @@ package grammar_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -50,6 +51,75 @@ func TestBuiltInRendersToItself(t *testing.T) {
 	}
 }
 
+// TestPastedSession: lines as they are printed with the prompts around them
+// lead through the modes that the prompts name.
+func TestPastedSession(t *testing.T) {
+	const session = `Router# configure terminal
+Router(config)# sbc border
+Router(config-sbc)# sbe
+Router(config-sbc-sbe)# radius accounting first
+Router(config-sbc-sbe-acc)# server one
+Router(config-sbc-sbe-acc-ser)# exit
+Router/Admin(config-sbc-sbe-acc)# exit
+Router(config-sbc-sbe)# billing
+Router(config-sbc-sbe-billing)# packetcable-em 3 transport radius first
+Router(config-sbc-sbe-billing-packetcable-em)# exit
+Router(config-sbc-sbe-billing)# xml 1
+Router(config-sbc-sbe-billing-xml)#
+Router(config-sbc-sbe-billing-xml)# exit
+Router(config-sbc-sbe-billing)# exit
+Router(config-sbc-sbe)# cac-policy-set 1
+Router(config-sbc-sbe-cacpolicy)# cac-table t1
+Router(config-sbc-sbe-cacpolicy-cactable)# entry 1
+Router(config-sbc-sbe-cacpolicy-cactable-entry)# end
+Router#
+`
+	const want = `sbc border
+ sbe
+  cac-policy-set 1
+   cac-table t1
+    entry 1
+     exit
+    exit
+   exit
+  radius accounting first
+   server one
+    exit
+   exit
+  billing
+   packetcable-em 3 transport radius first
+    exit
+   xml 1
+    exit
+   exit
+  exit
+ exit
+`
+	g := grammar.All()
+	c, err := g.Parse(session)
+	if err != nil {
+		t.Fatalf("Parse = %v; want no error", err)
+	}
+	if diff := cmp.Diff(want, g.Render(c)); diff != "" {
+		t.Errorf("Render differs (-want +got):\n%s", diff)
+	}
+	c, path := &model.Config{}, []string(nil)
+	for line := range strings.Lines(session) {
+		at, _ := g.ModeOf(path)
+		if _, named, ok := strings.Cut(line, "("); ok && !strings.HasPrefix(named, string(at)+")") {
+			t.Errorf("%q is typed in mode %s", line, at)
+		}
+		next, fault := g.Edit(c, path, line)
+		if fault != nil {
+			t.Fatalf("Edit(%q, %q) = %v; want no error", path, line, fault)
+		}
+		path = next
+	}
+	if diff := cmp.Diff(want, g.Render(c)); diff != "" {
+		t.Errorf("Render after Edit differs (-want +got):\n%s", diff)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	g := grammar.All()
 	f.Add(grammar.BuiltIn())
@@ -69,6 +139,32 @@ func FuzzParse(f *testing.F) {
 		}
 		if twice := g.Render(again); twice != rendered {
 			t.Fatalf("Render(Parse(%q)) = %q; want the same text", rendered, twice)
+		}
+	})
+}
+
+// FuzzLoad: whatever is loaded is valid, and prints to a text that Parse takes
+// for the same and that loads to the same.
+func FuzzLoad(f *testing.F) {
+	g := grammar.All()
+	f.Add(grammar.BuiltIn())
+	f.Add(strings.ReplaceAll(grammar.BuiltIn(), "LAN2", "LAN3"))
+	f.Add("lan LAN1\n ip address 10.0.0.1 255.0.0.0\nlan LAN2\n ip address 10.0.0.2 255.0.0.0\nip route 11.0.0.0 255.0.0.0 10.0.0.3 LAN2\n")
+	f.Add("sip network a\n vlan 7\n exit\nsip listen a udp 192.0.2.1 5060\n!? sip network b\n!? sip listen b udp 192.0.2.1 5060\n")
+	f.Add("sbc x\n sbe\n  billing\n   packetcable-em 1 transport radius none\n    batch-size 7\n    exit\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, aside, _ := g.Load(text)
+		if err := g.Validate(c); err != nil {
+			t.Fatalf("Validate(Load(%q)) = %v; want no error", text, err)
+		}
+		printed := g.Print(c, aside)
+		parsed, err := g.Parse(printed)
+		if err != nil || g.Render(parsed) != g.Render(c) {
+			t.Fatalf("Parse(%q) = %v, %v; want what Load made of %q", printed, parsed, err, text)
+		}
+		again, stillAside, _ := g.Load(printed)
+		if twice := g.Print(again, stillAside); twice != printed {
+			t.Fatalf("%q loads and prints to %q; want the same text", printed, twice)
 		}
 	})
 }

@@ -20,6 +20,10 @@ func Words() config.Words {
 		"sip next-hop udp":                "Over UDP",
 
 		// EXEC.
+		"copy":                  "Copy a file or the configuration",
+		"copy running-config":   "The configuration in force",
+		"delete recursive":      "With all that is in it",
+		"mount usb0: write":     "Even if it was not unmounted the last time",
 		"debug minutes":         "End it by itself",
 		"ping repeat":           "How many packets are sent",
 		"ping size":             "How large they are",
