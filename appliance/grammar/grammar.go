@@ -19,6 +19,7 @@ import (
 	"causeway/appliance/resolver"
 	"causeway/appliance/routing"
 	"causeway/appliance/sip"
+	"causeway/appliance/storage/files"
 	"causeway/appliance/system"
 )
 
@@ -57,6 +58,7 @@ func Exec() []exec.Command {
 		alarm.ExecCommands(),
 		logging.ExecCommands(),
 		reports.ExecCommands(),
+		files.ExecCommands(),
 	} {
 		all = append(all, commands...)
 	}

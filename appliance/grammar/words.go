@@ -23,6 +23,7 @@ func Words() config.Words {
 		"copy":                  "Copy a file or the configuration",
 		"copy running-config":   "The configuration in force",
 		"delete recursive":      "With all that is in it",
+		"delete force":          "Ask nothing",
 		"mount usb0: write":     "Even if it was not unmounted the last time",
 		"debug minutes":         "End it by itself",
 		"ping repeat":           "How many packets are sent",
