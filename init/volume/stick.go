@@ -1,8 +1,6 @@
 package volume
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"slices"
 
@@ -89,23 +87,27 @@ func (v *Volumes) removePoint() { os.Remove(v.Point(USB)) }
 
 // mountStick mounts a stick. A FAT that was not unmounted the last time may be
 // damaged where nobody has looked, and FAT has no journal: it is not written
-// to, and so damaged further, unless forWriting says so.
+// to, and so damaged further, unless forWriting says so. One that is seen to be
+// damaged is never written to.
 func (v *Volumes) mountStick(part *Partition, content Content, forWriting bool) error {
 	device := v.device(part.Name)
 	var flags uintptr
-	var wrong string
+	var wrong string // why it is mounted read-only
 	if content == "vfat" {
-		dirty, err := fatIsDirty(device)
+		fat, err := lookAtFAT(device)
 		switch {
 		case err != nil:
 			return err
-		case dirty && forWriting:
+		case fat.damaged:
+			flags = unix.MS_RDONLY
+			wrong = problem(USB, stateDamaged, "the file allocation table of "+device+" is damaged")
+		case fat.dirty && forWriting:
 			if err := cleanFAT(device); err != nil {
 				return err
 			}
-		case dirty:
+		case fat.dirty:
 			flags = unix.MS_RDONLY
-			wrong = device + " was not unmounted before it was pulled or the power failed"
+			wrong = problem(USB, stateReadOnly, device+" was not unmounted before it was pulled or the power failed")
 		}
 	}
 	status, err := v.mountAt(v.Point(USB), USB, device, content, flags)
@@ -113,56 +115,9 @@ func (v *Volumes) mountStick(part *Partition, content Content, forWriting bool) 
 		v.removePoint()
 		return err
 	}
-	if wrong != "" && status.Problem == "" {
-		status.Problem = problem(USB, stateReadOnly, wrong)
+	if wrong != "" {
+		status.Problem = wrong
 	}
 	v.mounted(status, part)
 	return nil
-}
-
-// Where FAT keeps its state, in octets: bit 0 is set while it is mounted
-// (Microsoft's FAT specification 1.03, BS_Reserved1; Linux's fs/fat/inode.c,
-// fat_set_state).
-const (
-	fat16State       = 0x25
-	fat32State       = 0x41
-	fatSizeOf16      = 0x16 // two octets, zero on FAT32 (BPB_FATSz16)
-	fatDirty    byte = 1
-)
-
-// fatState reads the state of a FAT and where it stands.
-func fatState(file *os.File) (state byte, offset int64, err error) {
-	head := make([]byte, fat32State+1)
-	if _, err := file.ReadAt(head, 0); err != nil {
-		return 0, 0, fmt.Errorf("read the state of %s: %w", file.Name(), err)
-	}
-	offset = fat16State
-	if head[fatSizeOf16] == 0 && head[fatSizeOf16+1] == 0 {
-		offset = fat32State
-	}
-	return head[offset], offset, nil
-}
-
-// fatIsDirty reports whether a FAT was not unmounted when it was used last.
-func fatIsDirty(device string) (bool, error) {
-	file, err := os.Open(device)
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	state, _, err := fatState(file)
-	return state&fatDirty != 0, err
-}
-
-// cleanFAT takes a FAT that is not mounted for one that was unmounted.
-func cleanFAT(device string) error {
-	file, err := os.OpenFile(device, os.O_RDWR|unix.O_EXCL, 0)
-	if err != nil {
-		return err
-	}
-	state, offset, err := fatState(file)
-	if err == nil {
-		_, err = file.WriteAt([]byte{state &^ fatDirty}, offset)
-	}
-	return errors.Join(err, file.Sync(), file.Close())
 }

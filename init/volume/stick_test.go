@@ -163,7 +163,7 @@ func TestDirtyStick(t *testing.T) {
 		var state [1]byte
 		_, err := stick.ReadAt(state[:], offset)
 		b.must(err)
-		_, err = stick.WriteAt([]byte{state[0] | fatDirty}, offset)
+		_, err = stick.WriteAt([]byte{state[0] | stateDirty}, offset)
 		b.must(err)
 		command(t, "sync", stick.Name())
 
@@ -179,32 +179,36 @@ func TestDirtyStick(t *testing.T) {
 		}
 		b.must(v.Mount(USB, true))
 		b.want(v, stateMounted, "/dev/sda1", "")
-		if dirty, err := fatIsDirty(stick.Name()); dirty || err != nil || b.fixed["/usb0"] {
-			t.Errorf("large %v: dirty %v, %v, mounted for writing %v; want it clean and written to", large, dirty, err, !b.fixed["/usb0"])
+		if fat, err := lookAtFAT(stick.Name()); fat.dirty || err != nil || b.fixed["/usb0"] {
+			t.Errorf("large %v: %+v, %v, mounted for writing %v; want it clean and written to", large, fat, err, !b.fixed["/usb0"])
 		}
+
+		// With the table overwritten it is not written to even if asked.
+		b.must(v.Unmount(USB))
+		_, err = stick.WriteAt(slices.Repeat([]byte{0xa5}, 8<<10), sector*int64(map[bool]int{false: 1, true: 32}[large]))
+		b.must(err)
+		b.must(v.Mount(USB, true))
+		b.want(v, stateReadOnly, "/dev/sda1", "the file allocation table of "+stick.Name()+" is damaged; check the stick on a PC")
 	}
 }
 
-func FuzzFATState(f *testing.F) {
+func FuzzReadFAT(f *testing.F) {
 	f.Add([]byte{})
-	f.Add(make([]byte, fat32State))
-	f.Add(slices.Repeat([]byte{1}, 512))
+	f.Add(make([]byte, sector))
+	f.Add(slices.Repeat([]byte{1}, 2*sector))
 	path := filepath.Join(f.TempDir(), "fat")
-	f.Fuzz(func(t *testing.T, head []byte) {
-		if err := os.WriteFile(path, head, 0o600); err != nil {
+	f.Fuzz(func(t *testing.T, image []byte) {
+		if err := os.WriteFile(path, image, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := fatIsDirty(path); (err == nil) != (len(head) > fat32State) {
-			t.Fatalf("fatIsDirty of %d octets = %v", len(head), err)
-		}
-		if len(head) <= fat32State {
+		if _, err := lookAtFAT(path); err != nil {
 			return
 		}
 		if err := cleanFAT(path); err != nil {
 			t.Fatal(err)
 		}
-		if dirty, err := fatIsDirty(path); dirty || err != nil {
-			t.Errorf("after cleanFAT: dirty %v, %v", dirty, err)
+		if fat, err := lookAtFAT(path); fat.dirty || err != nil {
+			t.Errorf("after cleanFAT: %+v, %v", fat, err)
 		}
 	})
 }

@@ -27,7 +27,7 @@ func ExecCommands() []exec.Command {
 			{Name: "PATH", Type: PathType{}, Help: "A directory or file", Default: top}}},
 		{Syntax: "mkdir PATH", Level: exec.Privileged, Help: "Make a directory", Run: makeDirectory,
 			Args: []config.Argument{path("PATH", "The directory")}},
-		{Syntax: "delete PATH [recursive]", Level: exec.Privileged, Help: "Delete a file, an empty directory, or one with all that is in it", Run: deleteFile,
+		{Syntax: "delete PATH [recursive] [force]", Level: exec.Privileged, Help: "Delete a file, an empty directory, or one with all that is in it; force asks nothing", Run: deleteFile,
 			Args: []config.Argument{path("PATH", "A file or directory")}},
 		{Syntax: "more PATH", Level: exec.Privileged, Help: "Print a text", Run: printFile, Args: file},
 		{Syntax: "copy FROM TO", Level: exec.Privileged, Help: "Copy a file", Run: copyFile, Args: []config.Argument{from, to}},
@@ -87,8 +87,10 @@ func deleteFile(ctx context.Context, s exec.Session, a config.Args) error {
 	if request.Recursive {
 		question = fmt.Sprintf("Delete %v and everything in it? [confirm]", request.Path)
 	}
-	if err := s.Confirm(question); err != nil {
-		return err
+	if !a.Has("force") {
+		if err := s.Confirm(question); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()

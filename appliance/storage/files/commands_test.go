@@ -49,6 +49,7 @@ func TestCommands(t *testing.T) {
 		{"more usb0:binary", "% usb0:/binary is not a text\n"},
 		{"delete harddisk:dir", "Delete harddisk:/dir? [confirm]\n% control refused: harddisk:/dir: directory not empty\n"},
 		{"delete harddisk:dir rec", "Delete harddisk:/dir and everything in it? [confirm]\nDeleted harddisk:/dir\n"},
+		{"delete usb0:text force", "Deleted usb0:/text\n"},
 		{"delete usb0:saved", "Delete usb0:/saved? [confirm]\nDeleted usb0:/saved\n"},
 	} {
 		if got := s.Type(t.Context(), t, ExecCommands(), tt.line); got != tt.want {
@@ -57,7 +58,7 @@ func TestCommands(t *testing.T) {
 	}
 	s.Refuses = true
 	before := b.tree()
-	for _, line := range []string{"delete usb0:text", "copy usb0:binary usb0:text", "copy run usb0:text", "format harddisk:"} {
+	for _, line := range []string{"delete usb0:binary", "copy usb0:running-config usb0:binary", "copy run usb0:binary", "format harddisk:"} {
 		if got := s.Type(t.Context(), t, ExecCommands(), line); !strings.HasSuffix(got, "% not confirmed\n") {
 			t.Errorf("%s of an operator who says no prints %q", line, got)
 		}

@@ -123,7 +123,7 @@ func TestChanges(t *testing.T) {
 		{"copy", `{"from":"usb0:file","to":"usb0:no/x"}`, "% usb0:/no/x: no such file or directory", ""},
 		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy holds keys, which do not leave the box", ""},
 		{"copy", `{"from":"harddisk:crash/x.txt","to":"usb0:x"}`, "usb0/x=crashed", ""},
-		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: not enough room: the file has", ""},
+		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: no space left on device: the file has", ""},
 		{"delete", `{"path":"usb0:file"}`, "", "usb0/file=text"},
 		{"delete", `{"path":"usb0:out"}`, "", ""}, // the link, not what it points at
 		{"delete", `{"path":"usb0:none","recursive":true}`, "% usb0:/none: no such file or directory", ""},

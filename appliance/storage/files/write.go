@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"causeway/appliance/storage"
 )
 
@@ -198,7 +200,7 @@ func mayTake(volume *os.Root, p storage.Path, replace bool, size int64) error {
 	case space.fat && size > fatMax:
 		return fmt.Errorf("a file of %d octets is too large for FAT, which takes %d", size, fatMax)
 	case uint64(size)+reserve > space.free:
-		return fmt.Errorf("not enough room: the file has %d octets, free are %d, of which %d stay free", size, space.free, reserve)
+		return fmt.Errorf("%w: the file has %d octets, free are %d, of which %d stay free", unix.ENOSPC, size, space.free, reserve)
 	}
 	return nil
 }
