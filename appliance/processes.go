@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"causeway/appliance/billing"
@@ -13,6 +12,7 @@ import (
 	"causeway/appliance/console"
 	"causeway/appliance/control"
 	"causeway/appliance/grammar"
+	"causeway/appliance/logging"
 	"causeway/appliance/proxy"
 )
 
@@ -29,21 +29,9 @@ func parseFlags(name string, args []string, declare func(*flag.FlagSet)) error {
 	return nil
 }
 
-// logger writes text lines without a time: init's ring and the kernel log have
-// their own.
-func logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{
-		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		},
-	}))
-}
-
 func runProxy(ctx context.Context, args []string) error {
-	options := proxy.Options{Parse: grammar.All().Parse, Log: logger()}
+	log, debug := logging.New(os.Stderr, "proxy")
+	options := proxy.Options{Parse: grammar.All().Parse, Log: log, Debug: debug.Methods()}
 	if err := parseFlags("proxy", args, options.Flags); err != nil {
 		return err
 	}
@@ -51,7 +39,8 @@ func runProxy(ctx context.Context, args []string) error {
 }
 
 func runBilling(ctx context.Context, args []string) error {
-	options := billing.Options{Parse: grammar.All().Parse, Log: logger()}
+	log, debug := logging.New(os.Stderr, "billing")
+	options := billing.Options{Parse: grammar.All().Parse, Log: log, Debug: debug.Methods()}
 	if err := parseFlags("billing", args, options.Flags); err != nil {
 		return err
 	}
@@ -59,7 +48,8 @@ func runBilling(ctx context.Context, args []string) error {
 }
 
 func runControl(ctx context.Context, args []string) error {
-	options := control.Options{Grammar: grammar.All(), BuiltIn: grammar.BuiltIn(), Log: logger()}
+	log, debug := logging.New(os.Stderr, "control")
+	options := control.Options{Grammar: grammar.All(), BuiltIn: grammar.BuiltIn(), Log: log, Debug: debug.Methods()}
 	if err := parseFlags("control", args, options.Flags); err != nil {
 		return err
 	}

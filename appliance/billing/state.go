@@ -11,6 +11,7 @@ import (
 // methods are what the other processes may ask.
 func (p *process) methods() link.Methods {
 	methods := p.revision.Methods()
+	maps.Copy(methods, p.options.Debug)
 	methods["billing.status"] = func(context.Context) (model.BillingStatus, error) { return p.report(), nil }
 	return methods
 }

@@ -63,6 +63,7 @@ func newBox(t *testing.T) *box {
 	b := &box{t: t, pace: pace{first: time.Millisecond, look: 5 * time.Millisecond, settle: time.Hour}}
 	b.options = Options{
 		Run:           filepath.Join(dir, "run"),
+		Volumes:       dir,
 		ConfigDir:     filepath.Join(dir, "bootflash"),
 		MachineConfig: filepath.Join(dir, "machine"),
 		Build:         filepath.Join(dir, "build.json"),

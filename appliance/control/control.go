@@ -15,6 +15,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 	"maps"
@@ -24,24 +25,31 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/alarm"
 	"causeway/appliance/clock"
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/link"
+	"causeway/appliance/logging"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
+	"causeway/appliance/storage/files"
+	"causeway/appliance/system"
 )
 
 // Options are what the process is started with.
 type Options struct {
 	Run           string // directory of the sockets
-	ConfigDir     string // directory of the revisions and the box key
+	Volumes       string // directory that bootflash, harddisk and usb0 are mounted in
+	ConfigDir     string // directory of the revisions, the box key and the alarms
 	MachineConfig string // file of the configuration handed in by the machine
 	Build         string // file of the image's model.BuildInfo
 	Grammar       *config.Grammar
 	BuiltIn       string // the configuration of a new box
 	Log           *slog.Logger
+	Debug         link.Methods // switches the debug lines of Log
 
 	Kernel network.Kernel                           // nil: the one of this machine
 	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
@@ -52,6 +60,7 @@ type Options struct {
 // defaults.
 func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of the sockets")
+	set.StringVar(&o.Volumes, "volumes", "/", "`directory` that the volumes are mounted in")
 	set.StringVar(&o.ConfigDir, "config-dir", "/bootflash/control", "`directory` of the saved configuration")
 	set.StringVar(&o.MachineConfig, "machine-config", "/run/init/startup-config", "`file` of the configuration handed in by the machine")
 	set.StringVar(&o.Build, "build", "/etc/causeway/build.json", "`file` that says when the image was built")
@@ -66,6 +75,12 @@ type control struct {
 	network       *network.Reconciler
 	resolver      *resolver.Resolver
 	clock         *clock.Clock
+	alarms        *alarm.Alarms
+	watch         *watch
+	logs          *logging.Relay
+	reports       *reports.Reports
+	files         *files.Service
+	reload        *system.Reload
 	proxy         *follower
 	billing       *follower
 }
@@ -114,11 +129,46 @@ func build(o Options, pace pace) *control {
 	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove
 	c.billing = newFollower("billing", c, pace)
 	c.configuration.Peers = []change.Peer{c.proxy, c.billing}
+	c.buildCare()
 	return c
 }
 
-// subject is a part of control that runs by itself, and the methods that it
-// answers, if any.
+// buildCare makes the subjects that look after the box and tell of it.
+func (c *control) buildCare() {
+	harddisk := filepath.Join(c.options.Volumes, "harddisk")
+	c.alarms = alarm.Open(alarm.Options{File: filepath.Join(c.options.ConfigDir, "alarms.db"), Log: c.log})
+	c.watch = newWatch(c, filepath.Join(harddisk, "crash"), c.alarms)
+	c.logs = logging.NewRelay(logging.Options{
+		Log:       c.log,
+		Read:      c.readLog,
+		Boot:      logging.BootID(),
+		Dir:       filepath.Join(harddisk, "log"),
+		Positions: filepath.Join(c.options.Run, "control", "syslog"),
+		Lookup:    c.resolver.LookupHost,
+		Alarms:    c.alarms,
+	})
+	c.reports = reports.Open(reports.Options{
+		File:  filepath.Join(harddisk, "reports", "calls.ring"),
+		Proxy: ask[model.ProxyStatus](c, "proxy", "status"),
+		Log:   c.log,
+	})
+	c.files = files.New(c.options.Volumes)
+	c.reload = system.NewReload(system.ReloadOptions{Now: time.Now, Reboot: c.reboot, Log: c.log})
+}
+
+// readLog asks init for a part of the log.
+func (c *control) readLog(ctx context.Context, q model.LogQuery) (page model.LogPage, err error) {
+	err = c.call(ctx, "init", "log", q, &page)
+	return page, err
+}
+
+// reboot has init restart the box.
+func (c *control) reboot(ctx context.Context, reason string) error {
+	return c.call(ctx, "init", "reboot", map[string]string{"mode": "reboot", "reason": reason}, nil)
+}
+
+// subject is a part of control: what runs by itself, and the methods that it
+// answers. Either may be nil.
 type subject struct {
 	name    string
 	run     func(context.Context) error
@@ -130,8 +180,16 @@ type subject struct {
 func (c *control) subjects() []subject {
 	return []subject{
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
-		{"network", c.network.Run, nil},
-		{"clock", c.clock.Run, nil},
+		{"network", c.network.Run, c.network.Methods()},
+		{"resolver", nil, c.resolver.Methods()},
+		{"clock", c.clock.Run, c.clock.Methods()},
+		{"alarms", c.alarms.Run, c.alarms.Methods()},
+		{"watch", c.watch.run, nil},
+		{"log", c.logs.Run, c.logs.Methods()},
+		{"reports", c.reports.Run, c.reports.Methods()},
+		{"files", nil, c.files.Methods()},
+		{"reload", c.reload.Run, c.reload.Methods()},
+		{"debug", nil, c.options.Debug},
 		{"proxy", c.proxy.run, nil},
 		{"billing", c.billing.run, nil},
 	}
@@ -142,6 +200,8 @@ func (c *control) adopt(f change.InForce) {
 	c.network.Apply(f.Config)
 	c.resolver.Apply(f.Config)
 	c.clock.Apply(f.Config)
+	c.alarms.Apply(f.Config)
+	c.logs.Apply(f.Config)
 	c.proxy.wake()
 	c.billing.wake()
 }
@@ -155,10 +215,12 @@ func (c *control) run(ctx context.Context) error {
 	for _, s := range append(c.subjects(), subject{
 		"link", func(ctx context.Context) error { return link.Serve(ctx, socket, methods) }, nil,
 	}) {
-		running.Go(func() { keep(ctx, c.log.With("subject", s.name), s.run) })
+		if s.run != nil {
+			running.Go(func() { keep(ctx, c.log.With("subject", s.name), s.run) })
+		}
 	}
 	running.Wait()
-	return nil
+	return errors.Join(c.alarms.Close(), c.reports.Close())
 }
 
 // keep runs a subject until ctx ends; one that fails starts again, at first

@@ -27,7 +27,7 @@ func conditions(now, before *sample) []model.Condition {
 }
 
 var rules = []func(*sample) []model.Condition{
-	silence, down, restarted, volumes, system, crashes, lans, clockState, configuration, damaged,
+	silence, down, restarted, volumes, wholeBox, crashes, lans, clockState, configuration, damaged,
 }
 
 // silence is about processes that run and do not answer.
@@ -145,8 +145,8 @@ func volumes(s *sample) []model.Condition {
 	return list
 }
 
-// system is about what init tells of the whole box.
-func system(s *sample) []model.Condition {
+// wholeBox is about what init tells of the whole box.
+func wholeBox(s *sample) []model.Condition {
 	var list []model.Condition
 	if s.health.value.Trial {
 		list = append(list, model.Condition{Name: alarm.SlotOnTrial, Text: "slot " + s.health.value.Slot + " is on trial"})

@@ -39,6 +39,7 @@ type Options struct {
 	// Parse reads a revision with the grammar of the appliance.
 	Parse func(text string) (*model.Config, error)
 	Log   *slog.Logger
+	Debug link.Methods // switches the debug lines of Log
 }
 
 // Flags declares the options on a flag set, with the box's own values as

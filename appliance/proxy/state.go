@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 
 	"causeway/appliance/link"
@@ -17,6 +18,7 @@ import (
 // methods are what the other processes may ask.
 func (p *process) methods() link.Methods {
 	methods := p.revision.Methods()
+	maps.Copy(methods, p.options.Debug)
 	methods["proxy.grant"] = func(ctx context.Context, g model.Grant) error {
 		if err := link.OnlyControl(ctx); err != nil {
 			return err
