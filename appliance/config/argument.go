@@ -35,7 +35,8 @@ func (a Args) Has(name string) bool { return a[name] != nil }
 // Int gives an Integer's value or a Mask's prefix length.
 func (a Args) Int(name string) int { return value[int](a, name) }
 
-// Text gives the value of a Name, Line, Label, Host, MAC or Choice.
+// Text gives the value of a Name, Line, Label, Host, MAC or Choice, and the
+// stored form of a Secret.
 func (a Args) Text(name string) string { return value[string](a, name) }
 
 // Addr gives the value of an IPv4 or Address.

@@ -3,9 +3,11 @@
 //
 // A subject (network, routing, …) declares its commands as values. From that
 // single declaration come the parser, the range errors, the canonical text of
-// a configuration and, later, help and the command reference. A configuration
-// is the CLI text itself: Parse makes a *model.Config of it and Render prints
-// one, so that Parse(Render(c)) equals c for every valid c.
+// a configuration, ? and Tab, and the command reference. A configuration is the
+// CLI text itself: Parse makes a *model.Config of it and Render prints one, so
+// that Parse(Render(c)) equals c for every valid c. A text that another version
+// of the firmware wrote is read with Load, which keeps aside what it does not
+// know; a session brings its lines in one by one with Edit.
 package config
 
 import (

@@ -258,6 +258,7 @@ func TestNewRefuses(t *testing.T) {
 		{"not at a word", []Command{keeps(Global, "a [ b ]")}},
 		{"begins with a keyword", []Command{keeps(Global, "[a] b")}},
 		{"only be the last", []Command{keeps(Global, "a REST b", argument("REST", Line{}))}},
+		{"a secret cannot be repeated", []Command{keeps(Global, "a KEY...", argument("KEY", Secret{}))}},
 		{"needs a name in capitals", []Command{keeps(Global, "a", argument("rest", Line{}))}},
 		{"it has no help", []Command{headless}},
 		{"opened inside itself", []Command{opens("config-m", keeps(Global, "a")), opens("config-m", keeps("config-m", "b"))}},

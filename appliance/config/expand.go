@@ -52,8 +52,10 @@ func (v *Vocabulary) Expand(line string) Expansion {
 	}
 	_, incomplete := v.match(strings.TrimSpace(line))
 	expansion := Expansion{Prefix: last.text, Choices: v.choices(states, last.text), Complete: incomplete == nil}
-	if _, wrong := v.step(states, last); wrong != nil && len(expansion.Choices) == 0 && last.text != "" {
-		expansion.Fault = &Error{Column: last.column, Text: line, Rule: wrong.rule}
+	if len(expansion.Choices) == 0 && last.text != "" {
+		if _, wrong := v.step(states, last); wrong != nil {
+			expansion.Fault = &Error{Column: last.column, Text: line, Rule: wrong.rule}
+		}
 	}
 	return expansion
 }

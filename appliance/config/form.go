@@ -80,6 +80,9 @@ func compile(f Form) (*form, error) {
 		if _, ok := it.argType().(Line); ok && i+1 < len(c.items) {
 			return nil, fmt.Errorf("the rest of the line can only be the last argument")
 		}
+		if _, ok := it.argType().(Secret); ok && it.repeats {
+			return nil, fmt.Errorf("a secret cannot be repeated")
+		}
 		c.items[i].key = c.key(i)
 	}
 	return c, nil

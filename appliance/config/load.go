@@ -7,6 +7,12 @@ import (
 	"causeway/appliance/model"
 )
 
+// roundsMax is how often Load drops lines that break rules. Halving takes 14
+// rounds for 10,000 lines; a hundred are used up only by a line that comes back
+// by itself. Nothing is loaded then: a box that asks what to do is better than
+// one that hangs at boot.
+const roundsMax = 100
+
 // Load reads a revision that another version of the firmware may have written,
 // as far as it can. Lines that do not parse here or break a rule are set
 // aside, each with the lines below it; faults, in the order of the text, say
@@ -16,10 +22,14 @@ import (
 func (g *Grammar) Load(text string) (c *model.Config, aside []string, faults Errors) {
 	e := g.editor(&model.Config{})
 	_, out := e.read(scan(text), true)
-	for {
+	for round := 1; ; round++ {
 		wrong := g.check(e.config, e.typed)
 		if len(wrong) == 0 {
 			break
+		}
+		if round == roundsMax {
+			all := outlineOf(scan(text)).with(nil, outlineOf(scanAside(text)))
+			return &model.Config{}, all.lines(0), Errors{wrong[0].fault}
 		}
 		// Of two lines that exclude each other the first shall stay, so the
 		// later half goes and the rest is looked at again.
@@ -118,8 +128,8 @@ func (g *Grammar) tryOnce(base *model.Config, tree outline) *model.Config {
 }
 
 // try brings in the lines of a tree that were not refused yet, and marks those
-// that do not fit. An opening line is brought in only for one below it. tried are the entries that were brought in; their lines
-// are numbered so, from 1.
+// that do not fit. An opening line is brought in only for one below it. tried
+// are the entries that were brought in; their lines are numbered so, from 1.
 func (e *editor) try(tree outline, tried []*entry) (all []*entry, fit bool) {
 	fit, depth := true, len(e.places)
 	for _, t := range tree {

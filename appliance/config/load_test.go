@@ -141,6 +141,23 @@ func TestLoadManyFaults(t *testing.T) {
 	}
 }
 
+// TestLoadEnds where a line that Render always prints breaks a rule.
+func TestLoadEnds(t *testing.T) {
+	set := func(c *model.Config, a Args) error { c.HostName = a.Text("NAME"); return nil }
+	g, err := New([]Command{{
+		Mode: Global, Syntax: "host NAME", Help: "Name the host", Args: []Argument{argument("NAME", Name{})}, Apply: set,
+		Check:  func(*model.Config, Args) error { return BadArgument("NAME", "there can be no host") },
+		Render: func(*model.Config, Args) []Args { return []Args{{"NAME": "always"}} },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, aside, faults := g.Load("host a\n")
+	if c.HostName != "" || !slices.Equal(aside, []string{"host a"}) || len(faults) != 1 {
+		t.Errorf("Load = %v, %q, %v; want nothing loaded, the line aside and one fault", c, aside, faults)
+	}
+}
+
 func TestPrintWithoutAside(t *testing.T) {
 	g := addresses(t)
 	c := &model.Config{HostName: "B"}

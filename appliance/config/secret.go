@@ -12,7 +12,7 @@ import (
 // text: 1 to 128 octets of printable characters without blanks. Typed so, it is brought
 // into its stored form by the box key that the grammar holds; the stored form
 // stands for itself. Its value is the stored form, a string, and nothing else
-// is ever printed.
+// is ever printed. It is for commands of the configuration.
 type Secret struct{}
 
 // secretMax is the longest secret, in octets.
