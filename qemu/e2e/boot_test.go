@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -47,7 +48,10 @@ func openImage(t *testing.T, board string) machine.Image {
 // boot boots a box that is to answer calls.
 func boot(t *testing.T, setup smoke.Setup) *smoke.Box {
 	t.Helper()
-	box, err := smoke.Boot(within(t, bootLimit), setup)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	limit := time.AfterFunc(bootLimit, func() { cancel(fmt.Errorf("no boot takes %v", bootLimit)) })
+	box, err := smoke.Boot(ctx, setup) // which lives as long as ctx
+	limit.Stop()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +62,7 @@ func boot(t *testing.T, setup smoke.Setup) *smoke.Box {
 // start starts a box of which only the console is to come.
 func start(t *testing.T, setup smoke.Setup) *smoke.Box {
 	t.Helper()
-	box, err := smoke.Start(within(t, bootLimit), setup)
+	box, err := smoke.Start(t.Context(), setup)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,17 +222,23 @@ func TestBootUserNetwork(t *testing.T) {
 	})
 }
 
-// expectHostName wants that host name in the configuration in force and in the
-// prompt.
+// expectHostName wants that host name in the configuration in force, and soon in
+// the prompt.
 func expectHostName(t *testing.T, box *smoke.Box, hostName string) {
 	t.Helper()
 	if got := command(t, box, "show running-config"); !strings.Contains(got, "hostname "+hostName+"\n") {
 		t.Errorf("the configuration in force is\n%s\nwant host name %s", got, hostName)
 	}
-	if err := box.Machine.Console.Send(""); err != nil {
-		t.Fatal(err)
+	ctx := within(t, time.Minute)
+	for {
+		answer, err := box.Machine.Console.Type(ctx, "")
+		if err != nil {
+			t.Fatalf("wait for host name %s in the prompt: %v", hostName, err)
+		}
+		if answer.Host == hostName {
+			return
+		}
 	}
-	expect(t, box, `^`+hostName+`[(>#]`)
 }
 
 // TestBootConsole types what should not be typed, and has services killed.

@@ -10,11 +10,12 @@ import (
 
 // What the appliance asks for a line with: a host name, the mode in
 // parentheses, then > or #.
-const prompt = `^[A-Za-z][A-Za-z0-9-]{0,62}(?:\(([a-z0-9-]+)\))?([>#]) ?`
+const prompt = `^([A-Za-z][A-Za-z0-9-]{0,62})(?:\(([a-z0-9-]+)\))?([>#]) ?`
 
 // Answer is what the appliance made of a line.
 type Answer struct {
 	Text       string // what was printed up to the next prompt, without the echo
+	Host       string // the name in that prompt
 	Mode       string // of that prompt: "config", "config-lan"; empty in EXEC
 	Privileged bool   // the prompt ends in #
 }
@@ -56,7 +57,7 @@ func (c *Console) enter(ctx context.Context, line string) (Answer, error) {
 	}
 	if line != "" {
 		if _, err := c.Expect(ctx, echo(line)); err != nil {
-			return Answer{}, err
+			return Answer{}, fmt.Errorf("the echo of %q: %w", line, err)
 		}
 	}
 	answer, err := c.answer(ctx)
@@ -67,11 +68,13 @@ func (c *Console) enter(ctx context.Context, line string) (Answer, error) {
 }
 
 // echo is the pattern of a line as the console shows it while it is typed: a
-// long one goes on in the next row.
+// long one goes on in the next row, and a line of init's or of the kernel's may
+// fall in between.
 func echo(line string) string {
+	const between = `(?:\r?\n|init: .*\n|\[ *\d+\.\d+\] .*\n)*`
 	var pattern strings.Builder
 	for _, r := range line {
-		pattern.WriteString(regexp.QuoteMeta(string(r)) + `(?:\r?\n)?`)
+		pattern.WriteString(regexp.QuoteMeta(string(r)) + between)
 	}
 	return pattern.String() + `\s*$`
 }
@@ -84,8 +87,9 @@ func (c *Console) answer(ctx context.Context) (Answer, error) {
 	}
 	return Answer{
 		Text:       strings.Trim(strings.ReplaceAll(match.Before, "\r", ""), "\n"),
-		Mode:       match.Groups[1],
-		Privileged: match.Groups[2] == "#",
+		Host:       match.Groups[1],
+		Mode:       match.Groups[2],
+		Privileged: match.Groups[3] == "#",
 	}, nil
 }
 

@@ -77,7 +77,7 @@ func TestConsoleConfigure(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer, err := c.Type(t.Context(), "! nothing")
-	if want := (Answer{Mode: "config-lan", Privileged: true}); err != nil || answer != want {
+	if want := (Answer{Host: "box", Mode: "config-lan", Privileged: true}); err != nil || answer != want {
 		t.Errorf("Type = %+v, %v; want %+v", answer, err, want)
 	}
 	if err := c.Configure(t.Context(), "frobnicate", "never typed"); err == nil || !strings.Contains(err.Error(), "unknown command") {
