@@ -8,6 +8,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/storage/files"
 )
 
 // Commands gives the commands of the session itself that are typed in EXEC, for
@@ -61,7 +62,7 @@ var sharedWords = config.Words{
 // commands is the table of the session's own commands.
 func (s *Session) commands() []command {
 	revision := config.Argument{Name: "REVISION", Type: config.Integer{Min: 1, Max: math.MaxInt32}, Help: "Its number in show configuration history"}
-	file := config.Argument{Name: "PATH", Type: filePath{}, Help: "The file"}
+	file := config.Argument{Name: "PATH", Type: files.PathType{}, Help: "The file"}
 	return []command{
 		own(inUser|inPrivileged, "enable", "Turn privileged commands on", s.enable),
 		own(inUser|inPrivileged, "disable", "Turn privileged commands off", s.disable),

@@ -48,11 +48,8 @@ func (in *input) add(typed []byte, err error) bool {
 		}
 		in.unread = append(in.unread, b)
 	}
-	if in.err == nil && err != nil {
+	if in.err == nil {
 		in.err = err
-		if in.interrupt != nil { // nobody is there to see the rest
-			in.interrupt()
-		}
 	}
 	in.changed.Broadcast()
 	for len(in.unread) >= readAheadMax && in.err == nil {
@@ -61,8 +58,13 @@ func (in *input) add(typed []byte, err error) bool {
 	return in.err == nil
 }
 
-// end lets reads fail with err once everything is read.
-func (in *input) end(err error) { in.add(nil, err) }
+// end drops what was read ahead; reads fail with err.
+func (in *input) end(err error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.unread, in.err = nil, err
+	in.changed.Broadcast()
+}
 
 // readByte waits for the next octet.
 func (in *input) readByte() (byte, error) {
@@ -80,10 +82,15 @@ func (in *input) readByte() (byte, error) {
 	return b, nil
 }
 
-// onInterrupt sets what Ctrl-C does and gives what it did before.
-func (in *input) onInterrupt(does func()) (before func()) {
+// onInterrupt sets what Ctrl-C does, until restore.
+func (in *input) onInterrupt(does func()) (restore func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	before, in.interrupt = in.interrupt, does
-	return before
+	before := in.interrupt
+	in.interrupt = does
+	return func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.interrupt = before
+	}
 }

@@ -108,11 +108,10 @@ func (e *endless) Read(p []byte) (int, error) {
 func TestInterrupt(t *testing.T) {
 	in := newInput()
 	interrupted := 0
-	in.onInterrupt(func() { interrupted++ })
+	restore := in.onInterrupt(func() { interrupted++ })
 	in.add([]byte("typed ahead\r\x03after\x03"), nil)
-	in.onInterrupt(nil)
-	in.add([]byte("\x03b"), nil)
-	in.end(io.EOF)
+	restore()
+	in.add([]byte("\x03b"), io.EOF)
 	var got []byte
 	for {
 		b, err := in.readByte()

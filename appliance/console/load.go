@@ -10,37 +10,19 @@ import (
 	"causeway/appliance/config/change"
 	"causeway/appliance/exec"
 	"causeway/appliance/storage"
+	"causeway/appliance/storage/files"
 )
 
 // textMax bounds a configuration, in octets, as control does.
 const textMax = 1 << 20
 
-// filePath is the type of an argument that is a path on a volume. Its value is
-// a string in the one form that paths have.
-type filePath struct{}
-
-// Parse reads a path.
-func (filePath) Parse(word string) (any, error) {
-	path, err := storage.ParsePath(word)
-	if err != nil {
-		return nil, err
-	}
-	return path.String(), nil
-}
-
-// Format prints the path.
-func (filePath) Format(value any) string { return fmt.Sprint(value) }
-
-// String gives the notation.
-func (filePath) String() string { return "VOLUME:PATH" }
-
 // load gives the command that brings a text into the candidate.
 func (s *Session) load(replaces bool) func(context.Context, exec.Session, config.Args) error {
 	return func(ctx context.Context, out exec.Session, a config.Args) error {
-		if path, ok := a["PATH"].(string); ok {
-			return s.loadFile(ctx, out, path, replaces)
+		if _, typed := a["PATH"]; !typed {
+			return s.loadTyped(ctx, out, replaces)
 		}
-		return s.loadTyped(ctx, out, replaces)
+		return s.loadFile(ctx, out, files.PathOf(a, "PATH"), replaces)
 	}
 }
 
@@ -50,47 +32,37 @@ func (s *Session) load(replaces bool) func(context.Context, exec.Session, config
 func (s *Session) loadTyped(ctx context.Context, out exec.Session, replaces bool) error {
 	fmt.Fprintln(out, "Type or paste the lines; a line with a single dot, or Ctrl-Z, ends them, Ctrl-C drops them")
 	var text strings.Builder
+	var refusal error // a text is read to its end even so: its lines are no commands
 	for {
 		line, left, err := s.screen.readLine("")
 		switch {
 		case errors.Is(err, errAbandoned):
 			return errors.New("nothing is loaded")
+		case errors.Is(err, errTooLong):
+			refusal = err
 		case err != nil:
 			return err
+		case text.Len() > textMax:
+			refusal = fmt.Errorf("the text has more than %d octets", textMax)
+		case strings.TrimSpace(line) != ".":
+			text.WriteString(line + "\n")
 		}
-		if strings.TrimSpace(line) == "." {
+		if left || strings.TrimSpace(line) == "." {
 			break
 		}
-		text.WriteString(line + "\n")
-		if text.Len() > textMax {
-			return fmt.Errorf("the text has more than %d octets; nothing is loaded", textMax)
-		}
-		if left {
-			break
-		}
+	}
+	if refusal != nil {
+		return fmt.Errorf("nothing is loaded: %w", refusal)
 	}
 	return s.loadText(ctx, out, text.String(), replaces)
 }
 
-// What control.files.read takes and gives: a part of the file at a time.
-type (
-	readRequest struct {
-		Path   string `json:"path"`
-		Offset int64  `json:"offset"`
-	}
-	filePart struct {
-		Data []byte `json:"data"`
-		Next int64  `json:"next"`
-		End  bool   `json:"end"`
-	}
-)
-
 // loadFile reads the text from a volume.
-func (s *Session) loadFile(ctx context.Context, out exec.Session, path string, replaces bool) error {
+func (s *Session) loadFile(ctx context.Context, out exec.Session, path storage.Path, replaces bool) error {
 	var text strings.Builder
-	request := readRequest{Path: path}
+	request := files.ReadRequest{Path: path}
 	for {
-		var part filePart
+		var part files.FilePart
 		if err := s.Call(ctx, "control", "control.files.read", request, &part); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -91,18 +92,21 @@ func pipeVocabulary() (*config.Vocabulary, error) {
 }
 
 // parsePipe reads what follows "|".
-func parsePipe(vocabulary *config.Vocabulary, text string) (pipe, error) {
+func parsePipe(vocabulary *config.Vocabulary, text string) (pipe, *config.Error) {
+	text = strings.TrimSpace(text)
 	match, err := vocabulary.Match(text)
-	if err != nil {
-		return pipe{}, err
+	var fault *config.Error
+	if errors.As(err, &fault) {
+		return pipe{}, fault
 	}
 	kind := pipes[match.Form]
 	if kind.filter == nil {
 		return pipe{noMore: true}, nil
 	}
-	re, err := regexp.Compile(match.Args.Text(pattern.Name))
+	expression := match.Args.Text(pattern.Name)
+	re, err := regexp.Compile(expression)
 	if err != nil {
-		return pipe{}, &config.Error{Column: strings.LastIndex(text, match.Args.Text(pattern.Name)) + 1, Text: text, Rule: err.Error()}
+		return pipe{}, &config.Error{Column: runes(text) - runes(expression) + 1, Text: text, Rule: err.Error()}
 	}
 	f := kind.filter(re)
 	return pipe{filter: &f}, nil
@@ -133,7 +137,7 @@ func (p *piped) Write(text []byte) (int, error) {
 func (p *piped) pass() error {
 	line := p.line
 	p.line = p.line[:0]
-	if !p.filter.shows(bytes.TrimSuffix(line, []byte("\n"))) {
+	if !p.filter.shows(bytes.TrimRight(line, "\r\n")) {
 		return nil
 	}
 	_, err := p.to.Write(line)

@@ -17,23 +17,17 @@ import (
 // needs init and nothing else.
 type rescueStep struct {
 	help string
-	do   func(ctx context.Context, s *Session, out exec.Session) error
+	do   func(ctx context.Context, out *output) error
 }
 
 // rescues is the menu, numbered from 1.
 var rescues = []rescueStep{
-	{"Restart control", func(ctx context.Context, s *Session, out exec.Session) error { return restartControl(ctx, out) }},
-	{"Restart control with the last good configuration", func(ctx context.Context, s *Session, out exec.Session) error {
-		return restartWith(ctx, out, "last good")
-	}},
-	{"Restart control with the built-in configuration", func(ctx context.Context, s *Session, out exec.Session) error {
-		return restartWith(ctx, out, "built-in")
-	}},
-	{"Show the log", func(ctx context.Context, s *Session, out exec.Session) error { return s.showLog(ctx, out) }},
-	{"Reset to what left the factory, and restart the box", func(ctx context.Context, s *Session, out exec.Session) error {
-		return s.factoryReset(ctx, out)
-	}},
-	{"Restart the box", func(ctx context.Context, s *Session, out exec.Session) error { return s.reload(ctx, out) }},
+	{"Restart control", restartControl},
+	{"Restart control with the last good configuration", restartWith("last good")},
+	{"Restart control with the built-in configuration", restartWith("built-in")},
+	{"Show the log", showLog},
+	{"Reset to what left the factory, and restart the box", factoryReset},
+	{"Restart the box", reload},
 }
 
 // rescue does what the operator chooses of the menu.
@@ -54,10 +48,10 @@ func (s *Session) rescue(ctx context.Context, out exec.Session, a config.Args) e
 			return fmt.Errorf("%s is not a choice of 1 to %d", reply, len(rescues))
 		}
 	}
-	return rescues[choice-1].do(ctx, s, out)
+	return rescues[choice-1].do(ctx, out.(*output))
 }
 
-func restartControl(ctx context.Context, out exec.Session) error {
+func restartControl(ctx context.Context, out *output) error {
 	params := struct {
 		Service string `json:"service"`
 		Force   bool   `json:"force"`
@@ -69,20 +63,21 @@ func restartControl(ctx context.Context, out exec.Session) error {
 	return nil
 }
 
-// restartWith has control start with that configuration once.
-func restartWith(ctx context.Context, out exec.Session, configuration string) error {
+// restartWith has control start with that configuration.
+func restartWith(configuration string) func(context.Context, *output) error {
 	params := struct {
 		Configuration string `json:"configuration"`
 	}{configuration}
-	if err := out.Call(ctx, "init", "init.choose", params, nil); err != nil {
-		return err
+	return func(ctx context.Context, out *output) error {
+		if err := out.Call(ctx, "init", "init.choose", params, nil); err != nil {
+			return err
+		}
+		return restartControl(ctx, out)
 	}
-	return restartControl(ctx, out)
 }
 
-// showLog pages through the log of the box.
-func (s *Session) showLog(ctx context.Context, out exec.Session) error {
-	paged := &pager{screen: s.screen, length: s.length, width: s.screen.width}
+// showLog prints the log of the box.
+func showLog(ctx context.Context, out *output) error {
 	for query := (model.LogQuery{}); ; {
 		var page model.LogPage
 		if err := out.Call(ctx, "init", "init.log", query, &page); err != nil {
@@ -92,7 +87,7 @@ func (s *Session) showLog(ctx context.Context, out exec.Session) error {
 			return nil
 		}
 		for _, entry := range page.Entries {
-			if _, err := fmt.Fprintf(paged, "%s %s\n", entry.Time.UTC().Format(time.DateTime), entry.Text); err != nil {
+			if _, err := fmt.Fprintf(out, "%s %s\n", entry.Time.UTC().Format(time.DateTime), entry.Text); err != nil {
 				return err
 			}
 		}
@@ -100,14 +95,14 @@ func (s *Session) showLog(ctx context.Context, out exec.Session) error {
 	}
 }
 
-func (s *Session) reload(ctx context.Context, out exec.Session) error {
+func reload(ctx context.Context, out *output) error {
 	if err := out.Confirm("Restart the box?"); err != nil {
 		return err
 	}
 	return restartBox(ctx, out)
 }
 
-func restartBox(ctx context.Context, out exec.Session) error {
+func restartBox(ctx context.Context, out *output) error {
 	params := struct {
 		Mode   string `json:"mode"`
 		Reason string `json:"reason"`
@@ -128,10 +123,10 @@ var parts = []struct{ name, what string }{
 }
 
 // factoryReset asks what is to be wiped, has init wipe it and restarts the box.
-func (s *Session) factoryReset(ctx context.Context, out exec.Session) error {
+func factoryReset(ctx context.Context, out *output) error {
 	wiped := []string{"configuration"}
 	for _, part := range parts {
-		reply, err := s.ask("Wipe " + part.what + ", too? [no]: ")
+		reply, err := out.ask("Wipe " + part.what + ", too? [no]: ")
 		if err != nil {
 			return err
 		}

@@ -76,15 +76,15 @@ func (s *screen) setWidth(width int) {
 // key is told each key that x/term has no meaning for. What it returns takes
 // the place of the line, if ok.
 func (s *screen) key(line string, pos int, key rune) (newLine string, newPos int, ok bool) {
-	text := map[string]string{keyHelp: "?", keyComplete: " "}[string(key)]
-	if text != "" && s.onKey != nil && s.onKey(line[:pos], key) {
+	text, ours := map[string]string{keyHelp: "?", keyComplete: " "}[string(key)]
+	switch {
+	case ours && s.onKey != nil && s.onKey(line[:pos], key):
 		return "", 0, false
-	}
-	if utf8.RuneCountInString(line) >= lineMax {
+	case utf8.RuneCountInString(line) >= lineMax:
 		s.tooLong = true
 		return "", 0, false
 	}
-	return line[:pos] + text + line[pos:], pos + 1, text != ""
+	return line[:pos] + text + line[pos:], pos + len(text), ours
 }
 
 // errAbandoned means that the operator typed Ctrl-C instead of a line. It is no
@@ -98,7 +98,7 @@ var errTooLong = fmt.Errorf("the line has more than %d characters", lineMax)
 // readLine prints the prompt and reads a line without its end. left says that
 // it ended with Ctrl-Z. After the last line the error is io.EOF.
 func (s *screen) readLine(prompt string) (line string, left bool, err error) {
-	defer s.in.onInterrupt(s.in.onInterrupt(nil))
+	defer s.in.onInterrupt(nil)()
 	s.turn(reading, prompt)
 	defer s.turn(printing, "")
 	if s.editor == nil {
@@ -235,14 +235,14 @@ func (s *screen) message(line string) {
 
 // What a full screen ends in, and what takes it away.
 const (
-	more      = "--More-- "
-	eraseMore = "\r         \r"
+	morePrompt = "--More-- "
+	eraseMore  = "\r         \r"
 )
 
 // more says that there is more to print, and waits for a key.
 func (s *screen) more() (key string, err error) {
-	defer s.in.onInterrupt(s.in.onInterrupt(nil))
-	s.turn(waiting, more)
+	defer s.in.onInterrupt(nil)()
+	s.turn(waiting, morePrompt)
 	key, err = s.keys.next()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -62,7 +62,7 @@ type Session struct {
 	path   []string // of the configuration: the lines that opened the modes, outermost first
 	length int      // of a screen in rows; 0: never stop
 
-	looking    sync.Mutex // one at a time
+	looking    sync.Mutex // held by look: one at a time
 	mu         sync.Mutex // guards what follows, which watch shares
 	control    controlState
 	monitoring bool
@@ -131,10 +131,7 @@ func (s *Session) greet() { s.printf("\nCauseway %s on %s\n", s.Build.Version, s
 func (s *Session) begin() {
 	s.at, s.path = userExec, nil
 	s.screen.history = history{}
-	s.length = 0
-	if s.Editing {
-		s.length = cmp.Or(s.Length, defaultLength)
-	}
+	s.length = cmp.Or(s.Length, defaultLength)
 	s.screen.setWidth(cmp.Or(s.Width, defaultWidth))
 	s.setMonitoring(false)
 }
@@ -173,13 +170,13 @@ func (s *Session) answer(ctx context.Context, at place, column int, text string)
 		s.printf("%s", s.help(at, strings.Repeat(" ", column-runes(s.prompt()))+asked))
 		return nil
 	}
-	line, err := s.understand(s.places[at], text)
-	var fault *config.Error
+	line, fault := s.understand(s.places[at], text)
 	switch {
-	case errors.As(err, &fault) && at.configuring() && !s.places[at].ambiguous(text), err == nil && line.command == nil:
+	case fault == nil && line.command == nil,
+		fault != nil && at.configuring() && !s.places[at].ambiguous(text): // it may fit a mode around this one
 		return s.show(s.edit(ctx, column, text, fault))
-	case errors.As(err, &fault):
-		if _, err := s.understand(s.places[privilegedExec], text); err == nil && at == userExec {
+	case fault != nil:
+		if _, wrong := s.understand(s.places[privilegedExec], text); wrong == nil && at == userExec {
 			fault.Rule += ": enable first"
 		}
 		s.showFault(column, fault)
@@ -197,11 +194,11 @@ func (s *Session) run(ctx context.Context, line typed) error {
 	running, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if s.Editing {
-		defer s.in.onInterrupt(s.in.onInterrupt(cancel))
+		defer s.in.onInterrupt(cancel)()
 	}
 	out := s.onScreen()
 	out.enough = cancel
-	if line.command.shows() && s.length > 0 && !line.pipe.noMore {
+	if line.command.shows() && s.Editing && s.length > 0 && !line.pipe.noMore {
 		out.to = &pager{screen: s.screen, length: s.length, width: s.screen.width}
 	}
 	var filtered *piped
@@ -233,23 +230,22 @@ func (s *Session) show(err error) error {
 	return nil
 }
 
-// answer is what a command prints to: exec.Session.
-type answer struct {
+// output is what a command prints to: exec.Session.
+type output struct {
 	*Session
 	to     io.Writer
 	enough func() // ends the command
 }
 
-func (s *Session) onScreen() *answer { return &answer{Session: s, to: s.screen, enough: func() {}} }
+func (s *Session) onScreen() *output { return &output{Session: s, to: s.screen, enough: func() {}} }
 
 // Write prints through the pipe and the pager.
-func (a *answer) Write(text []byte) (int, error) {
-	n, err := a.to.Write(plain(text))
+func (o *output) Write(text []byte) (int, error) {
+	n, err := o.to.Write(text)
 	if err != nil {
-		a.enough()
-		return n, err
+		o.enough()
 	}
-	return len(text), nil
+	return n, err
 }
 
 // Call asks a process of the box. Its error tells one that refused from one

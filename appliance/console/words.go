@@ -68,7 +68,7 @@ func ofSubject(c exec.Command) command {
 }
 
 // showing are the commands whose answers may be long, and may be piped.
-var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": true}
+var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": true, "rescue": true}
 
 func (c *command) shows() bool { return showing[firstWord(c.Syntax)] }
 
@@ -127,24 +127,23 @@ type typed struct {
 	pipe    pipe
 }
 
-// understand finds what a line means in a place. Its error is a *config.Error
-// unless the pattern of a pipe is wrong.
-func (s *Session) understand(w *words, text string) (typed, error) {
+// understand finds what a line means in a place.
+func (s *Session) understand(w *words, text string) (typed, *config.Error) {
 	if head, tail, ok := strings.Cut(text, "|"); ok {
 		if match, err := w.vocabulary.Match(head); err == nil && w.shows(match) {
-			pipe, err := parsePipe(s.pipes, tail)
-			var fault *config.Error
-			if errors.As(err, &fault) {
+			pipe, fault := parsePipe(s.pipes, tail)
+			if fault != nil {
 				fault.Column += runes(text) - runes(strings.TrimLeft(tail, " \t"))
 			}
-			return typed{&w.commands[match.Form], match.Args, pipe}, err
+			return typed{&w.commands[match.Form], match.Args, pipe}, fault
 		}
 	}
 	match, err := w.vocabulary.Match(text)
-	if err != nil {
-		return typed{}, err
-	}
-	if match.Form >= len(w.commands) {
+	var fault *config.Error
+	switch {
+	case errors.As(err, &fault):
+		return typed{}, fault
+	case match.Form >= len(w.commands):
 		return typed{}, nil
 	}
 	return typed{command: &w.commands[match.Form], args: match.Args}, nil
