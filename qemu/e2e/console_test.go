@@ -248,12 +248,13 @@ func TestConsoleCommitConfirmed(t *testing.T) {
 			withdrawn(t, box, revision)
 			awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, lab.BoxLAN1.String())
 		})
+		whole := t // whose machines live through the parts
 		t.Run("the power fails", func(t *testing.T) {
 			configure(t, box, "hostname unconfirmed")
 			revision := enter(t, box, "commit confirmed 60")
 			expectHostName(t, box, "unconfirmed")
 			box.Machine.Kill()
-			box = boot(t, setup)
+			box = boot(whole, setup)
 			expectHostName(t, box, "good")
 			withdrawn(t, box, revision)
 		})
@@ -262,7 +263,7 @@ func TestConsoleCommitConfirmed(t *testing.T) {
 			enter(t, box, "commit confirmed 60")
 			enter(t, box, "commit")
 			box.Machine.Kill()
-			box = boot(t, setup)
+			box = boot(whole, setup)
 			expectHostName(t, box, "confirmed")
 		})
 		powerOff(t, box)
