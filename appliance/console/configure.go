@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,15 +13,17 @@ import (
 	"causeway/appliance/link"
 )
 
-// changeLimit is how long control may take for a change: proxy and billing
-// prepare it and switch to it.
-const changeLimit = time.Minute
+// limits is how long control may take for what takes longer than an answer:
+// proxy and billing prepare a configuration and switch to it.
+var limits = map[string]time.Duration{
+	"control.load": time.Minute, "control.commit": time.Minute, "control.rollback": time.Minute,
+}
 
 // change asks control to do something with the candidate that this operator
 // holds. When it was lost, the session is back in EXEC.
 func (s *Session) change(ctx context.Context, method string, params, result any) error {
 	// Ctrl-C does not end it: one would not know what became of it.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), changeLimit)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(limits[method], 10*time.Second))
 	defer cancel()
 	err := s.Call(ctx, "control", method, params, result)
 	var refused *link.RemoteError
@@ -38,7 +41,7 @@ func (s *Session) change(ctx context.Context, method string, params, result any)
 
 func (s *Session) toExec() { s.at, s.path = privilegedExec, nil }
 
-// clock prints a time of today or of another day.
+// clock prints a time of any day.
 func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 // configure opens the configuration.

@@ -195,7 +195,7 @@ func (s *Session) newLines(ctx context.Context, c *cursor) {
 	shown := 0
 	for {
 		var page model.LogPage
-		if s.Call(ctx, "init", "init.log", model.LogQuery{From: c.next}, &page) != nil || len(page.Entries) == 0 {
+		if s.Call(ctx, "init", "init.log", model.LogQuery{From: c.next}, &page) != nil || page.Next <= c.next {
 			break // to be had a second later
 		}
 		c.next = page.Next

@@ -83,7 +83,7 @@ func showLog(ctx context.Context, out *output) error {
 		if err := out.Call(ctx, "init", "init.log", query, &page); err != nil {
 			return err
 		}
-		if len(page.Entries) == 0 {
+		if len(page.Entries) == 0 || page.Next <= query.From {
 			return nil
 		}
 		for _, entry := range page.Entries {

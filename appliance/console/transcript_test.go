@@ -110,3 +110,33 @@ func play(t *testing.T, b *box, editing bool, steps []string) string {
 	}
 	return screen.String() + looks.String()
 }
+
+// TestLongLines: a line that does not fit is no command, whole or in part, and
+// no line of a text.
+func TestLongLines(t *testing.T) {
+	longest := "show numbers 1" + strings.Repeat(" ", 4096-len("show numbers 1"))
+	const refused = "the line has more than 4096 characters\n"
+	for _, test := range []struct {
+		name  string
+		steps []string
+		want  string
+	}{
+		{"the longest", []string{longest}, "number 1\nbox>"},
+		{"too long", []string{longest + " ", "show numbers 2"}, "% " + refused + "box>show numbers 2\nnumber 1\nnumber 2\nbox>"},
+		{"in a text", []string{"enable", "configure", "load merge terminal", longest + "x", "wipe now", "."},
+			"wipe now\n.\n% nothing is loaded: " + refused + "box(config)#"},
+	} {
+		for _, editing := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				got := play(t, newBox(t, t.TempDir()), editing, test.steps)
+				want := test.want
+				if !editing { // what is typed is not shown
+					want = strings.NewReplacer("show numbers 2\n", "", "wipe now\n.\n", "").Replace(want)
+				}
+				if !strings.HasSuffix(got, want+"\n") {
+					t.Errorf("%s, editing %t: the screen ends in %q; want %q", test.name, editing, got[max(0, len(got)-200):], want)
+				}
+			})
+		}
+	}
+}

@@ -112,7 +112,7 @@ func (s *Session) declare() (map[place]*words, error) {
 			}
 		}
 		var err error
-		if w.vocabulary, err = config.NewVocabulary(forms, s.Words, sharedWords); err != nil {
+		if w.vocabulary, err = config.NewVocabulary(forms, sharedWords, s.Words); err != nil {
 			return nil, fmt.Errorf("declare what may be typed at %s: %w", at, err)
 		}
 		all[at] = w

@@ -87,3 +87,12 @@ func TestReference(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkNew(b *testing.B) {
+	settings := Settings{Grammar: grammar.All(), Words: grammar.Words(), Commands: grammar.Exec()}
+	for b.Loop() {
+		if _, err := New(settings); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
