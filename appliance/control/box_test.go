@@ -65,6 +65,7 @@ func newBox(t *testing.T) *box {
 		Run:           filepath.Join(dir, "run"),
 		Volumes:       dir,
 		ConfigDir:     filepath.Join(dir, "bootflash"),
+		KeyDir:        filepath.Join(dir, "keys"),
 		MachineConfig: filepath.Join(dir, "machine"),
 		Build:         filepath.Join(dir, "build.json"),
 		Grammar:       grammar(t),

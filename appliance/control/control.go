@@ -43,7 +43,8 @@ import (
 type Options struct {
 	Run           string // directory of the sockets
 	Volumes       string // directory that bootflash, harddisk and usb0 are mounted in
-	ConfigDir     string // directory of the revisions, the box key and the alarms
+	ConfigDir     string // directory of the revisions and the alarms
+	KeyDir        string // directory of the box key
 	MachineConfig string // file of the configuration handed in by the machine
 	Build         string // file of the image's model.BuildInfo
 	Grammar       *config.Grammar
@@ -62,6 +63,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of the sockets")
 	set.StringVar(&o.Volumes, "volumes", "/", "`directory` that the volumes are mounted in")
 	set.StringVar(&o.ConfigDir, "config-dir", "/bootflash/control", "`directory` of the saved configuration")
+	set.StringVar(&o.KeyDir, "key-dir", "/bootflash/keys", "`directory` of the box key")
 	set.StringVar(&o.MachineConfig, "machine-config", "/run/init/startup-config", "`file` of the configuration handed in by the machine")
 	set.StringVar(&o.Build, "build", "/etc/causeway/build.json", "`file` that says when the image was built")
 }
@@ -105,7 +107,7 @@ func build(o Options, pace pace) *control {
 	image := readBuild(o.Build, o.Log)
 	c := &control{options: o, log: o.Log}
 	c.configuration = change.New(change.Options{
-		Grammar:  o.Grammar.Sealing(boxKey(filepath.Join(o.ConfigDir, keyFile), o.Log)),
+		Grammar:  o.Grammar.Sealing(boxKey(filepath.Join(o.KeyDir, keyFile), o.Log)),
 		BuiltIn:  o.BuiltIn,
 		Version:  image.Version,
 		Dir:      filepath.Join(o.ConfigDir, "revisions"),

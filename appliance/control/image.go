@@ -28,7 +28,7 @@ func readBuild(path string, log *slog.Logger) (info model.BuildInfo) {
 	return info
 }
 
-// keyFile is the box key below the configuration directory: 32 octets.
+// keyFile is the box key: 32 octets.
 const keyFile = "box.key"
 
 // boxKey gives the key that seals the secrets of this box. Without one, secrets
