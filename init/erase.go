@@ -23,7 +23,7 @@ type part struct {
 // parts in the order in which they are wiped and spoken of.
 var parts = []part{
 	{"configuration", []string{"/bootflash/control/revisions/*", "/bootflash/control/startup-config*", "/bootflash/control/candidate*"}},
-	{"keys", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*"}},
+	{"keys", []string{"/bootflash/control/box.key*", "/bootflash/proxy/call.key*", "/bootflash/keys/*"}},
 	{"licences", []string{"/bootflash/license/*"}},
 	{"billing", []string{"/harddisk/billcache/*", "/bootflash/billing/*"}},
 	{"logs", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},

@@ -17,7 +17,7 @@ import (
 var (
 	partFiles = map[string][]string{
 		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/startup-config", "bootflash/control/startup-config.good", "bootflash/control/candidate"},
-		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
+		"keys":          {"bootflash/control/box.key", "bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
 		"licences":      {"bootflash/license/state.db", "bootflash/license/trust/root.pem"},
 		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "bootflash/billing/position"},
 		"logs":          {"harddisk/log/messages", "harddisk/crash/x-proxy.txt", "harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},

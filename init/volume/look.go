@@ -119,12 +119,13 @@ func (v *Volumes) Look() {
 		space, err := v.space(volume)
 		now := v.looked(before, space, err, disks)
 		v.mu.Lock()
-		if v.status[volume] == before { // nothing was mounted or unmounted meanwhile
+		current := v.status[volume] == before // nothing was mounted or unmounted meanwhile
+		if current {
 			v.status[volume] = now
 		}
 		v.mu.Unlock()
-		if now.State != before.State {
-			v.Log("%s: %s: %s", volume, now.State, now.Problem)
+		if current && now.State != before.State {
+			v.Log("%s: %s", volume, strings.TrimSuffix(now.State+": "+now.Problem, ": "))
 		}
 	}
 }

@@ -121,7 +121,7 @@ func TestChanges(t *testing.T) {
 		{"copy", `{"from":"usb0:out","to":"usb0:x"}`, "% usb0:/out: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:away/x"}`, "% usb0:/away/x: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:no/x"}`, "% usb0:/no/x: no such file or directory", ""},
-		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy holds keys, which do not leave the box", ""},
+		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy/call.key holds a key, which does not leave the box", ""},
 		{"copy", `{"from":"harddisk:crash/x.txt","to":"usb0:x"}`, "usb0/x=crashed", ""},
 		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: no space left on device: the file has", ""},
 		{"delete", `{"path":"usb0:file"}`, "", "usb0/file=text"},
@@ -170,16 +170,19 @@ func TestChanges(t *testing.T) {
 func TestOwned(t *testing.T) {
 	b := newBox(t)
 	b.fill("usb0/file", "text")
-	for _, o := range owned {
-		b.fill(filepath.Join(o.dir.Volume, o.dir.Name, "state"), "theirs")
+	for _, dir := range owned {
+		b.fill(filepath.Join(dir.Volume, dir.Name, "state"), "theirs")
+	}
+	for _, file := range []string{"control/box.key", "control/box.key.new-17", "proxy/call.key", "keys/tls", "license/id"} {
+		b.fill("bootflash/"+file, "key")
 	}
 	before := b.tree()
-	for _, o := range owned {
+	for _, dir := range owned {
 		var listing Listing
-		if err := b.call("dir", fmt.Sprintf(`{"path":%q}`, o.dir), &listing); err != nil || len(listing.Entries) != 1 {
-			t.Errorf("dir %v = %+v, %v; want its entry", o.dir, listing, err)
+		if err := b.call("dir", fmt.Sprintf(`{"path":%q}`, dir), &listing); err != nil || len(listing.Entries) == 0 {
+			t.Errorf("dir %v = %+v, %v; want its entries", dir, listing, err)
 		}
-		for _, place := range []string{o.dir.String(), o.dir.String() + "/state", o.dir.String() + "/new"} {
+		for _, place := range []string{dir.String(), dir.String() + "/state", dir.String() + "/new"} {
 			for method, params := range map[string]string{
 				"mkdir":  `{"path":%q}`,
 				"delete": `{"path":%q,"recursive":true}`,
@@ -192,10 +195,15 @@ func TestOwned(t *testing.T) {
 				}
 			}
 		}
-		for method, params := range map[string]string{"read": `{"path":%q}`, "copy": `{"from":%q,"to":"usb0:taken","replace":true}`} {
-			err := b.call(method, fmt.Sprintf(params, o.dir.String()+"/state"), nil)
-			if (err != nil) != o.secret {
-				t.Errorf("%s %v/state = %v; want a refusal: %v", method, o.dir, err, o.secret)
+	}
+	for path, readable := range map[string]bool{
+		"bootflash:init/state": true, "bootflash:control/state": true, "harddisk:billcache/state": true, "harddisk:crash/state": true,
+		"bootflash:control/box.key": false, "bootflash:control/box.key.new-17": false, "bootflash:proxy/call.key": false,
+		"bootflash:keys/tls": false, "bootflash:license/id": false,
+	} {
+		for method, params := range map[string]string{"read": `{"path":%q}`, "copy": `{"from":%q,"to":"usb0:taken"}`} {
+			if err := b.call(method, fmt.Sprintf(params, path), nil); (err == nil) != readable {
+				t.Errorf("%s %s = %v; want it allowed: %v", method, path, err, readable)
 			}
 		}
 		os.Remove(b.path("usb0/taken"))
@@ -267,7 +275,7 @@ func TestStatAndRead(t *testing.T) {
 		`{"path":"usb0:none"}`:               "usb0:/none: no such file or directory",
 		`{"path":"usb0:file","offset":-1}`:   "usb0:/file: negative offset",
 		`{"path":"usb0:/../etc/passwd"}`:     "",
-		`{"path":"bootflash:/proxy/secret"}`: "bootflash:/proxy holds keys",
+		`{"path":"bootflash:/proxy/secret"}`: "bootflash:/proxy/secret holds a key",
 	} {
 		if err := b.call("read", params, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("read %s = %v; want %s", params, err, want)

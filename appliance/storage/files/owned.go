@@ -2,6 +2,7 @@ package files
 
 import (
 	"fmt"
+	"strings"
 
 	"causeway/appliance/storage"
 )
@@ -10,23 +11,30 @@ import (
 // read what is in them, unless it is secret; nothing in them is made, replaced
 // or deleted on an operator's word, because the process that owns it does not
 // expect that. What has to go goes by the command for it: write erase, format.
-var owned = []struct {
-	dir    storage.Path
-	secret bool // keys, and what proves who the box is
-}{
-	{storage.Path{Volume: storage.Bootflash, Name: "init"}, false},
-	{storage.Path{Volume: storage.Bootflash, Name: "control"}, false}, // a configuration holds no secret in the clear
-	{storage.Path{Volume: storage.Bootflash, Name: "billing"}, false},
-	{storage.Path{Volume: storage.Bootflash, Name: "console"}, false},
-	{storage.Path{Volume: storage.Bootflash, Name: "proxy"}, true},
-	{storage.Path{Volume: storage.Bootflash, Name: "keys"}, true},
-	{storage.Path{Volume: storage.Bootflash, Name: "license"}, true},
-	{storage.Path{Volume: storage.Bootflash, Name: "lost+found"}, false},
-	{storage.Path{Volume: storage.Harddisk, Name: "billcache"}, false},
-	{storage.Path{Volume: storage.Harddisk, Name: "crash"}, false},
-	{storage.Path{Volume: storage.Harddisk, Name: "log"}, false},
-	{storage.Path{Volume: storage.Harddisk, Name: "reports"}, false},
-	{storage.Path{Volume: storage.Harddisk, Name: "lost+found"}, false},
+var owned = []storage.Path{
+	{Volume: storage.Bootflash, Name: "init"},
+	{Volume: storage.Bootflash, Name: "control"},
+	{Volume: storage.Bootflash, Name: "proxy"},
+	{Volume: storage.Bootflash, Name: "billing"},
+	{Volume: storage.Bootflash, Name: "console"},
+	{Volume: storage.Bootflash, Name: "keys"},
+	{Volume: storage.Bootflash, Name: "license"},
+	{Volume: storage.Bootflash, Name: "lost+found"},
+	{Volume: storage.Harddisk, Name: "billcache"},
+	{Volume: storage.Harddisk, Name: "crash"},
+	{Volume: storage.Harddisk, Name: "log"},
+	{Volume: storage.Harddisk, Name: "reports"},
+	{Volume: storage.Harddisk, Name: "lost+found"},
+}
+
+// secrets are how the paths begin of files that hold keys, what cuts left of
+// them included. A configuration is none of them: its secrets are in it as
+// hashes or under the box key.
+var secrets = []string{
+	"bootflash:/control/box.key",
+	"bootflash:/proxy/",
+	"bootflash:/keys/",
+	"bootflash:/license/",
 }
 
 // mayChange says why an operator may not make, replace or delete p.
@@ -34,9 +42,9 @@ func mayChange(p storage.Path) error {
 	if p.IsVolume() {
 		return fmt.Errorf("%v is a whole volume", p)
 	}
-	for _, o := range owned {
-		if p.Within(o.dir) {
-			return fmt.Errorf("%v belongs to the box itself and is not changed by hand", o.dir)
+	for _, dir := range owned {
+		if p.Within(dir) {
+			return fmt.Errorf("%v belongs to the box itself and is not changed by hand", dir)
 		}
 	}
 	return nil
@@ -44,9 +52,9 @@ func mayChange(p storage.Path) error {
 
 // mayRead says why an operator may not read the file p.
 func mayRead(p storage.Path) error {
-	for _, o := range owned {
-		if o.secret && p.Within(o.dir) {
-			return fmt.Errorf("%v holds keys, which do not leave the box", o.dir)
+	for _, secret := range secrets {
+		if strings.HasPrefix(p.String(), secret) {
+			return fmt.Errorf("%v holds a key, which does not leave the box", p)
 		}
 	}
 	return nil
