@@ -116,7 +116,7 @@ func (v *Volumes) Look() {
 		if before.FileSystem == "" {
 			continue
 		}
-		space, err := v.space(volume)
+		space, err := v.space(volume, before.Device)
 		now := v.looked(before, space, err, disks)
 		v.mu.Lock()
 		current := v.status[volume] == before // nothing was mounted or unmounted meanwhile
@@ -133,12 +133,13 @@ func (v *Volumes) Look() {
 // errAsked says that the answer to an earlier question is still awaited.
 var errAsked = errors.New("it was asked already")
 
-// space asks how full a volume is, unless a question is still out.
-func (v *Volumes) space(volume string) (space Space, err error) {
+// space asks how full the device mounted as a volume is, unless a question to
+// it is still out.
+func (v *Volumes) space(volume, device string) (space Space, err error) {
 	v.mu.Lock()
-	since, waiting := v.asked[volume]
+	since, waiting := v.asked[device]
 	if !waiting {
-		v.asked[volume] = time.Now()
+		v.asked[device] = time.Now()
 	}
 	v.mu.Unlock()
 	switch {
@@ -153,7 +154,7 @@ func (v *Volumes) space(volume string) (space Space, err error) {
 		answer <- space
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		delete(v.asked, volume)
+		delete(v.asked, device)
 		return err
 	})
 	if err != nil {

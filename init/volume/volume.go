@@ -71,7 +71,7 @@ type Volumes struct {
 
 	mu     sync.Mutex
 	status map[string]model.VolumeStatus
-	asked  map[string]time.Time // when a volume was asked for its space that has not answered yet
+	asked  map[string]time.Time // when a device was asked for its space that has not answered yet
 }
 
 // New makes the volumes of a box; nothing is touched before Boot.
