@@ -64,8 +64,8 @@ func TestConsoleAlarms(t *testing.T) {
 		box.Machine.Kill()
 		box = boot(t, smoke.Setup{Image: image, Disk: disk})
 		contains(t, "show alarms history", command(t, box, "show alarms history"), "link-down LAN2", "clear")
-		command(t, box, "service restart billing force")
-		awaitAlarm(t, box, "service-restarted billing")
+		command(t, box, "service restart proxy force")
+		awaitAlarm(t, box, "service-restarted proxy")
 		if after := lastAlarmNumber(t, box); after <= before {
 			t.Errorf("after a power cut the last event has number %d; want above %d", after, before)
 		}

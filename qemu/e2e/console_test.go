@@ -179,7 +179,7 @@ func TestConsoleSerial(t *testing.T) {
 			reload(t, box)
 			expectHostName(t, box, "after")
 			awaitAnswer(t, box.Lab.LAN2, lab.PeerLAN2, newAddress)
-			contains(t, "show interfaces", command(t, box, "show interfaces"), "192.168.43.9/24")
+			awaitCommand(t, box, "show interfaces", "192.168.43.9/24")
 		})
 		t.Run("rollback", func(t *testing.T) {
 			command(t, box, "rollback "+strconv.Itoa(first))
@@ -231,7 +231,7 @@ func TestConsoleCommitConfirmed(t *testing.T) {
 		t.Run("the operator is cut off", func(t *testing.T) {
 			configure(t, box, "hostname cut-off", "lan LAN1", "ip address 192.168.142.1 255.255.255.0", "exit")
 			revision := enter(t, box, "commit confirmed 1")
-			contains(t, "show interfaces", command(t, box, "show interfaces"), "192.168.142.1/24")
+			awaitCommand(t, box, "show interfaces", "192.168.142.1/24")
 			awaitCommand(t, box, "show interfaces", "192.168.42.1/24")
 			awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, lab.BoxLAN1.String())
 			expectHostName(t, box, "good")

@@ -246,8 +246,13 @@ func (m *Machine) Pull(ctx context.Context, name string) error {
 	if _, err := m.monitor.first(ctx, "that "+name+" is gone", gone); err != nil {
 		return err
 	}
-	if err := m.Execute(ctx, "blockdev-del", map[string]any{"node-name": name}); err != nil {
-		return err
+	// Writes that were on their way through a slow stick keep its image in use.
+	for m.Execute(ctx, "blockdev-del", map[string]any{"node-name": name}) != nil {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("pull %s: its image is still in use: %w", name, context.Cause(ctx))
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 	return m.Execute(ctx, "object-del", map[string]any{"id": name + "-speed"})
 }
