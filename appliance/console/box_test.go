@@ -147,6 +147,10 @@ func (b *box) happens(t *testing.T, what string) {
 		if _, err := b.configuration.Configure(t.Context(), change.ConfigureRequest{Operator: other, Take: true}); err != nil {
 			t.Fatal(err)
 		}
+	case "committed":
+		if done, err := b.configuration.Commit(t.Context(), change.CommitRequest{Operator: other}); err != nil || done.Revision == 0 {
+			t.Fatalf("commit = %v, %v; want a revision", done, err)
+		}
 	case "edited":
 		edited, err := b.configuration.Edit(t.Context(), change.EditRequest{Operator: other, Line: rest})
 		if err != nil || edited.Fault != nil {

@@ -83,6 +83,9 @@ func pendingNote(p change.Pending) string {
 // edit brings a typed line into the candidate. local is what is wrong with it
 // in the innermost mode alone, if anything.
 func (s *Session) edit(ctx context.Context, column int, text string, local *config.Error) error {
+	if s.Editing { // Ctrl-C drops what was typed ahead: a paste, while control takes its time
+		defer s.in.onInterrupt(func() {})()
+	}
 	var edited change.Edited
 	request := change.EditRequest{Operator: s.Operator(), Path: s.path, Line: text}
 	if err := s.change(ctx, "control.edit", request, &edited); err != nil {

@@ -11,11 +11,12 @@ import (
 // are text.
 func (s *Session) key(before string, key rune) bool {
 	text := strings.TrimLeft(before, " \t")
+	column := runes(s.screen.prompt) + runes(before) - runes(text)
 	switch {
 	case strings.HasPrefix(text, "!"):
 		return false
 	case string(key) == keyHelp:
-		s.screen.reply(before+"?", s.help(s.at, before))
+		s.screen.reply(before+"?", s.help(s.at, column, text))
 	case text != "": // pasted text may be indented with tabs
 		e, _ := s.expand(s.at, text)
 		if len(e.Choices) == 1 && !e.Choices[0].Value {
@@ -23,7 +24,7 @@ func (s *Session) key(before string, key rune) bool {
 		} else if e.Prefix != "" && s.fits(text) {
 			s.screen.complete(" ")
 		} else {
-			s.screen.reply(before, s.help(s.at, before))
+			s.screen.reply(before, s.help(s.at, column, text))
 		}
 	}
 	return true
@@ -35,12 +36,12 @@ func (s *Session) fits(text string) bool {
 	return e.Fault == nil
 }
 
-// help is what ? prints about a line that was typed behind the prompt.
-func (s *Session) help(at place, before string) string {
-	text := strings.TrimLeft(before, " \t")
+// help is what ? prints about a line that was typed at a place, from the given
+// column of the screen on.
+func (s *Session) help(at place, column int, text string) string {
 	e, skipped := s.expand(at, text)
 	if e.Fault != nil {
-		column := runes(s.prompt()) + runes(before) - runes(text) + skipped + e.Fault.Column - 1
+		column += skipped + e.Fault.Column - 1
 		return fmt.Sprintf("%*s^\n%% %s\n", column, "", e.Fault.Rule)
 	}
 	if e.Prefix != "" && len(e.Choices) > 0 && !e.Choices[0].Value {

@@ -165,7 +165,10 @@ func (k *keys) character(first byte) (string, error) {
 	}
 	r, size := utf8.DecodeRune(text)
 	k.held = append(text[size:], k.held...)
-	if r == utf8.RuneError || !unicode.IsPrint(r) {
+	switch {
+	case unicode.Is(unicode.Zs, r): // no-break spaces come with what was copied from documents
+		return " ", nil
+	case r == utf8.RuneError || !unicode.IsPrint(r):
 		return "", nil
 	}
 	return string(r), nil

@@ -50,7 +50,7 @@ func (s *Session) awaitControl(ctx context.Context) {
 	s.control.since = time.Now()
 	s.mu.Unlock()
 	const pause = 100 * time.Millisecond
-	for waited := time.Duration(0); !s.look(ctx) && waited < s.ControlWait; waited += pause {
+	for until := time.Now().Add(s.ControlWait); !s.look(ctx) && time.Now().Before(until); {
 		select {
 		case <-ctx.Done():
 			return

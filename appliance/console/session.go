@@ -10,6 +10,7 @@
 package console
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -152,9 +153,10 @@ func (s *Session) next(ctx context.Context) error {
 		return err
 	}
 	text := strings.TrimLeft(config.CutPrompt(line), " \t")
-	if strings.TrimSpace(text) != "" && text[0] != '!' {
+	column := runes(prompt) + runes(line) - runes(text)
+	if text = strings.TrimRight(text, " \t"); text != "" && text[0] != '!' {
 		s.screen.history.remember(text)
-		err = s.answer(ctx, s.at, runes(prompt)+runes(line)-runes(text), text)
+		err = s.answer(ctx, s.at, column, text)
 	}
 	if left && err == nil && s.at.configuring() {
 		err = s.show(s.end(ctx, s.onScreen(), nil))
@@ -167,7 +169,7 @@ func (s *Session) next(ctx context.Context) error {
 // returned; what else went wrong is shown.
 func (s *Session) answer(ctx context.Context, at place, column int, text string) error {
 	if asked, ok := strings.CutSuffix(text, "?"); ok && !s.Editing {
-		s.printf("%s", s.help(at, strings.Repeat(" ", column-runes(s.prompt()))+asked))
+		s.printf("%s", s.help(at, column, asked))
 		return nil
 	}
 	line, fault := s.understand(s.places[at], text)
@@ -198,6 +200,9 @@ func (s *Session) run(ctx context.Context, line typed) error {
 	}
 	out := s.onScreen()
 	out.enough = cancel
+	if line.command.shows() {
+		out.ended = running.Err
+	}
 	if line.command.shows() && s.Editing && s.length > 0 && !line.pipe.noMore {
 		out.to = &pager{screen: s.screen, length: s.length, width: s.screen.width}
 	}
@@ -211,7 +216,8 @@ func (s *Session) run(ctx context.Context, line typed) error {
 		err = filtered.finish()
 	}
 	s.screen.endLine()
-	if running.Err() != nil && ctx.Err() == nil { // the operator did not want the rest
+	notWanted := errors.Is(err, context.Canceled) || errors.Is(err, errEnough)
+	if notWanted && ctx.Err() == nil {
 		return nil
 	}
 	return s.show(err)
@@ -234,18 +240,30 @@ func (s *Session) show(err error) error {
 type output struct {
 	*Session
 	to     io.Writer
-	enough func() // ends the command
+	enough func()       // ends the command
+	ended  func() error // why nothing more is to be printed; nil: go on
 }
 
-func (s *Session) onScreen() *output { return &output{Session: s, to: s.screen, enough: func() {}} }
+func (s *Session) onScreen() *output {
+	return &output{Session: s, to: s.screen, enough: func() {}, ended: func() error { return nil }}
+}
 
-// Write prints through the pipe and the pager.
+// Write prints through the pipe and the pager, a line at a time: Ctrl-C is to
+// end a long text on a slow line, too.
 func (o *output) Write(text []byte) (int, error) {
-	n, err := o.to.Write(text)
-	if err != nil {
-		o.enough()
+	written := 0
+	for part := range bytes.Lines(text) {
+		if err := o.ended(); err != nil {
+			return written, err
+		}
+		n, err := o.to.Write(part)
+		written += n
+		if err != nil {
+			o.enough()
+			return written, err
+		}
 	}
-	return n, err
+	return written, nil
 }
 
 // Call asks a process of the box. Its error tells one that refused from one
