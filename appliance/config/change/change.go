@@ -59,6 +59,7 @@ type Configuration struct {
 	pending   *Pending   // replaced, never changed; its Until has a monotonic reading
 	candidate *candidate // nil: as what is in force, and nobody holds it
 	steady    int        // the pending revision that has proved good
+	noted     InForce    // what the file of what is in force says
 
 	// What speaks at start against the newest revision, until one is
 	// committed or confirmed.
@@ -66,6 +67,8 @@ type Configuration struct {
 	choice  string   // of the rescue menu
 	starts  int      // how often control ended soon after its start
 	told    []string
+
+	unserved string // why what is in force did not serve, until it does
 }
 
 // New makes a Configuration. Nothing is in force until Start.
@@ -88,6 +91,7 @@ func (c *Configuration) end() {
 }
 
 func (c *Configuration) publish() {
+	c.keepInForce()
 	c.status.Store(&Status{c.inForce, c.pending, c.problems()})
 	select {
 	case c.kick <- struct{}{}:
@@ -117,6 +121,9 @@ func (c *Configuration) problems() []string {
 		}
 	}
 	list = append(list, c.told...)
+	if c.unserved != "" {
+		list = append(list, c.unserved)
+	}
 	if n := len(c.inForce.Aside); n > 0 {
 		list = append(list, fmt.Sprintf("lines that this firmware does not know are kept aside: %d", n))
 	}

@@ -54,7 +54,12 @@ func (c *Configuration) Rollback(ctx context.Context, r RollbackRequest) (Commit
 	if next.config == nil {
 		return Committed{Faults: faults}, nil
 	}
+	pending := c.pending
 	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: fmt.Sprintf("rollback to %d", r.Revision)}, 0)
+	if pending != nil && answer.Revision != 0 { // it was left, not confirmed
+		c.withdraw(pending.Revision, "rolled back by "+r.Operator.String())
+		answer.Confirmed = 0
+	}
 	for _, fault := range faults {
 		answer.Notes = append(answer.Notes, "kept aside: "+fault.Error())
 	}
@@ -73,6 +78,9 @@ func (c *Configuration) commit(ctx context.Context, next draft, r Revision, conf
 		return Committed{}, err
 	}
 	if f.Text == c.inForce.Text && c.pending != nil {
+		if confirm > 0 {
+			return Committed{}, fmt.Errorf("revision %d waits for its confirmation already: commit keeps it", c.pending.Revision)
+		}
 		answer.Confirmed, err = c.confirm()
 		return answer, err
 	}
@@ -91,27 +99,22 @@ func (c *Configuration) commit(ctx context.Context, next draft, r Revision, conf
 	if err != nil {
 		return Committed{}, err
 	}
-	if answer.Confirmed, err = c.confirm(); err != nil {
-		return answer, err
-	}
-	defer func() {
-		if err != nil && answer.Confirmed != 0 {
-			err = fmt.Errorf("revision %d is confirmed, but the new one failed: %w", answer.Confirmed, err)
-		}
-	}()
 	r.Time, r.Version, r.State = time.Now(), c.Version, StateCommitted
 	if confirm > 0 {
 		r.State, r.Until = StatePending, r.Time.Add(confirm)
 	}
 	until := r.Until // with its monotonic reading
 	if r, err = c.store.Add(r, f.Text); err != nil {
-		return answer, err
+		return Committed{}, err
 	}
 	_, more, err := ask(ready, "cannot switch to the configuration", func(p Peer) error { return p.Switch(ctx) })
+	if err == nil {
+		answer.Confirmed, err = c.confirm() // not before: after a commit that fails, the one before still waits
+	}
 	if err != nil {
 		c.withdraw(r.Number, err.Error())
 		c.put(c.inForce) // for those that did switch
-		return answer, err
+		return Committed{}, err
 	}
 	if confirm > 0 {
 		c.pending = &Pending{Revision: r.Number, Until: until, Back: c.inForce.Number}
@@ -150,7 +153,7 @@ func (c *Configuration) confirm() (number int, err error) {
 // settle ends what was told and done about earlier revisions: from now on the
 // newest one is meant.
 func (c *Configuration) settle() {
-	c.machine, c.choice, c.starts, c.told = nil, "", 0, nil
+	c.machine, c.choice, c.starts, c.told, c.unserved = nil, "", 0, nil, ""
 }
 
 // prune keeps the store within its bound.

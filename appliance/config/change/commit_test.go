@@ -141,33 +141,64 @@ func TestCommitNotKept(t *testing.T) {
 	}
 }
 
-// TestConfirmedButNotKept: the commit before stays, whatever becomes of this one.
-func TestConfirmedButNotKept(t *testing.T) {
-	b := newBox(t)
-	c := b.start()
-	a := session{t, c, Who{alice}}
-	a.sets("one", 1, 5)
+// TestFailedCommitConfirmsNothing: whatever a commit fails of, the one before
+// waits for its confirmation as it did, and so does a rollback that fails.
+func TestFailedCommitConfirmsNothing(t *testing.T) {
 	full := errors.New("no space left on device")
+	for _, test := range []struct {
+		name   string
+		fail   func(b *box, c *Configuration)
+		states []State
+	}{
+		{"nothing can be kept", func(_ *box, c *Configuration) {
+			c.store.write = func(string, []byte, os.FileMode) error { return full }
+		}, []State{StateCommitted, StatePending}},
+		{"the new one cannot be kept", func(_ *box, c *Configuration) { c.failWrite(3, full) }, []State{StateCommitted, StatePending}},
+		{"the confirmation cannot be kept", func(_ *box, c *Configuration) { c.failWrite(2, full) }, []State{StateCommitted, StatePending, StateWithdrawn}},
+		{"billing cannot switch", func(b *box, _ *Configuration) { b.billing.switchErr = refusal }, []State{StateCommitted, StatePending, StateWithdrawn}},
+	} {
+		for _, act := range []string{"commit", "commit confirmed", "rollback"} {
+			b := newBox(t)
+			c := b.start()
+			a := session{t, c, Who{alice}}
+			a.sets("one", 1, 0)
+			a.sets("two", 2, 5)
+			test.fail(b, c)
+			var answer Committed
+			var err error
+			switch act {
+			case "rollback":
+				answer, err = c.Rollback(t.Context(), RollbackRequest{alice, 1})
+			case "commit confirmed":
+				a.types("hostname three")
+				answer, err = a.commit(7)
+			default:
+				a.types("hostname three")
+				answer, err = a.commit(0)
+			}
+			what := test.name + ", " + act
+			if err == nil || answer.Revision != 0 || answer.Confirmed != 0 {
+				t.Errorf("%s: %+v, %v; want an error only", what, answer, err)
+			}
+			if pending := c.Status().Pending; pending == nil || pending.Revision != 2 {
+				t.Errorf("%s: Pending = %+v; want revision 2", what, pending)
+			}
+			if got := states(t, c); !slices.Equal(got, test.states) {
+				t.Errorf("%s: states = %v; want %v", what, got, test.states)
+			}
+			b.runs(c, "two", 2, SourceRevision)
+		}
+	}
+}
+
+// failWrite has the store fail to write one revision.
+func (c *Configuration) failWrite(number int, err error) {
 	write := c.store.write
 	c.store.write = func(path string, content []byte, mode os.FileMode) error {
-		if path == c.store.path(2) {
-			return full
+		if path == c.store.path(number) {
+			return err
 		}
 		return write(path, content, mode)
-	}
-	a.types("hostname two")
-	if _, err := a.commit(0); !errors.Is(err, full) || !strings.HasPrefix(err.Error(), "revision 1 is confirmed, but") {
-		t.Errorf("Commit = %v; want %v, and that revision 1 is confirmed", err, full)
-	}
-	b.runs(c, "one", 1, SourceRevision)
-	if c.Status().Pending != nil {
-		t.Errorf("Pending = %+v; want none", c.Status().Pending)
-	}
-	c.store.write = write
-	a.sets("three", 2, 5)
-	c.store.write = func(string, []byte, os.FileMode) error { return full }
-	if answer, err := a.commit(0); !errors.Is(err, full) || answer.Confirmed != 0 || c.Status().Pending == nil {
-		t.Errorf("Commit that cannot be kept = %+v, %v, pending %+v; want %v and that it still waits", answer, err, c.Status().Pending, full)
 	}
 }
 
@@ -239,10 +270,21 @@ func TestCommitConfirmed(t *testing.T) {
 			}
 		}, "one", 1, []State{StateCommitted, StateWithdrawn}, []string{"revision 2"}},
 		{"rolled back by hand", func(a session) {
-			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{alice, 1}); err != nil || answer.Revision != 3 || answer.Confirmed != 2 {
+			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{alice, 1}); err != nil || answer.Revision != 3 || answer.Confirmed != 0 {
+				t.Errorf("Rollback = %+v, %v; want revision 3, and that nothing is confirmed", answer, err)
+			}
+		}, "one", 3, []State{StateCommitted, StateWithdrawn, StateCommitted}, nil},
+		{"rolled back by hand, which does not serve", func(a session) {
+			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{alice, 1}); err != nil || answer.Revision != 3 {
 				t.Errorf("Rollback = %+v, %v; want revision 3", answer, err)
 			}
-		}, "one", 3, []State{StateCommitted, StateCommitted, StateCommitted}, nil},
+			a.c.Abandon(a.c.InForce(), refusal) // what was never confirmed does not come back
+		}, "one", 1, []State{StateCommitted, StateWithdrawn, StateWithdrawn}, []string{"revision 3", "revision 2 of alice on ssh 192.0.2.7 was withdrawn: rolled back by alice on ssh 192.0.2.7"}},
+		{"asked to wait longer", func(a session) {
+			if answer, err := a.commit(10); err == nil || answer.Confirmed != 0 {
+				t.Errorf("Commit = %+v, %v; want an error: nobody said that it shall stay", answer, err)
+			}
+		}, "one", 1, []State{StateCommitted, StateWithdrawn}, []string{"revision 2"}},
 		{"it does not serve", func(a session) {
 			a.c.Abandon(a.c.InForce(), errors.New("proxy ended 3 times with it"))
 		}, "one", 1, []State{StateCommitted, StateWithdrawn}, []string{"proxy ended 3 times with it"}},
@@ -405,6 +447,8 @@ func TestAbandon(t *testing.T) {
 	c.Abandon(c.InForce(), refusal) // it has served before
 	b.runs(c, "one", 1, SourceRevision)
 	problems(t, c, "revision 3", "revision 2", "revision 1 does not serve any more")
+	c.Prove(c.InForce()) // and serves again
+	problems(t, c, "revision 3", "revision 2")
 	if got := states(t, c); !slices.Equal(got, []State{StateProven, StateWithdrawn, StateWithdrawn}) {
 		t.Errorf("states = %v; want the last two withdrawn", got)
 	}

@@ -57,7 +57,8 @@ const headerEnd = "!\n"
 func textField(name string, of func(*Revision) *string) field {
 	return field{name,
 		func(r *Revision) string { return *of(r) },
-		func(r *Revision, value string) error { *of(r) = value; return nil }}
+		// A value of its own: a part of the file would hold all of it in memory.
+		func(r *Revision, value string) error { *of(r) = strings.Clone(value); return nil }}
 }
 
 // timeField is a time in UTC, in seconds; the zero time is empty.
@@ -79,7 +80,7 @@ func timeField(name string, of func(*Revision) *time.Time) field {
 }
 
 func parseState(r *Revision, value string) error {
-	r.State = State(value)
+	r.State = State(strings.Clone(value))
 	if !slices.Contains([]State{StatePending, StateCommitted, StateProven, StateWithdrawn}, r.State) {
 		return errors.New("there is no such state")
 	}

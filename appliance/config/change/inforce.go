@@ -73,14 +73,19 @@ func (c *Configuration) readRevision(number int) (InForce, error) {
 	if err != nil {
 		return InForce{}, err
 	}
+	return c.revive(r, text)
+}
+
+// revive makes a revision of its text again.
+func (c *Configuration) revive(r Revision, text string) (InForce, error) {
 	d, faults := c.read(text, r.Version)
 	if d.config == nil {
 		return InForce{}, faults
 	}
 	if len(faults) > 0 {
-		c.tellFaults(fmt.Sprintf("revision %d, written by version %q", number, r.Version), faults)
+		c.tellFaults(fmt.Sprintf("revision %d, written by version %q", r.Number, r.Version), faults)
 	}
 	f := c.asInForce(d)
-	f.Number = number
+	f.Number = r.Number
 	return f, nil
 }

@@ -32,6 +32,10 @@ const mostStarts = 3
 const (
 	startsFile = "starts" // how often control ended soon after its start
 	choiceFile = "choice" // which choice of the rescue menu was obeyed
+
+	// inForceFile is what runs, unless it is pending, as the file of a
+	// revision: what control comes back with when the store has lost it.
+	inForceFile = "in-force"
 )
 
 // Start finds the configuration to run with and puts it in force. An error
@@ -57,8 +61,47 @@ func (c *Configuration) Start() error {
 	c.takeMachine()
 	c.starts = c.countStart()
 	c.choice = c.readChoice()
-	c.put(c.best())
+	next := c.best()
+	if ran, lost := c.ranBefore(); lost && c.choice == "" && c.starts < mostStarts {
+		c.tell("revision %d runs on from memory: it cannot be read any more, and is lost at the next boot", ran.Number)
+		next = ran
+	}
+	c.put(next)
+	if err := c.prune(); err != nil {
+		c.Log.Warn("the store of revisions is not kept within its bound", "error", err)
+	}
 	return nil
+}
+
+// ranBefore gives the revision that ran when an earlier life of control ended,
+// if the store has lost it since: the disk has failed under a box that works.
+func (c *Configuration) ranBefore() (f InForce, lost bool) {
+	content, err := os.ReadFile(filepath.Join(c.StateDir, inForceFile))
+	if err != nil {
+		return InForce{}, false // the box has just booted
+	}
+	r, text, err := parse(content)
+	if err != nil || r.Number == 0 || c.store.Get(r.Number).Number != 0 {
+		return InForce{}, false
+	}
+	if f, err = c.revive(r, text); err != nil {
+		return InForce{}, false
+	}
+	f.Source = SourceLastGood
+	return f, true
+}
+
+// keepInForce writes down what runs, for the next life of control.
+func (c *Configuration) keepInForce() {
+	if c.pending != nil || c.inForce.Is(c.noted) {
+		return
+	}
+	c.noted = c.inForce
+	r := Revision{Number: c.inForce.Number, ID: c.inForce.ID, Version: c.Version, State: StateCommitted}
+	r.clean()
+	if err := c.keepState(inForceFile, string(format(r, c.inForce.Text))); err != nil {
+		c.Log.Warn("what is in force is not kept for the next start of control", "error", err)
+	}
 }
 
 // best gives the configuration that the box should run with: the newest

@@ -1,6 +1,8 @@
 package change
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"slices"
@@ -136,6 +138,56 @@ func TestStartWithoutStore(t *testing.T) {
 	problems(t, c, "no configuration can be kept", "handed in by the machine is not kept")
 	c.Abandon(c.InForce(), refusal)
 	b.runs(c, "builtin", 0, SourceBuiltIn)
+}
+
+// TestStoreLostWhileRunning: control that ends while the disk fails comes back
+// with what ran, not with the addresses of a new box.
+func TestStoreLostWhileRunning(t *testing.T) {
+	b := newBox(t)
+	a := session{t, b.start(), Who{alice}}
+	a.sets("one", 1, 0)
+	a.sets("two", 2, 5) // and is not confirmed
+	if err := os.Rename(b.path("revisions"), b.path("lost")); err != nil {
+		t.Fatal(err)
+	}
+	b.put("revisions", "what a disk makes of a directory")
+	var c *Configuration
+	for range 2 {
+		c = b.start()
+		b.runs(c, "one", 1, SourceLastGood)
+		problems(t, c, "no configuration can be kept", "revision 1 runs on from memory")
+	}
+	c.Abandon(c.InForce(), refusal)
+	b.runs(c, "builtin", 0, SourceBuiltIn)
+	b.runs(b.start(), "builtin", 0, SourceBuiltIn)
+
+	// One revision only cannot be read any more.
+	b = newBox(t)
+	b.keep(StateProven, named("one"))
+	c = b.start()
+	session{t, c, Who{alice}}.sets("two", 2, 0)
+	if err := os.Truncate(c.store.path(2), 100); err != nil {
+		t.Fatal(err)
+	}
+	b.runs(b.start(), "two", 2, SourceLastGood)
+	b.put("choice-of-init", "built-in")
+	b.runs(b.start(), "builtin", 0, SourceBuiltIn) // the operator has the last word
+	if err := errors.Join(os.Remove(b.path("choice-of-init")), os.RemoveAll(b.path("state"))); err != nil {
+		t.Fatal(err)
+	}
+	b.runs(b.start(), "one", 1, SourceRevision) // after a boot
+}
+
+// TestMachineStaysBounded: a machine that hands in another configuration at
+// every start does not fill the disk.
+func TestMachineStaysBounded(t *testing.T) {
+	b := newBox(t)
+	for i := range mostKept + 5 {
+		b.put("machine", named(fmt.Sprint("qemu", i)))
+		if got, want := len(states(t, b.start())), min(i+1, mostKept); got != want {
+			t.Fatalf("%d revisions are kept after start %d; want %d", got, i+1, want)
+		}
+	}
 }
 
 // TestRescueChoice: what the rescue menu asked for holds until an operator

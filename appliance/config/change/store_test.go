@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -271,4 +272,28 @@ func TestStoreWriteFails(t *testing.T) {
 	if err := s.Set(2, StateProven, ""); err == nil {
 		t.Error("Set of no revision = nil; want an error")
 	}
+}
+
+// TestStoreKeepsNoText: a directory of many long texts costs their headers.
+func TestStoreKeepsNoText(t *testing.T) {
+	dir := t.TempDir()
+	text := strings.Repeat("! a long comment\n", 20_000)
+	s := open(t, dir)
+	for range 20 {
+		if _, err := s.Add(Revision{State: StateCommitted, Operator: alice, Comment: "why"}, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	heap := func() int64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	again := open(t, dir)
+	if grown := heap() - before; grown > int64(len(text)) {
+		t.Errorf("a store of 20 texts of %d octets takes %d octets; want less than one of them", len(text), grown)
+	}
+	runtime.KeepAlive(again)
 }

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -30,15 +31,23 @@ func (c *Configuration) Abandon(f InForce, reason error) {
 		c.tell("the configuration handed in by the machine is not used: %v", reason)
 		c.machine = nil
 	case f.Number == 0:
-		c.tell("the built-in configuration does not serve, and there is no other: %v", reason)
+		c.unserve("the built-in configuration does not serve, and there is no other: %v", reason)
 		return
 	case c.store.Get(f.Number).State == StateProven:
-		c.tell("revision %d does not serve any more: %v", f.Number, reason)
+		c.unserve("revision %d does not serve any more: %v", f.Number, reason)
 		return
 	default:
 		c.withdraw(f.Number, reason.Error())
 	}
 	c.put(c.earlier())
+}
+
+// unserve says why what is in force does not serve, although it stays.
+func (c *Configuration) unserve(format string, args ...any) {
+	if sentence := fmt.Sprintf(format, args...); sentence != c.unserved {
+		c.unserved = sentence
+		c.Log.Error("configuration", "problem", sentence)
+	}
 }
 
 // earlier gives what is to run after what is in force was given up: what ran
@@ -56,6 +65,9 @@ func (c *Configuration) earlier() InForce {
 func (c *Configuration) Prove(f InForce) {
 	c.mu.Lock()
 	defer c.end()
+	if c.inForce.Is(f) {
+		c.unserved = ""
+	}
 	switch c.store.Get(f.Number).State {
 	case StatePending:
 		c.steady = f.Number
