@@ -6,17 +6,18 @@ VARIANT ?= release
 CALLS   ?= 200
 RATE    ?= 20
 FUZZ    ?= 60s
+CUTS    ?= 50
 
 # What building, booting and testing need from Debian. Kernels, boot stubs and
 # certificates of the image are fetched by the build itself.
 PACKAGES = ca-certificates e2fsprogs iproute2 kamailio mtools ovmf qemu-efi-aarch64 \
 	qemu-system-arm qemu-system-x86 qemu-utils sip-tester sipsak xz-utils zstd
 
-.PHONY: help run test check smoke image reproduce bench-sip bench-boot fuzz packages clean
+.PHONY: help run test check smoke image reproduce bench-sip bench-boot powercut fuzz packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CONFIG=file"
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n CONFIG=file"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
 	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
@@ -57,6 +58,10 @@ bench-sip: packages ## CPU per proxied call, beside Kamailio
 bench-boot: packages ## Time to the first answered OPTIONS, beside an init that only prints
 	@go run ./images build -board $(BOARD)
 	@go run ./qemu bench-boot -board $(BOARD)
+
+powercut: packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./qemu powercut -board $(BOARD) -cuts $(CUTS)
 
 fuzz: ## Fuzz every parser of outside bytes for FUZZ each
 	@for package in $$(go list ./...); do \
