@@ -21,7 +21,7 @@ import (
 var quick = pace{
 	poll: time.Millisecond, sync: 5 * time.Millisecond, retry: 5 * time.Millisecond, last: limit,
 	settle: 20 * time.Millisecond, first: time.Millisecond, longest: 10 * time.Millisecond,
-	probe: 20 * time.Millisecond, gap: time.Millisecond,
+	probe: 20 * time.Millisecond, gap: time.Millisecond, renew: 20 * time.Millisecond,
 }
 
 // keepFile runs the file of a boot until stop is called.

@@ -58,12 +58,13 @@ type pace struct {
 	longest time.Duration
 	probe   time.Duration // after the first datagram, for an ICMP error to come
 	gap     time.Duration // between bursts of datagrams
+	renew   time.Duration // between looks at where the name of a UDP server leads
 }
 
 var defaultPace = pace{
 	poll: time.Second, sync: 5 * time.Second, retry: 10 * time.Second, last: time.Second,
 	settle: 5 * time.Second, first: time.Second, longest: time.Minute,
-	probe: 500 * time.Millisecond, gap: 50 * time.Millisecond,
+	probe: 500 * time.Millisecond, gap: 50 * time.Millisecond, renew: time.Minute,
 }
 
 // Relay passes the log on to files and to the servers of the configuration.

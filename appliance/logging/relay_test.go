@@ -607,3 +607,87 @@ func TestDatagramPace(t *testing.T) {
 		}
 	})
 }
+
+// TestStalled: a server that reads nothing more does not hold up the end.
+func TestStalled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t)
+		b.kernel.sayMany(10)
+		ours, theirs := net.Pipe()
+		defer theirs.Close()
+		b.options.Dial = func(context.Context, string, string) (net.Conn, error) { return ours, nil }
+		b.start(model.LogServer{Host: "logs.example.net", Transport: "tcp", Port: 601, Level: debugging})
+		if _, err := theirs.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // the rest of the stretch waits to be read
+		asked := time.Now()
+		b.stop()
+		if took := time.Since(asked); took > 0 {
+			t.Errorf("the relay ends %v after it was asked to; want at once", took)
+		}
+	})
+}
+
+// TestMoved: datagrams follow the name of a server to its new address, which
+// no error would tell of; a name server that is silent changes nothing.
+func TestMoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBox(t)
+		b.pace = defaultPace
+		var mu sync.Mutex
+		answer, fault := []string{"192.0.2.1"}, error(nil)
+		b.options.Lookup = func(context.Context, string) (addresses []netip.Addr, err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, text := range answer {
+				addresses = append(addresses, netip.MustParseAddr(text))
+			}
+			return addresses, fault
+		}
+		var dialled []string
+		b.options.Dial = func(_ context.Context, _, address string) (net.Conn, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			dialled = append(dialled, address)
+			ours, _ := net.Pipe()
+			conn := &datagrams{ours, time.Now(), map[time.Duration]int{}}
+			return located{conn, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address))}, nil
+		}
+		b.start(model.LogServer{Host: "logs.example.net", Transport: "udp", Port: 514, Level: debugging})
+		for _, step := range []struct {
+			answer []string
+			fault  error
+			want   string // the address last dialled
+			dials  int
+		}{
+			{[]string{"192.0.2.1"}, nil, "192.0.2.1:514", 1},
+			{nil, errors.New("no name server answers"), "192.0.2.1:514", 1},
+			{[]string{"192.0.2.2", "192.0.2.1"}, nil, "192.0.2.1:514", 1},
+			{[]string{"192.0.2.3"}, nil, "192.0.2.3:514", 2},
+			{[]string{"192.0.2.3"}, nil, "192.0.2.3:514", 2},
+		} {
+			mu.Lock()
+			answer, fault = step.answer, step.fault
+			mu.Unlock()
+			time.Sleep(3 * defaultPace.renew)
+			mu.Lock()
+			if last := dialled[len(dialled)-1]; last != step.want || len(dialled) != step.dials {
+				t.Errorf("the name leads to %v, %v: dialled %v; want %d, at last %s", step.answer, step.fault, dialled, step.dials, step.want)
+			}
+			mu.Unlock()
+		}
+		b.stop()
+		if strings.Contains(b.log.String(), "is down") {
+			t.Errorf("a server that moved is told of as down:\n%s", &b.log)
+		}
+	})
+}
+
+// located is a connection to that address.
+type located struct {
+	net.Conn
+	remote net.Addr
+}
+
+func (l located) RemoteAddr() net.Addr { return l.remote }

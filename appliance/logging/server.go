@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -69,7 +70,12 @@ func (s *server) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errMoved) {
+			s.relay.options.Log.Info("syslog server has another address", "server", s.name())
+			continue
+		}
 		s.isDown(err)
+		s.relay.options.Log.Debug("syslog server is tried again", "server", s.name(), "in", wait, "error", err)
 		if stood {
 			wait = s.relay.pace.first
 		}
@@ -87,6 +93,8 @@ func (s *server) serve(ctx context.Context) (stood bool, err error) {
 	}
 	x := newSession(s, conn, wire)
 	defer x.close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // for a write that waits for the server
+	defer stop()
 	err = x.run(ctx)
 	return x.stood, err
 }
@@ -159,10 +167,24 @@ func (s *server) dial(ctx context.Context, addresses []netip.Addr) (net.Conn, er
 		var conn net.Conn
 		target := netip.AddrPortFrom(address, uint16(s.config.Port)).String()
 		if conn, err = s.relay.options.Dial(ctx, network, target); err == nil {
+			s.relay.options.Log.Debug("syslog server is dialled", "server", s.name(), "address", target)
 			return conn, nil
 		}
 	}
 	return nil, err
+}
+
+// moved reports whether datagrams go to an address that the server's name no
+// longer leads to: nothing else would tell. A stream breaks by itself.
+func (s *server) moved(ctx context.Context, conn net.Conn) bool {
+	if s.config.Transport != "udp" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	addresses, err := s.relay.options.Lookup(ctx, s.config.Host)
+	at, atErr := netip.ParseAddrPort(conn.RemoteAddr().String())
+	return err == nil && atErr == nil && !slices.Contains(addresses, at.Addr())
 }
 
 // received gives how far the server is: what counts as received.

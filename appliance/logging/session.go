@@ -25,6 +25,9 @@ type burst struct {
 	pause time.Duration
 }
 
+// errMoved ends a session whose server is to be found elsewhere by now.
+var errMoved = errors.New("the server's name leads to another address")
+
 // session is one connection to a server.
 type session struct {
 	server *server
@@ -75,8 +78,11 @@ func (x *session) mark() {
 
 // run sends until the connection breaks or ctx ends.
 func (x *session) run(ctx context.Context) error {
-	tick := time.NewTicker(x.server.relay.pace.settle / 5)
+	pace := x.server.relay.pace
+	tick := time.NewTicker(pace.settle / 5)
 	defer tick.Stop()
+	renew := time.NewTicker(pace.renew)
+	defer renew.Stop()
 	for {
 		pause, more, err := x.send(ctx)
 		if err != nil {
@@ -96,6 +102,10 @@ func (x *session) run(ctx context.Context) error {
 		case <-more:
 		case <-events:
 		case <-settled:
+		case <-renew.C:
+			if x.server.moved(ctx, x.conn) {
+				return errMoved
+			}
 		}
 		x.settle()
 	}

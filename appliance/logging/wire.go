@@ -19,15 +19,23 @@ const (
 	silence = 30 * time.Second
 )
 
-// dial opens a connection that breaks when the other side is silent: without
-// it the kernel tries for a quarter of an hour.
+// breaking is the option that has a connection break when the other side is
+// gone. By itself TCP tries for a quarter of an hour (tcp(7)), and UDP tells of
+// a closed port only: not of a host that is switched off, nor of a link that is
+// down (IP_RECVERR of ip(7)).
+var breaking = map[string]struct{ level, name, value int }{
+	"tcp4": {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence / time.Millisecond)},
+	"tcp6": {unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence / time.Millisecond)},
+	"udp4": {unix.IPPROTO_IP, unix.IP_RECVERR, 1},
+	"udp6": {unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1},
+}
+
+// dial opens a connection that breaks when the other side is gone.
 func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	dialer := net.Dialer{Control: func(network, _ string, raw syscall.RawConn) (err error) {
-		if network[:3] != "tcp" {
-			return nil
-		}
+		option := breaking[network]
 		if failed := raw.Control(func(fd uintptr) {
-			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence.Milliseconds()))
+			err = unix.SetsockoptInt(int(fd), option.level, option.name, option.value)
 		}); failed != nil {
 			return failed
 		}
