@@ -31,7 +31,8 @@ type Command struct {
 	Mode Mode
 	// Syntax is the line: keywords in lower case, arguments in capitals,
 	// optional parts in brackets that may be nested, "ARGUMENT..." for one
-	// or more.
+	// or more. Optional parts in a row that begin with keywords may be typed
+	// in any order.
 	// Example: "ip route NETWORK MASK GATEWAY LAN [METRIC]".
 	Syntax string
 	// No is the syntax of the negative form without the word "no"; empty when

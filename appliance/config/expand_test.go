@@ -18,6 +18,9 @@ func TestExpand(t *testing.T) {
 		{"no ip route ADDRESS", []Argument{argument("ADDRESS", IPv4{})}, "Add a route"},
 		{"description TEXT", []Argument{argument("TEXT", Line{})}, "Describe"},
 		{"peers PEER...", []Argument{argument("PEER", IPv4{})}, "Peers"},
+		{"ping HOST [size OCTETS] [repeat COUNT [fast]] [LAN] [quiet] [reason TEXT]", []Argument{
+			argument("HOST", Host{}), argument("OCTETS", Integer{1, 9}), argument("COUNT", Integer{1, 9}), lan, argument("TEXT", Line{}),
+		}, "Ping"},
 	}, Words{"show": "Show", "ip": "IP things", "no": "Undo"})
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +31,7 @@ func TestExpand(t *testing.T) {
 		complete     bool
 		fault        string
 	}{
-		{"", "", []string{"description: Describe", "ip: IP things", "no: Undo", "peers: Peers", "show: Show", "shutdown: Stop"}, false, ""},
+		{"", "", []string{"description: Describe", "ip: IP things", "no: Undo", "peers: Peers", "ping: Ping", "show: Show", "shutdown: Stop"}, false, ""},
 		{"sh", "sh", []string{"show: Show", "shutdown: Stop"}, false, ""},
 		{"SHUT", "SHUT", []string{"shutdown: Stop"}, true, ""},
 		{"shutdown ", "", nil, true, ""},
@@ -41,6 +44,11 @@ func TestExpand(t *testing.T) {
 		{"ip route 10.", "10.", []string{"<A.B.C.D>: A value"}, false, ""},
 		{"ip route 10.0.0.0 lan1 ", "", []string{"<<1-255>>: Lowest wins (default 1)"}, true, ""},
 		{"peers 192.0.2.1 ", "", []string{"<A.B.C.D>: A value"}, true, ""},
+		{"ping a repeat 2 ", "", []string{"fast: ", "quiet: ", "reason: ", "size: ", "LAN1: A value", "LAN2: A value"}, true, ""},
+		{"ping a repeat 2 fast ", "", []string{"quiet: ", "reason: ", "size: ", "LAN1: A value", "LAN2: A value"}, true, ""},
+		{"ping a quiet reason ", "", []string{"<LINE>: A value"}, false, ""},
+		{"ping a lan2 reason x quiet ", "x quiet ", []string{"<LINE>: A value"}, true, ""},
+		{"ping a size 2 size", "size", nil, false, `"ping a size 2 size": size does not fit: repeat or {LAN1|LAN2} or quiet or reason is expected`},
 		{"description ", "", []string{"<LINE>: A value"}, false, ""},
 		{"description two wo", "two wo", []string{"<LINE>: A value"}, true, ""},
 		{"sh version", "version", nil, false, `"sh version": sh is ambiguous: show, shutdown`},

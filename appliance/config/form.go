@@ -18,6 +18,10 @@ type form struct {
 	syntax string
 	help   string
 	items  []item
+	// again says for each position where to go on from when a word has led
+	// there: there itself, but behind an optional part that begins with a
+	// keyword at the first of such parts in a row.
+	again []int
 }
 
 // item is one position of a form: a keyword or an argument.
@@ -85,7 +89,21 @@ func compile(f Form) (*form, error) {
 		}
 		c.items[i].key = c.key(i)
 	}
+	c.findRows()
 	return c, nil
+}
+
+// findRows fills again.
+func (f *form) findRows() {
+	f.again = make([]int, len(f.items)+1)
+	for i := range f.again {
+		f.again[i] = i
+	}
+	for i, it := range f.items {
+		if it.skip > 0 && it.arg == nil && f.again[it.skip] == it.skip { // else a part around it ends there
+			f.again[it.skip] = f.again[i]
+		}
+	}
 }
 
 // key is what Words calls the keyword in position i: the keywords up to it,

@@ -99,7 +99,7 @@ func (v *Vocabulary) match(line string) (Match, *mismatch) {
 			return Match{}, wrong
 		}
 		states = next
-		if len(states) == 1 && states[0].trail.takesRest() {
+		if states[0].trail.takesRest() {
 			break
 		}
 	}
@@ -206,21 +206,40 @@ func (t *taken) takesRest() bool {
 	return ok
 }
 
-// closure adds the states that need no word: past an optional part, and back
-// to an argument that may repeat.
+// closure adds the states that need no word: past an optional part, back to
+// one in the same row that was not typed yet, and back to an argument that may
+// repeat.
 func (v *Vocabulary) closure(states []state) []state {
 	var all []state
 	for _, s := range states {
 		if s.trail != nil && s.trail.item.repeats {
 			all = append(all, state{s.form, s.pos - 1, s.trail})
 		}
-		all = append(all, s)
+		again := v.forms[s.form].again
+		s.pos = again[s.pos]
 		for it := v.item(s); it != nil && it.skip > 0; it = v.item(s) {
+			if !s.trail.has(it) {
+				all = append(all, s)
+			}
+			row := again[s.pos]
 			s.pos = it.skip
-			all = append(all, s)
+			if again[s.pos] < row { // a part around this one ends, too
+				s.pos = again[s.pos]
+			}
 		}
+		all = append(all, s)
 	}
 	return all
+}
+
+// has reports whether the item is among those that took a word.
+func (t *taken) has(it *item) bool {
+	for ; t != nil; t = t.before {
+		if t.item == it {
+			return true
+		}
+	}
+	return false
 }
 
 // alternatives are the distinct things that may be typed next.
