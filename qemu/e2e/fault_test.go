@@ -137,12 +137,14 @@ func fill(t *testing.T, disk, name string) {
 }
 
 // debugfs edits an ext4 that is not mounted. It ends well even when a request did
-// not: there is nothing to remove, there is no room.
+// not: there is no room.
 func debugfs(t *testing.T, volume string, requests ...string) {
 	t.Helper()
-	for _, request := range requests {
-		run(t, "debugfs", "-w", "-R", request, volume)
+	script := filepath.Join(t.TempDir(), "requests")
+	if err := os.WriteFile(script, []byte(strings.Join(requests, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	run(t, "debugfs", "-w", "-f", script, volume)
 }
 
 func run(t *testing.T, name string, args ...string) {

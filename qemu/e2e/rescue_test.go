@@ -13,11 +13,13 @@ import (
 )
 
 // TestConsoleRescue kills control and has the rescue menu bring it back with the
-// configuration that is chosen. Then the box is reset to what left the factory.
+// configuration that is chosen. Then the box is reset to what left the factory,
+// from the prompt and from the menu.
 func TestConsoleRescue(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		box := boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image)})
+		disk := formattedDisk(t, image)
+		box := boot(t, smoke.Setup{Image: image, Disk: disk})
 		commit(t, box, "hostname good")
 		awaitCommand(t, box, "show configuration history", "proven")
 		commit(t, box, "hostname newer")
@@ -36,7 +38,7 @@ func TestConsoleRescue(t *testing.T) {
 		t.Run("factory reset", func(t *testing.T) {
 			commit(t, box, "hostname to-be-wiped")
 			leaveConfiguration(t, box)
-			contains(t, "write erase", keys(t, box, "write erase\r", `\[confirm\]`).Before, "Wipe the configuration")
+			contains(t, "write erase", keys(t, box, "write erase\r", `\[confirm\]`).Before, "the configuration with all earlier revisions")
 			keys(t, box, "\r", `reload`)
 			reload(t, box)
 			expectHostName(t, box, "causeway")
@@ -44,6 +46,27 @@ func TestConsoleRescue(t *testing.T) {
 				t.Errorf("the history after a factory reset is\n%s\nwant none", history)
 			}
 			awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, lab.BoxLAN1.String())
+		})
+		commit(t, box, "hostname stuck")
+		powerOff(t, box)
+
+		// Reading this revision never ends, as on a disk that hangs.
+		debugfs(t, volume(t, disk, "bootflash"),
+			"cd /control/revisions", "mknod 000002.conf p", "set_inode_field 000002.conf mode 0010666")
+		box = start(t, smoke.Setup{Image: image, Disk: disk})
+		t.Run("factory reset where control is stuck", func(t *testing.T) {
+			contains(t, "show configuration history", command(t, box, "show configuration history"), "% control does not answer")
+			contains(t, "rescue", keys(t, box, "rescue\r", `Choice \[none\]: `).Before, "factory")
+			keys(t, box, "5\r", `keys.*too\? \[no\]: `)
+			keys(t, box, "\r", `licence.*too\? \[no\]: `)
+			keys(t, box, "\r", `billing.*too\? \[no\]: `)
+			keys(t, box, "\r", `logs.*too\? \[no\]: `)
+			keys(t, box, "\r", `\[confirm\]`)
+			keys(t, box, "\r", `init: shutting down \(reboot\)`)
+			if err := box.Answers(within(t, bootLimit)); err != nil {
+				t.Fatal(err)
+			}
+			expectHostName(t, box, "causeway")
 		})
 		powerOff(t, box)
 	})
