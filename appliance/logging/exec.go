@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"causeway/appliance/config"
@@ -90,6 +91,10 @@ func (d DebugStatus) String() string {
 	return fmt.Sprintf("for %v more, %d lines dropped", d.Left.Round(time.Second), d.Dropped)
 }
 
+// ringMost is more entries than the kernel's ring holds at once: 1 MiB of 32
+// octets at least. What comes while the log is read in a flood is not read.
+const ringMost = 1 << 16
+
 // showLogging asks init for the log, so that it works while control is down.
 func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 	showRelay(ctx, s)
@@ -98,7 +103,7 @@ func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 	if a.Has("LEVEL") {
 		level = slices.Index(levels(), a.Text("LEVEL"))
 	}
-	for more, next := true, uint64(0); more; {
+	for more, next, read := true, uint64(0), 0; more && read < ringMost; {
 		var page model.LogPage
 		if err := s.Call(ctx, "init", "init.log", model.LogQuery{From: next, Max: pageSize}, &page); err != nil {
 			return err
@@ -114,7 +119,7 @@ func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 		if most > 0 && len(last) > most {
 			last = slices.Clone(last[len(last)-most:])
 		}
-		more, next = len(page.Entries) == pageSize, page.Next
+		more, next, read = len(page.Entries) == pageSize, page.Next, read+len(page.Entries)
 	}
 	for _, l := range last {
 		fmt.Fprintf(s, "%s %-7s %s: %s\n", timestamp(l.time), severities[l.severity].keyword, l.process, l.text)
@@ -137,7 +142,7 @@ func showRelay(ctx context.Context, s exec.Session) {
 	exec.Field(s, "File", status.File)
 	for _, server := range status.Servers {
 		exec.Field(s, "Server", server)
-		fmt.Fprintf(s, "  %d sent, %d waiting, %s\n", server.Sent, server.Waiting, server.state())
+		fmt.Fprintf(s, "  %d messages sent, %d lines waiting, %s\n", server.Sent, server.Waiting, server.state())
 		if server.Problem != "" {
 			fmt.Fprintf(s, "  %s\n", server.Problem)
 		}
@@ -159,6 +164,8 @@ func (s ServerStatus) String() string { return s.Server + ", " + severities[s.Le
 func (s ServerStatus) state() string {
 	since := s.Since.UTC().Format(time.RFC3339)
 	switch {
+	case s.Up && strings.HasPrefix(s.Server, "udp "): // whether it listens nobody knows
+		return "no error since " + since
 	case s.Up:
 		return "up since " + since
 	case s.Problem != "":

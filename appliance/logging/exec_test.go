@@ -37,6 +37,7 @@ func TestShowLogging(t *testing.T) {
 				{Server: "tls logs.example.net:6514", Level: 6, Up: true, Since: noon, Sent: 12345},
 				{Server: "udp 192.0.2.1:514", Level: 3, Since: noon, Problem: "write udp 192.0.2.1:514: connection refused", Waiting: 7},
 				{Server: "tcp 192.0.2.2:601", Level: 7},
+				{Server: "udp 192.0.2.3:514", Level: 6, Up: true, Since: noon, Sent: 9},
 			},
 		},
 	}}
@@ -69,6 +70,25 @@ func TestShowLoggingPages(t *testing.T) {
 		if got := strings.Count(lines, "\n"); got != test.lines || !strings.HasSuffix(first+"\n", test.first) {
 			t.Errorf("%s prints %d lines, at first %q; want %d, %q", test.line, got, first, test.lines, test.first)
 		}
+	}
+}
+
+// TestShowLoggingFlood: lines that come while the log is shown do not keep it
+// from its end.
+func TestShowLoggingFlood(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	k := &kernel{}
+	s := &exectest.Session{Answers: map[string]any{"init.log": func(string) (any, error) {
+		page := model.LogPage{Next: k.next + pageSize}
+		for ; k.next < page.Next; k.next++ {
+			page.Entries = append(page.Entries, model.LogEntry{Seq: k.next, Time: time.Now(), Text: "flood"})
+		}
+		return page, ctx.Err()
+	}}}
+	got := s.Type(ctx, t, ExecCommands(), "show logging last 1")
+	if ctx.Err() != nil || !strings.HasSuffix(got, "kernel: flood\n") {
+		t.Errorf("show logging in a flood printed %q, %v; want a line of it", got, ctx.Err())
 	}
 }
 

@@ -220,7 +220,7 @@ func (f *file) put(host string, now time.Time, text []byte) (written bool, err e
 	if err != nil {
 		return false, err
 	}
-	if !os.SameFile(info, f.current) {
+	if info.Size() == 0 || !os.SameFile(info, f.current) {
 		end, err := readEnd(f.path(0))
 		if err != nil {
 			return false, err

@@ -100,6 +100,29 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// TestFileAnew: a file that is empty again says which boot its lines are of,
+// though the file system may give it the number of the one before.
+func TestFileAnew(t *testing.T) {
+	dir, k, log := t.TempDir(), &kernel{}, &journal{}
+	_, stop := keepFile(t, dir, "boot-a", k, log)
+	k.say("one")
+	holds(t, dir, "msg=one\n")
+	if err := os.Truncate(filepath.Join(dir, fileName), 0); err != nil {
+		t.Fatal(err)
+	}
+	k.say("two")
+	holds(t, dir, "msg=two\n")
+	stop()
+	_, stop = keepFile(t, dir, "boot-a", k, log)
+	k.say("three")
+	holds(t, dir, "msg=three\n")
+	stop()
+	text := fileText(t, dir)
+	if want := "gw1 notice boot: boot-a\n"; strings.Count(text, want) != 1 || strings.Count(text, "\n") != 3 {
+		t.Errorf("the file holds\n%s; want %q, two and three", text, want)
+	}
+}
+
 // TestFileRotation: a restart at any moment loses and repeats nothing, and the
 // files stay within their bound.
 func TestFileRotation(t *testing.T) {
