@@ -147,6 +147,9 @@ func (o observer) ping(ctx context.Context, s exec.Session, a config.Args) error
 			times = append(times, took)
 		case !errors.Is(err, errNoEcho):
 			fmt.Fprintln(s)
+			if sent > 0 {
+				printSuccess(s, sent, times)
+			}
 			return fmt.Errorf("ping %v: %w", way.target, plainly(err))
 		}
 		if (sent+1)%marksInLine == 0 && sent+1 < a.Int("COUNT") {

@@ -70,20 +70,23 @@ var counters = []struct{ name, in, out string }{
 
 func (o observer) showInterfaces(ctx context.Context, s exec.Session, a config.Args) error {
 	var status model.ControlStatus
-	if err := s.Call(ctx, "control", "control.status", nil, &status); err != nil {
-		return err
-	}
-	for _, i := range status.Interfaces {
-		if a.Has("LAN") && i.LAN != a.Text("LAN") {
+	err := s.Call(ctx, "control", "control.status", nil, &status)
+	for lan := range model.LANCount {
+		name := lan.String()
+		if a.Has("LAN") && name != a.Text("LAN") {
 			continue
 		}
-		exec.Field(s, i.LAN+" link", i.Link)
-		exec.Field(s, i.LAN+" MAC address", cmp.Or(i.MAC, "none"))
-		exec.Field(s, i.LAN+" IP address", cmp.Or(i.Address, "none"))
-		exec.Field(s, i.LAN+" problem", cmp.Or(i.Problem, "none"))
-		o.showHardware(s, i.LAN)
+		for _, i := range status.Interfaces {
+			if i.LAN == name {
+				exec.Field(s, name+" link", i.Link)
+				exec.Field(s, name+" MAC address", cmp.Or(i.MAC, "none"))
+				exec.Field(s, name+" IP address", cmp.Or(i.Address, "none"))
+				exec.Field(s, name+" problem", cmp.Or(i.Problem, "none"))
+			}
+		}
+		o.showHardware(s, name)
 	}
-	return nil
+	return err // the kernel answers without control
 }
 
 // showHardware prints what the kernel knows of a port beside its addresses;

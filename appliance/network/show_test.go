@@ -52,19 +52,20 @@ func TestShowInterfaces(t *testing.T) {
 	delete(sys, "sys/class/net/lan1/duplex")
 	got += transcript(t.Context(), t, o, &s, "sh int LAN1")
 	s.Answers = nil
-	got += transcript(t.Context(), t, o, &s, "show interfaces")
+	got += transcript(t.Context(), t, o, &s, "show interfaces", "show interfaces lan2")
 	exectest.Golden(t, "show-interfaces", got)
 }
 
-// TestPing types pings of hosts of which .1 answers, and .2 every third time.
+// TestPing types pings of hosts of which .1 answers, .2 every third time, and
+// .4 until the route to it is gone.
 func TestPing(t *testing.T) {
 	var asked []echoRequest
 	o := observer{echo: func(ctx context.Context, r echoRequest) (time.Duration, error) {
 		asked = append(asked, r)
 		switch host := r.target.As16(); {
-		case host[15] == 3:
+		case host[15] == 3, host[15] == 4 && len(asked) == 3:
 			return 0, &net.OpError{Op: "write", Err: os.NewSyscallError("sendmsg", unix.ENETUNREACH)}
-		case host[15] == 1 || len(asked)%3 == 0:
+		case host[15] == 1, host[15] == 4, len(asked)%3 == 0:
 			return time.Duration(len(asked)) * 250 * time.Microsecond, nil
 		}
 		return 0, errNoEcho
@@ -81,7 +82,7 @@ func TestPing(t *testing.T) {
 	var got strings.Builder
 	for _, line := range []string{
 		"ping 192.0.2.1", "ping 192.0.2.2 repeat 4 size 1500 timeout 7", "ping www.example.com source LAN1",
-		"ping www.example.com source 2001:db8:42::9", "ping 192.0.2.1 repeat 141", "ping 192.0.2.3",
+		"ping www.example.com source 2001:db8:42::9", "ping 192.0.2.1 repeat 141", "ping 192.0.2.3", "ping 192.0.2.4",
 		"ping none.example.com", "ping 192.0.2.1 source LAN2", "ping 192.0.2.1 source 2001:db8::7",
 	} {
 		asked = nil
