@@ -1,6 +1,7 @@
 package system
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -78,18 +79,32 @@ func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) e
 		if _, err := fmt.Fprintf(s, "\n------------------ %s ------------------\n\n", line); err != nil {
 			return err // the operator has seen enough
 		}
+		kept := section{Session: s}
 		limited, cancel := context.WithTimeout(ctx, supportPatience)
-		err = known[match.Form].Run(limited, s, match.Args)
+		err = known[match.Form].Run(limited, &kept, match.Args)
 		cancel()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if err != nil {
-			fmt.Fprintf(s, "%% %v\n", err)
+			fmt.Fprintf(&kept, "%% %v\n", err)
+		}
+		if _, err := kept.printed.WriteTo(s); err != nil {
+			return err
 		}
 	}
 	return nil
 }
+
+// section is the session of one of the commands. It keeps what is printed until
+// the command ends: an operator who reads slowly costs it no patience.
+type section struct {
+	exec.Session
+	printed bytes.Buffer
+}
+
+// Write keeps the text.
+func (s *section) Write(text []byte) (int, error) { return s.printed.Write(text) }
 
 // runningConfig is the console's command, which belongs to a session, for here.
 var runningConfig = exec.Command{

@@ -3,9 +3,11 @@ package system
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -45,6 +47,48 @@ func TestTechSupport(t *testing.T) {
 		cancel()
 		if got := s.Type(ended, t, commands, "show tech-support"); strings.Count(got, "------------------ ") != 1 {
 			t.Errorf("show tech-support after Ctrl-C printed\n%s\nwant it to end", got)
+		}
+	})
+}
+
+// reader is an operator who reads for longer than a command may take, where
+// the pager stops at a line with that in it.
+type reader struct {
+	*exectest.Session
+	stops string
+}
+
+func (r reader) Write(text []byte) (int, error) {
+	if strings.Contains(string(text), r.stops) {
+		time.Sleep(2 * supportPatience)
+	}
+	return r.Session.Write(text)
+}
+
+// TestTechSupportPaged: reading costs a command no patience, hanging does.
+func TestTechSupportPaged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := reader{&exectest.Session{Answers: map[string]any{"control.dns": "asked"}}, "first line"}
+		commands := []exec.Command{
+			{Syntax: "show arp", Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+				fmt.Fprintln(s, "first line")
+				var answer string
+				err := s.Call(ctx, "control", "control.dns", nil, &answer)
+				fmt.Fprintln(s, answer)
+				return err
+			}},
+			{Syntax: "show reports", Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}},
+		}
+		if err := TechSupport(commands).Run(t.Context(), s, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"show arp ------------------\n\nfirst line\nasked\n", "% context deadline exceeded\n"} {
+			if got := s.Printed(); strings.Count(got, want) != 1 {
+				t.Errorf("show tech-support printed\n%s\nwant %q in it once", got, want)
+			}
 		}
 	})
 }
