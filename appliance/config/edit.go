@@ -117,6 +117,7 @@ func (e *editor) line(typed typedLine, outermost int) *Error {
 		return nil
 	}
 	var furthest *mismatch
+	shown := typed.text // by an error: without what is a secret in any of the modes
 	for depth := len(e.places) - 1; depth >= outermost; depth-- {
 		mode := e.grammar.modes[e.places[depth].mode]
 		match, wrong := mode.vocabulary.match(typed.text)
@@ -126,6 +127,7 @@ func (e *editor) line(typed typedLine, outermost int) *Error {
 		if wrong == nil {
 			return e.apply(mode, match, source{typed, match.columns})
 		}
+		shown = mode.vocabulary.Blot(shown)
 		if furthest == nil || wrong.column > furthest.column {
 			furthest = wrong
 		}
@@ -133,7 +135,7 @@ func (e *editor) line(typed typedLine, outermost int) *Error {
 			break
 		}
 	}
-	return &Error{Line: typed.number, Column: furthest.column, Text: typed.text, Rule: furthest.rule}
+	return &Error{Line: typed.number, Column: furthest.column, Text: shown, Rule: furthest.rule}
 }
 
 // apply does what the matched line means in the innermost place.
@@ -154,7 +156,7 @@ func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
 		}
 	}
 	var err error
-	if src.text, err = e.grammar.seal(match, src.text); err != nil {
+	if src.text, err = e.grammar.seal(mode, match, src.text); err != nil {
 		return src.fault(err)
 	}
 	args := here.with(match.Args)

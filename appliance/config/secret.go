@@ -5,6 +5,7 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -106,23 +107,57 @@ func (g *Grammar) Sealing(key *BoxKey) *Grammar {
 	return &sealing
 }
 
-// seal brings the secrets of a matched line into their stored form, and blots
-// them out in the line itself, which errors show.
-func (g *Grammar) seal(match Match, line string) (string, error) {
+// seal brings the secrets of a line of the mode into their stored form, and
+// blots them out in the line itself, which errors show.
+func (g *Grammar) seal(mode *modeGrammar, match Match, line string) (string, error) {
 	for name, value := range match.Args {
 		secret, ok := value.(plainText)
 		if !ok {
 			continue
 		}
-		characters := []rune(line)
-		for i := range []rune(string(secret)) {
-			characters[match.columns[name]-1+i] = '*'
-		}
-		line = string(characters)
+		line = mode.vocabulary.Blot(line)
 		if g.key == nil {
 			return line, BadArgument(name, "a secret in plain text can be typed on the appliance only, which seals it")
 		}
 		match.Args[name] = g.key.Seal(string(secret))
 	}
 	return line, nil
+}
+
+// Blot gives the line with asterisks where a secret was typed in plain text,
+// even if the line does not fit because of what stands behind it.
+func (v *Vocabulary) Blot(line string) string {
+	words, _ := split(line)
+	states := v.start
+	for _, w := range words {
+		next, wrong := v.step(states, w)
+		if wrong == nil && next[0].trail.isPlainSecret() || wrong != nil && v.expectsSecret(states) {
+			characters := []rune(line)
+			for i := range []rune(w.text) {
+				characters[w.column-1+i] = '*'
+			}
+			line = string(characters)
+		}
+		if wrong != nil {
+			break
+		}
+		states = next
+	}
+	return line
+}
+
+func (t *taken) isPlainSecret() bool {
+	_, ok := t.value.(plainText)
+	return ok
+}
+
+func (v *Vocabulary) expectsSecret(states []state) bool {
+	return slices.ContainsFunc(states, func(s state) bool {
+		it := v.item(s)
+		if it == nil {
+			return false
+		}
+		_, ok := it.argType().(Secret)
+		return ok
+	})
 }

@@ -90,6 +90,11 @@ func TestSecretRefused(t *testing.T) {
 		{"too long", withKey, "server a key " + strings.Repeat("k", 129), "a secret has 1 to 128 octets, this one has 129"},
 		{"damaged", withKey, "server a key sealed:AAAA", "what follows sealed: is damaged"},
 		{"not base64", withKey, "server a key sealed:!", "what follows sealed: is damaged"},
+		{"too long is not shown", withKey, "server a key " + strings.Repeat("k", 129), "server a key " + strings.Repeat("*", 129)},
+		{"a word too many", withKey, "server a key pässwörd 7 x", `"server a key ******** 7 x": nothing is expected here, not x`},
+		{"a value out of range", withoutKey, "server a key cisco 0", `"server a key ***** 0": 0 is not between 1 and 65535`},
+		{"a character that cannot be printed", withKey, "server a key cis\aco", `"server a key ******": a char`},
+		{"sealed is shown", withKey, "server a key " + boxKey(t).Seal("x") + " x", `"server a key sealed:`},
 		{"refused for another reason", withKey, "server bad key cisco 7", `"server bad key ***** 7": bad has no port 7`},
 	} {
 		_, err := test.g.Parse(test.line)

@@ -114,14 +114,14 @@ func (v *Vocabulary) match(line string) (Match, *mismatch) {
 	}
 }
 
-// split cuts a line into words at its blanks.
+// split cuts a line into words at its blanks; those before a fault are there, too.
 func split(line string) ([]word, *mismatch) {
 	var words []word
 	column, inWord := 0, false
 	for i, r := range line {
 		column++
 		if r == utf8.RuneError || r != '\t' && !unicode.IsPrint(r) {
-			return nil, &mismatch{known: true, column: column, rule: "a character that cannot be printed"}
+			return words, &mismatch{known: true, column: column, rule: "a character that cannot be printed"}
 		}
 		blank := r == ' ' || r == '\t'
 		if !blank && !inWord {

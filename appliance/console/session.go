@@ -155,7 +155,9 @@ func (s *Session) next(ctx context.Context) error {
 	text := strings.TrimLeft(config.CutPrompt(line), " \t")
 	column := runes(prompt) + runes(line) - runes(text)
 	if text = strings.TrimRight(text, " \t"); text != "" && text[0] != '!' {
-		s.screen.history.remember(text)
+		if !s.tellsSecret(text) {
+			s.screen.history.remember(text)
+		}
 		err = s.answer(ctx, s.at, column, text)
 	}
 	if left && err == nil && s.at.configuring() {

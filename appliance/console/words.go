@@ -154,6 +154,20 @@ func (w *words) shows(match config.Match) bool {
 	return match.Form < len(w.commands) && w.commands[match.Form].shows()
 }
 
+// tellsSecret reports whether a line of the configuration has a secret in it,
+// in this mode or one around it.
+func (s *Session) tellsSecret(text string) bool {
+	if !s.at.configuring() {
+		return false
+	}
+	for depth := range len(s.path) + 1 {
+		if s.places[s.placeOf(s.path[:depth])].vocabulary.Blot(text) != text {
+			return true
+		}
+	}
+	return false
+}
+
 // ambiguous reports whether the first word of a line stands for several here.
 func (w *words) ambiguous(text string) bool {
 	word := firstWord(text)

@@ -17,7 +17,8 @@ const preface = `<!-- Made by "go run ./appliance commands" from the declaration
 
 Words in small letters are typed as they are; any beginning will do that means only one of them. Words in capitals stand
 for values. What stands in brackets may be left out; such parts in a row that begin with a word may change places. Three
-dots mean: one or more. At every place ` + "`?`" + ` tells what may follow. Beside the ranges of numbers and the words in braces, of which one is typed, these stand for values:
+dots mean: one or more. At every place ` + "`?`" + ` tells what may follow. Beside the ranges of numbers and the words in braces,
+of which one is typed, these stand for values:
 
 | value | what is typed |
 |---|---|
