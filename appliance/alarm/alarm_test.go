@@ -158,7 +158,7 @@ func TestFolding(t *testing.T) {
 		b.expectEvents(0)
 
 		b.Report("watch", link1)
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		for range 3 {
 			b.Report("watch", nil)
 			b.wait(29 * time.Second)
@@ -173,7 +173,7 @@ func TestFolding(t *testing.T) {
 		b.expectEvents(1, "2 clear 1 link-down LAN1 major: the condition is over")
 
 		b.Report("watch", link1)
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		b.expectActive("newly raised", "3 link-down LAN1 major x1: no link")
 	})
 }
@@ -244,7 +244,7 @@ func TestClear(t *testing.T) {
 		}
 		both := append(link1[:1:1], model.Condition{Name: LinkDown, Object: "LAN2", Text: "no link"})
 		b.Report("watch", both)
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		if cleared, err := b.Clear(Which{Name: LinkDown, Object: "LAN2"}, operator); err != nil || len(cleared) != 1 || cleared[0].Cleared.IsZero() {
 			t.Errorf("Clear = %+v, %v; want LAN2", cleared, err)
 		}
@@ -263,7 +263,7 @@ func TestClear(t *testing.T) {
 		b.Report("watch", link1)
 		b.wait(holdDown)
 		b.Report("watch", both)
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		b.expectActive("newly raised", "4 link-down LAN2 major x1: no link\n1 link-down LAN1 major x1: no link")
 		if _, err := b.Clear(Which{Name: LinkDown}, operator); err != nil {
 			t.Errorf("Clear of all = %v", err)
@@ -314,7 +314,7 @@ func TestRestart(t *testing.T) {
 		b.expectActive("nobody reports", "")
 		b.restart()
 		b.Report("watch", link1)
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		b.expectActive("numbers go on", "9 link-down LAN1 major x1: no link")
 	})
 }
@@ -335,7 +335,7 @@ func TestSubscribe(t *testing.T) {
 		if woken() {
 			t.Error("woken before there is an event")
 		}
-		b.wait(5 * time.Second)
+		b.wait(10 * time.Second)
 		if !woken() || woken() {
 			t.Error("want one token for the raise")
 		}

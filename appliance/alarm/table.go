@@ -179,7 +179,7 @@ var table = []Row{
 		Remedy: "See show interfaces.",
 	},
 	{
-		Name: LinkDown, Severity: model.Major, Object: "LAN", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
+		Name: LinkDown, Severity: model.Major, Object: "LAN", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
 		Raise:  "a LAN port that has a configuration has no link, or there is no such port",
 		Clear:  "the link is up",
 		Text:   "Nobody is reached over this LAN.",

@@ -120,7 +120,7 @@ func (b *box) states() (states []change.State) {
 
 var alice = model.Operator{User: "alice", Origin: "ttyS0"}
 
-// start runs control until the test ends or stop is called.
+// start runs control, from when it answers until the test ends or stop is called.
 func (b *box) start() (stop func()) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
@@ -138,6 +138,12 @@ func (b *box) start() (stop func()) {
 		}
 	})
 	b.t.Cleanup(stop)
+	eventually(b.t, "control answers", func() string {
+		if _, err := b.status(); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
 	return stop
 }
 

@@ -149,7 +149,7 @@ func (c *control) buildCare() {
 		Lookup:    c.resolver.LookupHost,
 		Alarms:    c.alarms,
 	})
-	c.reports = reports.Open(reports.Options{
+	c.reports = reports.New(reports.Options{
 		File:  filepath.Join(harddisk, "reports", "calls.ring"),
 		Proxy: ask[model.ProxyStatus](c, "proxy", "status"),
 		Log:   c.log,

@@ -322,6 +322,39 @@ func TestCrashLoop(t *testing.T) {
 	}
 }
 
+// TestServesAgain: what did not serve for a while and stayed in force is no
+// problem any more when it serves.
+func TestServesAgain(t *testing.T) {
+	for _, test := range []struct {
+		name, reason string
+		fail, mend   func(p *process)
+	}{
+		{"refused", "refused by proxy", func(p *process) { p.refuses = text("saved") }, func(p *process) { p.refuses = "" }},
+		{"crashing", "proxy ended 3 times with it", func(p *process) { p.dies = true }, func(p *process) { p.dies = false }},
+	} {
+		b := newBox(t)
+		b.pace.settle = 20 * time.Millisecond
+		b.keep(change.StateProven, text("saved"))
+		proxy := b.process("proxy")
+		b.init(proxy)
+		proxy.set(func() { test.fail(proxy) })
+		b.start()
+		says := func(want string) {
+			t.Helper()
+			eventually(t, test.name, func() string {
+				if status, err := b.status(); err != nil || !strings.HasPrefix(problem(status), want) || want == "" && problem(status) != "" {
+					return fmt.Sprintf("problem %q, %v; want %q", problem(status), err, want)
+				}
+				return ""
+			})
+		}
+		says("revision 1 does not serve any more: " + test.reason)
+		proxy.set(func() { test.mend(proxy) })
+		proxy.runs(text("saved"))
+		says("")
+	}
+}
+
 // TestCrashLoopBeforeTheRevision: a proxy that ends before it got the
 // configuration, as on a broken disk, has nothing against it.
 func TestCrashLoopBeforeTheRevision(t *testing.T) {

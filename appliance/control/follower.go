@@ -96,7 +96,11 @@ func (f *follower) run(ctx context.Context) error {
 			if !trial.of.Is(want) || !trial.met {
 				trial = newProbation(want, met, restarts)
 			}
-			f.judge(want, trial.look(time.Now(), restarts, err == nil, f.pace.settle))
+			v := trial.look(time.Now(), restarts, err == nil, f.pace.settle)
+			f.judge(want, v)
+			if v == bad {
+				trial = probation{} // what stays all the same may serve again
+			}
 		}
 		if wait = min(2*wait, f.pace.look); err == nil {
 			wait = f.pace.look

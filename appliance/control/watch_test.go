@@ -143,6 +143,16 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// TestOneLookIsNotEnough: what must hold for a while is seen at two looks at
+// least. A port that negotiates while the box boots is no alarm.
+func TestOneLookIsNotEnough(t *testing.T) {
+	for _, row := range alarm.Table() {
+		if row.RaiseAfter > 0 && row.RaiseAfter <= watchPeriod+watchLimit {
+			t.Errorf("%s is raised after %v; want it after the next look, %v later at the most", row.Name, row.RaiseAfter, watchPeriod+watchLimit)
+		}
+	}
+}
+
 // Counters since a start that nobody saw are no news, nor are those that stay.
 func TestCountersOfTheProxy(t *testing.T) {
 	with := func(n int64) *sample {

@@ -33,25 +33,34 @@ type Options struct {
 type Reports struct {
 	options Options
 	mu      sync.Mutex
-	ring    *ring
-	failed  bool // the last minute could not be kept, and the log says so
+	ring    *ring // nil: not opened yet
+	failed  bool  // the last minute could not be kept, and the log says so
 }
 
-// Open opens the history. Where there is no file to be had it lasts as long as
-// the process.
-func Open(o Options) *Reports {
-	ring, err := openRing(o.File)
-	if err != nil {
-		o.Log.Warn("reports are kept in memory only", "error", err)
-		ring = newMemory()
+// New makes the Reports of a box. The file is opened when it is first needed:
+// a disk that hangs does not keep the process from its start.
+func New(o Options) *Reports { return &Reports{options: o} }
+
+// opened gives the ring. Where there is no file to be had it lasts as long as
+// the process. r.mu is held.
+func (r *Reports) opened() *ring {
+	if r.ring == nil {
+		var err error
+		if r.ring, err = openRing(r.options.File); err != nil {
+			r.options.Log.Warn("reports are kept in memory only", "error", err)
+			r.ring = newMemory()
+		}
 	}
-	return &Reports{options: o, ring: ring}
+	return r.ring
 }
 
 // Close lets go of the file.
 func (r *Reports) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.ring == nil {
+		return nil
+	}
 	return r.ring.Close()
 }
 
@@ -96,7 +105,7 @@ func (r *Reports) keep(m Minute) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := r.ring.add(m)
+	err := r.opened().add(m)
 	if err != nil && !r.failed {
 		r.options.Log.Error("reports: minutes are lost", "error", err)
 	}
@@ -212,7 +221,7 @@ func (r *Reports) Query(q Query) (Series, error) {
 		return Series{}, fmt.Errorf("reports in steps of %d minutes: that is more than %d steps", q.Step, pointsMost)
 	}
 	r.mu.Lock()
-	minutes, err := r.ring.read(from, to)
+	minutes, err := r.opened().read(from, to)
 	r.mu.Unlock()
 	return Series{q.Step, points(minutes, q.Step)}, err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -93,7 +94,7 @@ func TestRun(t *testing.T) {
 			}}
 		start := time.Now() // a whole minute of the year 2000
 		live := func(d time.Duration) *Reports {
-			r := Open(options)
+			r := New(options)
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
 			if err := r.Run(ctx); err != nil {
@@ -166,12 +167,29 @@ func TestWriteFails(t *testing.T) {
 }
 
 func TestNoDisk(t *testing.T) {
-	r := Open(Options{File: "/dev/null/reports/calls.ring", Log: slog.New(slog.DiscardHandler)})
+	r := New(Options{File: "/dev/null/reports/calls.ring", Log: slog.New(slog.DiscardHandler)})
 	r.keep(at(base))
 	r.ring.expect(t, "without a disk", base, base+1, at(base))
 	if err := r.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
+}
+
+// TestNewTouchesNoDisk: control starts although the disk hangs.
+func TestNewTouchesNoDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "calls.ring")
+	r := New(Options{File: path, Log: slog.New(slog.DiscardHandler)})
+	if _, err := os.Stat(path); err == nil {
+		t.Error("New has made the file; want it untouched")
+	}
+	if err := r.Close(); err != nil {
+		t.Errorf("Close of what was never opened = %v", err)
+	}
+	r.keep(at(base))
+	if err := r.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	openAt(t, path).expect(t, "after the first minute", base, base+1, at(base))
 }
 
 func TestShow(t *testing.T) {
