@@ -71,8 +71,8 @@ func showSystem(ctx context.Context, s exec.Session, _ config.Args) error {
 		exec.Field(s, "Missing", "nothing")
 	}
 	for _, v := range h.Volumes {
-		fmt.Fprintf(s, "%-10s  State: %s  Device: %s  Total (kB): %d  Free (kB): %d\n",
-			v.Name+":", v.State, v.Device, v.TotalKB, v.FreeKB)
+		fmt.Fprintf(s, "%-10s  State: %s  Device: %s\n%-10s  Total (kB): %d  Free (kB): %d\n",
+			v.Name+":", v.State, v.Device, "", v.TotalKB, v.FreeKB)
 	}
 	for _, service := range h.Services {
 		showService(s, service)
@@ -87,8 +87,8 @@ func showService(s exec.Session, service model.ServiceStatus) {
 	if service.PID != 0 {
 		pid = strconv.Itoa(service.PID)
 	}
-	fmt.Fprintf(s, "%-8s  PID: %-5s  Uptime (s): %-7d  Restarts: %-3d  Last restart (ms): %d\n",
-		service.Name, pid, seconds(service.Uptime), service.Restarts, service.LastRestart.Milliseconds())
-	fmt.Fprintf(s, "%-8s  Memory (kB): %d  Last exit: %s\n",
-		"", service.MemoryKB, cmp.Or(service.LastExit, "none"))
+	fmt.Fprintf(s, "%-7s  PID: %-7s  Uptime (s): %-8d  Restarts: %-3d  Memory (kB): %d\n",
+		service.Name, pid, seconds(service.Uptime), service.Restarts, service.MemoryKB)
+	fmt.Fprintf(s, "%-7s  Last restart took (ms): %d  Last exit: %s\n",
+		"", service.LastRestart.Milliseconds(), cmp.Or(service.LastExit, "none"))
 }

@@ -42,6 +42,7 @@ var supportLines = []string{
 	"show reports",
 	"show running-config",
 	"show alarms history",
+	"dir harddisk:crash",
 	"show logging",
 }
 

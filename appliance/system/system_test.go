@@ -23,10 +23,12 @@ var healthy = model.SystemHealth{
 	Volumes: []model.VolumeStatus{
 		{Name: "bootflash", Device: "/dev/vda3", State: "mounted", TotalKB: 1000, FreeKB: 900},
 		{Name: "harddisk", Device: "memory", State: "missing"},
+		{Name: "usb0", Device: "/dev/nvme0n1p4", State: "mounted read-only", TotalKB: 3_906_250_000, FreeKB: 1_953_125_000},
 	},
 	Services: []model.ServiceStatus{
 		{Name: "proxy", PID: 312, Uptime: 61 * time.Second, Restarts: 1, LastExit: "signal: killed", LastRestart: 213 * time.Millisecond, MemoryKB: 9321},
 		{Name: "billing", Restarts: 0, MemoryKB: 0},
+		{Name: "console", PID: 4194304, Uptime: 400 * 24 * time.Hour, Restarts: 999, LastExit: "exit status 1", LastRestart: time.Minute, MemoryKB: 1_234_567},
 	},
 }
 
