@@ -20,7 +20,7 @@ type watched struct {
 	config  func() *model.Config
 	adjust  func(*unix.Timex) (state int, err error)
 	kernel  kernelFiles
-	crashes string // directory of the crash files
+	crashes func() ([]string, error) // names of the crash files
 }
 
 // reporter takes what the monitor finds: alarm.Alarms.
@@ -34,7 +34,8 @@ type reporter interface {
 // watch_rules.go.
 type watch struct {
 	watched
-	to reporter
+	to      reporter
+	listing chan answer[[]string] // of crash files, that is under way; nil: none
 }
 
 // newWatch makes the monitor of the box that c controls. Crash files are in the
@@ -48,8 +49,8 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 		config:  func() *model.Config { return c.configuration.InForce().Config },
 		adjust:  c.options.Adjust,
 		kernel:  kernelFiles{proc: "/proc", cgroup: "/sys/fs/cgroup"},
-		crashes: crashes,
-	}, to}
+		crashes: func() ([]string, error) { return crashFiles(crashes) },
+	}, to, nil}
 }
 
 // ask makes the question that a process answers with a T.
@@ -78,11 +79,11 @@ type sample struct {
 	unsynchronised bool // the kernel's clock
 	cpu            cpuTime
 	memory         map[string]serviceMemory // by service
-	crashes        []string                 // names of the crash files
+	crashes        answer[[]string]         // names of the crash files
 	restarts       map[string]restartLog    // by service
 }
 
-// answer is what a process said last, and why it does not answer now.
+// answer is what a process or a disk said last, and why it does not answer now.
 type answer[T any] struct {
 	value T
 	err   error
@@ -104,6 +105,7 @@ func (s *sample) follow(before *sample) {
 	s.health.follow(before.health)
 	s.proxy.follow(before.proxy)
 	s.billing.follow(before.billing)
+	s.crashes.follow(before.crashes)
 	s.restarts = restartsSince(s, before)
 }
 
@@ -150,6 +152,7 @@ func (w *watch) look(ctx context.Context) *sample {
 	asked.Go(func() { s.health.value, s.health.err = w.health(ctx) })
 	asked.Go(func() { s.proxy.value, s.proxy.err = w.proxy(ctx) })
 	asked.Go(func() { s.billing.value, s.billing.err = w.billing(ctx) })
+	asked.Go(func() { s.crashes = w.listCrashes(ctx) })
 	asked.Wait()
 	s.status, s.config = w.status(), w.config()
 	var clock unix.Timex
@@ -158,6 +161,25 @@ func (w *watch) look(ctx context.Context) *sample {
 	}
 	s.cpu = w.kernel.cpu()
 	s.memory = w.kernel.memory(s.health.value.Services)
-	s.crashes = crashFiles(w.crashes)
 	return s
+}
+
+// listCrashes lists the crash files. A disk that hangs is waited for until ctx
+// ends, and has no second listing begun: the monitor goes on without it.
+func (w *watch) listCrashes(ctx context.Context) answer[[]string] {
+	if w.listing == nil {
+		listing := make(chan answer[[]string], 1)
+		go func() {
+			names, err := w.crashes()
+			listing <- answer[[]string]{names, err}
+		}()
+		w.listing = listing
+	}
+	select {
+	case list := <-w.listing:
+		w.listing = nil
+		return list
+	case <-ctx.Done():
+		return answer[[]string]{err: ctx.Err()}
+	}
 }

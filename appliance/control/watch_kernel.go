@@ -1,6 +1,8 @@
 package control
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -89,14 +91,18 @@ func readFields(path string, names ...string) (sum uint64) {
 	return sum
 }
 
-// crashFiles gives the names of the crash files, oldest first.
-func crashFiles(dir string) []string {
-	entries, _ := os.ReadDir(dir)
+// crashFiles gives the names of the crash files, oldest first. No directory has
+// none.
+func crashFiles(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
 	var names []string
 	for _, entry := range entries {
 		if strings.HasSuffix(entry.Name(), ".txt") {
 			names = append(names, entry.Name())
 		}
 	}
-	return names
+	return names, nil
 }

@@ -166,7 +166,7 @@ func wholeBox(s *sample) []model.Condition {
 // new alarm. A name is the time, a hyphen and what crashed.
 func crashes(s *sample) []model.Condition {
 	newest := map[string]string{} // by what crashed
-	for _, name := range s.crashes {
+	for _, name := range s.crashes.value {
 		_, what, _ := strings.Cut(strings.TrimSuffix(name, ".txt"), "-")
 		what, _, _ = strings.Cut(what, "-") // "kernel-dmesg-1" is of the kernel
 		newest[what] = max(newest[what], name)

@@ -98,7 +98,7 @@ func TestConditions(t *testing.T) {
 			s.health.value.Missing = []string{"no watchdog", "harddisk: mounted read-only", "no pstore"}
 		}, []string{"box-incomplete |  | no watchdog; no pstore"}},
 		{"crash files", func(s *sample) {
-			s.crashes = []string{"20260101T000000.000Z-kernel-dmesg-1.txt", "20260102T000000.000Z-proxy.txt", "20260103T000000.000Z-proxy.txt", "20260103T000000.001Z-kernel-dmesg-2.txt"}
+			s.crashes.value = []string{"20260101T000000.000Z-kernel-dmesg-1.txt", "20260102T000000.000Z-proxy.txt", "20260103T000000.000Z-proxy.txt", "20260103T000000.001Z-kernel-dmesg-2.txt"}
 		}, []string{
 			"crash-file | 20260103T000000.001Z-kernel-dmesg-2.txt | kernel crashed; the evidence is harddisk:crash/20260103T000000.001Z-kernel-dmesg-2.txt",
 			"crash-file | 20260103T000000.000Z-proxy.txt | proxy crashed; the evidence is harddisk:crash/20260103T000000.000Z-proxy.txt"}},
@@ -306,11 +306,11 @@ func TestKernelFiles(t *testing.T) {
 	}
 
 	put(t, filepath.Join(dir, "crash"), map[string]string{"2-proxy.txt": "", "1-proxy.txt": "", "3-proxy.txt.new": ""})
-	if got, want := crashFiles(filepath.Join(dir, "crash")), []string{"1-proxy.txt", "2-proxy.txt"}; !slices.Equal(got, want) {
-		t.Errorf("crashFiles = %q; want %q", got, want)
+	if got, err := crashFiles(filepath.Join(dir, "crash")); err != nil || !slices.Equal(got, []string{"1-proxy.txt", "2-proxy.txt"}) {
+		t.Errorf("crashFiles = %q, %v; want those of the proxy", got, err)
 	}
-	if got := crashFiles(filepath.Join(dir, "absent")); got != nil {
-		t.Errorf("crashFiles of no directory = %q; want none", got)
+	if got, err := crashFiles(filepath.Join(dir, "absent")); got != nil || err != nil {
+		t.Errorf("crashFiles of no directory = %q, %v; want none", got, err)
 	}
 }
 
@@ -348,6 +348,8 @@ func TestWatch(t *testing.T) {
 		dir := t.TempDir()
 		put(t, dir, map[string]string{"stat": "cpu 0 0 0 100 0 0 0 0\n", "crash/20260102T000000.000Z-proxy.txt": ""})
 		to := &taken{sources: map[string][]string{}}
+		disk := make(chan struct{}, 1)
+		disk <- struct{}{}
 		w := &watch{watched{
 			health: func(context.Context) (model.SystemHealth, error) {
 				mu.Lock()
@@ -364,12 +366,15 @@ func TestWatch(t *testing.T) {
 				<-ctx.Done() // it hangs
 				return model.BillingStatus{}, ctx.Err()
 			},
-			status:  func() model.ControlStatus { return well().status },
-			config:  func() *model.Config { return well().config },
-			adjust:  func(x *unix.Timex) (int, error) { x.Status = unix.STA_UNSYNC; return unix.TIME_ERROR, nil },
-			kernel:  kernelFiles{dir, dir},
-			crashes: filepath.Join(dir, "crash"),
-		}, to}
+			status: func() model.ControlStatus { return well().status },
+			config: func() *model.Config { return well().config },
+			adjust: func(x *unix.Timex) (int, error) { x.Status = unix.STA_UNSYNC; return unix.TIME_ERROR, nil },
+			kernel: kernelFiles{dir, dir},
+			crashes: func() ([]string, error) {
+				<-disk // unless it hangs
+				return crashFiles(filepath.Join(dir, "crash"))
+			},
+		}, to, nil}
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- w.run(ctx) }()
@@ -394,10 +399,19 @@ func TestWatch(t *testing.T) {
 		mu.Lock()
 		initErr = errors.New("gone")
 		mu.Unlock()
-		time.Sleep(watchPeriod)
+		time.Sleep(watchPeriod) // in which the disk hangs, too
 		expect("init is gone: the volumes are as they were", map[string][]string{
 			"watch":    {alarm.ServiceSilent, alarm.ServiceSilent, alarm.CrashFile, alarm.ClockUnsynchronised},
 			"measured": {"cpu  95", ram, space1, space2},
+			"proxy":    {alarm.BillingJournalFull},
+		})
+		time.Sleep(watchPeriod)
+		put(t, dir, map[string]string{"crash/20260103T000000.000Z-billing.txt": ""})
+		close(disk)
+		time.Sleep(2 * watchPeriod)
+		expect("the disk is back", map[string][]string{
+			"watch":    {alarm.ServiceSilent, alarm.ServiceSilent, alarm.CrashFile, alarm.CrashFile, alarm.ClockUnsynchronised},
+			"measured": {ram, space1, space2},
 			"proxy":    {alarm.BillingJournalFull},
 		})
 		cancel()

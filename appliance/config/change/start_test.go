@@ -45,6 +45,8 @@ func TestStart(t *testing.T) {
 			host: "builtin", source: SourceBuiltIn, problems: []string{"revision 1 of alice"}},
 		{name: "cut", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{2},
 			host: "one", number: 1, source: SourceRevision, problems: []string{"revision 2 is damaged"}},
+		{name: "cut long ago", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1},
+			host: "two", number: 2, source: SourceRevision},
 		{name: "everything cut", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1, 2},
 			host: "builtin", source: SourceBuiltIn, problems: []string{"revision 2 is damaged", "revision 1 is damaged"}},
 		{name: "at fault: the last good one", store: []kept{{StateProven, named("one"), ""}, {StateCommitted, named("two"), ""}, {StateCommitted, broken, ""}},

@@ -190,11 +190,11 @@ func (s *Store) Revisions() []Revision {
 	return list
 }
 
-// Damaged says of each file that is not whole why, newest first.
-func (s *Store) Damaged() []string {
+// Damaged says of each file after a number that is not whole why, newest first.
+func (s *Store) Damaged(after int) []string {
 	var list []string
 	for _, k := range slices.Backward(s.kept) {
-		if k.damage != nil {
+		if k.damage != nil && k.Number > after {
 			list = append(list, fmt.Sprintf("revision %d is damaged and not used: %v", k.Number, k.damage))
 		}
 	}
