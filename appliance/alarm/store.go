@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
@@ -48,6 +50,9 @@ var errDamaged = errors.New("damaged")
 // control that is about to end.
 const lockWait = time.Second
 
+// noFault are the errors of opening that say nothing against the file.
+var noFault = []error{bolterrors.ErrTimeout, unix.EMFILE, unix.ENFILE, unix.ENOMEM}
+
 // openStore opens the file at path, or makes it. One that cannot be used is
 // renamed to path.bad and a new one made; the error then says so. Without a
 // store the error says why nothing can be kept.
@@ -63,7 +68,7 @@ func openStore(path string, now time.Time) (kept, *store, error) {
 	fresh := kept{history: history{cursors: map[string]uint64{}}}
 	fresh.base = uint64(max(0, now.Unix()))
 	fresh.last = fresh.base
-	if errors.Is(err, bolterrors.ErrTimeout) {
+	if slices.ContainsFunc(noFault, func(passing error) bool { return errors.Is(err, passing) }) {
 		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
 	}
 	aside := path + ".bad"

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
@@ -165,6 +166,33 @@ func TestLockedFile(t *testing.T) {
 	}
 	if _, err := os.Stat(path + ".bad"); err == nil {
 		t.Error("the file of another process was set aside")
+	}
+}
+
+// The process has no descriptor left: the file is whole, and stays where it is.
+func TestOutOfDescriptors(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "alarms.db")
+	if err := os.WriteFile(path, file(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: limit.Max}); err != nil {
+		t.Fatal(err)
+	}
+	a := Open(Options{File: path, Log: discard})
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	if got := texts(a); !strings.Contains(got, "in memory only: open "+path+": ") || !strings.Contains(got, "too many open files") {
+		t.Errorf("active = %s; want that there was no room to open the file", got)
+	}
+	a = Open(Options{File: path, Log: discard})
+	defer a.Close()
+	if last := a.Events(0, 0).Last; last != 81 {
+		t.Errorf("opened later, the last event is %d; want 81, as if nothing had been", last)
 	}
 }
 
