@@ -25,7 +25,7 @@ type ReloadRequest struct {
 type ReloadStatus struct {
 	Scheduled bool           `json:"scheduled"`
 	Time      time.Time      `json:"time"`
-	Left      time.Duration  `json:"left"`
+	Left      time.Duration  `json:"left"` // 0: it is due
 	Operator  model.Operator `json:"operator"`
 	Reason    string         `json:"reason"`
 	Problem   string         `json:"problem"` // why it did not happen when it was due; it is tried again
@@ -131,7 +131,9 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 // a caller of a method waits for; init answers at once or within the limit of
 // link.
 func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
-	r.options.Log.Warn("the appliance restarts now", "reason", p.request.reason())
+	if p.problem == "" {
+		r.options.Log.Warn("the appliance restarts now", "reason", p.request.reason())
+	}
 	if err := r.options.Reboot(ctx, p.request.reason()); err != nil {
 		if p.problem != err.Error() {
 			r.options.Log.Error("the scheduled reload did not happen, it is tried again", "error", err)
@@ -259,7 +261,7 @@ func (r *Reload) status() ReloadStatus {
 	return ReloadStatus{
 		Scheduled: true,
 		Time:      r.options.Now().Add(left).Round(time.Second),
-		Left:      left,
+		Left:      max(left, 0),
 		Operator:  p.request.Operator,
 		Reason:    p.request.Reason,
 		Problem:   p.problem,

@@ -168,13 +168,15 @@ func TestReloadRefused(t *testing.T) {
 			c.Reload.mu.Lock()
 			status := c.status()
 			c.Reload.mu.Unlock()
-			if !status.Scheduled || status.Problem != "init does not answer" {
-				t.Errorf("status = %+v; want it to wait and say why", status)
+			if !status.Scheduled || status.Problem != "init does not answer" || status.Left != 0 {
+				t.Errorf("status = %+v; want it to be due and say why it waits", status)
 			}
 			time.Sleep(look)
 			c.expect(t, "once init answers", "2000-01-01 01:00:10 scheduled by console on ttyS0")
-			if got := strings.Count(c.log.String(), "did not happen"); got != 1 {
-				t.Errorf("the log says %d times that it did not happen; want once:\n%s", got, c.log.String())
+			for _, what := range []string{"restarts now", "did not happen"} {
+				if got := strings.Count(c.log.String(), what); got != 1 {
+					t.Errorf("the log says %d times %q; want once:\n%s", got, what, c.log.String())
+				}
 			}
 		})
 	}
