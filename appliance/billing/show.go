@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"context"
 
 	"causeway/appliance/config"
@@ -20,6 +21,7 @@ func showStatus(ctx context.Context, s exec.Session, _ config.Args) error {
 	if err := s.Call(ctx, "billing", "billing.status", nil, &status); err != nil {
 		return err
 	}
+	exec.Field(s, "Revision", cmp.Or(status.Revision, "none"))
 	exec.Field(s, "Open calls", status.OpenCalls)
 	exec.Field(s, "Journal", status.Journal.Directory)
 	exec.Field(s, "Journal segments", status.Journal.Segments)
