@@ -90,6 +90,7 @@ func (s *Session) commands() []command {
 		own(inPrivileged|inDo, "write erase [keys] [licences] [billing] [logs]", "Wipe the configuration at the next reload", s.writeErase),
 
 		own(everywhere, "show running-config", "The configuration in force", s.showRunning),
+		own(everywhere, "show startup-config", "The configuration that the box starts with", s.showStartup),
 		own(everywhere, "show configuration running", "The configuration in force", s.showRunning),
 		own(everywhere, "show configuration candidate", "The configuration with the changes", s.showCandidate),
 		own(everywhere, "show configuration diff", "What the candidate changes", s.showDiff),

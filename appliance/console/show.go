@@ -2,8 +2,10 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"causeway/appliance/config"
@@ -27,6 +29,20 @@ func (s *Session) showRunning(ctx context.Context, out exec.Session, _ config.Ar
 	}
 	_, err = io.WriteString(out, text)
 	return err
+}
+
+// showStartup prints the newest revision that stands. That is the one in force,
+// unless a commit waits for its confirmation.
+func (s *Session) showStartup(ctx context.Context, out exec.Session, _ config.Args) error {
+	var history change.History
+	if err := s.Call(ctx, "control", "control.history", nil, &history); err != nil {
+		return err
+	}
+	newest := slices.IndexFunc(history.Revisions, change.Revision.Stands)
+	if newest < 0 {
+		return errors.New("none is saved: the box starts with the built-in one")
+	}
+	return s.showRevision(ctx, out, config.Args{"REVISION": history.Revisions[newest].Number})
 }
 
 func (s *Session) showCandidate(ctx context.Context, out exec.Session, _ config.Args) error {
