@@ -14,6 +14,9 @@
 // disk or a restart of the process, as far as the ring reaches back; where it
 // does not, a line says how many lines are missing. A server may get a line
 // twice, in order all the same; seq in its structured data tells.
+// Datagrams count as received unless an ICMP message or the kernel says within
+// 5 s that nobody is there; where the name of a UDP server leads is looked up
+// every minute.
 //
 // The files are messages and messages.1 (newer) to messages.7, of 1 MiB at
 // most each, flushed every 5 s and with every warning.
