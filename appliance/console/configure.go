@@ -95,6 +95,7 @@ func (s *Session) edit(ctx context.Context, column int, text string, local *conf
 		if local != nil && local.Column > fault.Column {
 			fault = local
 		}
+		fault.Rule += s.elsewhere(s.at, text)
 		s.showFault(column, fault)
 		return nil
 	}

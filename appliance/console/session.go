@@ -180,9 +180,7 @@ func (s *Session) answer(ctx context.Context, at place, column int, text string)
 		fault != nil && at.configuring() && !s.places[at].ambiguous(text): // it may fit a mode around this one
 		return s.show(s.edit(ctx, column, text, fault))
 	case fault != nil:
-		if _, wrong := s.understand(s.places[privilegedExec], text); wrong == nil && at == userExec {
-			fault.Rule += ": enable first"
-		}
+		fault.Rule += s.elsewhere(at, text)
 		s.showFault(column, fault)
 		return nil
 	case line.command.does:

@@ -149,6 +149,24 @@ func (s *Session) understand(w *words, text string) (typed, *config.Error) {
 	return typed{command: &w.commands[match.Form], args: match.Args}, nil
 }
 
+// elsewhere says what is to be typed before a line that does not fit in the
+// place, but would in another one; empty for none.
+func (s *Session) elsewhere(at place, text string) string {
+	fits := func(at place) bool {
+		_, wrong := s.understand(s.places[at], text)
+		return wrong == nil
+	}
+	switch {
+	case at == userExec && fits(privilegedExec):
+		return ": enable first"
+	case (at == userExec || at == privilegedExec) && fits(place(config.Global)):
+		return ": configure first"
+	case at.configuring() && fits(afterDo):
+		return ": type do before it"
+	}
+	return ""
+}
+
 // shows reports whether the match is a command that may be piped.
 func (w *words) shows(match config.Match) bool {
 	return match.Form < len(w.commands) && w.commands[match.Form].shows()
