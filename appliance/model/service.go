@@ -92,7 +92,7 @@ type JournalStatus struct {
 // ControlStatus is control's report (method control.status).
 type ControlStatus struct {
 	HostName     string            `json:"host_name"`
-	ConfigSource string            `json:"config_source"` // "revision", "last good", "built-in"
+	ConfigSource string            `json:"config_source"` // "revision", "last good", "machine", "built-in"
 	Revision     int               `json:"revision"`      // the number of the one in force; 0: built-in
 	RevisionID   string            `json:"revision_id"`   // what proxy and billing report when they run with it
 	Pending      *PendingCommit    `json:"pending"`       // nil: none

@@ -127,7 +127,7 @@ func (c *Configuration) problems() []string {
 	if n := len(c.inForce.Aside); n > 0 {
 		list = append(list, fmt.Sprintf("lines that this firmware does not know are kept aside: %d", n))
 	}
-	return append(list, c.store.Damaged(stands)...)
+	return append(list, c.store.damagedAfter(stands)...)
 }
 
 // tell adds a sentence to the problems, once.
@@ -170,7 +170,7 @@ func changing[P, R any](do func(context.Context, P) (R, error)) func(context.Con
 func (c *Configuration) History(context.Context) (History, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return History{c.inForce.Number, c.store.Revisions(), c.store.Damaged(0)}, nil
+	return History{c.inForce.Number, c.store.Revisions(), c.store.Damaged()}, nil
 }
 
 // Revision gives one revision with its text as it was kept, or what is in force

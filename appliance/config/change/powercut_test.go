@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -95,7 +96,7 @@ func TestPowerCut(t *testing.T) {
 			name := fmt.Sprint("new", step)
 			allowed := []string{h.last()}
 			number := c.store.last() + 1
-			switch act := rapid.SampledFrom([]string{"commit", "commit confirmed", "confirm", "abandon", "prove"}).Draw(rt, "act"); act {
+			switch act := rapid.SampledFrom([]string{"commit", "commit confirmed", "confirm", "rollback", "abandon", "prove"}).Draw(rt, "act"); act {
 			case "commit":
 				a.sets(name, number, 0)
 				h.confirm()
@@ -111,6 +112,17 @@ func TestPowerCut(t *testing.T) {
 				}
 				a.commits(0, 0)
 				h.confirm()
+			case "rollback":
+				r := rapid.SampledFrom(append(c.store.Revisions(), Revision{})).Draw(rt, "to")
+				_, text, err := c.store.Text(r.Number)
+				back := strings.TrimSpace(strings.TrimPrefix(text, "hostname "))
+				if err != nil || text == c.InForce().Text || h.proven[back] {
+					continue
+				}
+				if answer, err := c.Rollback(t.Context(), RollbackRequest{alice, r.Number}); err != nil || answer.Revision != number {
+					rt.Fatalf("Rollback(%d) = %+v, %v; want revision %d", r.Number, answer, err, number)
+				}
+				h.stands, h.pending = append(h.stands, back), ""
 			case "abandon":
 				c.Abandon(c.InForce(), errors.New("it does not serve"))
 				switch {

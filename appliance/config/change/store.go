@@ -190,11 +190,14 @@ func (s *Store) Revisions() []Revision {
 	return list
 }
 
-// Damaged says of each file after a number that is not whole why, newest first.
-func (s *Store) Damaged(after int) []string {
+// Damaged says of each file that is not whole why, newest first.
+func (s *Store) Damaged() []string { return s.damagedAfter(0) }
+
+// damagedAfter is Damaged of the revisions after a number.
+func (s *Store) damagedAfter(number int) []string {
 	var list []string
 	for _, k := range slices.Backward(s.kept) {
-		if k.damage != nil && k.Number > after {
+		if k.damage != nil && k.Number > number {
 			list = append(list, fmt.Sprintf("revision %d is damaged and not used: %v", k.Number, k.damage))
 		}
 	}

@@ -169,8 +169,8 @@ func TestStoreNumbers(t *testing.T) {
 	if r := add(t, s, named("box")); r.Number != 4 {
 		t.Errorf("Add beside a damaged file = revision %d; want 4", r.Number)
 	}
-	if s := open(t, s.dir); len(s.Revisions()) != 3 || len(s.Damaged(0)) != 1 || !strings.Contains(s.Damaged(0)[0], "revision 3 is damaged") {
-		t.Errorf("Revisions, Damaged = %v, %q; want 3 and one that is damaged", s.Revisions(), s.Damaged(0))
+	if s := open(t, s.dir); len(s.Revisions()) != 3 || len(s.Damaged()) != 1 || !strings.Contains(s.Damaged()[0], "revision 3 is damaged") {
+		t.Errorf("Revisions, Damaged = %v, %q; want 3 and one that is damaged", s.Revisions(), s.Damaged())
 	}
 	if _, _, err := s.Text(3); err == nil {
 		t.Error("Text of a damaged revision = nil; want an error")
@@ -178,8 +178,8 @@ func TestStoreNumbers(t *testing.T) {
 	if err := os.Rename(s.path(4), s.path(9)); err != nil {
 		t.Fatal(err)
 	}
-	if s := open(t, s.dir); !strings.Contains(fmt.Sprint(s.Damaged(0)), "it is a copy of revision 4") {
-		t.Errorf("Damaged = %q; want a copy", s.Damaged(0))
+	if s := open(t, s.dir); !strings.Contains(fmt.Sprint(s.Damaged()), "it is a copy of revision 4") {
+		t.Errorf("Damaged = %q; want a copy", s.Damaged())
 	}
 }
 
