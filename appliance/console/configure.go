@@ -70,14 +70,14 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 		fmt.Fprintln(out, "% The candidate has changes that are not committed: show configuration diff")
 	}
 	if p := answer.Pending; p != nil {
-		fmt.Fprintln(out, pendingNote(*p))
+		fmt.Fprintln(out, "% "+pendingNote(*p))
 	}
 	s.at, s.path = place(config.Global), nil
 	return nil
 }
 
 func pendingNote(p change.Pending) string {
-	return fmt.Sprintf("%% Revision %d is not confirmed: commit by %s, or %s comes back", p.Revision, clock(p.Until), configuration(p.Back))
+	return fmt.Sprintf("Revision %d is not confirmed: commit by %s, or %s comes back", p.Revision, clock(p.Until), configuration(p.Back))
 }
 
 // edit brings a typed line into the candidate. local is what is wrong with it

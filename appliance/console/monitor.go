@@ -105,7 +105,7 @@ func (s *Session) look(ctx context.Context) bool {
 		return false
 	}
 	if before.told {
-		s.screen.message("% control is up")
+		s.screen.message("%CONTROL-5-UP: control answers again")
 	}
 	for _, line := range news(before.status, status) {
 		s.screen.message(line)
@@ -113,19 +113,23 @@ func (s *Session) look(ctx context.Context) bool {
 	return true
 }
 
+// Messages that nobody asked for begin as those of IOS do, with a subject, a
+// severity (RFC 5424 §6.2.1) and a word, so that they are not taken for what a
+// command has to say.
+
 // news is what changed with the configuration between two answers of control.
 func news(before, now model.ControlStatus) []string {
 	var lines []string
 	for _, problem := range now.Problems {
 		if !slices.Contains(before.Problems, problem) {
-			lines = append(lines, "% "+problem)
+			lines = append(lines, "%CONFIG-3-PROBLEM: "+problem)
 		}
 	}
 	if len(lines) > 0 {
-		lines = append(lines, "% Running "+configuration(now.Revision))
+		lines = append(lines, "%CONFIG-5-RUNNING: "+configuration(now.Revision))
 	}
 	if p := now.Pending; p != nil && (before.Pending == nil || before.Pending.Revision != p.Revision) {
-		lines = append(lines, pendingNote(*p))
+		lines = append(lines, "%CONFIG-4-UNCONFIRMED: "+pendingNote(*p))
 	}
 	return lines
 }
@@ -148,8 +152,8 @@ func (s *Session) tellDown(after time.Duration) {
 	if !tell {
 		return
 	}
-	s.screen.message(fmt.Sprintf("%% %v", c.err))
-	s.screen.message("% Without control calls go on, and so do the commands that need init, proxy or billing only")
+	s.screen.message(fmt.Sprintf("%%CONTROL-2-DOWN: %v", c.err))
+	s.screen.message("Without control calls go on, and so do the commands that need init, proxy or billing only")
 	for i, r := range rescues {
 		s.screen.message(fmt.Sprintf("  rescue %d  %s", i+1, r.help))
 	}
@@ -206,7 +210,7 @@ func (s *Session) newLines(ctx context.Context, c *cursor) {
 		}
 	}
 	if c.known && shown > linesMax {
-		s.screen.message(fmt.Sprintf("%% %s more: show logging", count(shown-linesMax, "line")))
+		s.screen.message(fmt.Sprintf("%%LOG-6-MORE: %s: show logging", count(shown-linesMax, "more line")))
 	}
 	c.known = true
 }
@@ -239,11 +243,13 @@ func (s *Session) newAlarms(ctx context.Context, c *cursor) {
 	}
 }
 
+// alarmLine is an event as the log of IOS would show it.
 func alarmLine(e model.AlarmEvent) string {
-	what := map[string]string{"raise": "Alarm", "clear": "Cleared"}[e.Kind]
+	what := map[string]string{"raise": "RAISED", "clear": "CLEARED", "change": "CHANGED"}[e.Kind]
+	severity := map[model.Severity]int{model.Critical: 2, model.Major: 3}[e.Severity]
 	object := ""
 	if e.Object != "" {
 		object = " of " + e.Object
 	}
-	return fmt.Sprintf("%% %s: %s: %s%s: %s", cmp.Or(what, e.Kind), e.Severity, e.Name, object, e.Text)
+	return fmt.Sprintf("%%ALARM-%d-%s: %s: %s%s: %s", severity, what, e.Severity, e.Name, object, e.Text)
 }
