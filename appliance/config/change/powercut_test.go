@@ -46,6 +46,7 @@ type history struct {
 	stands  []string // host names of the revisions that stand
 	proven  map[string]bool
 	pending string
+	steady  string // the pending one that has proved good
 }
 
 // last is what a box starts with.
@@ -58,6 +59,7 @@ func (h history) last() string {
 
 func (h *history) confirm() {
 	if h.pending != "" {
+		h.proven[h.pending] = h.steady == h.pending
 		h.stands, h.pending = append(h.stands, h.pending), ""
 	}
 }
@@ -133,7 +135,7 @@ func TestPowerCut(t *testing.T) {
 				}
 			case "prove":
 				c.Prove(c.InForce())
-				if h.pending == "" {
+				if h.steady = h.pending; h.pending == "" {
 					h.proven[h.last()] = true
 				}
 			}
