@@ -61,7 +61,7 @@ func Commands() []config.Command {
 			},
 		},
 		{
-			Mode: config.Global, Syntax: "ip route NETWORK MASK GATEWAY LAN [METRIC]", No: "ip route NETWORK MASK [GATEWAY LAN [METRIC]]",
+			Mode: config.Global, Syntax: "ip route NETWORK MASK GATEWAY LAN [METRIC]", No: "ip route NETWORK MASK [GATEWAY [LAN [METRIC]]]",
 			Args: []config.Argument{
 				{Name: "NETWORK", Type: config.IPv4{}, Help: "Network to reach; 0.0.0.0 for the default route"},
 				{Name: "MASK", Type: config.Mask{}, Help: "Mask of that network"},
@@ -184,8 +184,9 @@ func addRoute(c *model.Config, a config.Args) error {
 func removeRoutes(c *model.Config, a config.Args) error {
 	before := len(c.Routes)
 	c.Routes = slices.DeleteFunc(c.Routes, func(r model.IPRoute) bool {
-		thisGateway := !a.Has("GATEWAY") || r.Gateway == a.Addr("GATEWAY") && r.LAN == lanOf(a)
-		return r.Destination == a.Prefix("NETWORK", "MASK") && thisGateway
+		return r.Destination == a.Prefix("NETWORK", "MASK") &&
+			(!a.Has("GATEWAY") || r.Gateway == a.Addr("GATEWAY")) &&
+			(!a.Has("LAN") || r.LAN == lanOf(a))
 	})
 	if len(c.Routes) == before {
 		return fmt.Errorf("there is no such route")

@@ -48,6 +48,8 @@ func TestCommands(t *testing.T) {
 			model.Config{LANs: both, Routes: []model.IPRoute{withMetric(route, 9)}}},
 		{"one of two routes removed", lanLines + "ip route 0.0.0.0 0.0.0.0 192.168.43.2 LAN2\nip route 0.0.0.0 0.0.0.0 192.168.43.3 LAN2 5\n" +
 			"no ip route 0.0.0.0 0.0.0.0 192.168.43.2 LAN2\n", model.Config{LANs: both, Routes: []model.IPRoute{second}}},
+		{"one of two routes removed, whatever its port", lanLines + "ip route 0.0.0.0 0.0.0.0 192.168.43.2 LAN2\nip route 0.0.0.0 0.0.0.0 192.168.43.3 LAN2 5\n" +
+			"no ip route 0.0.0.0 0.0.0.0 192.168.43.2\n", model.Config{LANs: both, Routes: []model.IPRoute{second}}},
 		{"all routes to a network removed", lanLines + "ip route 0.0.0.0 0.0.0.0 192.168.43.2 LAN2\nip route 0.0.0.0 0.0.0.0 192.168.43.3 LAN2 5\n" +
 			"no ip route 0.0.0.0 0.0.0.0\n", model.Config{LANs: both, Routes: []model.IPRoute{}}},
 		{"point-to-point LAN", "lan LAN1\nip address 192.0.2.0 255.255.255.254\n",
