@@ -30,13 +30,13 @@ func TestConsolePowerCut(t *testing.T) {
 		if err := operator.Work(ctx, 12); err != nil {
 			t.Fatal(err)
 		}
-		report, err := operator.Check(ctx, disk, 10, 1)
+		report, err := operator.Check(ctx, disk, 50, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("\n%s", report)
-		if report.Cuts != 10 || len(report.Bad) > 0 {
-			t.Errorf("%d cuts, %d of them bad; want 10 and none", report.Cuts, len(report.Bad))
+		if report.Cuts != 50 || len(report.Bad) > 0 {
+			t.Errorf("%d cuts, %d of them bad; want 50 and none", report.Cuts, len(report.Bad))
 		}
 
 		commit(t, box, "hostname before-it")

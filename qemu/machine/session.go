@@ -20,13 +20,14 @@ type Answer struct {
 	Privileged bool   // the prompt ends in #
 }
 
-// Fault gives the first line of the answer that says that the line was
-// refused, as an error.
+// refusal is what the console prints of a line that it does not take, or that
+// control does not. Other lines with % are messages that nobody asked for.
+var refusal = regexp.MustCompile(`(?m)^ *\^\n% .*|^% control (?:refused|does not answer).*`)
+
+// Fault says that the line was refused; nil if it was not.
 func (a Answer) Fault() error {
-	for line := range strings.Lines(a.Text) {
-		if strings.HasPrefix(strings.TrimSpace(line), "% ") {
-			return errors.New(strings.TrimSpace(a.Text))
-		}
+	if said := refusal.FindString(a.Text); said != "" {
+		return errors.New(strings.TrimSpace(said))
 	}
 	return nil
 }

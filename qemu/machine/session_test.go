@@ -35,6 +35,8 @@ func playConsole(t *testing.T) (c *Console, typed func() []string) {
 				io.WriteString(screen, "[ 9.0] kernel: hello\r\nMemory used (kB): 1234\r\n")
 			case "frobnicate":
 				io.WriteString(screen, "    ^\r\n% unknown command\r\n")
+			case "interface LAN1":
+				io.WriteString(screen, "% Raised: a message that nobody asked for\r\n")
 			}
 			if next, ok := prompts[line]; ok {
 				at = next
