@@ -129,7 +129,7 @@ func (a *Alarms) Report(source string, active []model.Condition) {
 	for _, c := range active {
 		row, known := Find(c.Name)
 		if !known {
-			a.log.Error("alarm that is not in the table", "alarm", c.Name, "source", source)
+			a.log.Error("alarm that is not in the table", "name", c.Name, "source", source)
 			row.Severity = model.Warning
 		}
 		found = append(found, finding{c, row.Severity})

@@ -175,6 +175,9 @@ func (p *process) acknowledge(seq uint64) error {
 	status, statusErr := p.reader.Status()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.status.FirstSeq != status.FirstSeq {
+		p.options.Log.Debug("events acknowledged", "up_to", seq, "segments", status.Segments, "octets", status.Bytes)
+	}
 	p.status = status
 	if p.reader.Lost > 0 {
 		p.counters[countLost] = int64(p.reader.Lost)

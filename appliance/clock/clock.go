@@ -157,6 +157,7 @@ func (c *Clock) round(ctx context.Context, servers []string, s state) state {
 		s.problem = err.Error()
 		s.interval = min(max(2*s.interval, retryInterval), maxPoll)
 	}
+	c.options.Log.Debug("time servers asked", "source", s.source, "offset", s.offset, "problem", s.problem, "again_in", s.interval)
 	if s.problem != "" && s.problem != previous && ctx.Err() == nil {
 		c.options.Log.Warn("clock not synchronised", "problem", s.problem)
 	}

@@ -96,15 +96,15 @@ func (r *Revision) prepare(text string) error {
 	defer r.mu.Unlock()
 	r.prepared = nil
 	config, err := r.Parse(text)
-	if err != nil {
-		return err
+	if err == nil && r.Prepare != nil {
+		err = r.Prepare(config)
 	}
-	if r.Prepare != nil {
-		if err := r.Prepare(config); isOutOfRoom(err) {
-			return Passing(err)
-		} else if err != nil {
-			return err
-		}
+	r.Log.Debug("revision looked at", "revision", model.RevisionID(text), "against", err)
+	switch {
+	case isOutOfRoom(err):
+		return Passing(err)
+	case err != nil:
+		return err
 	}
 	r.prepared = &text
 	return nil
@@ -126,6 +126,7 @@ func (r *Revision) switchOver() error {
 		}
 	}
 	r.current, r.prepared = *r.prepared, nil
+	r.Log.Debug("revision switched to", "revision", model.RevisionID(r.current))
 	if r.File == "" {
 		return nil
 	}

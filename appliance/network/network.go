@@ -152,6 +152,7 @@ func (r *Reconciler) reconcile() bool {
 			})
 		}
 		left := difference(desired, actual)
+		r.log.Debug("network looked at", "differences", len(left))
 		if len(left) == 0 || repair == repairs {
 			return r.report(actual, left, failed)
 		}

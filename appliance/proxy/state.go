@@ -35,6 +35,7 @@ func (p *process) takeGrant(g model.Grant) error {
 	if err := p.gate.SetGrant(g); err != nil {
 		return err
 	}
+	p.options.Log.Debug("grant taken", "generation", g.Generation, "calls", g.Now.Calls, "limit_cps", g.Now.LimitCPS)
 	text, err := json.Marshal(g)
 	if err != nil {
 		return fmt.Errorf("keep the grant: %w", err)
