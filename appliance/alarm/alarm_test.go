@@ -186,7 +186,7 @@ func TestSources(t *testing.T) {
 		b.expectActive("of both", "2 billing-journal-full critical x1: 7 calls\n3 made-up x warning x1: ?\n1 slot-on-trial warning x1: slot B")
 		b.Report("watch", nil)
 		b.expectActive("of the proxy", "2 billing-journal-full critical x1: 7 calls\n3 made-up x warning x1: ?")
-		if !strings.Contains(b.log.String(), `level=ERROR msg="alarm that is not in the table" alarm=made-up source=proxy`) {
+		if !strings.Contains(b.log.String(), `level=ERROR msg="alarm that is not in the table" name=made-up source=proxy`) {
 			t.Errorf("log = %s; want the unknown name", b.log.String())
 		}
 
