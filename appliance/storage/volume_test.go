@@ -12,6 +12,9 @@ func TestOpenVolume(t *testing.T) {
 	if _, err := OpenVolume(dir, USB); !errors.Is(err, ErrNotMounted) || err.Error() != "usb0: is not mounted" {
 		t.Errorf("OpenVolume without a mount point = %v; want %v", err, ErrNotMounted)
 	}
+	if _, err := OpenVolume(dir, ""); err == nil {
+		t.Error("OpenVolume of no volume = nil; want an error")
+	}
 	point := filepath.Join(dir, USB)
 	for _, step := range []error{
 		os.WriteFile(filepath.Join(dir, "secret"), []byte("x"), 0o644),

@@ -63,9 +63,8 @@ func listDirectory(ctx context.Context, s exec.Session, a config.Args) error {
 				kind, size = "d", ""
 			}
 			fmt.Fprintf(s, "%s %13s  %s  %s\n", kind, size, e.Time.UTC().Format(time.DateTime), e.Name)
-			request.After = e.Name
 		}
-		if !page.More || len(page.Entries) == 0 {
+		if request.After = page.Next; len(request.After) == 0 {
 			_, err := fmt.Fprintf(s, "\n%d KB total (%d KB free)\n", page.TotalKB, page.FreeKB)
 			return err
 		}
@@ -106,6 +105,11 @@ func printFile(ctx context.Context, s exec.Session, a config.Args) error {
 	return eachPart(ctx, s, p, func(data []byte) error {
 		if bytes.IndexByte(data, 0) >= 0 {
 			return fmt.Errorf("%v is not a text", p)
+		}
+		for i, octet := range data {
+			if octet < ' ' && !strings.ContainsRune("\t\r\n", rune(octet)) || octet == 0x7f {
+				data[i] = '?' // nothing tells the terminal what to do
+			}
 		}
 		_, err := s.Write(data)
 		return err

@@ -34,6 +34,7 @@ func TestCommands(t *testing.T) {
 	b := newBox(t)
 	b.fill("usb0/text", "one\ntwo\n")
 	b.fill("usb0/binary", "one\x00two")
+	b.fill("usb0/escapes", "a\x1b[2Jb\tc\r\n\u00e9\x7f\n")
 	s := b.session()
 	s.Answers["control.running"] = map[string]string{"text": "hostname box\n"}
 	for _, tt := range []struct{ line, want string }{
@@ -47,6 +48,7 @@ func TestCommands(t *testing.T) {
 		{"more usb0:saved", "hostname box\n"},
 		{"more harddisk:dir/text", "one\ntwo\n"},
 		{"more usb0:binary", "% usb0:/binary is not a text\n"},
+		{"more usb0:escapes", "a?[2Jb\tc\r\n\u00e9?\n"},
 		{"delete harddisk:dir", "Delete harddisk:/dir? [confirm]\n% control refused: harddisk:/dir: directory not empty\n"},
 		{"delete harddisk:dir rec", "Delete harddisk:/dir and everything in it? [confirm]\nDeleted harddisk:/dir\n"},
 		{"delete usb0:text force", "Deleted usb0:/text\n"},

@@ -14,7 +14,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/link"
 	"causeway/appliance/storage"
@@ -90,12 +93,56 @@ func about(p storage.Path, err error) error {
 	return fmt.Errorf("%v: %w", p, err)
 }
 
-// syncDir makes what changed in a directory last.
-func syncDir(volume *os.Root, name string) error {
-	dir, err := volume.Open(name)
-	if err != nil {
+// change makes a change to what a path names: do is given its directory and
+// its name there. The change lasts when change returns.
+func (s *Service) change(p storage.Path, do func(dir *os.Root, name string) error) error {
+	if err := mayChange(p); err != nil {
 		return err
 	}
-	defer dir.Close()
-	return dir.Sync()
+	return s.on(p, func(volume *os.Root) error {
+		directory, err := openDirectory(volume, p.Dir().Name)
+		if err != nil {
+			return err
+		}
+		defer directory.Close()
+		if err := s.straight(p.Dir(), directory); err != nil {
+			return err
+		}
+		// This very directory, whatever its path leads to by now.
+		dir, err := os.OpenRoot(descriptor(directory))
+		if err != nil {
+			return err
+		}
+		defer dir.Close()
+		if err := do(dir, p.Base()); err != nil {
+			return err
+		}
+		return directory.Sync()
+	})
+}
+
+// openDirectory opens a directory and nothing else: root.OpenRoot would wait
+// for ever at a named pipe.
+func openDirectory(volume *os.Root, name string) (*os.File, error) {
+	return volume.OpenFile(name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+}
+
+// descriptor is the name by which the kernel knows an open file (proc(5)).
+func descriptor(file *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", file.Fd()) }
+
+// errLink refuses a path that is the way to something else.
+var errLink = errors.New("leads elsewhere: links are not followed")
+
+// straight says whether an open file is the one that its path says. On the
+// volumes of the box, whoever made a link there would get us to read or change
+// what mayRead and mayChange refuse by name.
+func (s *Service) straight(p storage.Path, file *os.File) error {
+	if p.Volume == storage.USB {
+		return nil
+	}
+	is, err := os.Readlink(descriptor(file))
+	if err == nil && is != filepath.Join(s.dir, p.Volume, p.Name) {
+		err = errLink
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/creachadair/jrpc2"
 	"github.com/creachadair/jrpc2/handler"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/link"
 	"causeway/appliance/storage"
@@ -118,12 +120,15 @@ func TestChanges(t *testing.T) {
 		{"copy", `{"from":"usb0:none","to":"usb0:x"}`, "% usb0:/none: no such file or directory", ""},
 		{"copy", `{"from":"usb0:dir","to":"usb0:x"}`, "% usb0:/dir: is not a file", ""},
 		{"copy", `{"from":"usb0:pipe","to":"usb0:x"}`, "% usb0:/pipe: is not a file", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:pipe/x"}`, "% usb0:/pipe/x: not a directory", ""},
+		{"copy", `{"from":"usb0:file","to":"usb0:pipe","replace":true}`, "% usb0:/pipe: is not a file", ""},
+		{"write", `{"text":"x"}`, "% there is no volume \"\"", ""},
 		{"copy", `{"from":"usb0:out","to":"usb0:x"}`, "% usb0:/out: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:away/x"}`, "% usb0:/away/x: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:no/x"}`, "% usb0:/no/x: no such file or directory", ""},
 		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy/call.key holds a key, which does not leave the box", ""},
 		{"copy", `{"from":"harddisk:crash/x.txt","to":"usb0:x"}`, "usb0/x=crashed", ""},
-		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: no space left on device: the file has", ""},
+		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: no space left on device: 4398046511104 octets are to be written", ""},
 		{"delete", `{"path":"usb0:file"}`, "", "usb0/file=text"},
 		{"delete", `{"path":"usb0:out"}`, "", ""}, // the link, not what it points at
 		{"delete", `{"path":"usb0:none","recursive":true}`, "% usb0:/none: no such file or directory", ""},
@@ -173,7 +178,7 @@ func TestOwned(t *testing.T) {
 	for _, dir := range owned {
 		b.fill(filepath.Join(dir.Volume, dir.Name, "state"), "theirs")
 	}
-	for _, file := range []string{"control/box.key", "control/box.key.new-17", "proxy/call.key", "keys/tls", "license/id"} {
+	for _, file := range []string{"proxy/call.key", "keys/box.key", "keys/box.key.new-17", "license/id"} {
 		b.fill("bootflash/"+file, "key")
 	}
 	before := b.tree()
@@ -198,8 +203,7 @@ func TestOwned(t *testing.T) {
 	}
 	for path, readable := range map[string]bool{
 		"bootflash:init/state": true, "bootflash:control/state": true, "harddisk:billcache/state": true, "harddisk:crash/state": true,
-		"bootflash:control/box.key": false, "bootflash:control/box.key.new-17": false, "bootflash:proxy/call.key": false,
-		"bootflash:keys/tls": false, "bootflash:license/id": false,
+		"bootflash:proxy/call.key": false, "bootflash:keys/box.key": false, "bootflash:keys/box.key.new-17": false, "bootflash:license/id": false,
 	} {
 		for method, params := range map[string]string{"read": `{"path":%q}`, "copy": `{"from":%q,"to":"usb0:taken"}`} {
 			if err := b.call(method, fmt.Sprintf(params, path), nil); (err == nil) != readable {
@@ -213,6 +217,60 @@ func TestOwned(t *testing.T) {
 	}
 }
 
+// A link that some process made on a volume of the box leads nobody around
+// what is refused by name.
+func TestLinks(t *testing.T) {
+	b := newBox(t)
+	b.fill("usb0/file", "text")
+	b.fill("bootflash/keys/box.key", "key")
+	b.fill("bootflash/control/revisions/000001.conf", "hostname x")
+	b.must(os.Symlink("keys/box.key", b.path("bootflash/notes")))
+	b.must(os.Symlink("keys", b.path("bootflash/dir")))
+	b.must(os.Symlink("control/revisions", b.path("bootflash/old")))
+	b.must(os.Symlink("file", b.path("usb0/alias")))
+	before := b.tree()
+	for _, tt := range []struct{ method, params string }{
+		{"read", `{"path":"bootflash:notes"}`},
+		{"read", `{"path":"bootflash:dir/box.key"}`},
+		{"copy", `{"from":"bootflash:notes","to":"usb0:taken"}`},
+		{"copy", `{"from":"usb0:file","to":"bootflash:dir/box.key","replace":true}`},
+		{"write", `{"path":"bootflash:old/000002.conf","text":"x"}`},
+		{"delete", `{"path":"bootflash:old/000001.conf"}`},
+		{"mkdir", `{"path":"bootflash:dir/x"}`},
+	} {
+		if err := b.call(tt.method, tt.params, nil); err == nil || !strings.HasSuffix(err.Error(), errLink.Error()) {
+			t.Errorf("%s %s = %v; want %v", tt.method, tt.params, err, errLink)
+		}
+	}
+	if got := b.tree(); !slices.Equal(got, before) {
+		t.Errorf("left is %q; want %q", got, before)
+	}
+	b.must(b.call("read", `{"path":"usb0:alias"}`, nil)) // nothing is refused on a stick
+	b.must(b.call("delete", `{"path":"bootflash:notes"}`, nil))
+}
+
+// A stick may have names of any octets, and as many as it likes.
+func TestListOddNames(t *testing.T) {
+	b := newBox(t)
+	for i := range 2*listMax + 1 {
+		b.fill(fmt.Sprintf("usb0/\xff\x1b[2J%04d", i), "x")
+	}
+	var seen []string
+	for next := []byte(nil); len(seen) == 0 || len(next) > 0; {
+		var listing Listing
+		b.must(b.call("dir", fmt.Sprintf(`{"path":"usb0:","after":%q}`, base64.StdEncoding.EncodeToString(next)), &listing))
+		for _, e := range listing.Entries {
+			seen = append(seen, e.Name)
+		}
+		if next = listing.Next; len(seen) > 3*listMax {
+			t.Fatal("the list has no end")
+		}
+	}
+	if len(seen) != 2*listMax+1 || seen[0] != "??[2J0000" || seen[2*listMax] != "??[2J1000" {
+		t.Errorf("listed %d from %q to %q; want all, as they can be printed", len(seen), seen[0], seen[len(seen)-1])
+	}
+}
+
 func TestList(t *testing.T) {
 	b := newBox(t)
 	const files = listMax + 7
@@ -223,9 +281,9 @@ func TestList(t *testing.T) {
 	b.must(os.Symlink("/etc/passwd", b.path("harddisk/many/link")))
 	var first, second, one Listing
 	b.must(b.call("dir", `{"path":"harddisk:many"}`, &first))
-	b.must(b.call("dir", fmt.Sprintf(`{"path":"harddisk:many","after":%q}`, first.Entries[listMax-1].Name), &second))
-	if len(first.Entries) != listMax || !first.More || len(second.Entries) != 9 || second.More {
-		t.Errorf("pages of %d and %d entries, more %v and %v", len(first.Entries), len(second.Entries), first.More, second.More)
+	b.must(b.call("dir", fmt.Sprintf(`{"path":"harddisk:many","after":%q}`, base64.StdEncoding.EncodeToString(first.Next)), &second))
+	if len(first.Entries) != listMax || len(second.Entries) != 9 || len(second.Next) != 0 {
+		t.Errorf("pages of %d and %d entries, then %q", len(first.Entries), len(second.Entries), second.Next)
 	}
 	if e := second.Entries[0]; e.Name != "0500" || e.Size != 500 || e.IsDir || time.Since(e.Time) > time.Hour {
 		t.Errorf("the second page begins with %+v; want 0500", e)
@@ -307,6 +365,44 @@ func waitFor(t *testing.T, what string, holds func() bool) {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)
 		}
+	}
+}
+
+// While a file is written others fill the volume too: what the box keeps free
+// stays free.
+func TestCopyLeavesRoom(t *testing.T) {
+	dir, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	w := &writing{temporary: temporaryPrefix + "X", total: 3 * flushEvery}
+	var left []int64
+	err = w.fill(t.Context(), dir, strings.NewReader(strings.Repeat("x", 3*flushEvery)), func(octets int64) error {
+		if left = append(left, octets); len(left) == 2 {
+			return unix.ENOSPC
+		}
+		return nil
+	})
+	if !errors.Is(err, unix.ENOSPC) || !slices.Equal(left, []int64{2 * flushEvery, flushEvery}) {
+		t.Errorf("fill = %v after asking for %v; want %v after two parts", err, left, unix.ENOSPC)
+	}
+}
+
+// Of one directory under two names, what is written under the one is no
+// leftover under the other.
+func TestTidyKnowsOtherPaths(t *testing.T) {
+	b := newBox(t)
+	b.must(os.Mkdir(b.path("usb0/LOGS"), 0o755))
+	b.must(os.Symlink("LOGS", b.path("usb0/logs"))) // as FAT has it
+	s := New(b.dir)
+	w, err := s.begin(storage.Path{Volume: storage.USB, Name: "LOGS/a"}, 1)
+	b.must(err)
+	b.fill("usb0/LOGS/"+w.temporary, "being written")
+	_, err = s.write(t.Context(), WriteRequest{Path: storage.Path{Volume: storage.USB, Name: "logs/b"}, Text: "x"})
+	b.must(err)
+	if _, err := os.Stat(b.path("usb0/LOGS/" + w.temporary)); err != nil {
+		t.Errorf("what was being written: %v", err)
 	}
 }
 

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +18,7 @@ import (
 
 // Entry is a file or directory.
 type Entry struct {
-	Name  string    `json:"name"`
+	Name  string    `json:"name"` // what cannot be printed is "?" in it
 	IsDir bool      `json:"is_dir"`
 	Size  int64     `json:"size"` // octets; 0 of a directory
 	Time  time.Time `json:"time"` // when it was last changed
@@ -26,13 +28,13 @@ type Entry struct {
 // for the one entry of a file.
 type ListRequest struct {
 	Path  storage.Path `json:"path"`
-	After string       `json:"after"`
+	After []byte       `json:"after"` // octets: a stick may have names that are no UTF-8
 }
 
 // Listing is the answer: a page, in the order of names.
 type Listing struct {
 	Entries []Entry `json:"entries"`
-	More    bool    `json:"more"` // entries follow the last one of these
+	Next    []byte  `json:"next"` // After for the next page; empty: that is all
 	TotalKB uint64  `json:"total_kb"`
 	FreeKB  uint64  `json:"free_kb"`
 }
@@ -56,14 +58,14 @@ func (s *Service) list(_ context.Context, r ListRequest) (Listing, error) {
 			answer.Entries = append(answer.Entries, entry(info))
 			return nil
 		}
-		names, err := names(volume, r.Path.Name)
+		names, more, err := page(volume, r.Path.Name, string(r.After))
 		if err != nil {
 			return err
 		}
-		first, _ := slices.BinarySearch(names, r.After+"\x00")
-		names = names[first:]
-		answer.More = len(names) > listMax
-		for _, name := range names[:min(len(names), listMax)] {
+		if more {
+			answer.Next = []byte(names[len(names)-1])
+		}
+		for _, name := range names {
 			// A symbolic link is shown itself: it may lead nowhere.
 			if info, err := volume.Lstat(path.Join(r.Path.Name, name)); err == nil {
 				answer.Entries = append(answer.Entries, entry(info))
@@ -74,20 +76,52 @@ func (s *Service) list(_ context.Context, r ListRequest) (Listing, error) {
 	return answer, err
 }
 
-// names gives the names in a directory in their order.
-func names(volume *os.Root, name string) ([]string, error) {
-	dir, err := volume.Open(name)
+// page gives the first names in a directory behind a name, in their order, and
+// whether there are more. It holds few of them, however large the directory.
+func page(volume *os.Root, name, after string) (first []string, more bool, err error) {
+	err = eachNames(volume, name, func(names []string) error {
+		first = append(first, slices.DeleteFunc(names, func(name string) bool { return name <= after })...)
+		slices.Sort(first)
+		more = more || len(first) > listMax
+		first = first[:min(len(first), listMax)]
+		return nil
+	})
+	return first, more, err
+}
+
+// eachNames gives the names in a directory, some at a time, in no order.
+func eachNames(volume *os.Root, name string, do func(names []string) error) error {
+	dir, err := openDirectory(volume, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	slices.Sort(names)
-	return names, err
+	for {
+		names, err := dir.Readdirnames(4 * listMax)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := do(names); err != nil {
+			return err
+		}
+	}
+}
+
+// printable is a name as it goes to a terminal.
+func printable(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(name, "?"))
 }
 
 func entry(info os.FileInfo) Entry {
-	e := Entry{Name: info.Name(), IsDir: info.IsDir(), Time: info.ModTime()}
+	e := Entry{Name: printable(info.Name()), IsDir: info.IsDir(), Time: info.ModTime()}
 	if info.Mode().IsRegular() {
 		e.Size = info.Size()
 	}
@@ -165,6 +199,9 @@ func (s *Service) open(p storage.Path) (file *os.File, size int64, err error) {
 		info, err := file.Stat()
 		if err == nil && !info.Mode().IsRegular() {
 			err = errNotFile
+		}
+		if err == nil {
+			err = s.straight(p, file)
 		}
 		if err != nil {
 			file.Close()

@@ -31,7 +31,6 @@ var owned = []storage.Path{
 // them included. A configuration is none of them: its secrets are in it as
 // hashes or under the box key.
 var secrets = []string{
-	"bootflash:/control/box.key",
 	"bootflash:/proxy/",
 	"bootflash:/keys/",
 	"bootflash:/license/",

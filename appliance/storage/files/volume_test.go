@@ -44,7 +44,7 @@ func TestSmallStick(t *testing.T) {
 	copyOf := func(name string) error {
 		return b.call("copy", `{"from":"harddisk:`+name+`","to":"usb0:`+name+`"}`, nil)
 	}
-	if err := copyOf("large"); err == nil || !strings.HasPrefix(err.Error(), "usb0:/large: no space left on device: the file has 14680064 octets, free are ") {
+	if err := copyOf("large"); err == nil || !strings.HasPrefix(err.Error(), "usb0:/large: no space left on device: 14680064 octets are to be written, free are ") {
 		t.Errorf("copy of what does not fit = %v", err)
 	}
 	b.must(copyOf("small"))

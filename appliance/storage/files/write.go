@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path"
 	"strings"
 	"sync/atomic"
 
@@ -22,7 +21,7 @@ const temporaryPrefix = ".causeway-copy-"
 
 // writing is a file that is being written.
 type writing struct {
-	temporary string // its name meanwhile, below the volume
+	temporary string // its name meanwhile, which no other has
 	total     int64  // octets
 	done      atomic.Int64
 }
@@ -31,19 +30,16 @@ type writing struct {
 type MkdirRequest = PathRequest
 
 func (s *Service) mkdir(_ context.Context, r MkdirRequest) (nothing, error) {
-	if err := mayChange(r.Path); err != nil {
-		return nothing{}, err
-	}
-	return nothing{}, s.on(r.Path, func(volume *os.Root) error {
-		if err := volume.Mkdir(r.Path.Name, 0o770); err != nil {
+	return nothing{}, s.change(r.Path, func(dir *os.Root, name string) error {
+		if err := dir.Mkdir(name, 0o770); err != nil {
 			return err
 		}
 		// Whatever our umask is, billing and proxy may write there. FAT has
 		// no modes.
-		if err := volume.Chmod(r.Path.Name, 0o770); err != nil && r.Path.Volume != storage.USB {
+		if err := dir.Chmod(name, 0o770); err != nil && r.Path.Volume != storage.USB {
 			return err
 		}
-		return syncDir(volume, r.Path.Dir().Name)
+		return nil
 	})
 }
 
@@ -55,21 +51,14 @@ type DeleteRequest struct {
 }
 
 func (s *Service) remove(_ context.Context, r DeleteRequest) (nothing, error) {
-	if err := mayChange(r.Path); err != nil {
-		return nothing{}, err
-	}
-	return nothing{}, s.on(r.Path, func(volume *os.Root) error {
-		if _, err := volume.Lstat(r.Path.Name); err != nil {
+	return nothing{}, s.change(r.Path, func(dir *os.Root, name string) error {
+		if _, err := dir.Lstat(name); err != nil {
 			return err // RemoveAll does not mind
 		}
-		remove := volume.Remove
 		if r.Recursive {
-			remove = volume.RemoveAll
+			return dir.RemoveAll(name)
 		}
-		if err := remove(r.Path.Name); err != nil {
-			return err
-		}
-		return syncDir(volume, r.Path.Dir().Name)
+		return dir.Remove(name)
 	})
 }
 
@@ -129,30 +118,30 @@ func (s source) Read(p []byte) (int, error) {
 
 // put writes a file of size octets.
 func (s *Service) put(ctx context.Context, p storage.Path, replace bool, content io.Reader, size int64) error {
-	if err := mayChange(p); err != nil {
-		return err
-	}
 	w, err := s.begin(p, size)
 	if err != nil {
 		return err
 	}
 	defer s.end(p)
-	return s.on(p, func(volume *os.Root) error {
-		if err := mayTake(volume, p, replace, size); err != nil {
+	return s.change(p, func(dir *os.Root, name string) error {
+		if err := mayTake(dir, name, replace); err != nil {
 			return err
 		}
-		if err := s.tidy(volume, p.Dir()); err != nil {
+		if err := s.tidy(dir); err != nil {
 			return err
 		}
-		err := w.fill(ctx, volume, content)
+		room := func(size int64) error { return room(dir, p.Volume, size) }
+		if err := room(size); err != nil {
+			return err
+		}
+		err := w.fill(ctx, dir, content, room)
 		if err == nil {
-			err = volume.Rename(w.temporary, p.Name)
+			err = dir.Rename(w.temporary, name)
 		}
 		if err != nil {
-			volume.Remove(w.temporary) // what cannot be removed now is tidied up later
-			return err
+			dir.Remove(w.temporary) // what cannot be removed now is tidied up later
 		}
-		return syncDir(volume, p.Dir().Name)
+		return err
 	})
 }
 
@@ -163,7 +152,7 @@ func (s *Service) begin(p storage.Path, size int64) (*writing, error) {
 	if s.writing[p] != nil {
 		return nil, fmt.Errorf("%v: is being written already", p)
 	}
-	w := &writing{temporary: path.Join(p.Dir().Name, temporaryPrefix+rand.Text()), total: size}
+	w := &writing{temporary: temporaryPrefix + rand.Text(), total: size}
 	s.writing[p] = w
 	return w, nil
 }
@@ -174,12 +163,12 @@ func (s *Service) end(p storage.Path) {
 	delete(s.writing, p)
 }
 
-// mayTake says why a volume has no place for a file.
-func mayTake(volume *os.Root, p storage.Path, replace bool, size int64) error {
-	const fatMax = 1<<32 - 1 // octets: its directories have 32 bits for it
-	info, err := volume.Stat(p.Name)
+// mayTake says why a directory does not take a file of that name.
+func mayTake(dir *os.Root, name string, replace bool) error {
+	info, err := dir.Lstat(name)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
+		return nil
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
@@ -187,55 +176,64 @@ func mayTake(volume *os.Root, p storage.Path, replace bool, size int64) error {
 	case !replace:
 		return os.ErrExist
 	}
-	space, err := spaceOf(volume)
+	return nil
+}
+
+// room says why a volume has no room for so many octets of a file. What the
+// box itself writes must not fail for what an operator copies.
+func room(dir *os.Root, volume string, size int64) error {
+	const fatMax = 1<<32 - 1 // octets: its directories have 32 bits for it
+	space, err := spaceOf(dir)
 	if err != nil {
 		return err
 	}
-	// What the box itself writes must not fail for what an operator copies.
 	var reserve uint64
-	if p.Volume != storage.USB {
+	if volume != storage.USB {
 		reserve = space.total / 16
 	}
 	switch {
 	case space.fat && size > fatMax:
 		return fmt.Errorf("a file of %d octets is too large for FAT, which takes %d", size, fatMax)
 	case uint64(size)+reserve > space.free:
-		return fmt.Errorf("%w: the file has %d octets, free are %d, of which %d stay free", unix.ENOSPC, size, space.free, reserve)
+		return fmt.Errorf("%w: %d octets are to be written, free are %d, of which %d stay free", unix.ENOSPC, size, space.free, reserve)
 	}
 	return nil
 }
 
 // tidy removes from a directory what a cut left of files that were written.
-func (s *Service) tidy(volume *os.Root, dir storage.Path) error {
-	names, err := names(volume, dir.Name)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	current := map[string]bool{}
-	for p, w := range s.writing {
-		if p.Volume == dir.Volume {
+func (s *Service) tidy(dir *os.Root) error {
+	var left []string
+	err := eachNames(dir, ".", func(names []string) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		// By name alone: one directory may be reached by several paths.
+		current := map[string]bool{}
+		for _, w := range s.writing {
 			current[w.temporary] = true
 		}
-	}
-	for _, name := range names {
-		if left := path.Join(dir.Name, name); strings.HasPrefix(name, temporaryPrefix) && !current[left] {
-			if err := volume.Remove(left); err != nil {
-				return err
+		for _, name := range names {
+			if strings.HasPrefix(name, temporaryPrefix) && !current[name] {
+				left = append(left, name)
 			}
 		}
+		return nil
+	})
+	for _, name := range left {
+		if gone := dir.Remove(name); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
-	return nil
+	return err
 }
 
 // What is written before it is flushed, in octets: progress is then what is on
 // disk, a cancelled copy ends soon, and the last flush does not take for ever.
 const flushEvery = 8 << 20
 
-// fill writes and flushes the temporary file.
-func (w *writing) fill(ctx context.Context, volume *os.Root, content io.Reader) error {
-	file, err := volume.OpenFile(w.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+// fill writes and flushes the temporary file, as long as there is room for
+// what is left: others write too.
+func (w *writing) fill(ctx context.Context, dir *os.Root, content io.Reader, room func(octets int64) error) error {
+	file, err := dir.OpenFile(w.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
 	if err != nil {
 		return err
 	}
@@ -254,6 +252,9 @@ func (w *writing) fill(ctx context.Context, volume *os.Root, content io.Reader) 
 			return file.Close()
 		case ctx.Err() != nil:
 			return ctx.Err()
+		}
+		if err := room(w.total - w.done.Load()); err != nil {
+			return err
 		}
 	}
 }
