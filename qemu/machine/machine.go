@@ -263,12 +263,14 @@ func (m *Machine) SetLink(ctx context.Context, i int, up bool) error {
 }
 
 // Kill ends QEMU at once, like a power cut seen from the guest (what the host
-// has cached is kept). It does nothing when QEMU is gone.
+// has cached is kept), and returns when its disk can be used again. It does
+// nothing when QEMU is gone.
 func (m *Machine) Kill() {
 	select {
 	case <-m.exited:
 	default:
 		m.command.Process.Kill()
+		<-m.exited
 	}
 }
 
@@ -284,7 +286,6 @@ func (m *Machine) Close() error {
 	case <-m.exited:
 	case <-ctx.Done():
 		m.Kill()
-		<-m.exited
 	}
 	return m.monitor.conn.Close()
 }
