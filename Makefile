@@ -34,7 +34,7 @@ test: packages ## Install what is needed and pass every test
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
 	$(call suite,reproducible,go run ./images reproduce -board x86_64 && go run ./images reproduce -board arm64)
 	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m ./qemu/e2e -boards x86_64)
-	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$' ./qemu/e2e -boards arm64)
+	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck
 	@unformatted=$$(gofmt -l appliance board images init qemu rootfs); \
