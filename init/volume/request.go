@@ -85,7 +85,7 @@ func (v *Volumes) Unmount(volume string) error {
 	v.work.Lock()
 	defer v.work.Unlock()
 	switch {
-	case v.get(volume).State == statePulled && volume == USB:
+	case v.get(volume).State == statePulled && volume == USB && !v.inUse(USB):
 		v.set(model.VolumeStatus{Name: USB, State: stateMissing})
 		return nil
 	case !v.inUse(volume):

@@ -88,6 +88,15 @@ func TestStickIsPulled(t *testing.T) {
 	b.want(v, stateMounted, "/dev/sdb1", "")
 
 	b.unplug("sdb")
+	v.Look() // only a look has noticed: it is mounted still
+	b.must(v.Unmount(USB))
+	b.want(v, stateUnmounted, "", "")
+	v.Plugged()
+	b.want(v, stateMissing, "", "")
+
+	b.fat("sdc", false)
+	v.Plugged()
+	b.unplug("sdc")
 	v.Plugged()
 	b.must(v.Unmount(USB)) // who pulled it does not want it back
 	b.want(v, stateMissing, "", "")

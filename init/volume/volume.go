@@ -219,12 +219,16 @@ func (v *Volumes) mounted(status model.VolumeStatus, part *Partition) {
 	v.Mounted(status.Name)
 }
 
+// inert are the flags of every volume. Links are not followed there: what init
+// does by path, as root, is not led elsewhere by whoever writes to the volume.
+const inert = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOSYMFOLLOW
+
 // mountAt mounts a device at a point, with further flags, and gives the status
 // of the volume for that. A file system that the kernel does not write to is
 // mounted read-only.
 func (v *Volumes) mountAt(point, volume, device string, content Content, flags uintptr) (model.VolumeStatus, error) {
 	status := model.VolumeStatus{Name: volume, Device: device, State: stateMounted, FileSystem: string(content)}
-	flags |= unix.MS_NOATIME | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
+	flags |= unix.MS_NOATIME | inert
 	data := ""
 	switch {
 	case content == "ext4":
@@ -303,7 +307,7 @@ func (v *Volumes) inMemory(status model.VolumeStatus) {
 	point := v.Point(status.Name)
 	err := os.MkdirAll(point, 0o755)
 	if err == nil {
-		err = v.Kernel.Mount(inMemoryType, point, inMemoryType, unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, inMemoryData)
+		err = v.Kernel.Mount(inMemoryType, point, inMemoryType, inert, inMemoryData)
 	}
 	if err != nil {
 		v.Log("%s: no memory for it: %v", status.Name, err)

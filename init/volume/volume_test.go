@@ -80,8 +80,8 @@ func (b *fakeBox) Mount(source, target, fstype string, flags uintptr, data strin
 		b.mounts[b.name(target)] = b.name(source)
 		b.fixed[b.name(target)] = flags&unix.MS_RDONLY != 0
 	}
-	if must := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC); flags&must != must && flags&unix.MS_REMOUNT == 0 {
-		b.t.Errorf("mount of %s has flags %#x; want nosuid, nodev, noexec", target, flags)
+	if must := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOSYMFOLLOW); flags&must != must && flags&unix.MS_REMOUNT == 0 {
+		b.t.Errorf("mount of %s has flags %#x; want nosuid, nodev, noexec, nosymfollow", target, flags)
 	}
 	return nil
 }
