@@ -55,12 +55,15 @@ func (r *Reader) From(from uint64, limit int) (records []Record, next uint64, er
 		case err != nil:
 			return records, r.next, fmt.Errorf("read the kernel log: %w", err)
 		}
-		record, err := Parse(buffer[:n])
+		seq, err := sequence(buffer[:n])
 		if err != nil {
-			return records, r.next, fmt.Errorf("read the kernel log: %w", err)
+			continue // who asks again would be stuck there for ever
 		}
-		r.next = record.Seq + 1
-		if record.Seq >= from {
+		r.next = seq + 1
+		if seq < from {
+			continue
+		}
+		if record, err := Parse(buffer[:n]); err == nil {
 			records = append(records, record)
 		}
 	}

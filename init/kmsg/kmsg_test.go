@@ -124,6 +124,45 @@ type broken struct{}
 func (broken) Read([]byte) (int, error) { return 0, unix.EIO }
 func (broken) Rewind() error            { return unix.EIO }
 
+// lines are a device with just these records.
+type lines struct {
+	all  []string
+	next int
+}
+
+func (l *lines) Rewind() error { l.next = 0; return nil }
+
+func (l *lines) Read(record []byte) (int, error) {
+	if l.next == len(l.all) {
+		return 0, unix.EAGAIN
+	}
+	l.next++
+	return copy(record, l.all[l.next-1]), nil
+}
+
+// A record that cannot be read keeps nobody from those behind it.
+func TestReaderPassesOddRecords(t *testing.T) {
+	reader := NewReader(&lines{all: []string{"31,1,1,-;a", "what is this", "x,2,2,-;b", "31,3,3,-;c"}})
+	for range 2 {
+		records, next, err := reader.From(0, 9)
+		if len(records) != 2 || records[1].Seq != 3 || next != 4 || err != nil {
+			t.Errorf("From = %v, next %d, %v; want 1 and 3, next 4", records, next, err)
+		}
+	}
+}
+
+// One of two readers that follow the log is a line behind, in a full ring.
+func BenchmarkFromBehind(b *testing.B) {
+	device := &lines{}
+	for i := range 10_000 {
+		device.all = append(device.all, fmt.Sprintf(`31,%d,%d,-;proxy: level=INFO msg="a line of usual length" subject=sip caf\xc3\xa9`, i, i))
+	}
+	reader := NewReader(device)
+	for b.Loop() {
+		reader.From(uint64(len(device.all)-1), 500)
+	}
+}
+
 func TestReaderFails(t *testing.T) {
 	if _, _, err := NewReader(broken{}).From(1, 1); !errors.Is(err, unix.EIO) {
 		t.Errorf("From = %v; want %v", err, unix.EIO)

@@ -50,6 +50,14 @@ func Parse(line []byte) (Record, error) {
 	return Record{seq, int(priority), time.Duration(micros) * time.Microsecond, clean(unescape(text))}, nil
 }
 
+// sequence reads the number of a record and nothing else: a reader passes
+// thousands of records that it does not want.
+func sequence(line []byte) (uint64, error) {
+	_, rest, _ := bytes.Cut(line, []byte(","))
+	number, _, _ := bytes.Cut(rest, []byte(","))
+	return strconv.ParseUint(string(number), 10, 64)
+}
+
 // unescape puts the octets back that the kernel wrote as \xNN.
 func unescape(text []byte) []byte {
 	const escape = len(`\xNN`)
