@@ -46,11 +46,14 @@ func newFixture() *fixture {
 		return &f.hardware, nil
 	}
 	f.Healthy = func(ctx context.Context) error {
-		if f.stuck {
+		f.mu.Lock()
+		stuck, sick := f.stuck, f.sick
+		f.mu.Unlock()
+		if stuck {
 			<-ctx.Done()
 			return ctx.Err()
 		}
-		return f.sick
+		return sick
 	}
 	f.Log = func(format string, args ...any) { f.lines = append(f.lines, fmt.Sprintf(format, args...)) }
 	return f
@@ -62,7 +65,9 @@ func (f *fixture) run(t *testing.T, then func()) {
 	go f.Run(ctx)
 	time.Sleep(30 * time.Minute)
 	synctest.Wait()
+	f.mu.Lock() // the feeder's own: it guards the fixture too
 	then()
+	f.mu.Unlock()
 	time.Sleep(30 * time.Minute)
 	synctest.Wait()
 	cancel()
