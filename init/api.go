@@ -47,28 +47,28 @@ func (m *machine) methods() link.Methods {
 		"init.health": func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
 		"init.log":    func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
 		"init.reboot": func(ctx context.Context, r rebootRequest) error {
-			return allowed(ctx, func() error { return m.reboot(ctx, r) })
+			return m.allowed(ctx, func() error { return m.reboot(ctx, r) })
 		},
 		"init.restart": func(ctx context.Context, r restartRequest) error {
-			return allowed(ctx, func() error { return m.supervisor.Restart(ctx, r.Service, r.Force) })
+			return m.allowed(ctx, func() error { return m.supervisor.Restart(ctx, r.Service, r.Force) })
 		},
 		"init.mount": func(ctx context.Context, r mountRequest) error {
-			return allowed(ctx, func() error { return m.volumes.Mount(r.Volume, r.Write) })
+			return m.allowed(ctx, func() error { return m.volumes.Mount(r.Volume, r.Write) })
 		},
 		"init.unmount": func(ctx context.Context, r volumeRequest) error {
-			return allowed(ctx, func() error { return m.volumes.Unmount(r.Volume) })
+			return m.allowed(ctx, func() error { return m.volumes.Unmount(r.Volume) })
 		},
 		"init.format": func(ctx context.Context, r formatRequest) error {
-			return allowed(ctx, func() error { return m.volumes.Format(r.Volume, r.Erase) })
+			return m.allowed(ctx, func() error { return m.volumes.Format(r.Volume, r.Erase) })
 		},
 		"init.erase": func(ctx context.Context, r eraseRequest) error {
-			return allowed(ctx, func() error { return m.eraseLater(r.Parts) })
+			return m.allowed(ctx, func() error { return m.eraseLater(r.Parts) })
 		},
 		"init.choose": func(ctx context.Context, r chooseRequest) error {
-			return allowed(ctx, func() error { return m.choose(r.Configuration) })
+			return m.allowed(ctx, func() error { return m.choose(r.Configuration) })
 		},
 		"init.clock": func(ctx context.Context, _ nothing) error {
-			return allowed(ctx, m.saveClock)
+			return m.allowed(ctx, m.saveClock)
 		},
 	}
 }
@@ -77,7 +77,8 @@ func (m *machine) methods() link.Methods {
 var mayChange = []uint32{0, model.UIDControl, model.UIDConsole}
 
 // allowed does what a caller asked if the caller may.
-func allowed(ctx context.Context, do func() error) error {
+func (m *machine) allowed(ctx context.Context, do func() error) error {
+	defer m.caught()
 	uid, known := link.PeerUID(ctx)
 	if !known || !slices.Contains(mayChange, uid) {
 		return fmt.Errorf("user %d may not do this", uid)
@@ -114,6 +115,7 @@ func printable(r rune) rune {
 
 // health reports on the whole box.
 func (m *machine) health(ctx context.Context) (model.SystemHealth, error) {
+	defer m.caught()
 	memory := m.readMemory()
 	m.mu.Lock()
 	report := model.SystemHealth{

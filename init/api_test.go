@@ -14,6 +14,7 @@ import (
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/init/kmsg"
 )
 
 // callVariable makes the test binary call a method as another user and print
@@ -107,7 +108,7 @@ func TestArguments(t *testing.T) {
 		{"init.mount", `{"volume":"floppy"}`, `there is no volume "floppy": bootflash, harddisk, usb0 are the volumes`},
 		{"init.unmount", `{"volume":"usb0"}`, `usb0: is not mounted`},
 		{"init.mount", `{"volume":"usb0","write":true}`, `usb0: no stick is plugged in`},
-		{"init.erase", `{"parts":["keys","nothing"]}`, `"nothing" is none of the parts that can be erased`},
+		{"init.erase", `{"parts":["configuration","nothing"]}`, `"nothing" is none of the parts that can be erased`},
 		{"init.choose", `{"configuration":"nothing"}`, `configuration "nothing" is none of ["last good" "built-in"]`},
 		{"init.format", `{"volume":"usb0","erase":true}`, `usb0: sticks are not formatted here`},
 		{"init.format", `{"volume":"harddisk"}`, `harddisk: ` + m.path("dev/vda2") + ` holds ext4, which formatting would erase`},
@@ -154,5 +155,28 @@ func TestHealth(t *testing.T) {
 	}
 	if len(h.Services) != 4 || h.Services[0].Name != "proxy" || h.Services[0].PID == 0 {
 		t.Errorf("services %+v; want four, proxy running", h.Services)
+	}
+}
+
+// confused is a kernel log that makes us panic.
+type confused struct{}
+
+func (confused) Read([]byte) (int, error) { panic("no such record") }
+func (confused) Rewind() error            { return nil }
+
+// A call that panics ends the box in good order, not PID 1.
+func TestCallPanics(t *testing.T) {
+	m, _, _ := newTest(t)
+	m.ring = kmsg.NewReader(confused{})
+	m.readLog(model.LogQuery{})
+	if e := <-m.endings; !e.crashed || e.reason != "init crashed: no such record" {
+		t.Errorf("ending = %+v; want the crash", e)
+	}
+	socket := serve(t, m) // without a supervisor
+	if got := callAs(t, 0, socket, "init.restart", `{"service":"proxy"}`); got != "" {
+		t.Errorf("a call that panics = %q", got)
+	}
+	if e := <-m.endings; !e.crashed {
+		t.Errorf("ending = %+v; want the crash", e)
 	}
 }

@@ -58,19 +58,23 @@ func readTable(path string) (*modules.Table, error) {
 
 // deviceChanged follows a device event, or the loss of some.
 func (m *machine) deviceChanged(event drivers.Event) {
-	if lost := event == (drivers.Event{}); lost || event.Subsystem == "block" {
+	lost := event == (drivers.Event{})
+	if lost || event.Subsystem == "block" {
 		select {
 		case m.disks <- struct{}{}:
 		default: // it will be looked at anyway
 		}
 	}
-	if !m.isReady() {
-		return // the boot itself names the ports
+	if !lost && (event.Subsystem != "net" || event.Action != "add") {
+		return
 	}
-	if event.Subsystem == "net" && event.Action == "add" {
-		if _, err := m.nameLANs(); err != nil {
-			m.log.Printf("%v", err)
-		}
+	m.ports.Lock()
+	defer m.ports.Unlock()
+	if !m.named {
+		return // the boot names the first ports together: their order counts
+	}
+	if _, err := m.nameLANs(); err != nil {
+		m.log.Printf("%v", err)
 	}
 }
 

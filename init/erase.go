@@ -13,42 +13,54 @@ import (
 	"causeway/init/volume"
 )
 
-// part is something that an operator may have wiped, and the patterns of the
-// files and directories that it consists of.
+// part is something that an operator may have wiped: files and directories by
+// a pattern for their names in a directory.
 type part struct {
 	name  string
+	needs string // a part that is of no use without this one, and so must go with it
 	paths []string
 }
 
 // parts in the order in which they are wiped and spoken of.
 var parts = []part{
-	{"configuration", []string{"/bootflash/control/revisions/*", "/bootflash/control/startup-config*", "/bootflash/control/candidate*"}},
-	{"keys", []string{"/bootflash/control/box.key*", "/bootflash/proxy/call.key*", "/bootflash/keys/*"}},
-	{"licences", []string{"/bootflash/license/*"}},
-	{"billing", []string{"/harddisk/billcache/*", "/bootflash/billing/*"}},
-	{"logs", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},
+	{"configuration", "", []string{"/bootflash/control/revisions/*"}},
+	{"keys", "configuration", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*"}}, // they seal its secrets
+	{"licences", "", []string{"/bootflash/license/*"}},
+	{"billing", "", []string{"/harddisk/billcache/*", "/bootflash/billing/*"}},
+	{"logs", "", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},
 }
 
 // Create wipes the part; what is not there is wiped already.
 func (p part) Create(m *machine) error {
 	for _, pattern := range p.paths {
-		found, err := filepath.Glob(m.path(pattern))
-		if err != nil {
-			return fmt.Errorf("erase %s: %w", p.name, err)
-		}
-		for _, path := range found {
-			if err := os.RemoveAll(path); err != nil {
-				return fmt.Errorf("erase %s: %w", p.name, err)
-			}
-		}
-		if len(found) == 0 {
-			continue
-		}
-		if err := storage.SyncDir(filepath.Dir(found[0])); err != nil {
+		if err := wipe(m.path(pattern)); err != nil {
 			return fmt.Errorf("erase %s: %w", p.name, err)
 		}
 	}
 	return nil
+}
+
+// wipe removes what fits a pattern for the last name of a path. Not
+// filepath.Glob: that takes a directory that cannot be read for an empty one.
+func wipe(pattern string) error {
+	dir, names := filepath.Split(pattern)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		fits, err := filepath.Match(names, entry.Name())
+		if err == nil && fits {
+			err = os.RemoveAll(filepath.Join(dir, entry.Name()))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return storage.SyncDir(dir)
 }
 
 // volumes gives those that the part is on.
@@ -67,27 +79,27 @@ func (m *machine) eraseFile() string { return m.path("bootflash/init/erase") }
 // eraseLater has the next boot wipe the parts of those names, and none that
 // were asked for before. No names: nothing is wiped.
 func (m *machine) eraseLater(names []string) error {
-	var text strings.Builder
-	for _, p := range parts {
-		if slices.Contains(names, p.name) {
-			text.WriteString(p.name + "\n")
-		}
-	}
+	names = slices.Compact(slices.Sorted(slices.Values(names)))
 	for _, name := range names {
-		if !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+		i := slices.IndexFunc(parts, func(p part) bool { return p.name == name })
+		if i < 0 {
 			return fmt.Errorf("%q is none of the parts that can be erased", name)
+		}
+		if needs := parts[i].needs; needs != "" && !slices.Contains(names, needs) {
+			return fmt.Errorf("%s cannot be erased without the %s", name, needs)
 		}
 	}
 	if !m.volumes.OnDisk(volume.Bootflash) {
 		return errors.New("bootflash: is not on a disk that can be written: nothing can be kept for the next boot")
 	}
-	if text.Len() == 0 {
-		return m.forgetErase()
-	}
-	return storage.WriteFile(m.eraseFile(), []byte(text.String()), 0o640)
+	return m.noteErase(names)
 }
 
-func (m *machine) forgetErase() error {
+// noteErase has the parts wiped at the next boot, and no others.
+func (m *machine) noteErase(names []string) error {
+	if len(names) > 0 {
+		return storage.WriteFile(m.eraseFile(), []byte(strings.Join(names, "\n")+"\n"), 0o640)
+	}
 	if err := os.Remove(m.eraseFile()); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
@@ -121,10 +133,7 @@ func (m *machine) erase() error {
 		}
 		m.log.Printf("erased: %s", p.name)
 	}
-	if len(left) == 0 {
-		return m.forgetErase()
-	}
-	return errors.Join(append(errs, m.eraseLater(left))...)
+	return errors.Join(append(errs, m.noteErase(left))...)
 }
 
 func (m *machine) eraseNow(p part) error {

@@ -16,8 +16,8 @@ import (
 // what a used box has: of each part, and what no part takes.
 var (
 	partFiles = map[string][]string{
-		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/startup-config", "bootflash/control/startup-config.good", "bootflash/control/candidate"},
-		"keys":          {"bootflash/control/box.key", "bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
+		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/revisions/8.conf.new-1"},
+		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
 		"licences":      {"bootflash/license/state.db", "bootflash/license/trust/root.pem"},
 		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "bootflash/billing/position"},
 		"logs":          {"harddisk/log/messages", "harddisk/crash/x-proxy.txt", "harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},
@@ -58,7 +58,7 @@ func wantErased(t *testing.T, m *machine, names ...string) {
 
 func TestErase(t *testing.T) {
 	all := []string{"configuration", "keys", "licences", "billing", "logs"}
-	for _, names := range append([][]string{all, nil}, []string{"configuration"}, []string{"keys"}, []string{"licences"}, []string{"billing"}, []string{"logs"}) {
+	for _, names := range append([][]string{all, nil}, []string{"configuration"}, []string{"configuration", "keys"}, []string{"licences"}, []string{"billing"}, []string{"logs"}) {
 		m, _, console := newRunning(t)
 		fill(t, m)
 		if err := m.eraseLater(names); err != nil {
@@ -107,7 +107,7 @@ func TestEraseIsCutOff(t *testing.T) {
 
 // What is on a volume that is not there is wiped when it is.
 func TestEraseWithoutHarddisk(t *testing.T) {
-	m, k, _ := newRunning(t)
+	m, _, _ := newRunning(t)
 	fill(t, m)
 	if err := m.eraseLater([]string{"logs", "configuration"}); err != nil {
 		t.Fatal(err)
@@ -119,24 +119,48 @@ func TestEraseWithoutHarddisk(t *testing.T) {
 		t.Errorf("erase = %v; want that the logs are left", err)
 	}
 	wantErased(t, m, "configuration")
-	k.mu.Lock()
-	k.calls = nil
-	k.mu.Unlock()
+	text, err := os.ReadFile(m.eraseFile())
+	if err != nil || string(text) != "logs\n" {
+		t.Errorf("left for the next boot is %q, %v; want the logs", text, err)
+	}
 	again, _, _ := newRunning(t)
-	again.root, again.volumes.Root = m.root, m.root
+	fill(t, again)
+	again.write(t, "bootflash/init/erase", string(text))
 	if err := again.erase(); err != nil {
 		t.Error(err)
 	}
-	wantErased(t, again, "configuration", "logs")
+	wantErased(t, again, "logs")
+}
+
+// A directory that cannot be read is not taken for an empty one.
+func TestEraseUnreadable(t *testing.T) {
+	m, _, _ := newRunning(t)
+	fill(t, m)
+	if err := os.RemoveAll(m.path("bootflash/keys")); err != nil {
+		t.Fatal(err)
+	}
+	m.write(t, "bootflash/keys", "no directory")
+	if err := m.eraseLater([]string{"configuration", "keys"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.erase(); !errors.Is(err, unix.ENOTDIR) {
+		t.Errorf("erase = %v; want %v", err, unix.ENOTDIR)
+	}
+	if text, err := os.ReadFile(m.eraseFile()); err != nil || string(text) != "keys\n" {
+		t.Errorf("left to be erased is %q, %v; want the keys", text, err)
+	}
 }
 
 func TestEraseRefused(t *testing.T) {
 	m, _, _ := newRunning(t)
-	if err := m.eraseLater([]string{"keys", "everything"}); err == nil || err.Error() != `"everything" is none of the parts that can be erased` {
+	if err := m.eraseLater([]string{"configuration", "everything"}); err == nil || err.Error() != `"everything" is none of the parts that can be erased` {
 		t.Errorf("eraseLater of no part = %v", err)
 	}
 	if _, err := os.Stat(m.eraseFile()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after a refusal the marker: %v; want none", err)
+	}
+	if err := m.eraseLater([]string{"keys"}); err == nil || err.Error() != "keys cannot be erased without the configuration" {
+		t.Errorf("eraseLater of keys alone = %v; want a refusal", err)
 	}
 	for range 2 { // taking back what was not asked is no error
 		if err := m.eraseLater(nil); err != nil {
@@ -146,7 +170,7 @@ func TestEraseRefused(t *testing.T) {
 	if err := m.volumes.Unmount("bootflash"); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.eraseLater([]string{"keys"}); err == nil {
+	if err := m.eraseLater([]string{"licences"}); err == nil {
 		t.Error("eraseLater without bootflash: = nil; want an error")
 	}
 }

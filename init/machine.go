@@ -44,6 +44,9 @@ type machine struct {
 	endings chan ending
 	disks   chan struct{} // holds something when block devices have changed
 
+	ports sync.Mutex // one renames network ports at a time
+	named bool       // the boot has named them
+
 	mu      sync.Mutex
 	missing []string      // what steps could not do, a sentence each
 	ready   time.Duration // kernel start to the last service started; 0 before that
@@ -89,13 +92,17 @@ func (m *machine) path(elements ...string) string {
 // Go runs f in the background. If it panics the box goes down in good order.
 func (m *machine) Go(f func()) {
 	go func() {
-		defer func() {
-			if crash := recover(); crash != nil {
-				m.end(m.crashed(crash))
-			}
-		}()
+		defer m.caught()
 		f()
 	}()
+}
+
+// caught, which is to be deferred, makes of a panic an end of the box in good
+// order: without it PID 1 would end, and the kernel panic.
+func (m *machine) caught() {
+	if crash := recover(); crash != nil {
+		m.end(m.crashed(crash))
+	}
 }
 
 // end brings the box down; the first reason counts.

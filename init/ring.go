@@ -26,6 +26,7 @@ func (m *machine) openLog() error {
 // readLog answers init.log. The kernel counts time from its start: what an
 // entry's time is in the world follows the clock when that is set.
 func (m *machine) readLog(query model.LogQuery) (model.LogPage, error) {
+	defer m.caught()
 	limit := query.Max
 	if limit <= 0 {
 		limit = defaultEntries

@@ -179,8 +179,12 @@ func (m *machine) mountVolumes() error {
 // mounted makes what belongs on a volume that was just mounted.
 func (m *machine) mounted(name string) {
 	m.makeDirectories("/" + name)
-	if name == volume.Bootflash && m.volumes.OnDisk(name) {
-		if err := storage.RemoveTemporary(m.path("bootflash/init")); err != nil {
+	for _, directory := range directories {
+		if !strings.HasPrefix(directory.path, "/"+name+"/") || !m.volumes.OnDisk(name) {
+			continue
+		}
+		// What cuts left; no service that may write there runs now.
+		if err := storage.RemoveTemporary(m.path(directory.path)); err != nil {
 			m.log.Printf("%v", err)
 		}
 	}
@@ -215,6 +219,9 @@ func (m *machine) setHostname() error {
 
 func (m *machine) namePorts() error {
 	loopback := m.kernel.LinkUp("lo")
+	m.ports.Lock()
+	defer m.ports.Unlock()
+	m.named = true
 	missing, err := m.nameLANs()
 	if len(missing) > 0 {
 		m.loadAllDrivers()

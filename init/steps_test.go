@@ -17,6 +17,7 @@ import (
 	"causeway/board"
 	"causeway/init/drivers"
 	"causeway/init/supervise"
+	"causeway/init/volume"
 )
 
 func TestPlanLANs(t *testing.T) {
@@ -310,5 +311,61 @@ func TestPausedReleasesWhatDidNotStop(t *testing.T) {
 			}
 			m.cancel()
 		})
+	}
+}
+
+// A port that appears while the boot goes on behind the naming, or whose event
+// was lost, gets its name; before that none does, because the order counts.
+func TestPortAppearsLater(t *testing.T) {
+	for _, event := range []drivers.Event{{}, {Action: "add", Subsystem: "net"}} {
+		m, k, _ := newTest(t)
+		m.write(t, "sys/class/net/eth0/address", "52:54:00:00:00:00\n")
+		m.write(t, "sys/devices/pci0000:00/0000:00:03.0/vendor", "0x1af4\n")
+		if err := os.Symlink(m.path("sys/devices/pci0000:00/0000:00:03.0"), m.path("sys/class/net/eth0/device")); err != nil {
+			t.Fatal(err)
+		}
+		m.deviceChanged(event)
+		if got := k.all(); len(got) != 0 {
+			t.Errorf("before the boot named them: did %q", got)
+		}
+		k.fail["rename eth0 lan1"] = unix.EBUSY
+		if err := m.namePorts(); !errors.Is(err, unix.EBUSY) {
+			t.Fatal(err)
+		}
+		before := len(k.all())
+		m.deviceChanged(event)
+		if got := k.all()[before:]; !slices.Equal(got, []string{"rename eth0 lan1"}) {
+			t.Errorf("after %+v: did %q; want it renamed", event, got)
+		}
+	}
+}
+
+// What cuts left of the services' files goes before they run.
+func TestMountedTidiesUp(t *testing.T) {
+	m, _, _ := newRunning(t)
+	for _, directory := range directories {
+		if strings.HasPrefix(directory.path, "/run/") {
+			continue
+		}
+		m.write(t, directory.path+"/state.new-17", "half")
+		m.write(t, directory.path+"/state", "whole")
+	}
+	m.write(t, "bootflash/mine.new-17", "an operator's")
+	for _, name := range []string{volume.Bootflash, volume.Harddisk} {
+		m.mounted(name)
+	}
+	for _, directory := range directories {
+		if strings.HasPrefix(directory.path, "/run/") {
+			continue
+		}
+		if entries, err := os.ReadDir(m.path(directory.path)); err != nil || slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == "state.new-17" }) {
+			t.Errorf("%s holds %v, %v; want nothing half", directory.path, entries, err)
+		}
+		if _, err := os.Stat(m.path(directory.path, "state")); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := os.Stat(m.path("bootflash/mine.new-17")); err != nil {
+		t.Error(err)
 	}
 }
