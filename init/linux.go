@@ -48,9 +48,13 @@ func (linux) SetTime(now time.Time) error {
 	return unix.Settimeofday(&value)
 }
 
-func (linux) Uptime() time.Duration {
+func (linux) Uptime() time.Duration    { return readClock(unix.CLOCK_BOOTTIME) }
+func (linux) RawUptime() time.Duration { return readClock(unix.CLOCK_MONOTONIC_RAW) }
+
+// readClock reads a clock that Linux has; 0 without it.
+func readClock(clock int32) time.Duration {
 	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+	if err := unix.ClockGettime(clock, &now); err != nil {
 		return 0
 	}
 	return time.Duration(now.Nano())

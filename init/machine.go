@@ -59,6 +59,9 @@ type kernel interface {
 	SetHostname(name string) error
 	SetTime(now time.Time) error
 	Uptime() time.Duration // CLOCK_BOOTTIME
+	// RawUptime is CLOCK_MONOTONIC_RAW, which no time server steers: the
+	// kernel's log counts like it.
+	RawUptime() time.Duration
 	NoNewPrivileges() error
 	// LimitFiles sets how many files a process that is started from now on
 	// may have open.

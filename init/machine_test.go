@@ -56,6 +56,7 @@ func (k *fakeKernel) LoadModule(path string) error         { return k.did("load 
 func (k *fakeKernel) SetHostname(name string) error        { return k.did("hostname %s", name) }
 func (k *fakeKernel) SetTime(now time.Time) error          { return k.did("time %d", now.Year()) }
 func (k *fakeKernel) Uptime() time.Duration                { return k.now }
+func (k *fakeKernel) RawUptime() time.Duration             { return k.now }
 func (k *fakeKernel) NoNewPrivileges() error               { return k.did("no new privileges") }
 func (k *fakeKernel) RenameLink(from, to string) error     { return k.did("rename %s %s", from, to) }
 func (k *fakeKernel) LinkUp(name string) error             { return k.did("up %s", name) }

@@ -36,7 +36,7 @@ func (m *machine) readLog(query model.LogQuery) (model.LogPage, error) {
 		return page, nil
 	}
 	records, next, err := m.ring.From(query.From, min(limit, mostEntries))
-	started := time.Now().Add(-m.kernel.Uptime())
+	started := time.Now().Add(-m.kernel.RawUptime())
 	for _, record := range records {
 		page.Entries = append(page.Entries, model.LogEntry{
 			Seq: record.Seq, Time: started.Add(record.Time), Priority: record.Priority, Text: record.Text,
