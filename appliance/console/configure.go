@@ -195,11 +195,11 @@ func (s *Session) commit(ctx context.Context, out exec.Session, a config.Args) e
 	if err := s.change(ctx, "control.commit", request, &done); err != nil {
 		return err
 	}
-	return s.committed(ctx, out, done)
+	return s.committed(ctx, out, done, request.ConfirmMinutes > 0)
 }
 
 // committed says what a commit or a rollback did.
-func (s *Session) committed(ctx context.Context, out exec.Session, done change.Committed) error {
+func (s *Session) committed(ctx context.Context, out exec.Session, done change.Committed, pending bool) error {
 	for _, fault := range done.Faults {
 		fmt.Fprintf(out, "%% %v\n", fault)
 	}
@@ -215,7 +215,10 @@ func (s *Session) committed(ctx context.Context, out exec.Session, done change.C
 	if done.Confirmed > 0 {
 		fmt.Fprintf(out, "Revision %d is confirmed\n", done.Confirmed)
 	}
-	if done.Revision > 0 {
+	switch {
+	case done.Revision > 0 && pending:
+		fmt.Fprintf(out, "Revision %d is in force\n", done.Revision)
+	case done.Revision > 0:
 		fmt.Fprintf(out, "Revision %d is in force and saved\n", done.Revision)
 	}
 	s.look(ctx) // the host name may be another one, the commit to be confirmed
@@ -236,7 +239,7 @@ func (s *Session) rollback(ctx context.Context, out exec.Session, a config.Args)
 	if err := s.change(ctx, "control.rollback", request, &done); err != nil {
 		return err
 	}
-	return s.committed(ctx, out, done)
+	return s.committed(ctx, out, done, false)
 }
 
 // write commits where there may be something to commit, and says what is

@@ -116,7 +116,7 @@ func (o *Operator) next(kind Kind) (Step, []string) {
 }
 
 // said is what the box says of a commit and of its confirmation.
-var said = regexp.MustCompile(`Revision (\d+) is (?:in force and saved|confirmed)`)
+var said = regexp.MustCompile(`Revision (\d+) is (?:in force|confirmed)`)
 
 func (o *Operator) step(ctx context.Context, kind Kind) error {
 	step, lines := o.next(kind)
