@@ -5,5 +5,7 @@
 // The tests are behind the build tag e2e, so that `go test ./...` stays quick;
 // `make test` runs them. They need root (network namespaces), QEMU and SIPp.
 // TestSIP… run the proxy on this host; TestBoot… boot the boards named by
-// -boards. An image that is not there is built.
+// -boards; TestConsole… type on the serial port of one, pull its cables, sticks
+// and power. An image that is not there is built. Tests that mostly wait run
+// side by side: as many as -parallel says.
 package e2e
