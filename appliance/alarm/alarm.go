@@ -221,9 +221,10 @@ func (a *Alarms) holds(h *held, f finding, now time.Time) {
 	}
 }
 
-// vanished begins the end of a condition that is not reported any more.
+// vanished begins the end of a condition that is not reported any more. One
+// that an operator has cleared ends at once: if it comes anew, that is news.
 func (a *Alarms) vanished(h *held, now time.Time) {
-	if h.Number == 0 {
+	if h.Number == 0 || h.Dismissed {
 		delete(a.held, h.key())
 		return
 	}

@@ -261,7 +261,6 @@ func TestClear(t *testing.T) {
 		b.wait(time.Hour)
 		b.expectActive("after a restart", "1 link-down LAN1 major x1: no link")
 		b.Report("watch", link1)
-		b.wait(holdDown)
 		b.Report("watch", both)
 		b.wait(10 * time.Second)
 		b.expectActive("newly raised", "4 link-down LAN2 major x1: no link\n1 link-down LAN1 major x1: no link")
