@@ -240,7 +240,8 @@ func (v *Volumes) mountAt(point, volume, device string, content Content, flags u
 		return status, errForeign{device, content}
 	}
 	v.Drivers(drivers[content]...)
-	if err := os.MkdirAll(point, 0o755); err != nil {
+	// Nobody but init may use the directory before it is covered.
+	if err := os.MkdirAll(point, 0o700); err != nil {
 		return status, err
 	}
 	err := v.Kernel.Mount(device, point, string(content), flags, data)
