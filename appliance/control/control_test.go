@@ -268,7 +268,7 @@ func TestBuiltInRefused(t *testing.T) {
 		return ""
 	})
 	proxy.runs("what it had")
-	if n := strings.Count(b.printed(), "there is no other"); n != 1 {
+	if n := strings.Count(b.printed(), `msg=configuration problem="the built-in configuration does not serve`); n != 1 {
 		t.Errorf("the console says %d times that nothing else is left; want once:\n%s", n, b.printed())
 	}
 	proxy.set(func() { proxy.refuses = "" })
