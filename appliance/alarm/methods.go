@@ -49,13 +49,10 @@ func (a *Alarms) Methods() link.Methods {
 		"control.alarm-table": func(context.Context) (Rows, error) {
 			return Rows{a.Table()}, nil
 		},
-		"control.clear-alarm": func(ctx context.Context, r ClearRequest) (Cleared, error) {
-			if err := link.OnlyOperators(ctx); err != nil {
-				return Cleared{}, err
-			}
+		"control.clear-alarm": link.ForOperators(func(_ context.Context, r ClearRequest) (Cleared, error) {
 			cleared, err := a.Clear(r.Which, r.Operator)
 			return Cleared{cleared}, err
-		},
+		}),
 	}
 }
 

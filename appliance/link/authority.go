@@ -21,6 +21,17 @@ func OnlyOperators(ctx context.Context) error {
 	return only(ctx, "an operator's session", 0, model.UIDControl, model.UIDConsole)
 }
 
+// ForOperators gives a method that OnlyOperators guards.
+func ForOperators[P, R any](method func(context.Context, P) (R, error)) func(context.Context, P) (R, error) {
+	return func(ctx context.Context, params P) (R, error) {
+		if err := OnlyOperators(ctx); err != nil {
+			var none R
+			return none, err
+		}
+		return method(ctx, params)
+	}
+}
+
 func only(ctx context.Context, who string, uids ...uint32) error {
 	uid, known := PeerUID(ctx)
 	if known && (slices.Contains(uids, uid) || uid == uint32(os.Getuid())) {

@@ -142,27 +142,16 @@ func (c *Configuration) tell(format string, args ...any) {
 // Methods are what sessions call; see api.go.
 func (c *Configuration) Methods() link.Methods {
 	return link.Methods{
-		"control.configure": changing(c.Configure),
-		"control.edit":      changing(c.Edit),
-		"control.load":      changing(c.Load),
-		"control.abort":     changing(c.Abort),
-		"control.release":   changing(c.Release),
-		"control.commit":    changing(c.Commit),
-		"control.rollback":  changing(c.Rollback),
+		"control.configure": link.ForOperators(c.Configure),
+		"control.edit":      link.ForOperators(c.Edit),
+		"control.load":      link.ForOperators(c.Load),
+		"control.abort":     link.ForOperators(c.Abort),
+		"control.release":   link.ForOperators(c.Release),
+		"control.commit":    link.ForOperators(c.Commit),
+		"control.rollback":  link.ForOperators(c.Rollback),
 		"control.candidate": c.Candidate,
 		"control.history":   c.History,
 		"control.revision":  c.Revision,
-	}
-}
-
-// changing guards a method that changes something.
-func changing[P, R any](do func(context.Context, P) (R, error)) func(context.Context, P) (R, error) {
-	return func(ctx context.Context, p P) (R, error) {
-		if err := link.OnlyOperators(ctx); err != nil {
-			var none R
-			return none, err
-		}
-		return do(ctx, p)
 	}
 }
 

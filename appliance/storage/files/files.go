@@ -9,7 +9,6 @@
 package files
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -40,30 +39,19 @@ func New(dir string) *Service {
 // a file may hold what only they should know.
 func (s *Service) Methods() link.Methods {
 	return link.Methods{
-		"control.files.dir":      operators(s.list),
-		"control.files.stat":     operators(s.stat),
-		"control.files.read":     operators(s.read),
-		"control.files.progress": operators(s.progress),
-		"control.files.mkdir":    operators(s.mkdir),
-		"control.files.delete":   operators(s.remove),
-		"control.files.write":    operators(s.write),
-		"control.files.copy":     operators(s.copy),
+		"control.files.dir":      link.ForOperators(s.list),
+		"control.files.stat":     link.ForOperators(s.stat),
+		"control.files.read":     link.ForOperators(s.read),
+		"control.files.progress": link.ForOperators(s.progress),
+		"control.files.mkdir":    link.ForOperators(s.mkdir),
+		"control.files.delete":   link.ForOperators(s.remove),
+		"control.files.write":    link.ForOperators(s.write),
+		"control.files.copy":     link.ForOperators(s.copy),
 	}
 }
 
 // nothing is the answer of a method that has none.
 type nothing struct{}
-
-// operators lets only operators' sessions call a method.
-func operators[P, R any](method func(context.Context, P) (R, error)) func(context.Context, P) (R, error) {
-	return func(ctx context.Context, params P) (R, error) {
-		if err := link.OnlyOperators(ctx); err != nil {
-			var none R
-			return none, err
-		}
-		return method(ctx, params)
-	}
-}
 
 // on does something on the volume of a path, and says of an error what path it
 // is about.
