@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	_ "time/tzdata" // the zones; the root has no files of them
 
 	"golang.org/x/sys/unix"
 )

@@ -15,15 +15,22 @@ const (
 	BillingJournalDamaged    = "billing-journal-damaged"
 	BillingJournalFull       = "billing-journal-full"
 	BoxIncomplete            = "box-incomplete"
+	ClockDisagreement        = "clock-disagreement"
+	ClockStepRefused         = "clock-step-refused"
 	ClockUnsynchronised      = "clock-unsynchronised"
 	ConfigurationAside       = "configuration-aside"
 	ConfigurationProblem     = "configuration-problem"
 	ConfigurationUnconfirmed = "configuration-unconfirmed"
 	CPU                      = "cpu"
 	CrashFile                = "crash-file"
+	DHCPNoLease              = "dhcp-no-lease"
+	DHCPPoolFull             = "dhcp-pool-full"
+	DNSDown                  = "dns-down"
+	FirewallProblem          = "firewall-problem"
 	LANProblem               = "lan-problem"
 	LinkDown                 = "link-down"
 	Memory                   = "memory"
+	NameUnresolved           = "name-unresolved"
 	ProxyDown                = "proxy-down"
 	ServiceDown              = "service-down"
 	ServiceLooping           = "service-looping"
@@ -129,6 +136,20 @@ var table = []Row{
 		Remedy: "See show system and the log of the boot.",
 	},
 	{
+		Name: ClockDisagreement, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
+		Raise:  "the time servers disagree, and no majority says which is right",
+		Clear:  "a majority agrees",
+		Text:   "The clock follows none of them.",
+		Remedy: "See show ntp associations; configure three servers or more, or prefer one.",
+	},
+	{
+		Name: ClockStepRefused, Severity: model.Major, ClearAfter: holdDown,
+		Raise:  "the time servers want to step a clock that was right by more than 1,000 s",
+		Clear:  "they agree with the clock again",
+		Text:   "The servers, or this clock, are far off; the clock was left alone.",
+		Remedy: "Compare show clock detail with a watch; to take their time, type clock step.",
+	},
+	{
 		Name: ClockUnsynchronised, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
 		Raise:  "the kernel's clock follows no time server",
 		Clear:  "it follows one",
@@ -172,6 +193,34 @@ var table = []Row{
 		Remedy: "Send the file from harddisk:crash/ to support, then delete it or clear the alarm.",
 	},
 	{
+		Name: DHCPNoLease, Severity: model.Major, Object: "LAN", RaiseAfter: 30 * time.Second, ClearAfter: holdDown,
+		Raise:  "a port that is a DHCP client has no lease",
+		Clear:  "it has one",
+		Text:   "The port has no address.",
+		Remedy: "Check the DHCP server of this LAN and show dhcp lease.",
+	},
+	{
+		Name: DHCPPoolFull, Severity: model.Minor, Object: "LAN", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
+		Raise:  "all addresses that the DHCP server of a port may give away are taken",
+		Clear:  "one is free",
+		Text:   "New hosts on this LAN get no address.",
+		Remedy: "See show dhcp binding; make the pool larger or the lease time shorter.",
+	},
+	{
+		Name: DNSDown, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
+		Raise:  "no name server answers",
+		Clear:  "one does",
+		Text:   "Hosts are not found by name; answers that are known are still used for a day.",
+		Remedy: "Check ip name-server, the route to it and port 53.",
+	},
+	{
+		Name: FirewallProblem, Severity: model.Critical, RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
+		Raise:  "the rules of the firewall are not in the kernel as they should be",
+		Clear:  "they are",
+		Text:   "The box may be open to its networks, or closed to its peers.",
+		Remedy: "See show firewall and the log.",
+	},
+	{
 		Name: LANProblem, Severity: model.Major, Object: "LAN", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
 		Raise:  "addresses or routes of a LAN are not as configured",
 		Clear:  "they are",
@@ -192,6 +241,13 @@ var table = []Row{
 		Text:   "Services may be ended by the kernel.",
 		Remedy: "See show memory and show processes.",
 		Levels: []Level{{model.Major, 90, 85}, {model.Critical, 95, 92}},
+	},
+	{
+		Name: NameUnresolved, Severity: model.Warning, Object: "name", RaiseAfter: 10 * time.Minute, ClearAfter: holdDown,
+		Raise:  "the name servers do not know the COM domain or the file store",
+		Clear:  "they do",
+		Text:   "Remote management and file transfers will fail.",
+		Remedy: "Check com domain, com file-store and the customer's DNS.",
 	},
 	{
 		Name: ProxyDown, Severity: model.Critical, ClearAfter: holdDown,

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"net/netip"
+
+	"causeway/appliance/model"
 )
 
 // Argument declares one value of a command line.
@@ -60,6 +62,12 @@ func (a Args) AddrPort(address, port string) netip.AddrPort {
 func (a Args) Prefix(address, mask string) netip.Prefix {
 	return netip.PrefixFrom(a.Addr(address), a.Int(mask))
 }
+
+// Port gives the value of a LAN.
+func (a Args) Port(name string) model.Port { return value[model.Port](a, name) }
+
+// Prefix6 gives the value of a Prefix6.
+func (a Args) Prefix6(name string) netip.Prefix { return value[netip.Prefix](a, name) }
 
 // value gives the argument's value, or zero if it was not typed. Asking for an
 // argument that the command does not declare is a mistake in its declaration.

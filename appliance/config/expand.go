@@ -74,11 +74,12 @@ func (v *Vocabulary) choices(states []state, prefix string) []Completion {
 				keywords = addCompletion(keywords, Completion{Word: it.keyword, Help: v.keywordHelp(states, it.keyword)})
 			}
 		default:
-			choice, ok := it.arg.Type.(Choice)
+			known, ok := it.arg.Type.(interface{ Known() []string })
 			if !ok {
 				kinds = addCompletion(kinds, it.arg.completion())
+				continue
 			}
-			for _, value := range choice {
+			for _, value := range known.Known() {
 				if hasPrefixFold(value, prefix) {
 					values = addCompletion(values, Completion{Word: value, Help: it.arg.Help})
 				}

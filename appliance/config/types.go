@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"causeway/appliance/model"
 )
 
 // Integer is a decimal number from Min to Max. Its value is an int.
@@ -234,6 +236,50 @@ func (t Choice) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the words in braces.
 func (t Choice) String() string { return "{" + strings.Join(t, "|") + "}" }
+
+// Known gives the words, for completion.
+func (t Choice) Known() []string { return t }
+
+// LAN is a port of the appliance, or a VLAN on it as in "LAN1.100". Its value
+// is a model.Port.
+type LAN struct{}
+
+// Parse reads the name of a port.
+func (LAN) Parse(word string) (any, error) {
+	port, err := model.ParsePort(strings.ToUpper(word))
+	if err != nil {
+		return nil, err
+	}
+	return port, nil
+}
+
+// Format prints the name.
+func (LAN) Format(value any) string { return fmt.Sprint(value) }
+
+// String gives the names.
+func (LAN) String() string { return "{LAN1|LAN2}[.VLAN]" }
+
+// Known gives the ports without VLANs, for completion.
+func (LAN) Known() []string { return []string{model.LAN1.String(), model.LAN2.String()} }
+
+// Prefix6 is an IPv6 address with a prefix length. Its value is a netip.Prefix
+// that keeps the host's part.
+type Prefix6 struct{}
+
+// Parse reads an address and a prefix length.
+func (Prefix6) Parse(word string) (any, error) {
+	prefix, err := netip.ParsePrefix(word)
+	if err != nil || !prefix.Addr().Is6() || prefix.Addr().Is4In6() {
+		return nil, fmt.Errorf("%s is not an IPv6 address with a prefix length", word)
+	}
+	return prefix, nil
+}
+
+// Format prints address and length.
+func (Prefix6) Format(value any) string { return fmt.Sprint(value) }
+
+// String gives the notation.
+func (Prefix6) String() string { return "X:X::X/<0-128>" }
 
 // Line is the rest of the line, blanks included. Its value is a string.
 type Line struct{}

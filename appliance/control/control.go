@@ -287,6 +287,7 @@ func (c *control) status() model.ControlStatus {
 		Interfaces:   c.network.Status(),
 		Clock:        c.clock.Status(),
 		Resolver:     c.resolver.Status(),
+		TimeZone:     f.Config.Time.Zone,
 		Proxy:        c.proxy.status(),
 		Billing:      c.billing.status(),
 	}

@@ -195,14 +195,12 @@ func lans(s *sample) []model.Condition {
 	return list
 }
 
-// configured reports whether a LAN has an address in the configuration.
-func configured(c *model.Config, lan string) bool {
-	for name := range model.LANCount {
-		if name.String() == lan {
-			return c.LANs[name].Address.IsValid()
-		}
-	}
-	return false
+// configured reports whether a port is to be used.
+func configured(c *model.Config, name string) bool {
+	return slices.ContainsFunc(c.LANs, func(l model.LAN) bool {
+		addressed := l.Address.IsValid() || l.Address6.IsValid() || l.DHCP.Mode == model.DHCPClient
+		return l.Port.String() == name && addressed && !l.Shutdown
+	})
 }
 
 func clockState(s *sample) []model.Condition {

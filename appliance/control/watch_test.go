@@ -42,7 +42,7 @@ func well() *sample {
 			Clock:      "synchronised to 192.0.2.1, offset 3 ms",
 			Interfaces: []model.InterfaceStatus{{LAN: "LAN1", Link: "up", Address: "192.168.42.1/24"}, {LAN: "LAN2", Link: "down", Problem: "no carrier"}},
 		},
-		config: &model.Config{LANs: [model.LANCount]model.LAN{{Address: netip.MustParsePrefix("192.168.42.1/24")}}},
+		config: &model.Config{LANs: []model.LAN{{Address: netip.MustParsePrefix("192.168.42.1/24")}}},
 		cpu:    cpuTime{1000, 10000},
 		memory: map[string]serviceMemory{"proxy": {64 << 20, 256 << 20}},
 	}

@@ -36,6 +36,10 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "10.1.2", "2001:db8::1", "host"}
 	case config.Address:
 		return "192.168.42.1", []string{"-1.168.42.1", "192.168.42.256", "2001:db8::1::2", "fe80::1%lan1", "host"}
+	case config.LAN:
+		return "LAN1.100", []string{"LAN3", "LAN1.0", "LAN2.4095", "LAN1.", "LAN1.01"}
+	case config.Prefix6:
+		return "2001:db8::1/64", []string{"192.168.42.1/24", "2001:db8::1", "2001:db8::1/129", "::ffff:192.0.2.1/96"}
 	case config.Mask:
 		return "255.255.255.0", []string{"255.0.255.0", "0.0.0.255", "255.255.255.256", "24", "mask"}
 	case config.Choice:

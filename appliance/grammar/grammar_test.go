@@ -28,9 +28,9 @@ func TestBuiltInRendersToItself(t *testing.T) {
 	}
 	want := &model.Config{
 		HostName: "causeway",
-		LANs: [model.LANCount]model.LAN{
-			{Address: netip.MustParsePrefix("192.168.42.1/24")},
-			{Address: netip.MustParsePrefix("192.168.43.1/24")},
+		LANs: []model.LAN{
+			lan(model.LAN1, "192.168.42.1/24"),
+			lan(model.LAN2, "192.168.43.1/24"),
 		},
 		NameServers: []netip.Addr{netip.MustParseAddr("8.8.8.8")},
 		SIP: model.SIP{Networks: []model.SIPNetwork{
@@ -167,4 +167,11 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%q loads and prints to %q; want the same text", printed, twice)
 		}
 	})
+}
+
+// lan is a port that has nothing but an address.
+func lan(name model.LANName, address string) model.LAN {
+	l := model.NewLAN(model.Port{LAN: name})
+	l.Address = netip.MustParsePrefix(address)
+	return l
 }

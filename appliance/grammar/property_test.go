@@ -145,6 +145,10 @@ func word(t *rapid.T, typ config.Type) string {
 	switch typ := typ.(type) {
 	case config.Integer:
 		return fmt.Sprint(rapid.SampledFrom([]int{typ.Min, min(typ.Min+1, typ.Max), typ.Max, typ.Max + 1}).Draw(t, "number"))
+	case config.LAN:
+		return rapid.SampledFrom([]string{"LAN1", "LAN2", "LAN1.5", "LAN3"}).Draw(t, "port")
+	case config.Prefix6:
+		return rapid.SampledFrom([]string{"2001:db8::1/64", "2001:db8:1::1/64", "2001:db8::/48", "2001:db8::1"}).Draw(t, "prefix")
 	case config.Choice:
 		return rapid.SampledFrom(typ).Draw(t, "choice")
 	case config.Mask:
@@ -160,19 +164,10 @@ func word(t *rapid.T, typ config.Type) string {
 // configs draws valid configurations.
 var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 	c := &model.Config{HostName: label.Draw(t, "host name")}
-	for lan := range model.LANCount {
-		if rapid.Bool().Draw(t, "LAN has an address") {
-			// Different first octets keep the two LANs apart.
-			addr := netip.AddrFrom4([4]byte{10 + byte(lan), octet.Draw(t, "b"), octet.Draw(t, "c"), octet.Draw(t, "d")})
-			c.LANs[lan].Address = netip.PrefixFrom(addr, rapid.SampledFrom([]int{8, 9, 16, 24, 27, 30, 31, 32}).Draw(t, "mask"))
-			if notAHost(c.LANs[lan].Address) {
-				c.LANs[lan].Address = netip.PrefixFrom(addr, 32)
-			}
-			c.Routes = append(c.Routes, routes(t, c.LANs[lan].Address, model.LANName(lan))...)
-		}
-	}
-	c.NameServers = rapid.SliceOfNDistinct(address, 0, 4, rapid.ID).Draw(t, "name servers")
-	c.TimeServers = rapid.SliceOfNDistinct(rapid.OneOf(label, rapid.Just("time.example.com"), rapid.Just("2001:db8::123")), 0, 4, rapid.ID).Draw(t, "NTP servers")
+	drawLANs(t, c)
+	drawFirewall(t, c)
+	drawDNS(t, c)
+	drawTime(t, c)
 	c.SIP = sip(t)
 	c.Alarms = model.Alarms{CPU: threshold.Draw(t, "CPU"), Memory: threshold.Draw(t, "memory"), Storage: threshold.Draw(t, "storage")}
 	for _, host := range rapid.SliceOfNDistinct(label, 0, 4, rapid.ID).Draw(t, "syslog servers") {
@@ -204,32 +199,6 @@ var (
 		}),
 	)
 )
-
-// notAHost repeats in other words what the network refuses for a LAN: all host
-// bits zero or one.
-func notAHost(p netip.Prefix) bool {
-	if p.Bits() >= 31 {
-		return false
-	}
-	last := netip.PrefixFrom(p.Addr().Next(), p.Bits())
-	return p.Masked().Addr() == p.Addr() || !p.Contains(last.Addr())
-}
-
-// routes draws routes through one other host of the LAN's network.
-func routes(t *rapid.T, lan netip.Prefix, name model.LANName) []model.IPRoute {
-	gateway := lan.Addr().Next()
-	if !lan.Contains(gateway) || notAHost(netip.PrefixFrom(gateway, lan.Bits())) {
-		return nil
-	}
-	var list []model.IPRoute
-	for bits := range rapid.IntRange(0, 3).Draw(t, "routes") {
-		// Different lengths and ports make different destinations.
-		destination := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, 0, 0}), 12+2*bits+int(name)).Masked()
-		metric := rapid.IntRange(1, 255).Draw(t, "metric")
-		list = append(list, model.IPRoute{Destination: destination, Gateway: gateway, LAN: name, Metric: metric})
-	}
-	return list
-}
 
 func sip(t *rapid.T) model.SIP {
 	var s model.SIP

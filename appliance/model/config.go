@@ -4,53 +4,68 @@
 package model
 
 import (
+	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Config is one whole configuration: what one commit makes. It is a value:
 // nobody changes one that has been handed out. Each section is owned by the
 // subject named beside it, which declares the commands that fill it.
 type Config struct {
-	HostName    string        // network: RFC 1123 label, 1–63 characters
-	LANs        [LANCount]LAN // network: LAN1 and LAN2 (NET-1)
-	Routes      []IPRoute     // network: static routes
-	NameServers []netip.Addr  // resolver: upstream DNS servers in order
-	TimeServers []string      // clock: NTP servers, address or host name
-	SIP         SIP           // routing: networks and where their calls go
-	Alarms      Alarms        // alarm: thresholds
-	Logging     Logging       // logging: where log lines and alarms go
-	SBC         SBC           // routing, billing, admission: the border controller of the source documents
+	HostName    string       // network: RFC 1123 label, 1–63 characters
+	LANs        []LAN        // network: in the order of their ports, each once (NET-1)
+	Routes      []IPRoute    // network: static routes
+	FirewallOff bool         // firewall
+	NameServers []netip.Addr // resolver: upstream DNS servers in order (NET-6)
+	Hosts       []Host       // resolver: names that are known without asking
+	COM         COM          // resolver: names that must resolve (NET-7, NET-8)
+	TimeServers []string     // clock: NTP servers, address or host name (NET-9)
+	Time        Time         // clock
+	SIP         SIP          // routing: networks and where their calls go
+	Alarms      Alarms       // alarm: thresholds
+	Logging     Logging      // logging: where log lines and alarms go
+	SBC         SBC          // routing, billing, admission: the border controller of the source documents
 }
 
-// LANName tells the two ports of the appliance apart.
-type LANName uint8
+// Host is a host name that is known without asking a server.
+type Host struct {
+	Name      string       // in lower case, without a dot at its end
+	Addresses []netip.Addr // at least one
+}
 
-// The two ports. They index Config.LANs.
-const (
-	LAN1 LANName = iota
-	LAN2
-	LANCount
-)
+// COM is where the remote management is found. An empty name is the default.
+type COM struct {
+	Domain    string // the COM domain (NET-7)
+	FileStore string // the host that files are fetched from (NET-8)
+}
 
-// String is the port's printed name.
-func (n LANName) String() string {
-	if n == LAN1 {
-		return "LAN1"
+// Time is what the clock needs to know beside its servers.
+type Time struct {
+	Prefer   string   // the one of the TimeServers that decides when they disagree; empty: none
+	Disabled bool     // no server is asked
+	Zone     TimeZone // the zero value is UTC
+}
+
+// TimeZone is a zone of the IANA database, or one that is always the same
+// number of minutes east of UTC. (NET-10)
+type TimeZone struct {
+	Name    string // "Europe/Berlin"; of a fixed one any name
+	Fixed   bool
+	Minutes int // of a fixed one: -720 to 840
+}
+
+// Location is the zone for printing times. The error says that the IANA
+// database has no zone of that name.
+func (z TimeZone) Location() (*time.Location, error) {
+	if z.Fixed {
+		return time.FixedZone(z.Name, z.Minutes*60), nil
 	}
-	return "LAN2"
-}
-
-// LAN is one port. An invalid Address means: no address.
-type LAN struct {
-	Address netip.Prefix // the host address with its mask, not the network
-}
-
-// IPRoute is one static route.
-type IPRoute struct {
-	Destination netip.Prefix // masked
-	Gateway     netip.Addr
-	LAN         LANName
-	Metric      int // 1–255; 1 when not given
+	location, err := time.LoadLocation(z.Name)
+	if err != nil {
+		return nil, fmt.Errorf("time zone %s: %w", z.Name, err)
+	}
+	return location, nil
 }
 
 // SIP is what the proxy needs to know.

@@ -99,10 +99,11 @@ type ControlStatus struct {
 	Aside        int               `json:"aside"`         // lines of it that this firmware does not know
 	Problems     []string          `json:"problems"`      // with the configuration, a sentence each; worst first
 	Interfaces   []InterfaceStatus `json:"interfaces"`
-	Clock        string            `json:"clock"`    // "synchronised to 192.0.2.1, offset 3 ms", or why not
-	Resolver     string            `json:"resolver"` // likewise
-	Proxy        string            `json:"proxy"`    // "revision 0123456789ab", or what went wrong
-	Billing      string            `json:"billing"`  // likewise
+	Clock        string            `json:"clock"`     // "synchronised to 192.0.2.1, offset 3 ms", or why not
+	Resolver     string            `json:"resolver"`  // likewise
+	TimeZone     TimeZone          `json:"time_zone"` // that sessions show times in
+	Proxy        string            `json:"proxy"`     // "revision 0123456789ab", or what went wrong
+	Billing      string            `json:"billing"`   // likewise
 }
 
 // PendingCommit is a commit that is undone unless it is confirmed in time.

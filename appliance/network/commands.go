@@ -14,7 +14,7 @@ const routesMax = 1024
 
 // Commands declares the commands of this subject.
 func Commands() []config.Command {
-	lan := config.Argument{Name: "LAN", Type: config.Choice{"LAN1", "LAN2"}, Help: "Port of the appliance"}
+	lan := config.Argument{Name: "LAN", Type: config.LAN{}, Help: "Port of the appliance, or a VLAN on it as in LAN1.100"}
 	return []config.Command{
 		{
 			Mode: config.Global, Syntax: "hostname NAME", No: "hostname [NAME]",
@@ -36,10 +36,11 @@ func Commands() []config.Command {
 			},
 		},
 		{
-			Mode: config.Global, Syntax: "lan LAN", Opens: "config-lan",
+			Mode: config.Global, Syntax: "lan LAN", No: "lan LAN", Opens: "config-lan",
 			Args:   []config.Argument{lan},
-			Help:   "Configure a LAN port",
-			Apply:  func(*model.Config, config.Args) error { return nil },
+			Help:   "Configure a LAN port, or a VLAN on it",
+			Apply:  addLAN,
+			Negate: removeLAN,
 			Render: renderLANs,
 		},
 		{
@@ -51,12 +52,15 @@ func Commands() []config.Command {
 			Help:  "Set the address of the port",
 			Apply: setAddress,
 			Negate: func(c *model.Config, a config.Args) error {
-				c.LANs[lanOf(a)].Address = netip.Prefix{}
+				c.LAN(a.Port("LAN")).Address = netip.Prefix{}
 				return nil
 			},
 			Check: checkAddress,
 			Render: func(c *model.Config, in config.Args) []config.Args {
-				address := c.LANs[lanOf(in)].Address
+				address := c.LAN(in.Port("LAN")).Address
+				if !address.IsValid() {
+					return nil
+				}
 				return []config.Args{{"ADDRESS": address.Addr(), "MASK": address.Bits()}}
 			},
 		},
@@ -78,21 +82,28 @@ func Commands() []config.Command {
 	}
 }
 
-// lanOf is the port that the LAN argument names.
-func lanOf(a config.Args) model.LANName {
-	if a.Text("LAN") == model.LAN2.String() {
-		return model.LAN2
+// addLAN has the port stand in the configuration, with its defaults.
+func addLAN(c *model.Config, a config.Args) error {
+	port := a.Port("LAN")
+	i, found := slices.BinarySearchFunc(c.LANs, port, func(l model.LAN, p model.Port) int { return l.Port.Compare(p) })
+	if !found {
+		c.LANs = slices.Insert(c.LANs, i, model.NewLAN(port))
 	}
-	return model.LAN1
+	return nil
 }
 
-// renderLANs gives the ports that have an address.
+func removeLAN(c *model.Config, a config.Args) error {
+	if c.LAN(a.Port("LAN")) == nil {
+		return config.BadArgument("LAN", "%v is not configured", a.Port("LAN"))
+	}
+	c.LANs = slices.DeleteFunc(c.LANs, func(l model.LAN) bool { return l.Port == a.Port("LAN") })
+	return nil
+}
+
 func renderLANs(c *model.Config, _ config.Args) []config.Args {
 	var lines []config.Args
-	for name := range model.LANCount {
-		if c.LANs[name].Address.IsValid() {
-			lines = append(lines, config.Args{"LAN": name.String()})
-		}
+	for _, lan := range c.LANs {
+		lines = append(lines, config.Args{"LAN": lan.Port})
 	}
 	return lines
 }
@@ -105,7 +116,7 @@ func setAddress(c *model.Config, a config.Args) error {
 	if reason := unfitForHost(address); reason != "" {
 		return config.BadArgument("ADDRESS", "%v %s", address.Addr(), reason)
 	}
-	c.LANs[lanOf(a)].Address = address
+	c.LAN(a.Port("LAN")).Address = address
 	return nil
 }
 
@@ -139,17 +150,15 @@ func broadcast(network netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(octets)
 }
 
-// checkAddress refuses two LANs that share addresses: the kernel could not
+// checkAddress refuses two ports that share addresses: the kernel could not
 // tell on which of them a peer is.
 func checkAddress(c *model.Config, a config.Args) error {
-	this, other := lanOf(a), model.LAN1
-	if this == model.LAN1 {
-		other = model.LAN2
-	}
-	address := c.LANs[other].Address
-	if address.IsValid() && address.Overlaps(c.LANs[this].Address) {
-		return config.BadArgument("ADDRESS", "the network %v overlaps %v of %v",
-			c.LANs[this].Address.Masked(), address.Masked(), other)
+	address := c.LAN(a.Port("LAN")).Address
+	for _, other := range c.LANs {
+		if other.Port != a.Port("LAN") && other.Address.IsValid() && other.Address.Overlaps(address) {
+			return config.BadArgument("ADDRESS", "the network %v overlaps %v of %v",
+				address.Masked(), other.Address.Masked(), other.Port)
+		}
 	}
 	return nil
 }
@@ -163,11 +172,11 @@ func addRoute(c *model.Config, a config.Args) error {
 	route := model.IPRoute{
 		Destination: destination,
 		Gateway:     a.Addr("GATEWAY"),
-		LAN:         lanOf(a),
+		Port:        a.Port("LAN"),
 		Metric:      a.Int("METRIC"),
 	}
 	for i, have := range c.Routes {
-		if have.Destination == route.Destination && have.Gateway == route.Gateway && have.LAN == route.LAN {
+		if have.Destination == route.Destination && have.Gateway == route.Gateway && have.Port == route.Port {
 			c.Routes[i].Metric = route.Metric
 			return nil
 		}
@@ -186,7 +195,7 @@ func removeRoutes(c *model.Config, a config.Args) error {
 	c.Routes = slices.DeleteFunc(c.Routes, func(r model.IPRoute) bool {
 		return r.Destination == a.Prefix("NETWORK", "MASK") &&
 			(!a.Has("GATEWAY") || r.Gateway == a.Addr("GATEWAY")) &&
-			(!a.Has("LAN") || r.LAN == lanOf(a))
+			(!a.Has("LAN") || r.Port == a.Port("LAN"))
 	})
 	if len(c.Routes) == before {
 		return fmt.Errorf("there is no such route")
@@ -195,15 +204,18 @@ func removeRoutes(c *model.Config, a config.Args) error {
 }
 
 func checkRoute(c *model.Config, a config.Args) error {
-	lan, gateway := lanOf(a), a.Addr("GATEWAY")
-	address := c.LANs[lan].Address
+	port, gateway := a.Port("LAN"), a.Addr("GATEWAY")
+	var address netip.Prefix
+	if lan := c.LAN(port); lan != nil {
+		address = lan.Address
+	}
 	switch {
 	case !address.IsValid():
-		return config.BadArgument("LAN", "%v has no address", lan)
+		return config.BadArgument("LAN", "%v has no address", port)
 	case gateway == address.Addr():
 		return config.BadArgument("GATEWAY", "%v is the appliance itself", gateway)
 	case !address.Contains(gateway):
-		return config.BadArgument("GATEWAY", "%v is not on the network %v of %v", gateway, address.Masked(), lan)
+		return config.BadArgument("GATEWAY", "%v is not on the network %v of %v", gateway, address.Masked(), port)
 	}
 	if reason := unfitForHost(netip.PrefixFrom(gateway, address.Bits())); reason != "" {
 		return config.BadArgument("GATEWAY", "%v %s", gateway, reason)
@@ -228,7 +240,7 @@ func renderRoutes(c *model.Config, _ config.Args) []config.Args {
 			"NETWORK": r.Destination.Addr(),
 			"MASK":    r.Destination.Bits(),
 			"GATEWAY": r.Gateway,
-			"LAN":     r.LAN.String(),
+			"LAN":     r.Port,
 			"METRIC":  r.Metric,
 		})
 	}

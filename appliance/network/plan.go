@@ -86,10 +86,11 @@ func plan(config *model.Config) State {
 		}
 	}
 	for lan := range model.LANCount {
-		address := config.LANs[lan].Address
-		if !address.IsValid() {
+		configured := config.LAN(model.Port{LAN: lan})
+		if configured == nil || !configured.Address.IsValid() {
 			continue
 		}
+		address := configured.Address
 		desired.LANs[lan].Addresses = []netip.Prefix{address}
 		desired.Rules = append(desired.Rules, Rule{lan, address.Addr()})
 		if !address.IsSingleIP() {
@@ -97,9 +98,9 @@ func plan(config *model.Config) State {
 		}
 	}
 	for _, r := range config.Routes {
-		route := Route{r.LAN, unix.RT_TABLE_MAIN, r.Destination.Masked(), r.Gateway, max(r.Metric, 1)}
+		route := Route{r.Port.LAN, unix.RT_TABLE_MAIN, r.Destination.Masked(), r.Gateway, max(r.Metric, 1)}
 		add(route)
-		route.Table = tableOf(r.LAN)
+		route.Table = tableOf(r.Port.LAN)
 		add(route)
 	}
 	return desired
