@@ -42,7 +42,7 @@ func (s *Session) change(ctx context.Context, method string, params, result any)
 func (s *Session) toExec() { s.at, s.path = privilegedExec, nil }
 
 // clock prints a time of any day.
-func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+func clock(out exec.Session, t time.Time) string { return exec.Time(out, t, "2006-01-02 15:04:05 MST") }
 
 // configure opens the configuration.
 func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args) error {
@@ -56,7 +56,7 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 		if answer.Holder.Changed {
 			with = "with changes that are not committed"
 		}
-		fmt.Fprintf(out, "%% %v holds the candidate since %s, %s\n", answer.Holder.Operator, clock(answer.Holder.Since), with)
+		fmt.Fprintf(out, "%% %v holds the candidate since %s, %s\n", answer.Holder.Operator, clock(out, answer.Holder.Since), with)
 		if reply, err := s.ask("Take it over? [no]: "); err != nil || reply != "yes" && reply != "y" {
 			return err
 		}
@@ -70,14 +70,14 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 		fmt.Fprintln(out, "% The candidate has changes that are not committed: show configuration diff")
 	}
 	if p := answer.Pending; p != nil {
-		fmt.Fprintln(out, "% "+pendingNote(*p))
+		fmt.Fprintln(out, "% "+pendingNote(out, *p))
 	}
 	s.at, s.path = place(config.Global), nil
 	return nil
 }
 
-func pendingNote(p change.Pending) string {
-	return fmt.Sprintf("Revision %d is not confirmed: commit by %s, or %s comes back", p.Revision, clock(p.Until), configuration(p.Back))
+func pendingNote(out exec.Session, p change.Pending) string {
+	return fmt.Sprintf("Revision %d is not confirmed: commit by %s, or %s comes back", p.Revision, clock(out, p.Until), configuration(p.Back))
 }
 
 // edit brings a typed line into the candidate. local is what is wrong with it
@@ -130,7 +130,7 @@ func (s *Session) end(ctx context.Context, out exec.Session, _ config.Args) erro
 	switch {
 	case err == nil && now.Holder != nil:
 		s.toExec()
-		return fmt.Errorf("%v took the candidate over at %s", now.Holder.Operator, clock(now.Holder.Since))
+		return fmt.Errorf("%v took the candidate over at %s", now.Holder.Operator, clock(out, now.Holder.Since))
 	case err == nil && now.Changed:
 		return s.endWithChanges(ctx, out)
 	}
@@ -252,6 +252,6 @@ func (s *Session) write(ctx context.Context, out exec.Session, a config.Args) er
 	if err := s.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &running); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Revision %d is in force and saved since %s\n", running.Number, clock(running.Time))
+	fmt.Fprintf(out, "Revision %d is in force and saved since %s\n", running.Number, clock(out, running.Time))
 	return nil
 }

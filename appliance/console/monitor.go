@@ -23,6 +23,7 @@ const (
 // controlState is what the session knows of control.
 type controlState struct {
 	status model.ControlStatus // the last one
+	zone   *time.Location      // that of status; nil: there was none yet
 	up     bool
 	since  time.Time // when it was last up, or when the session began
 	told   bool      // the operator was told that it is down
@@ -34,6 +35,13 @@ func (s *Session) hostName() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return cmp.Or(s.control.status.HostName, "causeway")
+}
+
+// Zone is the time zone of the box.
+func (s *Session) Zone() *time.Location {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return cmp.Or(s.control.zone, time.UTC)
 }
 
 // prompt is what stands before a line.
@@ -96,7 +104,8 @@ func (s *Session) look(ctx context.Context) bool {
 	s.mu.Lock()
 	before := s.control
 	if err == nil {
-		s.control = controlState{status: status, up: true, since: time.Now()}
+		zone, _ := status.TimeZone.Location() // nil where this image has no such zone
+		s.control = controlState{status: status, zone: zone, up: true, since: time.Now()}
 	} else {
 		s.control.up, s.control.err = false, err
 	}
@@ -107,7 +116,7 @@ func (s *Session) look(ctx context.Context) bool {
 	if before.told {
 		s.screen.message("%CONTROL-5-UP: control answers again")
 	}
-	for _, line := range news(before.status, status) {
+	for _, line := range news(s.onScreen(), before.status, status) {
 		s.screen.message(line)
 	}
 	return true
@@ -118,7 +127,7 @@ func (s *Session) look(ctx context.Context) bool {
 // command has to say.
 
 // news is what changed with the configuration between two answers of control.
-func news(before, now model.ControlStatus) []string {
+func news(out exec.Session, before, now model.ControlStatus) []string {
 	var lines []string
 	for _, problem := range now.Problems {
 		if !slices.Contains(before.Problems, problem) {
@@ -129,7 +138,7 @@ func news(before, now model.ControlStatus) []string {
 		lines = append(lines, "%CONFIG-5-RUNNING: "+configuration(now.Revision))
 	}
 	if p := now.Pending; p != nil && (before.Pending == nil || before.Pending.Revision != p.Revision) {
-		lines = append(lines, "%CONFIG-4-UNCONFIRMED: "+pendingNote(*p))
+		lines = append(lines, "%CONFIG-4-UNCONFIRMED: "+pendingNote(out, *p))
 	}
 	return lines
 }
@@ -205,7 +214,7 @@ func (s *Session) newLines(ctx context.Context, c *cursor) {
 		c.next = page.Next
 		for _, entry := range page.Entries {
 			if shown++; c.known && shown <= linesMax {
-				s.screen.message(entry.Time.UTC().Format(time.TimeOnly) + " " + entry.Text)
+				s.screen.message(exec.Time(s.onScreen(), entry.Time, time.TimeOnly) + " " + entry.Text)
 			}
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -87,7 +86,7 @@ func showLog(ctx context.Context, out *output) error {
 			return nil
 		}
 		for _, entry := range page.Entries {
-			if _, err := fmt.Fprintf(out, "%s %s\n", entry.Time.UTC().Format(time.DateTime), entry.Text); err != nil {
+			if _, err := fmt.Fprintf(out, "%s %s\n", clock(out, entry.Time), entry.Text); err != nil {
 				return err
 			}
 		}

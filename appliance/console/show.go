@@ -79,10 +79,10 @@ func (s *Session) showRevisions(ctx context.Context, out exec.Session, _ config.
 		if r.Number == history.InForce {
 			mark = "*"
 		}
-		fmt.Fprintf(out, "%s%7d  %-23s  %-10s  %v\n", mark, r.Number, clock(r.Time), r.State, r.Operator)
+		fmt.Fprintf(out, "%s%7d  %-23s  %-10s  %v\n", mark, r.Number, clock(out, r.Time), r.State, r.Operator)
 		switch {
 		case r.State == change.StatePending:
-			fmt.Fprintf(out, "%10sto be confirmed by %s\n", "", clock(r.Until))
+			fmt.Fprintf(out, "%10sto be confirmed by %s\n", "", clock(out, r.Until))
 		case r.Reason != "":
 			fmt.Fprintf(out, "%10s%s\n", "", r.Reason)
 		}

@@ -10,6 +10,7 @@ package exec
 import (
 	"context"
 	"io"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/model"
@@ -54,4 +55,7 @@ type Session interface {
 	Confirm(question string) error
 	// Operator says who types.
 	Operator() model.Operator
+	// Zone is the time zone that the operator reads times in: that of the
+	// box (NET-10), UTC before control has said which. See Time.
+	Zone() *time.Location
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"time"
 )
 
 // What show commands print is read by people and by tests: one "Name: value"
@@ -15,6 +16,10 @@ import (
 func Field(w io.Writer, name string, value any) {
 	fmt.Fprintf(w, "%s: %v\n", name, value)
 }
+
+// Time is a moment as people read it: in the zone of the session. What leaves
+// the box or is kept (files, syslog, texts of alarms) has its times in UTC.
+func Time(s Session, t time.Time, layout string) string { return t.In(s.Zone()).Format(layout) }
 
 // Counters prints a line for each counter in the order of their names.
 func Counters(w io.Writer, counters map[string]int64) {

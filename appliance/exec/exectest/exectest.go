@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -29,9 +30,10 @@ type Session struct {
 	// Answers are what methods answer, by name: a value, an error, or a
 	// func(params string) (any, error) that is given the parameters as JSON.
 	// A process without the method is down.
-	Answers map[string]any
-	Refuses bool // the operator says no
-	Enough  int  // after so many writes the operator quits the pager; 0: never
+	Answers  map[string]any
+	Refuses  bool           // the operator says no
+	Enough   int            // after so many writes the operator quits the pager; 0: never
+	TimeZone *time.Location // the zone of the box; nil: UTC
 
 	sockets map[string]string // of the processes that Serve started
 
@@ -145,6 +147,14 @@ func (s *Session) Confirm(question string) error {
 // Operator is the one on the serial port.
 func (s *Session) Operator() model.Operator {
 	return model.Operator{User: "console", Origin: "ttyS0"}
+}
+
+// Zone is the zone of the box.
+func (s *Session) Zone() *time.Location {
+	if s.TimeZone == nil {
+		return time.UTC
+	}
+	return s.TimeZone
 }
 
 // Type types one line where only the given commands are known and gives what
