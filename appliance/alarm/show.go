@@ -34,7 +34,7 @@ func ExecCommands() []exec.Command {
 
 // The rows of show alarms; the text follows indented.
 const (
-	rowFormat = "%-7s  %-8s  %-20s  %s\n"
+	rowFormat = "%-7s  %-8s  %-25s  %s\n"
 	indent    = "    "
 	width     = 80
 )
@@ -46,7 +46,7 @@ func showActive(ctx context.Context, s exec.Session, _ config.Args) error {
 	}
 	fmt.Fprintf(s, rowFormat, "Number", "Severity", "Raised", "Alarm")
 	for _, alarm := range active {
-		fmt.Fprintf(s, rowFormat, strconv.FormatUint(alarm.Number, 10), alarm.Severity, stamp(alarm.First), subject(alarm.Name, alarm.Object))
+		fmt.Fprintf(s, rowFormat, strconv.FormatUint(alarm.Number, 10), alarm.Severity, stamp(s, alarm.First), subject(alarm.Name, alarm.Object))
 		wrap(s, alarm.Text)
 	}
 	return nil
@@ -63,8 +63,8 @@ func showDetail(ctx context.Context, s exec.Session, _ config.Args) error {
 		for _, line := range []struct{ name, text string }{
 			{"Number", strconv.FormatUint(alarm.Number, 10)},
 			{"Severity", string(alarm.Severity)},
-			{"First", stamp(alarm.First)},
-			{"Last", stamp(alarm.Last)},
+			{"First", stamp(s, alarm.First)},
+			{"Last", stamp(s, alarm.Last)},
 			{"Count", strconv.Itoa(alarm.Count)},
 			{"Text", alarm.Text},
 			{"Impact", row.Text},
@@ -100,7 +100,7 @@ func showHistory(ctx context.Context, s exec.Session, _ config.Args) error {
 	}
 	fmt.Fprintf(s, rowFormat, "Number", "Event", "Time", "Alarm")
 	for _, event := range page.Events {
-		fmt.Fprintf(s, rowFormat, strconv.FormatUint(event.Number, 10), event.Kind, stamp(event.Time),
+		fmt.Fprintf(s, rowFormat, strconv.FormatUint(event.Number, 10), event.Kind, stamp(s, event.Time),
 			subject(event.Name, event.Object)+" ("+string(event.Severity)+")")
 		text := event.Text
 		if event.Number != event.Alarm {
@@ -158,7 +158,7 @@ func clearAlarm(ctx context.Context, s exec.Session, a config.Args) error {
 // subject is the name of an alarm and what it is about.
 func subject(name, object string) string { return strings.TrimSpace(name + " " + object) }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+func stamp(s exec.Session, t time.Time) string { return exec.Time(s, t, time.RFC3339) }
 
 // wrap prints a text indented, in lines that fit the screen as far as its
 // words do.

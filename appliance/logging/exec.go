@@ -122,7 +122,7 @@ func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 		more, next, read = len(page.Entries) == pageSize, page.Next, read+len(page.Entries)
 	}
 	for _, l := range last {
-		fmt.Fprintf(s, "%s %-7s %s: %s\n", timestamp(l.time), severities[l.severity].keyword, l.process, l.text)
+		fmt.Fprintf(s, "%s %-7s %s: %s\n", exec.Time(s, l.time, timeLayout), severities[l.severity].keyword, l.process, l.text)
 	}
 	return nil
 }
@@ -142,7 +142,7 @@ func showRelay(ctx context.Context, s exec.Session) {
 	exec.Field(s, "File", status.File)
 	for _, server := range status.Servers {
 		exec.Field(s, "Server", server)
-		fmt.Fprintf(s, "  %d messages sent, %d lines waiting, %s\n", server.Sent, server.Waiting, server.state())
+		fmt.Fprintf(s, "  %d messages sent, %d lines waiting, %s\n", server.Sent, server.Waiting, server.state(s))
 		if server.Problem != "" {
 			fmt.Fprintf(s, "  %s\n", server.Problem)
 		}
@@ -161,8 +161,8 @@ func (f FileStatus) String() string {
 // String is "tcp 192.0.2.1:601, informational".
 func (s ServerStatus) String() string { return s.Server + ", " + severities[s.Level].level }
 
-func (s ServerStatus) state() string {
-	since := s.Since.UTC().Format(time.RFC3339)
+func (s ServerStatus) state(session exec.Session) string {
+	since := exec.Time(session, s.Since, time.RFC3339)
 	switch {
 	case s.Up && strings.HasPrefix(s.Server, "udp "): // whether it listens nobody knows
 		return "no error since " + since

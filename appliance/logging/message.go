@@ -47,9 +47,11 @@ func (m message) append(b []byte) []byte {
 	return append(b, text...)
 }
 
-// timestamp writes a time with microseconds, the finest that RFC 5424 §6.2.3
-// knows.
-func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000000Z07:00") }
+// timeLayout has microseconds, the finest that RFC 5424 §6.2.3 knows.
+const timeLayout = "2006-01-02T15:04:05.000000Z07:00"
+
+// timestamp writes a time for files and servers.
+func timestamp(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 // ofLine is the message of a log line. Its number lets a server know a line
 // that it gets twice.

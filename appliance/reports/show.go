@@ -3,7 +3,6 @@ package reports
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -71,26 +70,27 @@ const (
 )
 
 // chart prints a row for every step from one time to another.
-func chart(w io.Writer, points []Point, from, to time.Time, step time.Duration) {
-	fmt.Fprintf(w, "Calls offered, from the proxy's counters once a second; steps of %s, UTC\n", name(step))
-	fmt.Fprintf(w, rowFormat+"  Peak/s\n", "Time", "Calls", "Refused", "Mean/s", "Peak/s", "Open")
+func chart(s exec.Session, points []Point, from, to time.Time, step time.Duration) {
+	fmt.Fprintf(s, "Calls offered, from the proxy's counters once a second; steps of %s\n", name(step))
+	exec.Field(s, "Time zone", s.Zone())
+	fmt.Fprintf(s, rowFormat+"  Peak/s\n", "Time", "Calls", "Refused", "Mean/s", "Peak/s", "Open")
 	top := 0.0
 	known := map[int64]Point{}
 	for _, p := range points {
 		known[p.Time.Unix()] = p
 		top = max(top, p.PeakCPS)
 	}
-	for at := from.UTC(); at.Before(to); at = at.Add(step) {
+	for at := from; at.Before(to); at = at.Add(step) {
 		p, there := known[at.Unix()]
-		row := []any{at.Format("2006-01-02 15:04"), "-", "-", "-", "-", "-"}
+		row := []any{exec.Time(s, at, "2006-01-02 15:04"), "-", "-", "-", "-", "-"}
 		if there {
 			row = []any{row[0], p.Calls, p.Failures, rate(p.MeanCPS), rate(p.PeakCPS), p.PeakOpen}
 		}
-		fmt.Fprintf(w, rowFormat, row...)
+		fmt.Fprintf(s, rowFormat, row...)
 		if p.PeakCPS > 0 {
-			fmt.Fprint(w, "  ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
+			fmt.Fprint(s, "  ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(s)
 	}
 }
 

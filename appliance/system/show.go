@@ -30,7 +30,7 @@ func (b box) showVersion(_ context.Context, s exec.Session, _ config.Args) error
 	}
 	exec.Field(s, "Version", build.Version)
 	exec.Field(s, "Commit", build.Commit)
-	exec.Field(s, "Commit time", build.Time.UTC().Format(time.RFC3339))
+	exec.Field(s, "Commit time", exec.Time(s, build.Time, time.RFC3339))
 	exec.Field(s, "Variant", build.Variant)
 	exec.Field(s, "Board", build.Board)
 	exec.Field(s, "Kernel package", build.Kernel)

@@ -16,7 +16,7 @@ func showUptime(ctx context.Context, s exec.Session, _ config.Args) error {
 		return err
 	}
 	exec.Field(s, "Uptime", inWords(h.Uptime))
-	exec.Field(s, "Started at", time.Now().Add(-h.Uptime).UTC().Format(time.RFC3339))
+	exec.Field(s, "Started at", exec.Time(s, time.Now().Add(-h.Uptime), time.RFC3339))
 	exec.Field(s, "Boot to ready (ms)", h.BootToReady.Milliseconds())
 	for _, service := range h.Services {
 		if service.PID == 0 {

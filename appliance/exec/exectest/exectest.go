@@ -30,10 +30,9 @@ type Session struct {
 	// Answers are what methods answer, by name: a value, an error, or a
 	// func(params string) (any, error) that is given the parameters as JSON.
 	// A process without the method is down.
-	Answers  map[string]any
-	Refuses  bool           // the operator says no
-	Enough   int            // after so many writes the operator quits the pager; 0: never
-	TimeZone *time.Location // the zone of the box; nil: UTC
+	Answers map[string]any
+	Refuses bool // the operator says no
+	Enough  int  // after so many writes the operator quits the pager; 0: never
 
 	sockets map[string]string // of the processes that Serve started
 
@@ -149,13 +148,9 @@ func (s *Session) Operator() model.Operator {
 	return model.Operator{User: "console", Origin: "ttyS0"}
 }
 
-// Zone is the zone of the box.
-func (s *Session) Zone() *time.Location {
-	if s.TimeZone == nil {
-		return time.UTC
-	}
-	return s.TimeZone
-}
+// Zone is the zone of the box. It is not UTC, so that a command that prints
+// its times in that is found out.
+func (s *Session) Zone() *time.Location { return time.FixedZone("CET", int(time.Hour/time.Second)) }
 
 // Type types one line where only the given commands are known and gives what
 // was printed, an error as the console prints it. A line that is none of the

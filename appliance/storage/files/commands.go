@@ -62,7 +62,7 @@ func listDirectory(ctx context.Context, s exec.Session, a config.Args) error {
 			if e.IsDir {
 				kind, size = "d", ""
 			}
-			fmt.Fprintf(s, "%s %13s  %s  %s\n", kind, size, e.Time.UTC().Format(time.DateTime), e.Name)
+			fmt.Fprintf(s, "%s %13s  %s  %s\n", kind, size, exec.Time(s, e.Time, "2006-01-02 15:04:05 -0700"), e.Name)
 		}
 		if request.After = page.Next; len(request.After) == 0 {
 			_, err := fmt.Fprintf(s, "\n%d KB total (%d KB free)\n", page.TotalKB, page.FreeKB)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
@@ -76,12 +77,13 @@ func TestDir(t *testing.T) {
 		b.fill(fmt.Sprintf("usb0/%04d", i), "x")
 	}
 	b.must(os.Mkdir(b.path("usb0/sub"), 0o755))
+	b.must(os.Chtimes(b.path("usb0/0000"), time.Time{}, time.Date(2026, 3, 1, 23, 30, 0, 0, time.UTC)))
 	got := b.session().Type(t.Context(), t, ExecCommands(), "dir usb0:")
 	lines := strings.Split(got, "\n")
 	if len(lines) != listMax+1+1+5 || lines[0] != "Directory of usb0:/" || !strings.HasSuffix(lines[len(lines)-2], " KB free)") {
 		t.Errorf("dir prints %d lines:\n%.300s…", len(lines), got)
 	}
-	if first, last := lines[2], lines[len(lines)-4]; !strings.HasPrefix(first, "-             1  20") || !strings.HasSuffix(first, "  0000") ||
+	if first, last := lines[2], lines[len(lines)-4]; first != "-             1  2026-03-02 00:30:00 +0100  0000" ||
 		!strings.HasPrefix(last, "d                20") || !strings.HasSuffix(last, "  sub") {
 		t.Errorf("dir prints %q … %q", first, last)
 	}
