@@ -8,15 +8,18 @@ RATE    ?= 20
 FUZZ    ?= 60s
 CUTS    ?= 50
 
-# What building, booting and testing need from Debian. Kernels, boot stubs and
-# certificates of the image are fetched by the build itself.
-PACKAGES = ca-certificates e2fsprogs iproute2 kamailio mtools ovmf qemu-efi-aarch64 \
-	qemu-system-arm qemu-system-x86 qemu-utils sip-tester sipsak xz-utils zstd
+# What is needed of Debian, and installed: by what builds and boots, and by what
+# tests. Kernels, boot stubs and certificates of the image are fetched by the
+# build itself; daemons that the box is tried against are unpacked in the cache
+# and never installed (qemu/lab/peers.go).
+RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils
+TEST_PACKAGES = e2fsprogs iproute2 mtools nftables sip-tester
 
-.PHONY: help run test check smoke image reproduce bench-sip bench-boot powercut fuzz packages clean
+.PHONY: help run test check smoke image reproduce bench-sip bench-boot bench-firewall powercut chaos-network \
+	clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n CONFIG=file"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
@@ -28,7 +31,7 @@ run: packages ## Build the appliance and boot it in QEMU, console in front of yo
 suite = @start=$$(date +%s); $(2); status=$$?; \
 	echo "suite=$(1) seconds=$$(($$(date +%s) - start)) status=$$status"; exit $$status
 
-test: packages ## Install what is needed and pass every test
+test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
 	$(call suite,host,go test -timeout 20m ./...)
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
@@ -42,7 +45,7 @@ check: ## Format, vet, staticcheck
 	@go vet ./... && go vet -tags e2e ./qemu/...
 	@go tool staticcheck ./... && go tool staticcheck -tags e2e ./qemu/...
 
-smoke: packages ## Boot headless, place CALLS real calls through it at RATE a second, power off
+smoke: test-packages ## Boot headless, place CALLS real calls through it at RATE a second, power off
 	@go run ./images build -board $(BOARD)
 	@go run ./qemu smoke -board $(BOARD) -boot $(BOOT) -calls $(CALLS) -rate $(RATE)
 
@@ -52,14 +55,14 @@ image: packages ## Build what is flashed: out/BOARD-VARIANT/
 reproduce: packages ## Build the commit twice in different surroundings and compare the bytes
 	@go run ./images reproduce -board $(BOARD)
 
-bench-sip: packages ## CPU per proxied call, beside Kamailio
+bench-sip: test-packages ## CPU per proxied call, beside Kamailio
 	@go run ./qemu bench-sip
 
-bench-boot: packages ## Time to the first answered OPTIONS, beside an init that only prints
+bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init that only prints
 	@go run ./images build -board $(BOARD)
 	@go run ./qemu bench-boot -board $(BOARD)
 
-powercut: packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
+powercut: test-packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
 	@go run ./images build -board $(BOARD) -kernel-only
 	@go run ./qemu powercut -board $(BOARD) -cuts $(CUTS)
 
@@ -71,9 +74,15 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZ each
 		done; \
 	done
 
-packages:
-	@missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(PACKAGES) 2>/dev/null | awk '/ok installed$$/ { print $$1 }' | \
-		sort | comm -13 - <(printf '%s\n' $(PACKAGES) | sort)); \
+packages: ## Install what building and booting need of Debian
+	$(call install,$(RUN_PACKAGES))
+
+test-packages: packages ## Install what testing needs besides, and fetch the peers
+	$(call install,$(TEST_PACKAGES))
+	@go run ./qemu peers
+
+install = @missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(1) 2>/dev/null | awk '/ok installed$$/ { print $$1 }' | \
+		sort | comm -13 - <(printf '%s\n' $(1) | sort)); \
 	if [ -n "$$missing" ]; then \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
 	fi

@@ -28,6 +28,7 @@ var commands = []command{
 	{"run", "boot an image with the console on this terminal", runConsole},
 	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
 	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
+	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
 }

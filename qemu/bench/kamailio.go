@@ -2,7 +2,7 @@ package bench
 
 import (
 	"bytes"
-	"errors"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -75,14 +75,10 @@ type kamailio struct {
 
 // startKamailio starts it in the foreground with the tlsf allocators: Debian's
 // default one is several times slower and would flatter us.
-func startKamailio(where *lab.Namespace, children int) (*kamailio, error) {
-	program, err := exec.LookPath("kamailio")
+func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, children int) (*kamailio, error) {
+	modules, err := peers.Glob("usr/lib/*/kamailio/modules")
 	if err != nil {
-		return nil, fmt.Errorf("start Kamailio (Debian package kamailio): %w", err)
-	}
-	modules, err := filepath.Glob("/usr/lib/*/kamailio/modules")
-	if err != nil || len(modules) == 0 {
-		return nil, errors.New("start Kamailio (Debian package kamailio): no modules below /usr/lib")
+		return nil, fmt.Errorf("start Kamailio: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "causeway-kamailio-")
 	if err != nil {
@@ -94,8 +90,13 @@ func startKamailio(where *lab.Namespace, children int) (*kamailio, error) {
 		return nil, fmt.Errorf("start Kamailio: %w", err)
 	}
 	k := &kamailio{output: &bytes.Buffer{}, dir: dir}
-	k.command = exec.Command(program, "-f", config, "-m", "1024", "-M", "16", "-x", "tlsf", "-X", "tlsf", "-DD", "-E",
+	k.command, err = peers.Command(ctx, "kamailio", "-f", config, "-m", "1024", "-M", "16", "-x", "tlsf", "-X", "tlsf", "-DD", "-E",
 		"-Y", dir, "-P", filepath.Join(dir, "pid"))
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, fmt.Errorf("start Kamailio: %w", err)
+	}
+	k.command.Cancel = func() error { return k.command.Process.Signal(syscall.SIGTERM) } // it ends its children
 	k.command.Stdout, k.command.Stderr = k.output, k.output
 	k.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := where.Start(k.command); err != nil {

@@ -81,8 +81,14 @@ func MeasureSIP(ctx context.Context, root string, w Workload) (results []SIP, er
 	if err != nil {
 		return nil, err
 	}
+	debian, err := lab.OpenPeers(ctx, w.Progress)
+	if err != nil {
+		return nil, err
+	}
 	peers := []peer{
-		{"kamailio", func(where *lab.Namespace) (proxy, error) { return startKamailio(where, w.KamailioChildren) }},
+		{"kamailio", func(where *lab.Namespace) (proxy, error) {
+			return startKamailio(ctx, debian, where, w.KamailioChildren)
+		}},
 		{"ours", func(where *lab.Namespace) (proxy, error) { return where.StartProxy(program, ownConfig) }},
 	}
 	for _, rate := range w.Rates {

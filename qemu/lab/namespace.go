@@ -127,8 +127,9 @@ func Connect(a *Namespace, nameA string, addressA netip.Prefix, b *Namespace, na
 	return errors.Join(a.address(nameA, addressA), b.address(nameB, addressB))
 }
 
-// address gives the device an address and brings it up.
-func (n *Namespace) address(device string, address netip.Prefix) error {
+// Address gives the device one more address. One of IPv6 can be used at once:
+// the lab has no address twice.
+func (n *Namespace) Address(device string, address netip.Prefix) error {
 	link, err := n.links.LinkByName(device)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", device, err)
@@ -137,8 +138,20 @@ func (n *Namespace) address(device string, address netip.Prefix) error {
 		IP:   address.Addr().AsSlice(),
 		Mask: net.CIDRMask(address.Bits(), address.Addr().BitLen()),
 	}
-	if err := n.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet}); err != nil {
+	flags := 0
+	if address.Addr().Is6() {
+		flags = unix.IFA_F_NODAD
+	}
+	if err := n.links.AddrAdd(link, &netlink.Addr{IPNet: ipNet, Flags: flags}); err != nil {
 		return fmt.Errorf("give %s the address %s: %w", device, address, err)
+	}
+	return nil
+}
+
+// address gives the device its address and brings it up.
+func (n *Namespace) address(device string, address netip.Prefix) error {
+	if err := n.Address(device, address); err != nil {
+		return err
 	}
 	// Ask for a neighbour that does not answer 20 times a second, not once: a
 	// box that boots is to be seen when it answers.

@@ -1,15 +1,11 @@
 package lab
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
-	"syscall"
 )
 
 // Proxy is `appliance proxy` running on this host, without a machine around
@@ -19,11 +15,8 @@ type Proxy struct {
 	config  string // text
 	where   *Namespace
 	dir     string
-
-	command *exec.Cmd
-	output  *lockedBuffer
-	exited  chan struct{}
-	status  error
+	output  *lockedBuffer // of all its lives
+	process *Process
 }
 
 // BuildAppliance builds the appliance for this host into dir and gives the
@@ -65,31 +58,20 @@ func (p *Proxy) start() error {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
-	p.command = exec.Command(p.program, "proxy", "-config", p.path("config"),
+	command := exec.Command(p.program, "proxy", "-config", p.path("config"),
 		"-run", p.path("run"), "-journal", p.path("journal"), "-key", p.path("call.key"), "-serial", p.path("serial"))
-	p.command.Stdout, p.command.Stderr = p.output, p.output
-	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.where.Start(p.command); err != nil {
-		return fmt.Errorf("start the proxy: %w", err)
-	}
-	p.exited = make(chan struct{})
-	go func(command *exec.Cmd, exited chan struct{}) {
-		p.status = command.Wait()
-		close(exited)
-	}(p.command, p.exited)
-	return nil
+	var err error
+	p.process, err = p.where.run("the proxy", command, p.output)
+	return err
 }
 
 // PID is the proxy's process; it has no others.
-func (p *Proxy) PID() int { return p.command.Process.Pid }
+func (p *Proxy) PID() int { return p.process.PID() }
 
 // Restart kills the proxy (SIGKILL) and starts it again on the same files, as
 // init does.
 func (p *Proxy) Restart(context.Context) error {
-	if err := p.command.Process.Kill(); err != nil {
-		return fmt.Errorf("kill the proxy: %w", err)
-	}
-	<-p.exited
+	p.process.Kill()
 	return p.start()
 }
 
@@ -100,35 +82,11 @@ func (p *Proxy) Output() string { return p.output.String() }
 // proxy had ended before or does not end well.
 func (p *Proxy) Close() error {
 	defer os.RemoveAll(p.dir)
-	select {
-	case <-p.exited:
-		return fmt.Errorf("the proxy ended by itself: %w: %s", errors.Join(p.status), p.Output())
-	default:
+	if err := p.process.Stop(); err != nil {
+		return err
 	}
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
-		return fmt.Errorf("end the proxy: %w", err)
-	}
-	<-p.exited
-	if p.status != nil {
-		return fmt.Errorf("end the proxy: %w: %s", p.status, p.Output())
+	if p.process.status != nil {
+		return fmt.Errorf("end the proxy: %w: %s", p.process.status, p.Output())
 	}
 	return nil
-}
-
-// lockedBuffer is a buffer that two goroutines may use.
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(data []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(data)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
 }

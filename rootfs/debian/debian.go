@@ -74,26 +74,9 @@ func (a *Archive) Fetch(ctx context.Context, name string) (*Package, error) {
 // download fetches the lists, unless this Archive has, and then the package,
 // which apt verifies against them.
 func (a *Archive) download(ctx context.Context, dir, name string) (string, error) {
-	root := filepath.Join(dir, "apt")
-	for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
-		if err := os.MkdirAll(filepath.Join(root, sub), 0o755); err != nil {
-			return "", err
-		}
-	}
-	config := filepath.Join(root, "apt.conf")
-	if err := os.WriteFile(config, []byte(aptConfig(root, a.Architecture)), 0o644); err != nil {
+	config, updateErr, err := a.update(ctx, dir)
+	if err != nil {
 		return "", err
-	}
-	if err := os.WriteFile(filepath.Join(root, "status"), nil, 0o644); err != nil {
-		return "", err
-	}
-	// A source that cannot be reached matters only if the package is in none
-	// of the others.
-	var updateErr error
-	if !a.updated {
-		fmt.Fprintf(a.Log, "fetching Debian's package lists for %s\n", a.Architecture)
-		_, updateErr = apt(ctx, dir, config, "update")
-		a.updated = updateErr == nil
 	}
 	uri, err := apt(ctx, dir, config, "--print-uris", "download", name)
 	if err != nil {
@@ -120,6 +103,62 @@ func (a *Archive) download(ctx context.Context, dir, name string) (string, error
 	}
 	file := filepath.Join(dir, filepath.Base(debs[0]))
 	return file, os.Rename(debs[0], file)
+}
+
+// update makes the root of our own, fetches the lists unless this Archive has,
+// and gives apt's configuration. A source that cannot be reached (updateErr)
+// matters only if what is wanted is in none of the others.
+func (a *Archive) update(ctx context.Context, dir string) (config string, updateErr, err error) {
+	root := filepath.Join(dir, "apt")
+	for _, sub := range []string{"state/lists/partial", "cache/archives/partial"} {
+		if err := os.MkdirAll(filepath.Join(root, sub), 0o755); err != nil {
+			return "", nil, err
+		}
+	}
+	config = filepath.Join(root, "apt.conf")
+	if err := os.WriteFile(config, []byte(aptConfig(root, a.Architecture)), 0o644); err != nil {
+		return "", nil, err
+	}
+	if err := os.WriteFile(filepath.Join(root, "status"), nil, 0o644); err != nil {
+		return "", nil, err
+	}
+	if !a.updated {
+		fmt.Fprintf(a.Log, "fetching Debian's package lists for %s\n", a.Architecture)
+		_, updateErr = apt(ctx, dir, config, "update")
+		a.updated = updateErr == nil
+	}
+	return config, updateErr, nil
+}
+
+// machineStatus is the file in which dpkg notes what this machine has installed.
+const machineStatus = "/var/lib/dpkg/status"
+
+// FetchAll downloads into dir, which exists, the packages of these names and
+// all that they need to run on this machine and it has not installed, and gives
+// the files. The archive's architecture must be the machine's.
+func (a *Archive) FetchAll(ctx context.Context, dir string, names ...string) ([]string, error) {
+	folder := filepath.Join("debian", a.Architecture)
+	unlock, err := a.Cache.Lock(folder)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	config, updateErr, err := a.update(ctx, filepath.Join(a.Cache.Dir, folder))
+	if err != nil {
+		return nil, fmt.Errorf("fetch packages: %w", err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "partial"), 0o755); err != nil {
+		return nil, fmt.Errorf("fetch packages: %w", err)
+	}
+	fmt.Fprintf(a.Log, "fetching %s\n", strings.Join(names, ", "))
+	_, err = apt(ctx, dir, config, append([]string{
+		"install", "--download-only", "--reinstall", "--no-install-recommends", "--yes", "-o", "Debug::NoLocking=true",
+		"-o", "Dir::State::status=" + machineStatus, "-o", "Dir::Cache::archives=" + dir,
+	}, names...)...)
+	if err != nil {
+		return nil, fmt.Errorf("fetch packages: %w", errors.Join(err, updateErr))
+	}
+	return filepath.Glob(filepath.Join(dir, "*.deb"))
 }
 
 // aptConfig makes apt work in root for one foreign architecture. It is read
