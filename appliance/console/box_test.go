@@ -44,6 +44,7 @@ type box struct {
 	down    map[string]bool // processes that do not answer
 	log     []model.LogEntry
 	alarms  []model.AlarmEvent
+	zone    model.TimeZone
 	asked   []string // of init
 	started chan struct{}
 }
@@ -124,6 +125,8 @@ func (b *box) happens(t *testing.T, what string) {
 		delete(b.down, rest)
 	case "log":
 		b.log = append(b.log, model.LogEntry{Seq: uint64(len(b.log)), Time: time.Now(), Text: rest})
+	case "zone": // NAME
+		b.zone = model.TimeZone{Name: rest}
 	case "asked": // what init was asked for, in the order of the calls
 		if got := strings.Join(b.asked, "; "); got != rest {
 			t.Errorf("init was asked for %s; want %s", got, rest)
@@ -225,9 +228,11 @@ func (b *box) methods() map[string]function {
 
 func (b *box) status(context.Context, any) (model.ControlStatus, error) {
 	status := b.configuration.Status()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	return model.ControlStatus{
 		HostName: status.InForce.Config.HostName, ConfigSource: status.InForce.Source,
-		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems,
+		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems, TimeZone: b.zone,
 	}, nil
 }
 

@@ -252,6 +252,10 @@ func (s *Session) write(ctx context.Context, out exec.Session, a config.Args) er
 	if err := s.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &running); err != nil {
 		return err
 	}
+	if running.Number == 0 {
+		fmt.Fprintln(out, "The built-in configuration is in force")
+		return nil
+	}
 	fmt.Fprintf(out, "Revision %d is in force and saved since %s\n", running.Number, clock(out, running.Time))
 	return nil
 }

@@ -109,7 +109,7 @@ type ControlStatus struct {
 // PendingCommit is a commit that is undone unless it is confirmed in time.
 type PendingCommit struct {
 	Revision int       `json:"revision"`
-	Until    time.Time `json:"until"`
+	Until    time.Time `json:"until"` // by the clock as it is set now
 	Back     int       `json:"back"` // the revision that comes back; 0: built-in
 }
 

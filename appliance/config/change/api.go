@@ -123,7 +123,7 @@ type Revision struct {
 	Comment  string         `json:"comment"`
 	Version  string         `json:"version"` // of the firmware that wrote it
 	State    State          `json:"state"`
-	Until    time.Time      `json:"until"`  // of a pending one
+	Until    time.Time      `json:"until"`  // of a pending one, by the clock as it is set now
 	Reason   string         `json:"reason"` // of a withdrawn one
 }
 

@@ -66,14 +66,15 @@ func (c *Configuration) held(who model.Operator) error {
 	if c.candidate == nil || c.candidate.holder == nil {
 		return errNotHeld
 	}
-	holder, did := c.candidate.holder, "holds the candidate since"
+	holder, from := c.candidate.holder, c.candidate.from
+	since := time.Since(holder.Since).Round(time.Second)
 	switch {
 	case holder.Operator == who:
 		return nil
-	case c.candidate.from != nil && *c.candidate.from == who:
-		did = "took the candidate over at"
+	case from != nil && *from == who:
+		return fmt.Errorf("%v took the candidate over %v ago", holder.Operator, since)
 	}
-	return fmt.Errorf("%v %s %s", holder.Operator, did, holder.Since.UTC().Format(time.TimeOnly))
+	return fmt.Errorf("%v has held the candidate for %v", holder.Operator, since)
 }
 
 // Configure gives the candidate to an operator, unless another one holds it
@@ -82,7 +83,7 @@ func (c *Configuration) Configure(_ context.Context, r ConfigureRequest) (Config
 	c.mu.Lock()
 	defer c.end()
 	holder := c.holder()
-	answer := Configured{Pending: c.pending}
+	answer := Configured{Pending: c.asTold(c.pending)}
 	switch {
 	case holder == nil:
 		if c.candidate == nil {

@@ -32,15 +32,15 @@ func TestCandidateHasOneHolder(t *testing.T) {
 			}
 		}
 	}
-	refused(b, "alice on ssh 192.0.2.7 holds the candidate since ")
+	refused(b, "alice on ssh 192.0.2.7 has held the candidate for 0s")
 	if answer := b.configure(true); answer.Holder != nil || !answer.Changed {
 		t.Errorf("Configure with Take = %+v; want alice's candidate with its changes", answer)
 	}
-	refused(a, "bob on ttyS0 took the candidate over at ")
+	refused(a, "bob on ttyS0 took the candidate over 0s ago")
 	if _, err := c.Release(t.Context(), a.who); err != nil {
 		t.Errorf("Release by one who lost it = %v; want nil", err)
 	}
-	refused(a, "bob on ttyS0 took the candidate over at ")
+	refused(a, "bob on ttyS0 took the candidate over 0s ago")
 
 	// Given back, its changes wait for the next one.
 	if _, err := c.Release(t.Context(), b.who); err != nil {

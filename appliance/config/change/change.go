@@ -18,6 +18,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/link"
@@ -35,6 +36,7 @@ type Options struct {
 	Peers    []Peer
 	// Adopt hands what is in force to all who run with it. It must not wait.
 	Adopt func(InForce)
+	Now   func() time.Time // the clock that people see; nil: time.Now
 	Log   *slog.Logger
 }
 
@@ -56,7 +58,7 @@ type Configuration struct {
 	builtIn   InForce
 	inForce   InForce
 	before    InForce    // what was in force until the last commit
-	pending   *Pending   // replaced, never changed; its Until has a monotonic reading
+	pending   *Pending   // replaced, never changed; its Until has a monotonic reading, see asTold
 	candidate *candidate // nil: as what is in force, and nobody holds it
 	steady    int        // the pending revision that has proved good
 	noted     InForce    // what the file of what is in force says
@@ -73,6 +75,9 @@ type Configuration struct {
 
 // New makes a Configuration. Nothing is in force until Start.
 func New(o Options) *Configuration {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	c := &Configuration{Options: o, kick: make(chan struct{}, 1), store: &Store{}}
 	c.status.Store(&Status{})
 	return c
@@ -82,7 +87,22 @@ func New(o Options) *Configuration {
 func (c *Configuration) InForce() InForce { return c.status.Load().InForce }
 
 // Status tells how things stand. It does not wait for a commit that is under way.
-func (c *Configuration) Status() Status { return *c.status.Load() }
+func (c *Configuration) Status() Status {
+	status := *c.status.Load()
+	status.Pending = c.asTold(status.Pending)
+	return status
+}
+
+// asTold says when a commit is undone by the clock as it is set now. What is
+// left of its minutes is elapsed time, whatever the clock was set to meanwhile.
+func (c *Configuration) asTold(p *Pending) *Pending {
+	if p == nil {
+		return nil
+	}
+	told := *p
+	told.Until = c.Now().Add(time.Until(p.Until)).Round(0)
+	return &told
+}
 
 // end publishes what a change came to, and lets the next one begin.
 func (c *Configuration) end() {
@@ -159,7 +179,13 @@ func (c *Configuration) Methods() link.Methods {
 func (c *Configuration) History(context.Context) (History, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return History{c.inForce.Number, c.store.Revisions(), c.store.Damaged()}, nil
+	revisions := c.store.Revisions()
+	for i := range revisions {
+		if p := c.asTold(c.pending); p != nil && revisions[i].Number == p.Revision {
+			revisions[i].Until = p.Until
+		}
+	}
+	return History{c.inForce.Number, revisions, c.store.Damaged()}, nil
 }
 
 // Revision gives one revision with its text as it was kept, or what is in force

@@ -99,11 +99,11 @@ func (c *Configuration) commit(ctx context.Context, next draft, r Revision, conf
 	if err != nil {
 		return Committed{}, err
 	}
-	r.Time, r.Version, r.State = time.Now(), c.Version, StateCommitted
+	r.Time, r.Version, r.State = c.Now(), c.Version, StateCommitted
+	until := time.Now().Add(confirm) // with its monotonic reading
 	if confirm > 0 {
 		r.State, r.Until = StatePending, r.Time.Add(confirm)
 	}
-	until := r.Until // with its monotonic reading
 	if r, err = c.store.Add(r, f.Text); err != nil {
 		return Committed{}, err
 	}

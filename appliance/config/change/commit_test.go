@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -333,6 +334,50 @@ func TestCommitConfirmed(t *testing.T) {
 	}
 }
 
+// TestPendingOverStep: the minutes to confirm in are elapsed time, and the clock
+// as it is now says when they end.
+func TestPendingOverStep(t *testing.T) {
+	for _, step := range []time.Duration{-100_000 * time.Hour, 0, time.Hour, 100_000 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBox(t)
+			c := b.start()
+			var ahead atomic.Int64
+			c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- c.Run(ctx) }()
+			a := session{t, c, Who{alice}}
+			a.sets("one", 1, 0)
+			a.sets("two", 2, 5)
+			time.Sleep(2 * time.Minute)
+			ahead.Store(int64(step))
+
+			want := time.Now().Add(step + 3*time.Minute).Round(0)
+			history, err := c.History(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for told, until := range map[string]time.Time{
+				"Status": c.Status().Pending.Until, "Configure": a.configure(false).Pending.Until, "History": history.Revisions[0].Until,
+			} {
+				if !until.Equal(want) {
+					t.Errorf("after a step of %v, %s: until %v; want %v", step, told, until, want)
+				}
+			}
+			time.Sleep(3*time.Minute - time.Second)
+			synctest.Wait()
+			b.runs(c, "two", 2, SourceRevision)
+			time.Sleep(time.Second)
+			synctest.Wait()
+			b.runs(c, "one", 1, SourceRevision)
+			cancel()
+			if err := <-ended; err != nil {
+				t.Errorf("Run = %v; want nil", err)
+			}
+		})
+	}
+}
+
 // TestPendingAtStart: power that fails before the confirmation undoes a commit.
 func TestPendingAtStart(t *testing.T) {
 	b := newBox(t)
@@ -396,7 +441,7 @@ func TestRollback(t *testing.T) {
 	for _, test := range []struct {
 		who  model.Operator
 		want string
-	}{{alice, "the candidate has changes"}, {bob, "alice on ssh 192.0.2.7 holds the candidate"}} {
+	}{{alice, "the candidate has changes"}, {bob, "alice on ssh 192.0.2.7 has held the candidate"}} {
 		if _, err := rollback(test.who, 2); err == nil || !strings.HasPrefix(err.Error(), test.want) {
 			t.Errorf("Rollback by %v = %v; want %q", test.who, err, test.want)
 		}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/model"
@@ -188,7 +187,7 @@ func (c *Configuration) takeMachine() {
 	f := c.asInForce(d)
 	f.Source = SourceMachine
 	_, err = c.store.Add(Revision{Operator: machine, Comment: comment,
-		Time: time.Now(), Version: c.Version, State: StateCommitted}, f.Text)
+		Time: c.Now(), Version: c.Version, State: StateCommitted}, f.Text)
 	if err != nil {
 		c.tell("the configuration handed in by the machine is not kept: %v", err)
 		c.machine = &f

@@ -86,7 +86,7 @@ func (c *Configuration) Run(ctx context.Context) error {
 	steady := time.After(steadyTime)
 	for {
 		var over <-chan time.Time
-		if pending := c.Status().Pending; pending != nil {
+		if pending := c.status.Load().Pending; pending != nil {
 			over = time.After(time.Until(pending.Until))
 		}
 		select {
