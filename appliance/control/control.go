@@ -155,7 +155,22 @@ func (c *control) buildCare() {
 		Log:   c.log,
 	})
 	c.files = files.New(c.options.Volumes)
-	c.reload = system.NewReload(system.ReloadOptions{Now: time.Now, Reboot: c.reboot, Log: c.log})
+	c.reload = system.NewReload(system.ReloadOptions{
+		File:   filepath.Join(c.options.Run, "control", "reload"),
+		Now:    func() time.Time { return time.Now().In(c.zone()) },
+		Uptime: bootTime,
+		Reboot: c.reboot,
+		Log:    c.log,
+	})
+}
+
+// zone is the time zone of the box. One that this image does not know is UTC.
+func (c *control) zone() *time.Location {
+	zone, err := c.configuration.InForce().Config.Time.Zone.Location()
+	if err != nil {
+		return time.UTC
+	}
+	return zone
 }
 
 // readLog asks init for a part of the log.

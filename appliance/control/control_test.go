@@ -16,6 +16,7 @@ import (
 
 	"causeway/appliance/config/change"
 	"causeway/appliance/model"
+	"causeway/appliance/system"
 )
 
 // TestStatus: control tells what it runs with, and why not with something else.
@@ -433,4 +434,32 @@ func TestKeep(t *testing.T) {
 			t.Errorf("starts at %v; want %v", starts, want)
 		}
 	})
+}
+
+// TestReloadKept: a scheduled reload outlives control, but no boot.
+func TestReloadKept(t *testing.T) {
+	b := newBox(t)
+	stop := b.start()
+	var status system.ReloadStatus
+	if err := b.ask("reload", system.ReloadRequest{Operator: alice, Minutes: 90}, &status); err != nil || !status.Scheduled {
+		t.Fatalf("control.reload = %+v, %v; want it scheduled", status, err)
+	}
+	for _, test := range []struct {
+		what   string
+		before func() error
+		want   bool
+	}{
+		{"a start of control", func() error { return nil }, true},
+		{"a boot", func() error { return os.RemoveAll(b.options.Run) }, false},
+	} {
+		stop()
+		if err := test.before(); err != nil {
+			t.Fatal(err)
+		}
+		stop = b.start()
+		status = system.ReloadStatus{}
+		if err := b.ask("reload-status", nil, &status); err != nil || status.Scheduled != test.want {
+			t.Errorf("control.reload-status after %s = %+v, %v; want scheduled %t", test.what, status, err, test.want)
+		}
+	}
 }

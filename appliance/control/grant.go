@@ -23,14 +23,19 @@ type Unlimited struct{ grant model.Grant }
 // nanoseconds, which grows over restarts of the process; what the proxy keeps
 // does not outlive the boot.
 func NewUnlimited() Unlimited {
+	return Unlimited{model.Grant{
+		Generation: uint64(bootTime()),
+		Now:        model.Allowance{Calls: true},
+	}}
+}
+
+// bootTime is the time since boot by a clock that nobody sets.
+func bootTime() time.Duration {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
 		panic("no CLOCK_BOOTTIME: " + err.Error()) // Linux has it since 2.6.39
 	}
-	return Unlimited{model.Grant{
-		Generation: uint64(time.Duration(now.Nano())),
-		Now:        model.Allowance{Calls: true},
-	}}
+	return time.Duration(now.Nano())
 }
 
 // Grant implements GrantSource.

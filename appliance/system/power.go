@@ -138,7 +138,7 @@ func reloadCancel(ctx context.Context, s exec.Session, _ config.Args) error {
 	if !was.Scheduled {
 		return fmt.Errorf("no reload is scheduled")
 	}
-	fmt.Fprintf(s, "The reload at %s is cancelled\n", was.Time.Format(time.RFC3339))
+	fmt.Fprintf(s, "The reload at %s is cancelled\n", exec.Time(s, was.Time, time.RFC3339))
 	return nil
 }
 
@@ -156,7 +156,7 @@ func showReload(ctx context.Context, s exec.Session, _ config.Args) error {
 }
 
 func printReload(s exec.Session, status ReloadStatus) {
-	exec.Field(s, "Reload at", status.Time.Format(time.RFC3339))
+	exec.Field(s, "Reload at", exec.Time(s, status.Time, time.RFC3339))
 	exec.Field(s, "In", inWords(status.Left.Round(time.Second)))
 	exec.Field(s, "Asked for by", status.Operator)
 	if status.Reason != "" {

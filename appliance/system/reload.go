@@ -2,14 +2,19 @@ package system
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math"
+	"os"
 	"sync"
 	"time"
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // ReloadRequest is what control.reload takes: a delay, or a time of day.
@@ -36,14 +41,16 @@ const longestDelay = 24 * 24 * 60
 
 // ReloadOptions is what a Reload uses.
 type ReloadOptions struct {
-	Now    func() time.Time // the box's clock, in its zone
+	File   string               // keeps the schedule for the next start of control; no boot leaves it
+	Now    func() time.Time     // the box's clock, in its zone
+	Uptime func() time.Duration // CLOCK_BOOTTIME, which nobody sets
 	Reboot func(ctx context.Context, reason string) error
 	Log    *slog.Logger
 }
 
-// Reload is the restart of the box that an operator asked for a time. It lives
-// as long as control does: a session may end, and a box that restarts for
-// another reason has nothing scheduled.
+// Reload is the restart of the box that an operator asked for a time. The
+// session may end and control may start anew; a box that restarts for another
+// reason has nothing scheduled.
 type Reload struct {
 	options ReloadOptions
 	kick    chan struct{} // holds one: the schedule changed
@@ -52,18 +59,64 @@ type Reload struct {
 	pending *pending // nil: none
 }
 
-// pending is a reload that is to come. A delay counts real time; a time of day
-// is one of the box's clock, which may be set meanwhile.
+// pending is a reload that is to come, as the file has it. A delay counts real
+// time; a time of day is one of the box's clock, which may be set meanwhile.
 type pending struct {
-	request ReloadRequest
-	due     time.Time
-	warned  time.Duration // how long before due the log told last
+	Request ReloadRequest `json:"request"`
+	Uptime  time.Duration `json:"uptime"` // at which it is due: of a delay
+	Time    time.Time     `json:"time"`   // likewise of a time of day
+
+	warned  time.Duration // how long before it the log told last
 	problem string
 }
 
-// NewReload gives a Reload with nothing scheduled.
+// NewReload gives a Reload with what an earlier life of control had scheduled
+// since boot, if anything.
 func NewReload(options ReloadOptions) *Reload {
-	return &Reload{options: options, kick: make(chan struct{}, 1)}
+	r := &Reload{options: options, kick: make(chan struct{}, 1)}
+	var err error
+	if r.pending, err = restore(options.File); err != nil {
+		options.Log.Error("a scheduled reload may be lost", "error", err)
+	}
+	return r
+}
+
+// restore reads the file; without one there is nothing pending.
+func restore(file string) (*pending, error) {
+	content, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the scheduled reload: %w", err)
+	}
+	p := &pending{warned: math.MaxInt64}
+	if err := json.Unmarshal(content, p); err != nil {
+		return nil, fmt.Errorf("read the scheduled reload in %s: %w", file, err)
+	}
+	if err := p.Request.check(); err != nil {
+		return nil, fmt.Errorf("read the scheduled reload in %s: %w", file, err)
+	}
+	return p, nil
+}
+
+// keep brings the file up to date. Without it the schedule stands all the same,
+// as long as this control runs. r.mu is held.
+func (r *Reload) keep() {
+	var err error
+	if r.pending == nil {
+		if err = os.Remove(r.options.File); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	} else {
+		var content []byte
+		if content, err = json.Marshal(r.pending); err == nil {
+			err = storage.WriteFile(r.options.File, content, 0o640)
+		}
+	}
+	if err != nil {
+		r.options.Log.Error("the schedule of the reload is not kept for the next start of control", "error", err)
+	}
 }
 
 // warnings are how long before a reload the log tells of it, the last first.
@@ -72,9 +125,10 @@ var warnings = []time.Duration{time.Minute, 5 * time.Minute}
 const (
 	// look is the longest between two looks at the clock: it may be set.
 	look = 10 * time.Second
-	// late is how long after its time a reload still happens. More means
-	// that the clock was set over it; then the next such time counts, for
-	// nobody asked for a restart at the hour that it is now.
+	// late is how long after its time of day a reload still happens. More
+	// means that the clock was set over it, or that control was not there;
+	// then the next such time counts, for nobody asked for a restart at the
+	// hour that it is now.
 	late = time.Minute
 	// longestDay is that of the end of summer time.
 	longestDay = 25 * time.Hour
@@ -106,10 +160,10 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 	}
 	p := r.pending
 	left := r.left(p)
-	if p.request.At != "" && p.problem == "" && (left < -late || left > longestDay) {
-		r.plan(p)
+	if r.moved(p) {
 		left = r.left(p)
-		r.options.Log.Warn("the clock was set, so the reload is at another time", "time", r.status().Time)
+		r.keep()
+		r.options.Log.Warn("the clock or its zone was set, so the reload is at another time", "time", r.status().Time.UTC())
 	}
 	if left <= 0 {
 		return r.fire(ctx, p)
@@ -121,7 +175,7 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 			next = min(next, left-warning)
 		case p.warned > warning:
 			p.warned = warning
-			r.options.Log.Warn("the appliance is going to restart", "in", left.Round(time.Second), "reason", p.request.reason())
+			r.options.Log.Warn("the appliance is going to restart", "in", left.Round(time.Second), "reason", p.Request.reason())
 		}
 	}
 	return next, true
@@ -132,9 +186,9 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 // link.
 func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
 	if p.problem == "" {
-		r.options.Log.Warn("the appliance restarts now", "reason", p.request.reason())
+		r.options.Log.Warn("the appliance restarts now", "reason", p.Request.reason())
 	}
-	if err := r.options.Reboot(ctx, p.request.reason()); err != nil {
+	if err := r.options.Reboot(ctx, p.Request.reason()); err != nil {
 		if p.problem != err.Error() {
 			r.options.Log.Error("the scheduled reload did not happen, it is tried again", "error", err)
 		}
@@ -142,23 +196,43 @@ func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
 		return look, true
 	}
 	r.pending = nil
+	r.keep()
 	return 0, false
+}
+
+// moved plans p anew if the clock, which may have been set, or its zone says
+// that its time of day is at another moment, and reports whether it is.
+func (r *Reload) moved(p *pending) bool {
+	if p.Request.At == "" || p.problem != "" {
+		return false
+	}
+	left, before := r.left(p), p.Time
+	stands := left >= -late
+	if left > 0 {
+		stands = left <= longestDay && before.In(r.options.Now().Location()).Format(timeOfDay) == p.Request.At
+	}
+	if stands {
+		return false
+	}
+	r.plan(p)
+	return !p.Time.Equal(before) // a time that the end of winter time skips never shows
 }
 
 // plan sets when p is due.
 func (r *Reload) plan(p *pending) {
-	p.due = time.Now().Add(time.Duration(p.request.Minutes) * time.Minute)
-	if p.request.At != "" {
-		p.due = nextTime(p.request.At, r.options.Now())
+	if p.Request.At != "" {
+		p.Time = nextTime(p.Request.At, r.options.Now())
+	} else {
+		p.Uptime = r.options.Uptime() + time.Duration(p.Request.Minutes)*time.Minute
 	}
 	p.warned = r.left(p) + 1
 }
 
 func (r *Reload) left(p *pending) time.Duration {
-	if p.request.At == "" {
-		return time.Until(p.due)
+	if p.Request.At == "" {
+		return p.Uptime - r.options.Uptime()
 	}
-	return p.due.Sub(r.options.Now().Round(0)) // of the clock, not of the monotonic reading beside it
+	return p.Time.Sub(r.options.Now().Round(0)) // of the clock, not of the monotonic reading beside it
 }
 
 // nextTime is the next moment after now at which the clock shows the time of
@@ -230,10 +304,11 @@ func (r *Reload) schedule(q ReloadRequest) (ReloadStatus, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.pending = &pending{request: q}
+	r.pending = &pending{Request: q}
 	r.plan(r.pending)
+	r.keep()
 	status := r.status()
-	r.options.Log.Warn("a reload is scheduled", "time", status.Time, "reason", q.reason())
+	r.options.Log.Warn("a reload is scheduled", "time", status.Time.UTC(), "reason", q.reason())
 	r.wake()
 	return status, nil
 }
@@ -245,6 +320,7 @@ func (r *Reload) cancel() (ReloadStatus, error) {
 	was := r.status()
 	if was.Scheduled {
 		r.pending = nil
+		r.keep()
 		r.options.Log.Warn("the scheduled reload is cancelled")
 		r.wake()
 	}
@@ -262,8 +338,8 @@ func (r *Reload) status() ReloadStatus {
 		Scheduled: true,
 		Time:      r.options.Now().Add(left).Round(time.Second),
 		Left:      max(left, 0),
-		Operator:  p.request.Operator,
-		Reason:    p.request.Reason,
+		Operator:  p.Request.Operator,
+		Reason:    p.Request.Reason,
 		Problem:   p.problem,
 	}
 }

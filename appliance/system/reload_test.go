@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,13 +28,20 @@ type clockwork struct {
 	refusal error // of the restart
 	reboots []string
 	log     bytes.Buffer
+	end     func() // control's end
 }
 
 // wind starts one in the bubble of t, whose clock begins on 2000-01-01 at 00:00
 // UTC.
-func wind(t *testing.T) *clockwork {
+func wind(t *testing.T) *clockwork { return windIn(t, t.TempDir()) }
+
+// windIn is a start of control that finds in dir what the one before kept.
+func windIn(t *testing.T, dir string) *clockwork {
 	c := &clockwork{zone: time.UTC}
+	boot := time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
 	c.Reload = NewReload(ReloadOptions{
+		File:   filepath.Join(dir, "reload"),
+		Uptime: func() time.Duration { return time.Since(boot) },
 		Now: func() time.Time {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -51,12 +60,13 @@ func wind(t *testing.T) *clockwork {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.Run(ctx) }()
-	t.Cleanup(func() {
+	c.end = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v; want nil when its context ends", err)
 		}
 	})
+	t.Cleanup(c.end)
 	return c
 }
 
@@ -65,6 +75,13 @@ func (c *clockwork) set(by time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead += by
+}
+
+// in changes the zone.
+func (c *clockwork) in(zone *time.Location) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.zone = zone
 }
 
 // expect wants the restarts so far to be these.
@@ -88,6 +105,12 @@ func TestReloadIn(t *testing.T) {
 			t.Errorf("schedule = %+v, %v; want it at %v", status, err, want)
 		}
 		c.set(-1000 * time.Hour) // a delay is no matter of the clock
+		c.Reload.mu.Lock()
+		status = c.status()
+		c.Reload.mu.Unlock()
+		if want := time.Date(1999, 11, 20, 9, 30, 0, 0, time.UTC); !status.Time.Equal(want) || status.Left != 90*time.Minute {
+			t.Errorf("status once the clock was set = %+v; want it at %v", status, want)
+		}
 		time.Sleep(90*time.Minute - time.Second)
 		c.expect(t, "a second before")
 		time.Sleep(time.Second)
@@ -129,6 +152,9 @@ func TestReloadAt(t *testing.T) {
 				c.set(-time.Minute)
 			}, []string{"2000-01-01 03:00:00" + by},
 		},
+		{"the zone changes", "03:00", time.UTC, func(c *clockwork) { c.in(time.FixedZone("CET", 3600)) }, []string{"2000-01-01 03:00:00" + by}},
+		{"the zone changes to where it is past", "03:00", time.UTC, func(c *clockwork) { c.in(time.FixedZone("IST", 19800)) }, []string{"2000-01-02 03:00:00" + by}},
+		{"a time that the end of winter time skips", "02:30", berlin, func(c *clockwork) { c.set(85*24*time.Hour - time.Hour) }, []string{"2000-03-26 03:30:00" + by}},
 		{"cancelled", "03:00", time.UTC, func(c *clockwork) { c.cancel() }, nil},
 		{
 			"put off", "03:00", time.UTC, func(c *clockwork) {
@@ -182,11 +208,101 @@ func TestReloadRefused(t *testing.T) {
 	}
 }
 
+// TestReloadKept: control starts anew, at once or hours later, while a reload
+// is to come.
+func TestReloadKept(t *testing.T) {
+	const by = " scheduled by console on ttyS0: night"
+	for _, test := range []struct {
+		name string
+		q    ReloadRequest
+		down time.Duration // how long control is not there
+		set  time.Duration // to the clock meanwhile
+		want []string
+	}{
+		{"a delay", ReloadRequest{Minutes: 90}, time.Minute, 0, []string{"2000-01-01 01:30:00" + by}},
+		{"a delay and a step", ReloadRequest{Minutes: 90}, time.Minute, 100 * time.Hour, []string{"2000-01-05 05:30:00" + by}},
+		{"a delay that is over", ReloadRequest{Minutes: 90}, 2 * time.Hour, 0, []string{"2000-01-01 02:10:00" + by}},
+		{"a time", ReloadRequest{At: "03:00"}, time.Minute, 0, []string{"2000-01-01 03:00:00" + by}},
+		{"a time and a step", ReloadRequest{At: "03:00"}, time.Minute, 2 * time.Hour, []string{"2000-01-01 03:00:00" + by}},
+		{"a time a moment ago", ReloadRequest{At: "03:00"}, 170*time.Minute + 30*time.Second, 0, []string{"2000-01-01 03:00:30" + by}},
+		{"a time that is past", ReloadRequest{At: "03:00"}, 4 * time.Hour, 0, []string{"2000-01-02 03:00:00" + by}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				dir := t.TempDir()
+				c := windIn(t, dir)
+				test.q.Operator, test.q.Reason = operator, "night"
+				if _, err := c.schedule(test.q); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(10 * time.Minute)
+				c.end()
+				time.Sleep(test.down)
+				c = windIn(t, dir)
+				c.set(test.set)
+				time.Sleep(48 * time.Hour)
+				c.expect(t, test.name, test.want...)
+				c.end()
+				c = windIn(t, dir) // what happened is not to come any more
+				time.Sleep(48 * time.Hour)
+				c.expect(t, "after the restart")
+			})
+		})
+	}
+}
+
+// TestReloadFile: what is cancelled is not kept, and a file at fault costs the
+// schedule only.
+func TestReloadFile(t *testing.T) {
+	dir := t.TempDir()
+	var log bytes.Buffer
+	start := func() *Reload {
+		return NewReload(ReloadOptions{
+			File: filepath.Join(dir, "reload"), Now: time.Now, Uptime: func() time.Duration { return time.Hour },
+			Log: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+	}
+	if _, err := start().schedule(ReloadRequest{Operator: operator, Minutes: 5}); err != nil {
+		t.Fatal(err)
+	}
+	if status := start().status(); status.Left != 5*time.Minute || status.Operator != operator {
+		t.Errorf("status after a start = %+v; want the reload in 5 minutes", status)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "reload"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length := range whole {
+		log.Reset()
+		if err := os.WriteFile(filepath.Join(dir, "reload"), whole[:length], 0o640); err != nil {
+			t.Fatal(err)
+		}
+		if status := start().status(); status.Scheduled || !strings.Contains(log.String(), "may be lost") {
+			t.Errorf("%d octets of the file make %+v and the log %q; want nothing scheduled, and the log to say so", length, status, log.String())
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "reload"), whole, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if was, err := start().cancel(); err != nil || !was.Scheduled {
+		t.Errorf("cancel = %+v, %v; want what was scheduled", was, err)
+	}
+	if status := start().status(); status.Scheduled {
+		t.Errorf("status = %+v; want nothing after cancel", status)
+	}
+	dir = filepath.Join(dir, "none")
+	log.Reset()
+	r := start()
+	if status, err := r.schedule(ReloadRequest{Operator: operator, Minutes: 5}); err != nil || !status.Scheduled || !strings.Contains(log.String(), "not kept") {
+		t.Errorf("schedule where nothing can be kept = %+v, %v, and the log %q; want it scheduled, and the log to say so", status, err, log.String())
+	}
+}
+
 func TestReloadRequests(t *testing.T) {
 	for _, q := range []ReloadRequest{
 		{}, {Minutes: -1}, {Minutes: longestDelay + 1}, {At: "24:00"}, {At: "3"}, {Minutes: 1, At: "03:00"},
 	} {
-		r := NewReload(ReloadOptions{Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		r := NewReload(ReloadOptions{File: filepath.Join(t.TempDir(), "reload"), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		if status, err := r.schedule(q); err == nil || status.Scheduled {
 			t.Errorf("schedule(%+v) = %+v, %v; want an error", q, status, err)
 		}
@@ -195,8 +311,10 @@ func TestReloadRequests(t *testing.T) {
 
 // TestReloadCommands types the commands against control's methods, over link.
 func TestReloadCommands(t *testing.T) {
-	now := time.Date(2026, 3, 1, 22, 30, 0, 0, time.UTC)
-	r := NewReload(ReloadOptions{Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)})
+	now := time.Date(2026, 3, 1, 22, 30, 0, 0, new(exectest.Session).Zone())
+	r := NewReload(ReloadOptions{
+		File: filepath.Join(t.TempDir(), "reload"), Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	})
 	s := exectest.Session{Answers: map[string]any{
 		"control.candidate": map[string]any{"holder": map[string]any{"operator": model.Operator{User: "ann", Origin: "ssh 192.0.2.7"}, "changed": true}},
 	}}
