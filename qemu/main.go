@@ -28,6 +28,7 @@ var commands = []command{
 	{"run", "boot an image with the console on this terminal", runConsole},
 	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
 	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
+	{"chaos-network", "break the network behind control's back, and time its repair", runChaosNetwork},
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 	var usage strings.Builder
 	usage.WriteString("usage: qemu COMMAND [flags]\n")
 	for _, c := range commands {
-		fmt.Fprintf(&usage, "  %-11s %s\n", c.name, c.help)
+		fmt.Fprintf(&usage, "  %-13s %s\n", c.name, c.help)
 	}
 	return errors.New(strings.TrimSpace(usage.String()))
 }

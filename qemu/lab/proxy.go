@@ -19,14 +19,18 @@ type Proxy struct {
 	process *Process
 }
 
-// BuildAppliance builds the appliance for this host into dir and gives the
-// program's path. root is the project's folder.
+// BuildAppliance builds the appliance for this host into dir, which it opens to
+// the users that the box's processes have, and gives the program's path. root is
+// the project's folder.
 func BuildAppliance(ctx context.Context, root, dir string) (string, error) {
 	program := filepath.Join(dir, "appliance")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./appliance")
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the appliance: %w: %s", err, output)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", fmt.Errorf("build the appliance: %w", err)
 	}
 	return program, nil
 }
