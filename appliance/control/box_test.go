@@ -21,6 +21,7 @@ import (
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/network/firewall"
 )
 
 // grammar has the commands of the network only.
@@ -48,6 +49,13 @@ func (noNICs) AddRule(network.Rule) error                      { return unix.ENO
 func (noNICs) RemoveRule(network.Rule) error                   { return unix.ENODEV }
 func (noNICs) Watch(ctx context.Context, changed func()) error { <-ctx.Done(); return ctx.Err() }
 
+// noTables is a kernel whose firewall is as it should be.
+type noTables struct{}
+
+func (noTables) Compare(firewall.Ruleset) (string, firewall.Counters, error) { return "", nil, nil }
+func (noTables) Replace(firewall.Ruleset) error                              { return unix.ENODEV }
+func (noTables) Watch(ctx context.Context, changed func()) error             { <-ctx.Done(); return ctx.Err() }
+
 // box is the directories of one box, and what its control printed.
 type box struct {
 	t       *testing.T
@@ -72,6 +80,7 @@ func newBox(t *testing.T) *box {
 		BuiltIn:       text("builtin"),
 		Log:           slog.New(slog.NewTextHandler(b, nil)),
 		Kernel:        noNICs{},
+		Tables:        noTables{},
 		Adjust:        func(*unix.Timex) (int, error) { return 0, unix.EPERM },
 	}
 	if err := os.Mkdir(b.options.ConfigDir, 0o750); err != nil {

@@ -33,6 +33,7 @@ import (
 	"causeway/appliance/logging"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/network/firewall"
 	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
 	"causeway/appliance/storage/files"
@@ -53,6 +54,7 @@ type Options struct {
 	Debug         link.Methods // switches the debug lines of Log
 
 	Kernel network.Kernel                           // nil: the one of this machine
+	Tables firewall.Kernel                          // nil: those of this machine
 	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
 	Grants GrantSource                              // nil: Unlimited
 }
@@ -74,6 +76,7 @@ type control struct {
 	log     *slog.Logger
 
 	configuration *change.Configuration
+	firewall      *firewall.Firewall
 	network       *network.Reconciler
 	resolver      *resolver.Resolver
 	clock         *clock.Clock
@@ -98,6 +101,9 @@ func build(o Options, pace pace) *control {
 	if o.Kernel == nil {
 		o.Kernel = network.NewNetlink()
 	}
+	if o.Tables == nil {
+		o.Tables = firewall.Netlink{}
+	}
 	if o.Adjust == nil {
 		o.Adjust = unix.Adjtimex
 	}
@@ -117,6 +123,7 @@ func build(o Options, pace pace) *control {
 		Adopt:    c.adopt,
 		Log:      o.Log,
 	})
+	c.firewall = firewall.New(o.Tables, o.Log)
 	c.network = network.NewReconciler(o.Kernel, o.Log)
 	c.resolver = &resolver.Resolver{}
 	c.clock = clock.New(clock.Options{
@@ -197,7 +204,8 @@ type subject struct {
 func (c *control) subjects() []subject {
 	return []subject{
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
-		{"network", c.network.Run, c.network.Methods()},
+		{"firewall", c.firewall.Run, c.firewall.Methods()},
+		{"network", c.runNetwork, c.network.Methods()},
 		{"resolver", nil, c.resolver.Methods()},
 		{"clock", c.clock.Run, c.clock.Methods()},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
@@ -214,6 +222,7 @@ func (c *control) subjects() []subject {
 
 // adopt hands a revision to the subjects, each of which brings it about.
 func (c *control) adopt(f change.InForce) {
+	c.firewall.Apply(f.Config)
 	c.network.Apply(f.Config)
 	c.resolver.Apply(f.Config)
 	c.clock.Apply(f.Config)
@@ -238,6 +247,16 @@ func (c *control) run(ctx context.Context) error {
 	}
 	running.Wait()
 	return errors.Join(c.alarms.Close(), c.reports.Close())
+}
+
+// runNetwork brings the ports up once the firewall stands.
+func (c *control) runNetwork(ctx context.Context) error {
+	select {
+	case <-c.firewall.Settled():
+		return c.network.Run(ctx)
+	case <-ctx.Done():
+		return nil
+	}
 }
 
 // keep runs a subject until ctx ends; one that fails starts again, at first

@@ -21,6 +21,8 @@ type watched struct {
 	adjust  func(*unix.Timex) (state int, err error)
 	kernel  kernelFiles
 	crashes func() ([]string, error) // names of the crash files
+
+	subjects []func() []model.Condition // what parts of control find themselves
 }
 
 // reporter takes what the monitor finds: alarm.Alarms.
@@ -50,6 +52,8 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 		adjust:  c.options.Adjust,
 		kernel:  kernelFiles{proc: "/proc", cgroup: "/sys/fs/cgroup"},
 		crashes: func() ([]string, error) { return crashFiles(crashes) },
+
+		subjects: []func() []model.Condition{c.firewall.Conditions},
 	}, to, nil}
 }
 
@@ -133,7 +137,11 @@ func (w *watch) run(ctx context.Context) error {
 // report tells what follows from a sample, and from what has changed since the
 // one before; nil: there was none.
 func (w *watch) report(now, before *sample) {
-	w.to.Report("watch", conditions(now, before))
+	found := conditions(now, before)
+	for _, conditions := range w.subjects {
+		found = append(found, conditions()...)
+	}
+	w.to.Report("watch", found)
 	w.to.Measure("measured", readings(now, before))
 	if now.proxy.err == nil {
 		w.to.Report("proxy", now.proxy.value.Alarms)

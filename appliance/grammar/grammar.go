@@ -15,6 +15,7 @@ import (
 	"causeway/appliance/exec"
 	"causeway/appliance/logging"
 	"causeway/appliance/network"
+	"causeway/appliance/network/firewall"
 	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
 	"causeway/appliance/routing"
@@ -29,6 +30,7 @@ import (
 func All() *config.Grammar {
 	g, err := config.New(
 		network.Commands(),
+		firewall.Commands(),
 		resolver.Commands(),
 		clock.Commands(),
 		logging.Commands(),
@@ -52,6 +54,7 @@ func Exec() []exec.Command {
 		system.ExecCommands(),
 		clock.ExecCommands(),
 		network.ExecCommands(),
+		firewall.ExecCommands(),
 		resolver.ExecCommands(),
 		sip.ExecCommands(),
 		billing.ExecCommands(),
