@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/creachadair/jrpc2"
-	"github.com/creachadair/jrpc2/channel"
 	"github.com/creachadair/jrpc2/handler"
 	"golang.org/x/sys/unix"
 )
@@ -126,7 +125,7 @@ func serveConn(ctx context.Context, conn *net.UnixConn, assigner jrpc2.Assigner)
 	srv := jrpc2.NewServer(assigner, &jrpc2.ServerOptions{
 		NewContext: func() context.Context { return context.WithValue(ctx, peerKey{}, uid) },
 	})
-	srv.Start(channel.Line(conn, conn)).Wait() // closes conn; a caller that went away is no error of ours
+	srv.Start(lines(conn)).Wait() // closes conn; a caller that went away is no error of ours
 }
 
 func peerUID(conn *net.UnixConn) (uint32, error) {
@@ -178,6 +177,10 @@ func (passing) ErrCode() jrpc2.Code { return codePassing }
 // application's (JSON-RPC 2.0 §5.1).
 const codePassing jrpc2.Code = 1
 
+// isReset reports whether the other side closed the connection while there was
+// something to read.
+func isReset(err error) bool { return errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET) }
+
 // ErrGone means that the other side closed the connection before it answered.
 var ErrGone = errors.New("the other side went away")
 
@@ -196,7 +199,7 @@ func Call(ctx context.Context, path, method string, params, result any) error {
 			err = ctx.Err()
 		case errors.As(err, &remote):
 			return &RemoteError{remote.Message, remote.Code == codePassing}
-		case errors.Is(err, context.Canceled), errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE):
+		case errors.Is(err, context.Canceled), errors.Is(err, io.EOF), isReset(err):
 			err = ErrGone // so jrpc2 reports a connection that ended under it
 		}
 		return fmt.Errorf("call %s: %w", method, err)
@@ -214,9 +217,11 @@ func call(ctx context.Context, path, method string, params, result any) error {
 	// to a process that does not read.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	client := jrpc2.NewClient(channel.Line(conn, conn), nil)
-	defer client.Close()
+	client := jrpc2.NewClient(asking{lines(conn)}, nil)
 	response, err := client.Call(ctx, method, params)
+	if failure := client.Close(); err != nil && failure != nil {
+		err = failure // of the connection, which jrpc2 gives as an answer of the method
+	}
 	if err != nil || result == nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -260,3 +261,89 @@ func TestNoGoroutineLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestLineWithoutEnd: nobody has a process keep a line that does not end.
+func TestLineWithoutEnd(t *testing.T) {
+	path := Socket(t.TempDir(), "proxy")
+	serve(t, path, Methods{
+		"alive": func(_ context.Context, n name) error { return nil },
+		"tell":  func(context.Context) (name, error) { return name{First: strings.Repeat("x", longest+1<<20)}, nil },
+	})
+	if err := Call(t.Context(), path, "alive", name{First: strings.Repeat("x", longest-1000)}, nil); err != nil {
+		t.Errorf("Call with nearly the most = %v; want nil", err)
+	}
+	for method, params := range map[string]any{"alive": name{First: strings.Repeat("x", longest)}, "tell": nil} {
+		err := Call(t.Context(), path, method, params, nil)
+		if remote := (*RemoteError)(nil); !errors.Is(err, ErrTooLong) || errors.As(err, &remote) {
+			t.Errorf("Call(%s) with more = %v; want %v, and not as an answer", method, err, ErrTooLong)
+		}
+	}
+
+	conn, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(limit))
+	sent := 0
+	for part := make([]byte, 1<<20); err == nil && sent <= 2*longest; {
+		var n int
+		n, err = conn.Write(part)
+		sent += n
+	}
+	if !isReset(err) {
+		t.Errorf("%d octets without an end of line were read, then %v; want the connection closed after %d", sent, err, longest)
+	}
+	if err := Call(t.Context(), path, "alive", name{}, nil); err != nil {
+		t.Errorf("Call after that = %v; want nil", err)
+	}
+}
+
+// TestAnswers has a process that answers what no process should.
+func TestAnswers(t *testing.T) {
+	for _, test := range []struct {
+		what   string
+		answer func(conn net.Conn) error
+		want   error
+	}{
+		{"an end without reading", func(net.Conn) error { return nil }, ErrGone},
+		{"a line without an end", func(conn net.Conn) error {
+			_, err := io.CopyN(conn, zeros{}, longest+1<<20)
+			if isReset(err) { // as it should be
+				err = nil
+			}
+			return err
+		}, ErrTooLong},
+	} {
+		path := Socket(t.TempDir(), "proxy")
+		listener, err := Listen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan error, 1)
+		go func() {
+			conn, err := listener.Accept()
+			if err == nil {
+				conn.SetDeadline(time.Now().Add(limit))
+				if _, err = conn.Read(make([]byte, 1)); err == nil { // the rest of the question is never read
+					err = test.answer(conn)
+				}
+				conn.Close()
+			}
+			answered <- err
+		}()
+		err = Call(t.Context(), path, "alive", nil, nil)
+		if remote := (*RemoteError)(nil); !errors.Is(err, test.want) || errors.As(err, &remote) {
+			t.Errorf("Call answered with %s = %#v; want %v, and not as an answer", test.what, err, test.want)
+		}
+		if err := <-answered; err != nil {
+			t.Errorf("%s: %v", test.what, err)
+		}
+		listener.Close()
+	}
+}
+
+// zeros is octets without end.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
