@@ -24,7 +24,7 @@ const (
 	UDPDestination              //
 	ICMPType                    //
 	ICMP6Type                   //
-	SourceRoute6                // 1 if a route leads to the source, else 0
+	SourceRoute6                // 0 if no route leads to the source
 	Connection                  // what connection tracking says; see State
 )
 
@@ -78,6 +78,8 @@ func (f Field) data(e Element) []byte {
 		return e.Address.AsSlice()
 	case UDPSource, UDPDestination:
 		return binaryutil.BigEndian.PutUint16(e.Port)
+	case SourceRoute6:
+		return []byte{e.Number, 0, 0, 0}
 	}
 	return []byte{e.Number}
 }

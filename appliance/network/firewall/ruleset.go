@@ -115,15 +115,15 @@ func (r Ruleset) closed() Ruleset {
 	closed := Ruleset{Sets: r.Sets}
 	for _, chain := range r.Chains {
 		chain.Rules = slices.DeleteFunc(slices.Clone(chain.Rules), func(rule Rule) bool { return rule.Extra })
-		if chain.Hook != SourceNAT || len(chain.Rules) > 0 { // that one is a module itself
-			closed.Chains = append(closed.Chains, chain)
-		}
+		closed.Chains = append(closed.Chains, chain)
 	}
 	return closed.trimmed()
 }
 
-// trimmed is the ruleset without the sets that no rule uses.
+// trimmed is the ruleset without chains that do nothing and sets that no rule
+// uses.
 func (r Ruleset) trimmed() Ruleset {
+	r.Chains = slices.DeleteFunc(slices.Clone(r.Chains), func(chain Chain) bool { return len(chain.Rules) == 0 && !chain.Drop })
 	used := map[string]bool{}
 	for _, chain := range r.Chains {
 		for _, rule := range chain.Rules {
