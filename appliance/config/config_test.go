@@ -146,6 +146,19 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
+func TestErrorsSayHowMany(t *testing.T) {
+	fault := &Error{Line: 7, Text: "frob", Rule: "frob is not a command here"}
+	for want, errs := range map[string]Errors{
+		"no fault": {},
+		`line 7: "frob": frob is not a command here`:              {fault},
+		`line 7: "frob": frob is not a command here (and 2 more)`: {fault, fault, fault},
+	} {
+		if got := errs.Error(); got != want {
+			t.Errorf("Error of %d faults = %q; want %q", len(errs), got, want)
+		}
+	}
+}
+
 func TestParseTellsAllErrors(t *testing.T) {
 	_, err := nested(t).Parse("interval 9\nactivate\nfrobnicate\n")
 	var faults Errors

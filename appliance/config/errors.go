@@ -24,12 +24,16 @@ func (e *Error) Error() string {
 // Caret is a line that points at the word at fault when it is printed below Text.
 func (e *Error) Caret() string { return strings.Repeat(" ", max(0, e.Column-1)) + "^" }
 
-// Errors are all faults of one text, in the order of its lines; never empty.
+// Errors are all faults of one text, in the order of its lines. An error that is
+// returned has at least one.
 type Errors []*Error
 
 // Error tells the first fault and how many follow.
 func (e Errors) Error() string {
-	if len(e) == 1 {
+	switch len(e) {
+	case 0:
+		return "no fault"
+	case 1:
 		return e[0].Error()
 	}
 	return fmt.Sprintf("%v (and %d more)", e[0], len(e)-1)
