@@ -72,10 +72,24 @@ const (
 )
 
 // restartLog is how often a service was started again since boot, and when
-// within restartWindow.
+// within restartWindow. Of one more restart under the same alarm nothing is told
+// for one look: so it counts as another occurrence, and is news to an operator
+// who has cleared the alarm.
 type restartLog struct {
-	count int
-	times []time.Time
+	count   int
+	times   []time.Time
+	another bool
+}
+
+// restartAlarm is the alarm about so many restarts within restartWindow.
+func restartAlarm(restarts int) string {
+	switch {
+	case restarts >= loopRestarts:
+		return alarm.ServiceLooping
+	case restarts > 0:
+		return alarm.ServiceRestarted
+	}
+	return ""
 }
 
 // restartsSince brings the restarts of the sample before up to now.
@@ -83,17 +97,17 @@ func restartsSince(now, before *sample) map[string]restartLog {
 	found := map[string]restartLog{}
 	for _, service := range now.health.value.Services {
 		log, met := before.restarts[service.Name]
-		times := slices.Clone(log.times)
+		times, more := slices.Clone(log.times), 0
 		switch {
 		case met:
-			for range min(service.Restarts-log.count, loopRestarts) {
-				times = append(times, now.at)
-			}
+			more = max(0, min(service.Restarts-log.count, loopRestarts))
+			times = append(times, slices.Repeat([]time.Time{now.at}, more)...)
 		case service.Restarts > 0: // before control was there; of the last one the time is known
 			times = append(times, now.at.Add(-service.Uptime))
 		}
 		times = slices.DeleteFunc(times, func(t time.Time) bool { return now.at.Sub(t) >= restartWindow })
-		found[service.Name] = restartLog{service.Restarts, times}
+		another := more > 0 && !log.another && restartAlarm(len(times)-more) == restartAlarm(len(times))
+		found[service.Name] = restartLog{service.Restarts, times, another}
 	}
 	return found
 }
@@ -102,15 +116,14 @@ func restartsSince(now, before *sample) map[string]restartLog {
 func restarted(s *sample) []model.Condition {
 	var list []model.Condition
 	for _, service := range s.health.value.Services {
-		n := len(s.restarts[service.Name].times)
-		text := fmt.Sprintf("%s was started again, %d times in %d minutes; its last end: %s",
-			service.Name, n, restartWindow/time.Minute, cmp.Or(service.LastExit, "none"))
-		switch {
-		case n >= loopRestarts:
-			list = append(list, model.Condition{Name: alarm.ServiceLooping, Object: service.Name, Text: text})
-		case n > 0:
-			list = append(list, model.Condition{Name: alarm.ServiceRestarted, Object: service.Name, Text: text})
+		log := s.restarts[service.Name]
+		name := restartAlarm(len(log.times))
+		if name == "" || log.another {
+			continue
 		}
+		list = append(list, model.Condition{Name: name, Object: service.Name,
+			Text: fmt.Sprintf("%s was started again, %d times in %d minutes; its last end: %s",
+				service.Name, len(log.times), restartWindow/time.Minute, cmp.Or(service.LastExit, "none"))})
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -78,9 +79,11 @@ func TestConditions(t *testing.T) {
 		}, []string{"service-down | billing | billing does not run; its last end: none"}},
 		{"restarts", func(s *sample) {
 			s.health.value.Services[1].LastExit = "exit status 1"
-			s.restarts = map[string]restartLog{"billing": {9, make([]time.Time, 2)}}
+			s.restarts = map[string]restartLog{"billing": {count: 9, times: make([]time.Time, 2)}}
 		}, []string{"service-restarted | billing | billing was started again, 2 times in 10 minutes; its last end: exit status 1"}},
-		{"more restarts", func(s *sample) { s.restarts = map[string]restartLog{"billing": {3, make([]time.Time, 3)}} },
+		{"more restarts", func(s *sample) {
+			s.restarts = map[string]restartLog{"billing": {count: 3, times: make([]time.Time, 3)}}
+		},
 			[]string{"service-looping | billing | billing was started again, 3 times in 10 minutes; its last end: none"}},
 		{"no disk", volume(model.VolumeStatus{Name: "bootflash", Device: "memory", State: "missing", ReadOnly: true}), []string{"volume-in-memory | bootflash | bootflash: missing"}},
 		{"a disk of others", volume(model.VolumeStatus{Name: "harddisk", State: "foreign", Problem: "/dev/vda4 holds ntfs"}), []string{"volume-missing | harddisk | /dev/vda4 holds ntfs"}},
@@ -253,6 +256,70 @@ func TestRestarts(t *testing.T) {
 			before = now
 		}
 	}
+}
+
+// TestRestartAfterClear: an operator who has cleared an alarm about a restart is
+// told of the next one, and one about a service that restarts all the time stays.
+func TestRestartAfterClear(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alarms := alarm.Open(alarm.Options{File: filepath.Join(t.TempDir(), "alarms.db"), Log: slog.New(slog.DiscardHandler)})
+		defer alarms.Close()
+		restarts := 0
+		var before *sample
+		// looks lets the monitor look n times, with so many restarts before
+		// each, and gives the active alarms.
+		looks := func(n, more int) (active []string) {
+			for range n {
+				time.Sleep(watchPeriod)
+				restarts += more
+				now := well()
+				now.at = time.Now()
+				now.health.value.Services[0].Restarts = restarts
+				now.follow(before)
+				alarms.Report("watch", conditions(now, before))
+				before = now
+			}
+			for _, a := range alarms.Active() {
+				active = append(active, fmt.Sprint(a.Name, " ", a.Count))
+			}
+			return active
+		}
+		clearAll := func() {
+			t.Helper()
+			for _, a := range alarms.Active() {
+				if _, err := alarms.Clear(alarm.Which{Number: a.Number}, alice); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for _, step := range []struct {
+			what    string
+			n, more int
+			clear   bool
+			want    []string
+		}{
+			{"before", 3, 0, false, nil},
+			{"a restart", 1, 1, false, []string{"service-restarted 1"}},
+			{"later", 10, 0, false, []string{"service-restarted 1"}},
+			{"cleared", 10, 0, true, nil},
+			{"the second restart", 1, 1, false, nil},
+			{"the look after it", 1, 0, false, []string{"service-restarted 1"}},
+			{"when the first is forgotten", 98, 0, false, []string{"service-restarted 1"}},
+			{"one more that nobody cleared", 1, 1, false, []string{"service-restarted 1"}},
+			{"counts", 1, 0, false, []string{"service-restarted 2"}},
+			{"all the time", 1, 1, false, []string{"service-looping 1", "service-restarted 2"}},
+			{"and on", 100, 1, false, []string{"service-looping 51"}},
+			{"cleared though it goes on", 2, 1, true, []string{"service-looping 1"}},
+			{"the end of it", 130, 0, false, nil},
+		} {
+			if step.clear {
+				clearAll()
+			}
+			if got := looks(step.n, step.more); !slices.Equal(got, step.want) {
+				t.Errorf("%s: active alarms %q; want %q", step.what, got, step.want)
+			}
+		}
+	})
 }
 
 // put writes files below a directory.
