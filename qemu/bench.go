@@ -67,3 +67,36 @@ func runBenchSIP(ctx context.Context, args []string) error {
 	}
 	return err
 }
+
+func runBenchFirewall(ctx context.Context, args []string) error {
+	var flags imageFlags
+	load := bench.FirewallLoad{Progress: os.Stderr}
+	err := parse("bench-firewall", args, func(set *flag.FlagSet) {
+		flags.declare(set)
+		set.IntVar(&load.Rate, "rate", 50, "new calls per `second`")
+		set.IntVar(&load.Seconds, "seconds", 60, "`length` of each run in seconds")
+		set.IntVar(&load.Turns, "turns", 2, "`times` that the firewall is on, and off")
+	})
+	if err != nil {
+		return err
+	}
+	if load.Rate < 1 || load.Seconds < 1 || load.Turns < 1 {
+		return fmt.Errorf("bench-firewall: -rate %d -seconds %d -turns %d: want at least 1 of each", load.Rate, load.Seconds, load.Turns)
+	}
+	var fromDisk bool
+	if load.Image, fromDisk, err = flags.open(ctx); err != nil {
+		return err
+	}
+	if fromDisk {
+		return errors.New("bench-firewall: the kernel is started directly; want -boot kernel")
+	}
+	limit := bootLimit + time.Duration(2*load.Turns)*(time.Minute+3*time.Duration(load.Seconds)*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cost, err := bench.MeasureFirewall(ctx, load)
+	if err != nil {
+		return err
+	}
+	fmt.Print(cost)
+	return nil
+}

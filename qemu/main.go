@@ -32,6 +32,7 @@ var commands = []command{
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
+	{"bench-firewall", "CPU time a call in the machine, with the firewall on and off", runBenchFirewall},
 }
 
 func main() {
@@ -56,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 	var usage strings.Builder
 	usage.WriteString("usage: qemu COMMAND [flags]\n")
 	for _, c := range commands {
-		fmt.Fprintf(&usage, "  %-13s %s\n", c.name, c.help)
+		fmt.Fprintf(&usage, "  %-14s %s\n", c.name, c.help)
 	}
 	return errors.New(strings.TrimSpace(usage.String()))
 }

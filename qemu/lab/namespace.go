@@ -148,6 +148,18 @@ func (n *Namespace) Address(device string, address netip.Prefix) error {
 	return nil
 }
 
+// Route has the namespace send what is for that network to a gateway.
+func (n *Namespace) Route(network netip.Prefix, gateway netip.Addr) error {
+	route := &netlink.Route{
+		Dst: &net.IPNet{IP: network.Addr().AsSlice(), Mask: net.CIDRMask(network.Bits(), network.Addr().BitLen())},
+		Gw:  gateway.AsSlice(),
+	}
+	if err := n.links.RouteAdd(route); err != nil {
+		return fmt.Errorf("add the route to %s: %w", network, err)
+	}
+	return nil
+}
+
 // address gives the device its address and brings it up.
 func (n *Namespace) address(device string, address netip.Prefix) error {
 	if err := n.Address(device, address); err != nil {

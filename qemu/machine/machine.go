@@ -214,6 +214,9 @@ func (m *Machine) Execute(ctx context.Context, command string, arguments map[str
 	return m.monitor.execute(ctx, command, arguments)
 }
 
+// PID is QEMU's process.
+func (m *Machine) PID() int { return m.command.Process.Pid }
+
 // Kill ends QEMU at once, like a power cut seen from the guest (what the host
 // has cached is kept), and returns when its disk can be used again. It does
 // nothing when QEMU is gone.

@@ -17,6 +17,7 @@ type Pair struct {
 	Calls, Rate    int
 	Hold           time.Duration
 	Limit          time.Duration // 0 means what Calls, Rate and Hold make likely
+	From           netip.Addr    // address of the caller; invalid: its own on LAN1
 }
 
 // Place places the calls and gives the caller's account of them. It fails
@@ -35,6 +36,10 @@ func (p Pair) start(ctx context.Context, l *lab.Lab, callID string, messages boo
 	if limit == 0 {
 		limit = 30*time.Second + 2*time.Duration(p.Calls/max(p.Rate, 1))*time.Second + p.Hold
 	}
+	from := lab.PeerLAN1
+	if p.From.IsValid() {
+		from = p.From
+	}
 	callee, err = l.LAN2.SIPp(ctx, lab.SIPp{
 		Scenario: p.Callee, Local: netip.AddrPortFrom(lab.PeerLAN2, lab.CalleePort),
 		Calls: p.Calls, Hold: p.Hold, Limit: limit, Messages: messages,
@@ -43,7 +48,7 @@ func (p Pair) start(ctx context.Context, l *lab.Lab, callID string, messages boo
 		return nil, nil, err
 	}
 	caller, err = l.LAN1.SIPp(ctx, lab.SIPp{
-		Scenario: p.Caller, Local: netip.AddrPortFrom(lab.PeerLAN1, lab.CallerPort), Remote: lab.BoxLAN1,
+		Scenario: p.Caller, Local: netip.AddrPortFrom(from, lab.CallerPort), Remote: lab.BoxLAN1,
 		Calls: p.Calls, Rate: p.Rate, Hold: p.Hold, Limit: limit, CallID: callID,
 	})
 	if err != nil {
