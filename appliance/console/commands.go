@@ -79,7 +79,7 @@ func (s *Session) commands() []command {
 			config.Argument{Name: "LINE", Type: config.Line{}, Help: "The comment"}),
 		own(inConfiguration, "exit", "Leave this mode", s.exit),
 		own(inConfiguration, "end", "Leave the configuration", s.end),
-		own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort),
+		drops(own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort)),
 		own(inConfiguration, "load merge terminal", "Type or paste lines that change the candidate", s.load(false)),
 		own(inConfiguration, "load merge PATH", "Read them from a file", s.load(false), file),
 		own(inConfiguration, "load replace terminal", "Type or paste lines that take its place", s.load(true)),
@@ -121,6 +121,12 @@ func own(in scope, syntax, help string, run func(context.Context, exec.Session, 
 		c.Level = exec.Privileged
 	}
 	c.Configuring = in&inConfiguration != 0
+	return c
+}
+
+// drops has a command typed in full.
+func drops(c command) command {
+	c.inFull = true
 	return c
 }
 

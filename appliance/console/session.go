@@ -183,6 +183,9 @@ func (s *Session) answer(ctx context.Context, at place, column int, text string)
 		fault.Rule += s.elsewhere(at, text)
 		s.showFault(column, fault)
 		return nil
+	case line.command.isShort(text):
+		s.showFault(column, &config.Error{Column: 1, Rule: firstWord(line.command.Syntax) + " is to be typed in full"})
+		return nil
 	case line.command.does:
 		rest := line.args.Text(doLine)
 		return s.answer(ctx, afterDo, column+runes(text)-runes(rest), rest)

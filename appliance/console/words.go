@@ -51,8 +51,9 @@ func (p place) scope() scope {
 // command is an EXEC command and where it may be typed.
 type command struct {
 	exec.Command
-	in   scope
-	does bool // it is "do": its last argument is a line of EXEC
+	in     scope
+	does   bool // it is "do": its last argument is a line of EXEC
+	inFull bool // its word is not abbreviated: what it drops does not come back
 }
 
 // ofSubject gives a subject's command its places.
@@ -71,6 +72,11 @@ func ofSubject(c exec.Command) command {
 var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": true, "rescue": true}
 
 func (c *command) shows() bool { return showing[firstWord(c.Syntax)] }
+
+// isShort reports whether a line abbreviates a word that has to be typed in full.
+func (c *command) isShort(text string) bool {
+	return c.inFull && !strings.EqualFold(firstWord(text), firstWord(c.Syntax))
+}
 
 // words is what may be typed in one place: commands, then lines of the
 // configuration.
