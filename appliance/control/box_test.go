@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"causeway/appliance/model"
 	"causeway/appliance/network"
 	"causeway/appliance/network/firewall"
+	"causeway/appliance/resolver"
 )
 
 // grammar has the commands of the network only.
@@ -56,6 +58,9 @@ func (noTables) Compare(firewall.Ruleset) (string, firewall.Counters, error) { r
 func (noTables) Replace(firewall.Ruleset) error                              { return unix.ENODEV }
 func (noTables) Watch(ctx context.Context, changed func()) error             { <-ctx.Done(); return ctx.Err() }
 
+// noServers is the network of a box that reaches no name server.
+func noServers(context.Context, string, string) (net.Conn, error) { return nil, unix.ENETUNREACH }
+
 // box is the directories of one box, and what its control printed.
 type box struct {
 	t       *testing.T
@@ -79,6 +84,7 @@ func newBox(t *testing.T) *box {
 		Grammar:       grammar(t),
 		BuiltIn:       text("builtin"),
 		Log:           slog.New(slog.NewTextHandler(b, nil)),
+		Resolver:      resolver.Options{Listen: []netip.AddrPort{}, Dial: noServers},
 		Kernel:        noNICs{},
 		Tables:        noTables{},
 		Adjust:        func(*unix.Timex) (int, error) { return 0, unix.EPERM },

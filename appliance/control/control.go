@@ -53,6 +53,8 @@ type Options struct {
 	Log           *slog.Logger
 	Debug         link.Methods // switches the debug lines of Log
 
+	Resolver resolver.Options // zero: the box's own DNS at the ports 53
+
 	Kernel network.Kernel                           // nil: the one of this machine
 	Tables firewall.Kernel                          // nil: those of this machine
 	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
@@ -125,7 +127,8 @@ func build(o Options, pace pace) *control {
 	})
 	c.firewall = firewall.New(o.Tables, o.Log)
 	c.network = network.NewReconciler(o.Kernel, o.Log)
-	c.resolver = &resolver.Resolver{}
+	o.Resolver.Log = o.Log
+	c.resolver = resolver.New(o.Resolver)
 	c.clock = clock.New(clock.Options{
 		Lookup: c.resolver.LookupHost,
 		Query:  clock.Query,
@@ -206,7 +209,7 @@ func (c *control) subjects() []subject {
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
 		{"firewall", c.firewall.Run, c.firewall.Methods()},
 		{"network", c.runNetwork, c.network.Methods()},
-		{"resolver", nil, c.resolver.Methods()},
+		{"resolver", c.resolver.Run, c.resolver.Methods()},
 		{"clock", c.clock.Run, c.clock.Methods()},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
 		{"watch", c.watch.run, nil},

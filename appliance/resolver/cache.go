@@ -6,49 +6,108 @@ import (
 	"github.com/miekg/dns"
 )
 
-// cacheSize bounds the answers kept. The box knows a few dozen names; the
-// bound is against names that come from outside.
-const cacheSize = 1024
+// Bounds of the cache. The box knows a few dozen names; the bounds are against
+// names that come from outside.
+const (
+	cacheSize   = 1024
+	cacheOctets = 1 << 20 // on the wire; the records in memory take some six times that
+)
 
-// cache keeps answers until they expire. Its zero value is empty.
+// How long an answer serves whose time is over (RFC 8767 §5).
+const (
+	longestStale = 24 * time.Hour   // while nobody gives a new one
+	staleTTL     = 30 * time.Second // is what is said of it
+	staleRetry   = 30 * time.Second // after a vain try for a new one
+)
+
+// failureTTL is how long a question without an answer is not asked again, so
+// that who insists costs the servers little (RFC 9520 §3.2).
+const failureTTL = time.Second
+
+// cache keeps what questions came to. Its zero value is empty.
 type cache struct {
-	entries map[dns.Question]entry
+	entries map[dns.Question]*entry // by the name in canonical form
+	octets  int
 }
 
+// entry is what one question came to.
 type entry struct {
-	answer  answer
-	expires time.Time
+	answer  answer // nothing, when err is set
+	stored  time.Time
+	expires time.Time // then the answer is stale
+	retry   time.Time // until then nobody is asked again, after a vain try
+	err     error     // there was never an answer
 }
 
-func (c *cache) get(question dns.Question, now time.Time) (answer, bool) {
-	found, ok := c.entries[question]
-	if !ok || !now.Before(found.expires) {
-		return answer{}, false
-	}
-	return found.answer, true
+// usable reports whether the answer may be given, be it stale.
+func (e *entry) usable(now time.Time) bool {
+	return e != nil && e.err == nil && now.Before(e.expires.Add(longestStale))
 }
 
-// put keeps an answer for its ttl. When the cache is full, expired answers
-// make room, or else any one does.
+// fresh reports whether the answer need not be asked for again.
+func (e *entry) fresh(now time.Time) bool {
+	return e != nil && e.err == nil && now.Before(e.expires)
+}
+
+// find gives what is kept of the question; nil if nothing is.
+func (c *cache) find(question dns.Question) *entry { return c.entries[question] }
+
+// put keeps an answer for its TTL; one without takes nobody's place, but the
+// older answer to its question.
 func (c *cache) put(question dns.Question, a answer, now time.Time) {
-	if a.ttl <= 0 {
+	c.remove(question)
+	if a.ttl > 0 {
+		c.add(question, &entry{answer: a, stored: now, expires: now.Add(a.ttl)})
+	}
+}
+
+// fail notes that the question had no answer. One that is kept stays.
+func (c *cache) fail(question dns.Question, err error, now time.Time) {
+	if e := c.find(question); e.usable(now) {
+		e.retry = now.Add(staleRetry)
 		return
 	}
+	c.remove(question)
+	c.add(question, &entry{stored: now, expires: now, retry: now.Add(failureTTL), err: err})
+}
+
+// add makes room for an entry and adds it. Those whose time ends first go.
+func (c *cache) add(question dns.Question, e *entry) {
 	if c.entries == nil {
-		c.entries = map[dns.Question]entry{}
+		c.entries = map[dns.Question]*entry{}
 	}
-	if len(c.entries) >= cacheSize {
+	for len(c.entries) > 0 && (len(c.entries) >= cacheSize || c.octets+e.answer.octets > cacheOctets) {
+		var first dns.Question
+		var found *entry
 		for key, old := range c.entries {
-			if !now.Before(old.expires) {
-				delete(c.entries, key)
+			if found == nil || old.expires.Before(found.expires) {
+				first, found = key, old
 			}
 		}
+		c.remove(first)
 	}
-	for key := range c.entries {
-		if len(c.entries) < cacheSize {
-			break
+	c.entries[question] = e
+	c.octets += e.answer.octets
+}
+
+func (c *cache) remove(question dns.Question) {
+	if e := c.entries[question]; e != nil {
+		c.octets -= e.answer.octets
+		delete(c.entries, question)
+	}
+}
+
+// expire makes all answers stale: they are asked for again, and serve while
+// that is in vain. Failures are forgotten.
+func (c *cache) expire(now time.Time) {
+	for question, e := range c.entries {
+		if e.err != nil {
+			c.remove(question)
+			continue
 		}
-		delete(c.entries, key)
+		e.retry = time.Time{}
+		if now.Before(e.expires) {
+			e.expires = now
+		}
 	}
-	c.entries[question] = entry{a, now.Add(a.ttl)}
 }

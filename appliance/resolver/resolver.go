@@ -1,11 +1,17 @@
-// Package resolver turns host names into addresses by asking the configured
-// name servers (NET-6, NET-7).
+// Package resolver is the DNS of the whole box: a caching forwarder on the
+// loopback addresses, where every process asks (NET-6, NET-7, NET-8).
 //
-// In: the upstream servers of the configuration (Apply). Out: LookupHost, and
-// a status line for show commands. It is a stub resolver (RFC 1034 §5.3.1):
-// it asks in the configured order, passes over a server that did not answer
-// lately, repeats a truncated answer over TCP, and keeps what it learnt for
-// the time that the answer allows.
+// In: the configuration (Apply) and the leases of DHCP (ApplyLeases), which say
+// whom to ask and which hosts are known without asking; questions at port 53 of
+// 127.0.0.1 and ::1 and through LookupHost. Out: answers, the conditions that
+// are worth an alarm, and what show commands print. Client is for the other
+// processes.
+//
+// A question is answered from the static hosts, from the cache, or by the first
+// name server that has an answer; the same question of several askers is asked
+// once. A server that is silent is asked last and probed until it answers. When
+// all are silent, what was known a day ago still serves (RFC 8767). Names that
+// COM needs are checked all the time, so a fault shows before it matters.
 package resolver
 
 import (
@@ -13,6 +19,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"net/netip"
 	"slices"
 	"sync"
@@ -23,215 +31,177 @@ import (
 	"causeway/appliance/model"
 )
 
-// What LookupHost fails with besides the errors of the network.
-var (
-	ErrNotFound = errors.New("no such host")
-	ErrNoServer = errors.New("no name server configured")
-	ErrNotAName = errors.New("not a host name")
-)
+// Options is what a Resolver uses.
+type Options struct {
+	Listen []netip.AddrPort // where it serves; nil: port 53 of 127.0.0.1 and ::1
+	Port   uint16           // of the name servers; 53 when zero
+	// Dial opens a connection to one, for "udp" or "tcp"; that of net.Dialer
+	// when nil.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  *slog.Logger
+}
 
-// Resolver is ready for use as it is. Its exported fields may be set before
-// its first use only. Its methods may be called from any goroutine.
+// Resolver answers questions as long as Run runs, and before. Its methods may
+// be called from any goroutine.
 type Resolver struct {
-	Port    uint16           // of the name servers; 53 when zero
-	Timeout time.Duration    // of one try with one server; 2 s when zero
-	Now     func() time.Time // the clock of the cache; time.Now when nil
+	options Options
+	log     *slog.Logger
+	kick    chan struct{} // holds one: the names are to be checked now
+
+	lifetime context.Context // ends with Run: no question outlives it
+	end      context.CancelFunc
+	running  sync.WaitGroup // questions under way
 
 	mu        sync.Mutex
-	upstreams []upstream // in the configured order
+	config    *model.Config
+	leases    []model.Lease
+	upstreams []upstream // in the order of the configuration
+	static    map[dns.Question]answer
 	cache     cache
-	last      string // what the last exchange came to, for Status
+	flights   map[dns.Question]*flight
+	waiting   int // askers that wait for a flight
+	checks    []check
+	listening map[string]string // by address and transport: why not; empty: it is served
+	counts    counts
 }
 
-// upstream is one name server.
-type upstream struct {
-	address netip.Addr
-	failed  time.Time // when it last did not answer; zero when it did
+// counts are since control started.
+type counts struct {
+	questions, static, cached, stale, failed, refused int64
 }
 
-// avoidTime is how long a server that did not answer is asked last.
-const avoidTime = 30 * time.Second
+// New makes a resolver that knows no configuration. It looks up at once;
+// nothing runs by itself, nor is served, until Run runs.
+func New(options Options) *Resolver {
+	if options.Listen == nil {
+		options.Listen = []netip.AddrPort{
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 53), netip.AddrPortFrom(netip.IPv6Loopback(), 53),
+		}
+	}
+	if options.Dial == nil {
+		options.Dial = new(net.Dialer).DialContext
+	}
+	options.Port = cmp.Or(options.Port, 53)
+	r := &Resolver{options: options, log: options.Log, kick: make(chan struct{}, 1), listening: map[string]string{}}
+	r.lifetime, r.end = context.WithCancel(context.Background())
+	r.Apply(&model.Config{})
+	return r
+}
 
-// rounds is how often a question goes through all servers before it fails.
-const rounds = 2
-
-// Apply makes the name servers of config those to ask from now on. What was
-// learnt from others is forgotten.
+// Apply makes what config says hold from now on.
 func (r *Resolver) Apply(config *model.Config) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	same := slices.EqualFunc(r.upstreams, config.NameServers, func(u upstream, a netip.Addr) bool { return u.address == a })
-	if same {
-		return
+	r.config = config
+	r.static = staticAnswers(config.Hosts)
+	r.setUpstreams()
+	r.setChecks(config.COM)
+}
+
+// ApplyLeases tells of all leases in force. Their name servers are asked when
+// the configuration has none.
+func (r *Resolver) ApplyLeases(leases []model.Lease) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leases = slices.Clone(leases)
+	r.setUpstreams()
+}
+
+// Upstreams are the name servers that are asked.
+func (r *Resolver) Upstreams() []netip.Addr {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.addresses()
+}
+
+// Run serves, probes and checks until ctx ends; then no question is answered
+// any more that somebody else has to be asked.
+func (r *Resolver) Run(ctx context.Context) error {
+	var parts sync.WaitGroup
+	parts.Go(func() {
+		<-ctx.Done()
+		r.mu.Lock() // so that no flight begins beside the Wait below
+		defer r.mu.Unlock()
+		r.end()
+	})
+	for _, at := range r.options.Listen {
+		for _, network := range []string{"udp", "tcp"} {
+			parts.Go(func() { r.serve(ctx, network, at.String()) })
+		}
 	}
-	r.upstreams, r.cache, r.last = nil, cache{}, ""
-	for _, address := range config.NameServers {
-		r.upstreams = append(r.upstreams, upstream{address: address})
-	}
+	parts.Go(func() { r.probe(ctx) })
+	parts.Go(func() { r.checkNames(ctx) })
+	parts.Wait()
+	r.running.Wait()
+	return nil
 }
 
 // Status says in a line whether names can be resolved.
 func (r *Resolver) Status() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	switch {
-	case len(r.upstreams) == 0:
-		return ErrNoServer.Error()
-	case r.last == "":
+	for _, u := range r.upstreams {
+		if !u.silent && !u.answered.IsZero() {
+			return u.address.String() + " answers"
+		}
+	}
+	if !r.allSilent() {
 		return "not asked yet"
 	}
-	return r.last
+	return r.silence()
+}
+
+// silence says that no server answers, and why the last one did not. mu is held.
+func (r *Resolver) silence() string {
+	return fmt.Sprintf("no name server answers; %s", r.upstreams[len(r.upstreams)-1].problem)
 }
 
 // LookupHost gives the addresses of a host, IPv4 before IPv6. An address
-// literal is its own answer. It returns ErrNotFound when a server says that
-// the host does not exist or has no address.
+// literal is its own answer. The error is model.ErrNoSuchName when the host
+// does not exist or has no address, and model.ErrNoAnswer when nobody says.
 func (r *Resolver) LookupHost(ctx context.Context, name string) ([]netip.Addr, error) {
+	addresses, _, err := lookupHost(name, func(question dns.Question) (answer, error) {
+		known, err := r.resolve(ctx, question)
+		return known.answer, err
+	})
+	return addresses, err
+}
+
+// errNotAName is why nobody is asked.
+var errNotAName = errors.New("not a host name")
+
+// lookupHost asks for both kinds of addresses at once. The time is how long the
+// answer holds, also that there is none.
+func lookupHost(name string, ask func(dns.Question) (answer, error)) ([]netip.Addr, time.Duration, error) {
 	if literal, err := netip.ParseAddr(name); err == nil {
-		return []netip.Addr{literal.Unmap()}, nil
+		return []netip.Addr{literal.Unmap()}, longestTTL, nil
 	}
 	if _, ok := dns.IsDomainName(name); !ok || name == "" {
-		return nil, fmt.Errorf("look up %q: %w", name, ErrNotAName)
+		return nil, 0, fmt.Errorf("look up %q: %w", name, errNotAName)
 	}
-	types := [...]uint16{dns.TypeA, dns.TypeAAAA}
-	var answers [len(types)]answer
-	var errs [len(types)]error
+	var answers [len(addressTypes)]answer
+	var errs [len(addressTypes)]error
 	var asking sync.WaitGroup
-	for i, qtype := range types {
-		asking.Go(func() { answers[i], errs[i] = r.resolve(ctx, dns.CanonicalName(name), qtype) })
+	for i, qtype := range addressTypes {
+		asking.Go(func() {
+			answers[i], errs[i] = ask(dns.Question{Name: dns.CanonicalName(name), Qtype: qtype, Qclass: dns.ClassINET})
+		})
 	}
 	asking.Wait()
 
-	addresses := slices.Concat(answers[0].addresses, answers[1].addresses)
+	var addresses []netip.Addr
+	ttl := longestTTL
+	for i, answer := range answers {
+		addresses = append(addresses, answer.addresses()...)
+		if errs[i] == nil {
+			ttl = min(ttl, answer.ttl)
+		}
+	}
 	if len(addresses) > 0 {
-		return addresses, nil // even if the other half failed
+		return addresses, ttl, nil // even if the other half failed
 	}
-	return nil, fmt.Errorf("look up %s: %w", name, cmp.Or(errs[0], errs[1], ErrNotFound))
-}
-
-// resolve answers one question from the cache or from the first server that
-// answers it. An answer without addresses means that there are none.
-func (r *Resolver) resolve(ctx context.Context, name string, qtype uint16) (answer, error) {
-	question := dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET}
-	if known, ok := r.recall(question); ok {
-		return known, nil
+	if err := cmp.Or(errs[:]...); err != nil {
+		return nil, 0, fmt.Errorf("look up %s: %w", name, err)
 	}
-	err := ErrNoServer
-	for range rounds {
-		for _, server := range r.order() {
-			var got answer
-			if got, err = r.ask(ctx, server, question); err == nil {
-				r.learn(question, got)
-				return got, nil
-			}
-			if ended(ctx) != nil {
-				return answer{}, ended(ctx)
-			}
-		}
-	}
-	return answer{}, err
-}
-
-// order gives the servers in the order to ask them.
-func (r *Resolver) order() []netip.Addr {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var good, avoided []netip.Addr
-	for _, u := range r.upstreams {
-		if r.now().Sub(u.failed) < avoidTime {
-			avoided = append(avoided, u.address)
-		} else {
-			good = append(good, u.address)
-		}
-	}
-	return append(good, avoided...)
-}
-
-// ask asks one server and notes whether it answers.
-func (r *Resolver) ask(ctx context.Context, server netip.Addr, question dns.Question) (answer, error) {
-	reply, err := r.exchange(ctx, server, question)
-	var got answer
-	var failed time.Time
-	if err == nil {
-		got, err = readReply(question, reply)
-	} else if failed = r.now(); ended(ctx) != nil {
-		return answer{}, ended(ctx) // no fault of the server's
-	}
-	if err != nil {
-		err = fmt.Errorf("name server %s: %w", server, err)
-	}
-
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if i := slices.IndexFunc(r.upstreams, func(u upstream) bool { return u.address == server }); i >= 0 {
-		r.upstreams[i].failed = failed
-	}
-	if r.last = fmt.Sprintf("%s answers", server); err != nil {
-		r.last = err.Error()
-	}
-	return got, err
-}
-
-// exchange sends one question to one server, over UDP and, when the answer
-// does not fit, over TCP (RFC 7766 §5).
-func (r *Resolver) exchange(ctx context.Context, server netip.Addr, question dns.Question) (*dns.Msg, error) {
-	port, timeout := r.Port, r.Timeout
-	if port == 0 {
-		port = 53
-	}
-	if timeout == 0 {
-		timeout = 2 * time.Second
-	}
-	query := &dns.Msg{
-		MsgHdr:   dns.MsgHdr{Id: dns.Id(), RecursionDesired: true},
-		Question: []dns.Question{question},
-	}
-	at := netip.AddrPortFrom(server, port).String()
-	reply, err := exchangeOver(ctx, dns.Client{Net: "udp", Timeout: timeout}, at, query)
-	if err == nil && reply.Truncated {
-		reply, err = exchangeOver(ctx, dns.Client{Net: "tcp", Timeout: timeout}, at, query)
-	}
-	return reply, err
-}
-
-// exchangeOver is one exchange. It ends with ctx at once, where the client
-// alone would wait for its time-out.
-func exchangeOver(ctx context.Context, client dns.Client, at string, query *dns.Msg) (*dns.Msg, error) {
-	conn, err := client.DialContext(ctx, at)
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
-	reply, _, err := client.ExchangeWithConnContext(ctx, query, conn)
-	return reply, err
-}
-
-// ended is ctx.Err that also knows a deadline whose timer has not run yet: a
-// socket with the same deadline may be first.
-func ended(ctx context.Context) error {
-	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return ctx.Err()
-}
-
-func (r *Resolver) recall(question dns.Question) (answer, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.cache.get(question, r.now())
-}
-
-func (r *Resolver) learn(question dns.Question, a answer) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.cache.put(question, a, r.now())
-}
-
-func (r *Resolver) now() time.Time {
-	if r.Now == nil {
-		return time.Now()
-	}
-	return r.Now()
+	return nil, ttl, fmt.Errorf("look up %s: %w", name, model.ErrNoSuchName)
 }

@@ -1,163 +1,151 @@
 package resolver
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"net/netip"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/miekg/dns"
-
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
-	"causeway/appliance/link"
 )
-
-// What control.resolve takes and answers.
-type (
-	Name struct {
-		Name string `json:"name"` // a host's, or an address literal
-	}
-	Addresses struct {
-		Addresses []netip.Addr `json:"addresses"` // at least one, IPv4 before IPv6
-	}
-)
-
-// Knowledge is the answer of control.dns: the servers in their order, and all
-// that is kept of their answers.
-type Knowledge struct {
-	Servers []Server `json:"servers"`
-	Status  string   `json:"status"` // as Resolver.Status
-	Cached  []Cached `json:"cached"` // by name, then type
-	Room    int      `json:"room"`   // for so many answers
-}
-
-// Server is one name server.
-type Server struct {
-	Address netip.Addr    `json:"address"`
-	Silent  bool          `json:"silent"` // it did not answer when it was last asked
-	Since   time.Duration `json:"since"`  // how long ago that was
-}
-
-// Cached is one answer that is kept.
-type Cached struct {
-	Name      string        `json:"name"`
-	Type      string        `json:"type"`      // "A", "AAAA"
-	Addresses []netip.Addr  `json:"addresses"` // none: it is known that there are none
-	Left      time.Duration `json:"left"`      // for so long
-}
-
-// Methods are what control serves of the resolver, to any process of the box.
-func (r *Resolver) Methods() link.Methods {
-	return link.Methods{
-		"control.resolve": func(ctx context.Context, n Name) (Addresses, error) {
-			addresses, err := r.LookupHost(ctx, n.Name)
-			return Addresses{addresses}, err
-		},
-		"control.dns": func(context.Context) (Knowledge, error) { return r.knowledge(), nil },
-	}
-}
-
-func (r *Resolver) knowledge() Knowledge {
-	known := Knowledge{Status: r.Status(), Room: cacheSize}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	now := r.now()
-	for _, u := range r.upstreams {
-		server := Server{Address: u.address}
-		if !u.failed.IsZero() {
-			server.Silent, server.Since = true, now.Sub(u.failed)
-		}
-		known.Servers = append(known.Servers, server)
-	}
-	for question, entry := range r.cache.entries {
-		if left := entry.expires.Sub(now); left > 0 {
-			known.Cached = append(known.Cached, Cached{
-				strings.TrimSuffix(question.Name, "."), dns.TypeToString[question.Qtype], entry.answer.addresses, left,
-			})
-		}
-	}
-	slices.SortFunc(known.Cached, func(a, b Cached) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Type, b.Type))
-	})
-	return known
-}
 
 // ExecCommands declares what an operator may ask of the resolver.
 func ExecCommands() []exec.Command {
 	return []exec.Command{
-		{Syntax: "show hosts", Help: "Host names whose addresses are known", Run: showHosts},
-		{Syntax: "show ip dns statistics", Help: "Name servers and what is kept of their answers", Run: showStatistics},
+		{Syntax: "show dns", Help: "Name servers, how they do, and the names that must resolve", Run: showDNS},
+		{Syntax: "show hosts", Help: "Host names that are known without asking", Run: showHosts},
+		{
+			Syntax: "nslookup NAME [type TYPE] [server ADDRESS]",
+			Args: []config.Argument{
+				{Name: "NAME", Type: queryName{}, Help: "What to look up"},
+				{Name: "TYPE", Type: queryTypes, Help: "Type of the records; A and AAAA by default, PTR of an address"},
+				{Name: "ADDRESS", Type: config.Address{}, Help: "Name server to ask"},
+			},
+			Help: "Look up a name or an address in the DNS",
+			Run:  lookUp,
+		},
+		{Syntax: "clear dns cache", Help: "Forget what name servers answered", Level: exec.Privileged, Run: clearCache},
 	}
 }
 
-// ask asks control what the resolver knows.
-func ask(ctx context.Context, s exec.Session) (known Knowledge, err error) {
-	err = s.Call(ctx, "control", "control.dns", nil, &known)
-	return known, err
-}
-
-func showHosts(ctx context.Context, s exec.Session, _ config.Args) error {
-	known, err := ask(ctx, s)
-	if err != nil {
+func showDNS(ctx context.Context, s exec.Session, _ config.Args) error {
+	var now State
+	if err := s.Call(ctx, "control", "control.dns", nil, &now); err != nil {
 		return err
 	}
-	if len(known.Cached) == 0 {
-		fmt.Fprintln(s, "No host name was looked up lately")
-		return nil
-	}
-	for _, c := range known.Cached {
-		fmt.Fprintf(s, "%s, type %s, for %s:\n", c.Name, c.Type, c.Left.Round(time.Second))
-		for _, address := range c.Addresses {
-			fmt.Fprintf(s, "  %v\n", address)
-		}
-		if len(c.Addresses) == 0 {
-			fmt.Fprintln(s, "  no address")
+	exec.Field(s, "Status", now.Status)
+	for _, served := range now.Served {
+		if served.Problem != "" {
+			exec.Field(s, "Not served at "+served.Place, served.Problem)
+		} else {
+			exec.Field(s, "Served at", served.Place)
 		}
 	}
+	if err := printServers(s, now.Servers); err != nil {
+		return err
+	}
+	for _, checked := range now.Checks {
+		exec.Field(s, fmt.Sprintf("%s%s %s", strings.ToUpper(checked.Use[:1]), checked.Use[1:], checked.Name), verdict(checked))
+	}
+	exec.Field(s, "Answers kept", fmt.Sprintf("%d of %d, %d of %d KiB", now.Cached, cacheSize, now.Octets>>10, cacheOctets>>10))
+	exec.Counters(s, now.Counters)
 	return nil
 }
 
-func showStatistics(ctx context.Context, s exec.Session, _ config.Args) error {
-	known, err := ask(ctx, s)
-	if err != nil {
-		return err
+func verdict(c Checked) string {
+	switch {
+	case !c.Done:
+		return "not checked yet"
+	case c.Problem != "":
+		return fmt.Sprintf("%s, %s ago", c.Problem, rounded(c.Ago))
 	}
-	exec.Field(s, "Status", known.Status)
-	if err := printServers(s, known.Servers); err != nil {
-		return err
-	}
-	without := 0
-	for _, c := range known.Cached {
-		if len(c.Addresses) == 0 {
-			without++
-		}
-	}
-	exec.Field(s, "Answers kept", len(known.Cached))
-	exec.Field(s, "Of these without address", without)
-	exec.Field(s, "Room for answers", known.Room)
-	return nil
+	return fmt.Sprintf("resolves, checked %s ago", rounded(c.Ago))
 }
 
 func printServers(s exec.Session, servers []Server) error {
-	if len(servers) == 0 {
-		return nil
-	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "Name server\tState")
+	fmt.Fprintln(table, "Name server\tOrigin\tState\tRound trip\tAsked\tFailed\tAnswered")
 	for _, server := range servers {
-		state := "no failure"
-		if server.Silent {
-			state = fmt.Sprintf("did not answer %s ago", server.Since.Round(time.Second))
-			if server.Since < avoidTime {
-				state += ", asked last"
-			}
+		state, roundTrip, answered := "not asked", "-", "never"
+		switch {
+		case server.Silent:
+			state = "silent"
+		case server.Problem != "":
+			state = "failing"
+		case server.Asked > 0:
+			state = "answers"
 		}
-		fmt.Fprintf(table, "%v\t%s\n", server.Address, state)
+		if server.RoundTrip > 0 {
+			roundTrip = fmt.Sprintf("%.1f ms", float64(server.RoundTrip)/float64(time.Millisecond))
+			answered = fmt.Sprintf("%s ago", rounded(server.Answered))
+		}
+		fmt.Fprintf(table, "%v\t%s\t%s\t%s\t%d\t%d\t%s\n",
+			server.Address, server.Origin, state, roundTrip, server.Asked, server.Failed, answered)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, server := range servers {
+		if server.Problem != "" {
+			exec.Field(s, "Problem", server.Problem)
+		}
+	}
+	return nil
 }
+
+func showHosts(ctx context.Context, s exec.Session, _ config.Args) error {
+	var now Hosts
+	if err := s.Call(ctx, "control", "control.dns-hosts", nil, &now); err != nil {
+		return err
+	}
+	if len(now.Static)+len(now.Cached) == 0 {
+		fmt.Fprintln(s, "No host is configured, and no name was looked up lately")
+	}
+	for _, host := range now.Static {
+		fmt.Fprintf(s, "%s, configured:\n", host.Name)
+		for _, address := range host.Addresses {
+			fmt.Fprintf(s, "  %v\n", address)
+		}
+	}
+	for _, c := range now.Cached {
+		left := "for " + rounded(c.Left)
+		if c.Left <= 0 {
+			left = "stale since " + rounded(-c.Left)
+		}
+		fmt.Fprintf(s, "%s, type %s, %s:\n", c.Name, c.Type, left)
+		if err := printRecords(s, c.Records, c.Outcome); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printRecords prints records as master files have them, and why there are
+// none at their end.
+func printRecords(s exec.Session, records []Record, outcome string) error {
+	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
+	for _, record := range records {
+		fmt.Fprintf(table, "  %s\t%d\t%s\t%s\n", record.Name, record.TTL, record.Type, record.Data)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if outcome != "" {
+		fmt.Fprintf(s, "  %s\n", outcome)
+	}
+	return nil
+}
+
+func clearCache(ctx context.Context, s exec.Session, _ config.Args) error {
+	var cleared Cleared
+	if err := s.Call(ctx, "control", "control.dns-clear", struct{}{}, &cleared); err != nil {
+		return err
+	}
+	fmt.Fprintf(s, "%d answers forgotten\n", cleared.Answers)
+	return nil
+}
+
+// rounded is a time as people say it.
+func rounded(d time.Duration) string { return d.Round(time.Second).String() }
