@@ -172,13 +172,9 @@ func (m Match) expressions() []expr.Any {
 		program = append(program, layouts[field].load(register(position)))
 		position += (layouts[field].kind.Bytes + 3) / 4
 	}
-	operator := expr.CmpOpEq
-	if m.Not {
-		operator = expr.CmpOpNeq
-	}
 	switch {
 	case m.Set != "":
-		return append(program, &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: m.Set})
+		return append(program, &expr.Lookup{SourceRegister: unix.NFT_REG_1, SetName: m.Set, Invert: m.Not})
 	case m.States != 0:
 		return append(program,
 			&expr.Bitwise{
@@ -186,6 +182,10 @@ func (m Match) expressions() []expr.Any {
 				Mask: binaryutil.NativeEndian.PutUint32(uint32(m.States)), Xor: make([]byte, 4),
 			},
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: unix.NFT_REG_1, Data: make([]byte, 4)})
+	}
+	operator := expr.CmpOpEq
+	if m.Not {
+		operator = expr.CmpOpNeq
 	}
 	return append(program, &expr.Cmp{Op: operator, Register: unix.NFT_REG_1, Data: m.Fields[0].data(m.Value)})
 }

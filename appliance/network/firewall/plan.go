@@ -36,8 +36,8 @@ func hasIPv6(l *model.LAN) bool     { return l.Address6.IsValid() }
 
 // family is what differs between IPv4 and IPv6.
 type family struct {
-	sip       string // set: SIP listeners, each on the ports that it may be reached by
-	listeners string // set: the same as they stand in packets, wherever those go
+	sip       string // set: SIP listeners, each on the port that has its address
+	listeners string // set: SIP listeners as they stand in packets, wherever those go
 	addresses string // set: all addresses of the box
 	errors    string // set: types of ICMP messages that tell what became of other packets
 
@@ -74,18 +74,20 @@ func plan(config *model.Config, leases []model.Lease) Ruleset {
 	for _, f := range families {
 		r.Sets = append(r.Sets, f.sets(config, owned)...)
 	}
-	has := func(set string) bool {
-		return slices.ContainsFunc(r.Sets, func(s Set) bool { return s.Name == set && len(s.Elements) > 0 })
+	size := func(set string) int {
+		return len(r.Sets[slices.IndexFunc(r.Sets, func(s Set) bool { return s.Name == set })].Elements)
 	}
 	untracked, sent, input := Chain{Name: "prerouting", Hook: RawIn}, Chain{Name: "output", Hook: RawOut},
 		Chain{Name: "input", Hook: Input, Drop: true, Rules: []Rule{{What: "the box itself", Match: []Match{is(In, Element{In: "lo"})}}}}
 	for _, f := range families {
-		if !has(f.listeners) {
+		if size(f.listeners) == 0 {
 			continue
 		}
 		untracked.Rules = append(untracked.Rules, Rule{What: "SIP is not tracked", Match: []Match{isIn(f.listeners, f.destination, UDPDestination)}, Verdict: NoTrack})
 		sent.Rules = append(sent.Rules, Rule{What: "SIP is not tracked", Match: []Match{isIn(f.listeners, f.source, UDPSource)}, Verdict: NoTrack})
-		input.Rules = append(input.Rules, Rule{What: "SIP", Match: []Match{isIn(f.sip, In, f.destination, UDPDestination)}})
+		if size(f.sip) > 0 {
+			input.Rules = append(input.Rules, Rule{What: "SIP", Match: []Match{isIn(f.sip, In, f.destination, UDPDestination)}})
+		}
 	}
 	r.Chains = append(r.Chains, untracked, sent)
 	if !config.FirewallOff {
@@ -93,7 +95,7 @@ func plan(config *model.Config, leases []model.Lease) Ruleset {
 			lan := &config.LANs[i]
 			name := lan.Port.Interface()
 			input.Rules = append(input.Rules, Rule{What: lan.Port.String(), Match: []Match{is(In, Element{In: name})}, Verdict: GoTo, Goto: name})
-			r.Chains = append(r.Chains, Chain{Name: name, Rules: portRules(lan, owned, has)})
+			r.Chains = append(r.Chains, Chain{Name: name, Rules: portRules(lan, owned, size)})
 		}
 		input.Rules = append(input.Rules, Rule{What: "other interfaces", Counted: true, Verdict: Drop})
 		r.Chains = append(r.Chains, input)
@@ -125,8 +127,7 @@ func addresses(config *model.Config, leases []model.Lease) []own {
 	return all
 }
 
-// sets are those of one family. A listener on an address of no port may be
-// reached by every port: somebody has the address routed to the box.
+// sets are those of one family.
 func (f family) sets(config *model.Config, owned []own) []Set {
 	sip := Set{Name: f.sip, Key: []Field{In, f.destination, UDPDestination}, Counted: true}
 	listeners := Set{Name: f.listeners, Key: []Field{f.destination, UDPDestination}}
@@ -143,10 +144,9 @@ func (f family) sets(config *model.Config, owned []own) []Set {
 				continue
 			}
 			listeners.Elements = append(listeners.Elements, Element{Address: address, Port: port})
-			owner := slices.IndexFunc(owned, func(o own) bool { return o.address == address })
-			for _, lan := range config.LANs {
-				if owner < 0 || owned[owner].port == lan.Port {
-					sip.Elements = append(sip.Elements, Element{In: lan.Port.Interface(), Address: address, Port: port})
+			for _, o := range owned {
+				if o.address == address {
+					sip.Elements = append(sip.Elements, Element{In: o.port.Interface(), Address: address, Port: port})
 				}
 			}
 		}
@@ -155,14 +155,14 @@ func (f family) sets(config *model.Config, owned []own) []Set {
 }
 
 // portRules are the rules for what comes in by a port and is no SIP.
-func portRules(lan *model.LAN, owned []own, has func(set string) bool) []Rule {
+func portRules(lan *model.LAN, owned []own, size func(set string) int) []Rule {
 	var rules []Rule
 	add := func(verdict Verdict, what string, match ...Match) *Rule {
 		rules = append(rules, Rule{What: what, Match: match, Counted: true, Verdict: verdict})
 		return &rules[len(rules)-1]
 	}
 	for _, f := range families { // the strong host of RFC 1122 §3.3.4.2
-		if !has(f.addresses) {
+		if size(f.addresses) == 0 {
 			continue
 		}
 		match := []Match{isIn(f.addresses, f.destination)}
@@ -172,6 +172,11 @@ func portRules(lan *model.LAN, owned []own, has func(set string) bool) []Rule {
 			}
 		}
 		add(Drop, "to an address of another port", match...)
+	}
+	for _, f := range families { // a router sends to them, or they come later
+		if size(f.listeners) > size(f.sip) {
+			add(Accept, "SIP to an address of no port", isNotIn(f.addresses, f.destination), isIn(f.listeners, f.destination, UDPDestination))
+		}
 	}
 	if hasIPv6(lan) {
 		// What crossed a router is not a neighbour's (RFC 4861 §7.1).

@@ -1,0 +1,397 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
+	"causeway/qemu/lab"
+)
+
+// site is a box with a firewall, and a host on each of its LANs that has the
+// box for its router.
+type site struct {
+	*testing.T
+	box, host1, host2 network
+	firewall          *Firewall
+}
+
+func newSite(t *testing.T) *site {
+	s := &site{T: t, box: newNetwork(t), host1: newNetwork(t), host2: newNetwork(t)}
+	for _, cable := range []struct {
+		host                    network
+		lan, address, neighbour string
+	}{{s.host1, "lan1", "192.168.42.1/24", "192.168.42.2/24"}, {s.host2, "lan2", "192.168.43.1/24", "192.168.43.2/24"}} {
+		err := lab.Connect(s.box.Namespace, cable.lan, netip.MustParsePrefix(cable.address), cable.host.Namespace, "eth0", netip.MustParsePrefix(cable.neighbour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		router, _, _ := strings.Cut(cable.address, "/")
+		cable.host.run(t, "ip", "route", "add", "default", "via", router)
+	}
+	s.firewall = New(s.box.tables, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.firewall.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v; want nil", err)
+		}
+	})
+	return s
+}
+
+// apply brings a configuration into force.
+func (s *site) apply(c *model.Config) {
+	s.Helper()
+	s.firewall.Apply(c)
+	s.stands(c)
+}
+
+// stands waits until the table is that of the configuration.
+func (s *site) stands(c *model.Config) {
+	s.Helper()
+	eventually(s.T, "the table", func() string {
+		difference, _, err := s.box.tables.Compare(plan(c, nil))
+		if err != nil {
+			return err.Error()
+		}
+		return difference
+	})
+}
+
+// socket opens a UDP socket.
+func (s *site) socket(n network, local string) *net.UDPConn {
+	s.Helper()
+	conn, err := n.ListenUDP(netip.MustParseAddrPort(local))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+func (s *site) send(from *net.UDPConn, to string) {
+	s.Helper()
+	if _, err := from.WriteToUDPAddrPort([]byte("hello"), netip.MustParseAddrPort(to)); err != nil {
+		s.Fatalf("send to %s: %v", to, err)
+	}
+}
+
+// receive gives who sent the datagram that is due.
+func (s *site) receive(conn *net.UDPConn) netip.AddrPort {
+	s.Helper()
+	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 100))
+	if err != nil {
+		s.Fatalf("receive: %v", err)
+	}
+	return from
+}
+
+// nothingAt fails if something has come to the socket. What was sent before
+// something that did arrive has had its time.
+func (s *site) nothingAt(what string, conn *net.UDPConn) {
+	s.Helper()
+	conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+	if _, from, err := conn.ReadFromUDPAddrPort(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		s.Errorf("%s: received from %v, %v; want nothing", what, from, err)
+	}
+}
+
+// counted gives what show firewall says of a kind of packets.
+func (s *site) counted(port model.Port, what string) uint64 {
+	s.Helper()
+	report, err := s.firewall.Report()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, p := range report.Ports {
+		for _, line := range p.Lines {
+			if p.Port == port && line.What == what {
+				return line.Packets
+			}
+		}
+	}
+	s.Fatalf("no line %q of %v in %+v", what, port, report)
+	return 0
+}
+
+// connections gives what the box tracks.
+func (s *site) connections() (table string) {
+	s.Helper()
+	err := s.box.Do(func() error {
+		text, err := os.ReadFile("/proc/thread-self/net/nf_conntrack")
+		table = string(text)
+		return err
+	})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return table
+}
+
+// ping sends an echo request, and gives where the answer comes to.
+func (s *site) ping(from network, to string) *icmp.PacketConn {
+	s.Helper()
+	var conn *icmp.PacketConn
+	if err := from.Do(func() (err error) {
+		conn, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+		return err
+	}); err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { conn.Close() })
+	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{}}).Marshal(nil)
+	if err != nil {
+		s.Fatal(err)
+	}
+	if _, err := conn.WriteTo(request, &net.IPAddr{IP: net.ParseIP(to)}); err != nil {
+		s.Fatal(err)
+	}
+	return conn
+}
+
+func TestSIPPassesUntracked(t *testing.T) {
+	s := newSite(t)
+	s.apply(builtIn())
+	sip, closed := s.socket(s.box, "192.168.42.1:5060"), s.socket(s.box, "192.168.42.1:5061")
+	caller := s.socket(s.host1, "192.168.42.2:5070")
+	s.send(caller, "192.168.42.1:5061")
+	s.send(caller, "192.168.42.1:5060")
+	s.send(sip, s.receive(sip).String())
+	if from := s.receive(caller); from.Port() != 5060 {
+		t.Errorf("the answer came from %v; want port 5060", from)
+	}
+	s.nothingAt("a port that nothing opens", closed)
+	if got := s.connections(); got != "" {
+		t.Errorf("tracked after SIP and a refused packet:\n%s\nwant nothing", got)
+	}
+	for what, want := range map[string]uint64{"SIP, udp 192.168.42.1:5060": 1, "all else": 1, "answers": 0} {
+		if got := s.counted(lan1, what); got != want {
+			t.Errorf("%s: counted %d packets; want %d", what, got, want)
+		}
+	}
+
+	// What the box asks is tracked, and its answer passes.
+	asking, asked := s.socket(s.box, "192.168.42.1:40000"), s.socket(s.host1, "192.168.42.2:53")
+	s.send(asking, "192.168.42.2:53")
+	s.send(asked, s.receive(asked).String())
+	s.receive(asking)
+	if got := s.connections(); !strings.Contains(got, "dport=53") {
+		t.Errorf("tracked after a question:\n%s\nwant it", got)
+	}
+}
+
+func TestStrongHost(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	c.SIP = listeners("192.168.42.1:5060", "192.168.43.1:5060", "192.0.2.9:5060")
+	s.box.run(t, "ip", "address", "add", "192.0.2.9/32", "dev", "lo")
+	s.apply(c)
+	other, own, nobodys := s.socket(s.box, "192.168.43.1:5060"), s.socket(s.box, "192.168.42.1:5060"), s.socket(s.box, "192.0.2.9:5060")
+	caller := s.socket(s.host1, "192.168.42.2:5070")
+	s.send(caller, "192.168.43.1:5060")
+	s.send(caller, "192.168.42.1:5060")
+	s.receive(own)
+	s.nothingAt("LAN2's listener from LAN1", other)
+	s.send(caller, "192.0.2.9:5060")
+	s.receive(nobodys)
+	if got := s.counted(lan1, "to an address of another port"); got != 1 {
+		t.Errorf("counted %d packets to another port's address; want 1", got)
+	}
+	s.send(s.socket(s.host2, "192.168.43.2:5070"), "192.168.43.1:5060")
+	s.receive(other)
+}
+
+// A SIP socket hears that its peer is not there, although nothing is tracked.
+func TestErrorsPass(t *testing.T) {
+	s := newSite(t)
+	s.apply(builtIn())
+	var sip *net.UDPConn
+	if err := s.box.Do(func() (err error) {
+		sip, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("192.168.42.1:5060")),
+			net.UDPAddrFromAddrPort(netip.MustParseAddrPort("192.168.42.2:9")))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	defer sip.Close()
+	if _, err := sip.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	sip.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, err := sip.Read(make([]byte, 100)); !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("Read = %v; want %v", err, unix.ECONNREFUSED)
+	}
+}
+
+func TestPing(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	c.LANs[1].NoPing = true
+	s.apply(c)
+	s.ping(s.host2, "192.168.43.1")
+	answered := s.ping(s.host1, "192.168.42.1")
+	answered.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, from, err := answered.ReadFrom(make([]byte, 100)); err != nil || from.String() != "192.168.42.1" {
+		t.Errorf("ping of LAN1: answer from %v, %v", from, err)
+	}
+	for port, what := range map[model.Port]string{lan1: "ping", lan2: "all else"} {
+		if got := s.counted(port, what); got != 1 {
+			t.Errorf("%v has counted %d packets of %s; want the ping", port, got, what)
+		}
+	}
+}
+
+func TestNAT(t *testing.T) {
+	s := newSite(t)
+	if err := s.box.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644) }); err != nil {
+		t.Fatal(err)
+	}
+	c := builtIn()
+	c.LANs[1].NAT = true
+	s.apply(c)
+	inside, outside := s.socket(s.host1, "192.168.42.2:4000"), s.socket(s.host2, "192.168.43.2:4000")
+	s.send(inside, "192.168.43.2:4000")
+	seen := s.receive(outside)
+	if seen.Addr() != netip.MustParseAddr("192.168.43.1") {
+		t.Errorf("the outside sees %v; want the address of LAN2", seen)
+	}
+	uninvited := s.socket(s.host1, "192.168.42.2:4001")
+	s.send(outside, "192.168.42.2:4001")
+	s.send(outside, seen.String())
+	s.receive(inside)
+	s.nothingAt("from outside to inside", uninvited)
+
+	c = builtIn() // without NAT nothing is forwarded
+	s.apply(c)
+	s.send(inside, "192.168.43.2:4000")
+	eventually(t, "dropped", func() string {
+		if report, err := s.firewall.Report(); err != nil || len(report.Forward) != 1 || report.Forward[0].Packets != 1 {
+			return "nothing"
+		}
+		return ""
+	})
+	s.nothingAt("without NAT", outside)
+}
+
+func TestIPv6(t *testing.T) {
+	s := newSite(t)
+	s.box.run(t, "ip", "address", "add", "2001:db8:42::1/64", "dev", "lan1", "nodad")
+	s.host1.run(t, "ip", "address", "add", "2001:db8:42::2/64", "dev", "eth0", "nodad")
+	s.host1.run(t, "ip", "address", "add", "2001:db8:99::2/64", "dev", "eth0", "nodad")
+	c := builtIn()
+	c.LANs[0].Address6 = netip.MustParsePrefix("2001:db8:42::1/64")
+	c.SIP = listeners("[2001:db8:42::1]:5060")
+	s.apply(c)
+	sip, closed := s.socket(s.box, "[2001:db8:42::1]:5060"), s.socket(s.box, "[2001:db8:42::1]:5061")
+	caller := s.socket(s.host1, "[2001:db8:42::2]:5070")
+	s.send(caller, "[2001:db8:42::1]:5061")
+	s.send(caller, "[2001:db8:42::1]:5060")
+	s.send(sip, s.receive(sip).String())
+	s.receive(caller)
+	s.nothingAt("a port that nothing opens", closed)
+	if got := s.connections(); got != "" {
+		t.Errorf("tracked after SIP:\n%s\nwant nothing", got)
+	}
+	// From where there is no route to: the rule that the kernel has for IPv4.
+	s.host1.run(t, "ip", "-6", "route", "add", "2001:db8:42::1/128", "dev", "eth0", "src", "2001:db8:99::2", "metric", "1")
+	s.send(s.socket(s.host1, "[2001:db8:99::2]:5070"), "[2001:db8:42::1]:5061")
+	eventually(t, "dropped", func() string {
+		if s.counted(lan1, "from where no route leads back") == 0 {
+			return "nothing"
+		}
+		return ""
+	})
+}
+
+func TestDHCPServer(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	c.LANs[0].DHCP.Mode = model.DHCPServer
+	s.apply(c)
+	server := s.socket(s.box, "0.0.0.0:67")
+	s.send(s.socket(s.host2, "192.168.43.2:68"), "192.168.43.1:67")
+	client := s.socket(s.host1, "0.0.0.0:68")
+	s.send(client, "255.255.255.255:67")
+	if from := s.receive(server); from.Addr().Unmap() != netip.MustParseAddr("192.168.42.2") {
+		t.Errorf("received from %v; want LAN1 only", from)
+	}
+	s.nothingAt("LAN2", server)
+}
+
+// What others do to the table is undone; what they do elsewhere is left alone,
+// and counters stay.
+func TestTamper(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	s.apply(c)
+	sip, caller := s.socket(s.box, "192.168.42.1:5060"), s.socket(s.host1, "192.168.42.2:5070")
+	for _, command := range []string{
+		"delete table inet causeway",
+		"flush chain inet causeway input",
+		"flush ruleset",
+		"insert rule inet causeway input accept",
+		"add chain inet causeway open { type filter hook input priority -10; }",
+		"chain inet causeway input { policy accept; }",
+		"delete element inet causeway sip4 { lan1 . 192.168.42.1 . 5060 }",
+		"add element inet causeway listeners4 { 192.168.42.1 . 53 }",
+		"add set inet causeway strange { type ipv4_addr; }",
+	} {
+		s.box.run(t, "nft", command)
+		began := time.Now()
+		s.stands(c)
+		t.Logf("%s: undone after %v", command, time.Since(began))
+	}
+	s.send(caller, "192.168.42.1:5060")
+	s.receive(sip)
+	s.box.run(t, "nft", "add table inet other")
+	s.box.run(t, "nft", "delete table inet other")
+	s.firewall.Apply(c)
+	s.send(caller, "192.168.42.1:5060")
+	s.receive(sip)
+	if got := s.counted(lan1, "SIP, udp 192.168.42.1:5060"); got != 2 {
+		t.Errorf("counted %d packets of SIP; want 2", got)
+	}
+}
+
+// While one table takes the place of another, no packet finds the box open.
+func TestNeverOpen(t *testing.T) {
+	s := newSite(t)
+	a, b := builtIn(), builtIn()
+	b.LANs[0].NoPing = true
+	s.apply(a)
+	closed, caller := s.socket(s.box, "192.168.42.1:5061"), s.socket(s.host1, "192.168.42.2:5070")
+	flood, stop := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(flood)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				caller.WriteToUDPAddrPort([]byte("hello"), netip.MustParseAddrPort("192.168.42.1:5061"))
+			}
+		}
+	}()
+	for range 20 {
+		s.apply(b)
+		s.apply(a)
+	}
+	close(stop)
+	<-flood
+	s.nothingAt("while the table was replaced", closed)
+}
