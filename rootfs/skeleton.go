@@ -10,8 +10,8 @@ import (
 )
 
 // skeleton is what every root has: mount points, the two devices that PID 1
-// needs before devtmpfs is mounted, users. The users are those of
-// docs/architecture.md.
+// needs before devtmpfs is mounted, users, and where names are looked up. The
+// users are those of docs/architecture.md.
 var skeleton = []cpio.Record{
 	cpio.Directory("dev", 0o755),
 	cpio.Directory("proc", 0o555),
@@ -35,6 +35,10 @@ causeway:x:100:proxy,billing,control,console
 journal:x:110:proxy,billing
 nogroup:x:65534:
 `, 0o644),
+	// control serves DNS there for the whole box, and gives up on a question
+	// after 5 s: whoever waits for less asks twice. Without nsswitch.conf Go
+	// looks into hosts, then asks the DNS, as is wanted.
+	cpio.StaticFile("etc/resolv.conf", "nameserver 127.0.0.1\nnameserver ::1\noptions timeout:6 attempts:2\n", 0o644),
 	cpio.StaticFile("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n", 0o644),
 }
 

@@ -17,6 +17,7 @@ var samples = map[string]struct {
 	bad  []string
 }{
 	"LAN1|LAN2|A.B.C.D|X:X::X": {"192.168.42.1", []string{"LAN3", "192.168.42.256", "host"}},
+	"DOMAIN|A.B.C.D|X:X::X":    {"_sip._udp.example.com", []string{"a/b", strings.Repeat("n", 254), "naïve"}},
 	"[HHH:]MM":                 {"1:30", []string{"0", "44641", "1:60", "-1", "soon"}},
 	"VOLUME:PATH":              {"usb0:/logs/a", []string{"usb1:/a", "bootflash", "usb0:/../a", "/etc/passwd"}},
 	"HH:MM":                    {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},

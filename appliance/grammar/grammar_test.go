@@ -32,7 +32,6 @@ func TestBuiltInRendersToItself(t *testing.T) {
 			lan(model.LAN1, "192.168.42.1/24"),
 			lan(model.LAN2, "192.168.43.1/24"),
 		},
-		NameServers: []netip.Addr{netip.MustParseAddr("8.8.8.8")},
 		SIP: model.SIP{Networks: []model.SIPNetwork{
 			{
 				Name:    "lan1",

@@ -9,6 +9,7 @@ func Words() config.Words {
 		"no": "Undo a line, or go back to the default",
 
 		// The configuration.
+		"com":                             "Where the remote management is found",
 		"ip":                              "The Internet Protocol",
 		"logging":                         "The log",
 		"logging host level":              "What is sent",
@@ -20,12 +21,15 @@ func Words() config.Words {
 		"sip next-hop udp":                "Over UDP",
 
 		// EXEC.
+		"clear":                 "Forget or end something",
 		"copy":                  "Copy a file or the configuration",
 		"copy running-config":   "The configuration in force",
 		"delete recursive":      "With all that is in it",
 		"delete force":          "Ask nothing",
 		"mount usb0: write":     "Even if it was not unmounted the last time",
 		"debug minutes":         "End it by itself",
+		"nslookup type":         "Records of one type",
+		"nslookup server":       "Ask another name server",
 		"ping repeat":           "How many packets are sent",
 		"ping size":             "How large they are",
 		"ping source":           "Where they come from",
