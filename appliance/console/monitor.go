@@ -205,7 +205,7 @@ func (s *Session) newLines(ctx context.Context, c *cursor) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	shown := 0
+	shown, out := 0, s.onScreen()
 	for {
 		var page model.LogPage
 		if s.Call(ctx, "init", "init.log", model.LogQuery{From: c.next}, &page) != nil || page.Next <= c.next {
@@ -214,7 +214,7 @@ func (s *Session) newLines(ctx context.Context, c *cursor) {
 		c.next = page.Next
 		for _, entry := range page.Entries {
 			if shown++; c.known && shown <= linesMax {
-				s.screen.message(exec.Time(s.onScreen(), entry.Time, time.TimeOnly) + " " + entry.Text)
+				s.screen.message(exec.Time(out, entry.Time, time.TimeOnly) + " " + entry.Text)
 			}
 		}
 	}

@@ -65,9 +65,9 @@ type pending struct {
 	Request ReloadRequest `json:"request"`
 	Uptime  time.Duration `json:"uptime"` // at which it is due: of a delay
 	Time    time.Time     `json:"time"`   // likewise of a time of day
+	Problem string        `json:"problem"`
 
-	warned  time.Duration // how long before it the log told last
-	problem string
+	warned time.Duration // how long before it the log told last
 }
 
 // NewReload gives a Reload with what an earlier life of control had scheduled
@@ -159,12 +159,11 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 		return 0, false
 	}
 	p := r.pending
-	left := r.left(p)
 	if r.moved(p) {
-		left = r.left(p)
 		r.keep()
 		r.options.Log.Warn("the clock or its zone was set, so the reload is at another time", "time", r.status().Time.UTC())
 	}
+	left := r.left(p)
 	if left <= 0 {
 		return r.fire(ctx, p)
 	}
@@ -185,14 +184,15 @@ func (r *Reload) step(ctx context.Context) (time.Duration, bool) {
 // a caller of a method waits for; init answers at once or within the limit of
 // link.
 func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
-	if p.problem == "" {
+	if p.Problem == "" {
 		r.options.Log.Warn("the appliance restarts now", "reason", p.Request.reason())
 	}
 	if err := r.options.Reboot(ctx, p.Request.reason()); err != nil {
-		if p.problem != err.Error() {
+		if p.Problem != err.Error() {
+			p.Problem = err.Error()
+			r.keep()
 			r.options.Log.Error("the scheduled reload did not happen, it is tried again", "error", err)
 		}
-		p.problem = err.Error()
 		return look, true
 	}
 	r.pending = nil
@@ -203,7 +203,7 @@ func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
 // moved plans p anew if the clock, which may have been set, or its zone says
 // that its time of day is at another moment, and reports whether it is.
 func (r *Reload) moved(p *pending) bool {
-	if p.Request.At == "" || p.problem != "" {
+	if p.Request.At == "" || p.Problem != "" {
 		return false
 	}
 	left, before := r.left(p), p.Time
@@ -340,7 +340,7 @@ func (r *Reload) status() ReloadStatus {
 		Left:      max(left, 0),
 		Operator:  p.Request.Operator,
 		Reason:    p.Request.Reason,
-		Problem:   p.problem,
+		Problem:   p.Problem,
 	}
 }
 

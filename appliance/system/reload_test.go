@@ -33,11 +33,12 @@ type clockwork struct {
 
 // wind starts one in the bubble of t, whose clock begins on 2000-01-01 at 00:00
 // UTC.
-func wind(t *testing.T) *clockwork { return windIn(t, t.TempDir()) }
+func wind(t *testing.T) *clockwork { return windIn(t, t.TempDir(), nil) }
 
-// windIn is a start of control that finds in dir what the one before kept.
-func windIn(t *testing.T, dir string) *clockwork {
-	c := &clockwork{zone: time.UTC}
+// windIn is a start of control that finds in dir what the one before kept, on a
+// box that does not restart for the reason given, if any.
+func windIn(t *testing.T, dir string, refusal error) *clockwork {
+	c := &clockwork{zone: time.UTC, refusal: refusal}
 	boot := time.Date(1999, 12, 31, 23, 0, 0, 0, time.UTC)
 	c.Reload = NewReload(ReloadOptions{
 		File:   filepath.Join(dir, "reload"),
@@ -182,12 +183,16 @@ func TestReloadAt(t *testing.T) {
 func TestReloadRefused(t *testing.T) {
 	for _, q := range []ReloadRequest{{Operator: operator, Minutes: 1}, {Operator: operator, At: "00:01"}} {
 		synctest.Test(t, func(t *testing.T) {
-			c := wind(t)
-			c.refusal = errors.New("init does not answer")
+			dir, refusal := t.TempDir(), errors.New("init does not answer")
+			c := windIn(t, dir, refusal)
 			if _, err := c.schedule(q); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Hour + 5*time.Second) // between two tries
+			time.Sleep(10 * time.Minute)
+			log := c.log.String()
+			c.end() // the next control tries it, too
+			c = windIn(t, dir, refusal)
+			time.Sleep(50*time.Minute + 5*time.Second) // between two tries
 			c.mu.Lock()
 			c.refusal = nil
 			c.mu.Unlock()
@@ -200,8 +205,8 @@ func TestReloadRefused(t *testing.T) {
 			time.Sleep(look)
 			c.expect(t, "once init answers", "2000-01-01 01:00:10 scheduled by console on ttyS0")
 			for _, what := range []string{"restarts now", "did not happen"} {
-				if got := strings.Count(c.log.String(), what); got != 1 {
-					t.Errorf("the log says %d times %q; want once:\n%s", got, what, c.log.String())
+				if got := strings.Count(log+c.log.String(), what); got != 1 {
+					t.Errorf("the log says %d times %q; want once:\n%s", got, what, log+c.log.String())
 				}
 			}
 		})
@@ -230,7 +235,7 @@ func TestReloadKept(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				dir := t.TempDir()
-				c := windIn(t, dir)
+				c := windIn(t, dir, nil)
 				test.q.Operator, test.q.Reason = operator, "night"
 				if _, err := c.schedule(test.q); err != nil {
 					t.Fatal(err)
@@ -238,12 +243,12 @@ func TestReloadKept(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				c.end()
 				time.Sleep(test.down)
-				c = windIn(t, dir)
+				c = windIn(t, dir, nil)
 				c.set(test.set)
 				time.Sleep(48 * time.Hour)
 				c.expect(t, test.name, test.want...)
 				c.end()
-				c = windIn(t, dir) // what happened is not to come any more
+				c = windIn(t, dir, nil) // what happened is not to come any more
 				time.Sleep(48 * time.Hour)
 				c.expect(t, "after the restart")
 			})
