@@ -189,8 +189,8 @@ func TestReloadRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(10 * time.Minute)
-			log := c.log.String()
 			c.end() // the next control tries it, too
+			log := c.log.String()
 			c = windIn(t, dir, refusal)
 			time.Sleep(50*time.Minute + 5*time.Second) // between two tries
 			c.mu.Lock()
