@@ -7,6 +7,8 @@ CALLS   ?= 200
 RATE    ?= 20
 FUZZ    ?= 60s
 CUTS    ?= 50
+ROUNDS  ?= 100
+MINUTES ?= 10
 
 # What is needed of Debian, and installed: by what builds and boots, and by what
 # tests. Kernels, boot stubs and certificates of the image are fetched by the
@@ -20,7 +22,7 @@ TEST_PACKAGES = e2fsprogs iproute2 mtools nftables sip-tester
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n CONFIG=file"
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n MINUTES=n CONFIG=file"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
 	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
@@ -65,6 +67,17 @@ bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init 
 powercut: test-packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
 	@go run ./images build -board $(BOARD) -kernel-only
 	@go run ./qemu powercut -board $(BOARD) -cuts $(CUTS)
+
+bench-firewall: test-packages ## CPU per call in the machine, with the firewall on and off
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./qemu bench-firewall -board $(BOARD)
+
+chaos-network: test-packages ## Break the network behind control's back ROUNDS times, and time its repair
+	@go run ./qemu chaos-network -rounds $(ROUNDS)
+
+clock-offset: test-packages ## Follow chrony for MINUTES, and print how far the clock is from it
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./qemu clock-offset -board $(BOARD) -minutes $(MINUTES)
 
 fuzz: ## Fuzz every parser of outside bytes for FUZZ each
 	@for package in $$(go list ./...); do \

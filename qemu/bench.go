@@ -73,7 +73,7 @@ func runBenchFirewall(ctx context.Context, args []string) error {
 	load := bench.FirewallLoad{Progress: os.Stderr}
 	err := parse("bench-firewall", args, func(set *flag.FlagSet) {
 		flags.declare(set)
-		set.IntVar(&load.Rate, "rate", 50, "new calls per `second`")
+		set.IntVar(&load.Rate, "rate", 40, "new calls per `second`")
 		set.IntVar(&load.Seconds, "seconds", 60, "`length` of each run in seconds")
 		set.IntVar(&load.Turns, "turns", 2, "`times` that the firewall is on, and off")
 	})
@@ -98,5 +98,36 @@ func runBenchFirewall(ctx context.Context, args []string) error {
 		return err
 	}
 	fmt.Print(cost)
+	return nil
+}
+
+func runClockOffset(ctx context.Context, args []string) error {
+	var flags imageFlags
+	var minutes int
+	err := parse("clock-offset", args, func(set *flag.FlagSet) {
+		flags.declare(set)
+		set.IntVar(&minutes, "minutes", 10, "`time` that the box follows chrony")
+	})
+	if err != nil {
+		return err
+	}
+	if minutes < 1 {
+		return fmt.Errorf("clock-offset: -minutes %d: want at least 1", minutes)
+	}
+	image, fromDisk, err := flags.open(ctx)
+	if err != nil {
+		return err
+	}
+	if fromDisk {
+		return errors.New("clock-offset: the kernel is started directly; want -boot kernel")
+	}
+	length := time.Duration(minutes) * time.Minute
+	ctx, cancel := context.WithTimeout(ctx, bootLimit+length)
+	defer cancel()
+	offset, err := bench.MeasureClock(ctx, image, length, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Print(offset)
 	return nil
 }

@@ -32,6 +32,7 @@ var commands = []command{
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
+	{"clock-offset", "how far a box is from the chrony that it follows", runClockOffset},
 	{"bench-firewall", "CPU time a call in the machine, with the firewall on and off", runBenchFirewall},
 }
 

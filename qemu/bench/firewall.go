@@ -87,15 +87,8 @@ func MeasureFirewall(ctx context.Context, load FirewallLoad) (cost FirewallCost,
 
 // switchFirewall commits it and waits until the box is calm again.
 func switchFirewall(ctx context.Context, box *smoke.Box, setting string) error {
-	if err := box.Machine.Console.Configure(ctx, "firewall "+setting); err != nil {
+	if err := box.Commit(ctx, "firewall "+setting); err != nil {
 		return err
-	}
-	answer, err := box.Machine.Console.Type(ctx, "commit")
-	if err == nil {
-		err = answer.Fault()
-	}
-	if err != nil {
-		return fmt.Errorf("commit firewall %s: %w", setting, err)
 	}
 	sleep(ctx, idleTime)
 	return nil

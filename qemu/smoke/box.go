@@ -174,6 +174,24 @@ func (b *Box) KillProxy(ctx context.Context) error {
 	return err
 }
 
+// Commit types lines into the configuration and commits them.
+func (b *Box) Commit(ctx context.Context, lines ...string) error {
+	if err := b.Machine.Console.Configure(ctx, lines...); err != nil {
+		return err
+	}
+	answer, err := b.Machine.Console.Type(ctx, "commit")
+	if err == nil && !saidRevision.MatchString(answer.Text) {
+		err = fmt.Errorf("it said %q", answer.Text)
+	}
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// saidRevision is in what a commit prints.
+var saidRevision = regexp.MustCompile(`Revision (\d+) is (?:in force|confirmed)`)
+
 // System is what `show system` says, as text and in the parts that are tested.
 type System struct {
 	Text         string
