@@ -81,15 +81,16 @@ type restartLog struct {
 	another bool
 }
 
-// restartAlarm is the alarm about so many restarts within restartWindow.
-func restartAlarm(restarts int) string {
+// restartAlarm is the alarm about so many restarts within restartWindow; for
+// none it has no name.
+func restartAlarm(restarts int) model.Condition {
 	switch {
 	case restarts >= loopRestarts:
-		return alarm.ServiceLooping
+		return model.Condition{Name: alarm.ServiceLooping}
 	case restarts > 0:
-		return alarm.ServiceRestarted
+		return model.Condition{Name: alarm.ServiceRestarted}
 	}
-	return ""
+	return model.Condition{}
 }
 
 // restartsSince brings the restarts of the sample before up to now.
@@ -117,13 +118,14 @@ func restarted(s *sample) []model.Condition {
 	var list []model.Condition
 	for _, service := range s.health.value.Services {
 		log := s.restarts[service.Name]
-		name := restartAlarm(len(log.times))
-		if name == "" || log.another {
+		c := restartAlarm(len(log.times))
+		if c.Name == "" || log.another {
 			continue
 		}
-		list = append(list, model.Condition{Name: name, Object: service.Name,
-			Text: fmt.Sprintf("%s was started again, %d times in %d minutes; its last end: %s",
-				service.Name, len(log.times), restartWindow/time.Minute, cmp.Or(service.LastExit, "none"))})
+		c.Object = service.Name
+		c.Text = fmt.Sprintf("%s was started again, %d times in %d minutes; its last end: %s",
+			service.Name, len(log.times), restartWindow/time.Minute, cmp.Or(service.LastExit, "none"))
+		list = append(list, c)
 	}
 	return list
 }
