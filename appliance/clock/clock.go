@@ -1,202 +1,315 @@
-// Package clock keeps the system clock at the time of the configured NTP
-// servers (RFC 5905; NET-9, COM-20).
-//
-// In: the servers of the configuration (Apply), answers of the servers. Out:
-// the kernel's clock, stepped when it is far off and slewed by the kernel's
-// own phase-locked loop when it is near; the floor that init keeps for a boot
-// without time; a status line for show commands. The clock is never set to
-// before the time at which the image was built.
 package clock
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/beevik/ntp"
-	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
 
-// How often the servers are asked.
-const (
-	// retryInterval is between the first tries without an answer, doubling
-	// up to maxPoll. RFC 4330 §10 forbids less than 15 s.
-	retryInterval = 16 * time.Second
-	minPoll       = 64 * time.Second   // after an answer
-	maxPoll       = 1024 * time.Second // reached by doubling while the clock is steady
-	steadyOffset  = 16 * time.Millisecond
-	saveInterval  = time.Hour // between saved floors while synchronised
-)
-
-// stepThreshold is the offset above which the clock is stepped, not slewed
-// (RFC 5905 §12, STEPT). A clock that was right before is stepped only when a
-// second round agrees.
-const stepThreshold = 128 * time.Millisecond
+// DefaultServer is followed when no server is configured and none comes by
+// DHCP (NET-9).
+const DefaultServer = "time.google.com"
 
 // Options is what a Clock uses.
 type Options struct {
-	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
-	Query  func(ctx context.Context, server netip.AddrPort) (*ntp.Response, error) // Query
-	Adjust func(*unix.Timex) (state int, err error)                                // unix.Adjtimex
-	Save   func(context.Context) error                                             // keeps the time for the next boot
-	Floor  time.Time                                                               // the build time
-	Log    *slog.Logger
+	Lookup   func(ctx context.Context, name string) ([]netip.Addr, error)
+	Query    func(ctx context.Context, server netip.AddrPort) (*ntp.Response, error) // Query
+	Adjust   kernelClock                                                             // unix.Adjtimex
+	Hardware func() (time.Time, error)                                               // HardwareClock; nil: there is none
+	Save     func(context.Context) error                                             // keeps the time for the next boot
+	Floor    time.Time                                                               // the build time
+	Drift    string                                                                  // file that keeps the drift of the clock
+	Trusted  *Trusted                                                                // nil: none is kept
+	Log      *slog.Logger
+}
+
+// The files of the clock in the directory of control's state.
+const (
+	DriftFile   = "clock-drift"
+	TrustedFile = "trusted-time"
+)
+
+// Files gives the paths of the files in dir.
+func Files(dir string) (drift, trusted string) {
+	return filepath.Join(dir, DriftFile), filepath.Join(dir, TrustedFile)
 }
 
 // Clock disciplines the system clock.
 type Clock struct {
 	options Options
-	kick    chan struct{} // holds one: the configuration changed
+	wake    chan struct{} // holds one: there is something to do before the next server is due
+	keep    chan struct{} // holds one: the time is to be saved
 
-	mu      sync.Mutex
-	servers []string
-	state   state
-}
+	mu         sync.Mutex
+	configured []string // servers
+	prefer     string
+	off        bool
+	zone       *time.Location
+	leased     []string // servers from DHCP
 
-// state is what is known since the servers were configured.
-type state struct {
-	interval   time.Duration // until the next round
-	denied     []string      // servers that told us to stay away
-	source     netip.Addr    // the server last followed; invalid: never synchronised
-	offset     time.Duration // from it, when it was followed
-	followed   time.Time
-	saved      time.Time
-	unexpected bool   // the last round wanted to step a clock that was right
-	problem    string // of the last round
+	associations []*association
+	origin       string // of the servers: where they are from
+	discipline
 }
 
 // New makes a clock that does nothing until Run runs.
 func New(options Options) *Clock {
-	return &Clock{options: options, kick: make(chan struct{}, 1)}
+	c := &Clock{options: options, wake: make(chan struct{}, 1), keep: make(chan struct{}, 1), zone: time.UTC}
+	c.discipline = discipline{poll: minPoll, followed: make(chan struct{})}
+	c.associate()
+	return c
 }
 
 // Apply makes the time servers of config those to follow.
 func (c *Clock) Apply(config *model.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if slices.Equal(c.servers, config.TimeServers) {
+	c.configured, c.prefer, c.off = slices.Clone(config.TimeServers), config.Time.Prefer, config.Time.Disabled
+	c.zone = time.UTC
+	if zone, err := config.Time.Zone.Location(); err == nil { // else the commit has said so
+		c.zone = zone
+	}
+	c.associate()
+}
+
+// ApplyLeases takes the servers that DHCP names. They count while none is
+// configured.
+func (c *Clock) ApplyLeases(leases []model.Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.leased = nil
+	for _, lease := range leases {
+		for _, server := range lease.TimeServers {
+			name := server.String()
+			fits := len(c.leased) < serversMax && !slices.Contains(c.leased, name)
+			if fits && (len(c.leased) == 0 || notMixed(c.leased[0], name) == nil) {
+				c.leased = append(c.leased, name)
+			}
+		}
+	}
+	c.associate()
+}
+
+// associate makes the associations those of the servers to follow now. What
+// is known of a server that stays is kept. The caller holds the lock.
+func (c *Clock) associate() {
+	var servers []string
+	switch {
+	case c.off:
+		c.origin = "none"
+	case len(c.configured) > 0:
+		servers, c.origin = c.configured, "configured"
+	case len(c.leased) > 0:
+		servers, c.origin = c.leased, "DHCP"
+	default:
+		servers, c.origin = []string{DefaultServer}, "default"
+	}
+	before, now := c.associations, time.Now()
+	c.associations = nil
+	for _, server := range servers {
+		i := slices.IndexFunc(before, func(a *association) bool { return a.server == server })
+		a := newAssociation(server, now)
+		if i >= 0 {
+			a = before[i]
+		}
+		a.prefer = server == c.prefer
+		c.associations = append(c.associations, a)
+	}
+	if slices.Equal(before, c.associations) {
 		return
 	}
-	c.servers, c.state = slices.Clone(config.TimeServers), state{}
+	c.smeared = len(servers) > 0 && smearOf(servers[0]) != leaps
+	c.conflict, c.refused, c.problem = "", 0, ""
+	signal(c.wake)
+}
+
+// signal leaves a note in a channel that holds one.
+func signal(note chan struct{}) {
 	select {
-	case c.kick <- struct{}{}:
+	case note <- struct{}{}:
 	default:
 	}
 }
 
-// Status says in a line whether the clock is right, or why not.
-func (c *Clock) Status() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s := c.state
-	synchronised := fmt.Sprintf("synchronised to %s, offset %d ms", s.source, s.offset.Round(time.Millisecond).Milliseconds())
-	switch {
-	case len(c.servers) == 0:
-		return "no time server configured"
-	case s.source.IsValid() && s.problem == "":
-		return synchronised
-	case s.source.IsValid():
-		return fmt.Sprintf("%s, %s ago; now %s", synchronised, time.Since(s.followed).Round(time.Second), s.problem)
-	case s.problem == "":
-		return "not synchronised: not asked yet"
-	}
-	return "not synchronised: " + s.problem
-}
-
 // Run follows the servers until ctx ends.
 func (c *Clock) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer cancel()
+	c.restore()
+	running.Go(func() { c.keeper(ctx) })
+
+	answers := make(chan answer)
 	for {
-		c.mu.Lock()
-		servers, s := slices.Clone(c.servers), c.state
-		select {
-		case <-c.kick: // it was for these servers
-		default:
+		due, next := c.due()
+		for _, q := range due {
+			running.Go(func() {
+				got := c.options.exchange(ctx, q)
+				select {
+				case answers <- got:
+				case <-ctx.Done():
+				}
+			})
 		}
-		c.mu.Unlock()
-
-		var due <-chan time.Time
-		if len(servers) > 0 {
-			s = c.round(ctx, servers, s)
-			due = time.After(s.interval)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		c.mu.Lock()
-		if slices.Equal(servers, c.servers) { // else this round was about others
-			c.state = s
-		}
-		c.mu.Unlock()
-
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-c.kick:
-		case <-due:
+		case got := <-answers:
+			c.receive(got)
+		case <-c.wake:
+		case <-next:
 		}
 	}
 }
 
-// round asks the servers once, does what follows for the clock, and gives the
-// state after it.
-func (c *Clock) round(ctx context.Context, servers []string, s state) state {
-	previous := s.problem
-	s.problem = ""
-	best, problems := c.ask(ctx, servers, &s)
-	if best == nil {
-		s.problem = strings.Join(problems, "; ")
-		s.interval = min(max(2*s.interval, retryInterval), maxPoll)
-	} else if err := c.follow(ctx, best, &s); err != nil {
-		s.problem = err.Error()
-		s.interval = min(max(2*s.interval, retryInterval), maxPoll)
+// due gives the exchanges to start now, and says when the next one is: never
+// if all servers are being asked.
+func (c *Clock) due() (list []question, next <-chan time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, first := time.Now(), time.Time{}
+	for _, a := range c.associations {
+		switch {
+		case a.asking || a.stopped:
+		case !a.due.After(now):
+			a.asking = true
+			list = append(list, question{a, a.server, a.left, c.steps})
+		case first.IsZero() || a.due.Before(first):
+			first = a.due
+		}
 	}
-	c.options.Log.Debug("time servers asked", "source", s.source, "offset", s.offset, "problem", s.problem, "again_in", s.interval)
-	if s.problem != "" && s.problem != previous && ctx.Err() == nil {
-		c.options.Log.Warn("clock not synchronised", "problem", s.problem)
+	if first.IsZero() {
+		return list, nil
 	}
-	return s
+	return list, time.After(first.Sub(now))
 }
 
-// follow brings the clock to a sample, and sets when to ask again.
-func (c *Clock) follow(ctx context.Context, from *sample, s *state) error {
-	offset := from.response.ClockOffset
-	step := offset.Abs() > stepThreshold
-	switch {
-	case step && time.Now().Add(offset).Before(c.options.Floor):
-		return fmt.Errorf("%s says %s, which is before this image was built", from.address, time.Now().Add(offset).UTC().Format(time.DateTime))
-	case step && s.source.IsValid() && !s.unexpected:
-		s.unexpected, s.interval = true, retryInterval
-		s.problem = fmt.Sprintf("%s is off by %s, asking again", from.address, offset.Round(time.Millisecond))
-		return nil
-	case step, offset.Abs() > stepThreshold/2, s.interval < minPoll:
-		s.interval = minPoll
-	case offset.Abs() <= steadyOffset:
-		s.interval = min(2*s.interval, maxPoll)
+// receive takes an answer in and does what follows for the clock.
+func (c *Clock) receive(got answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a := got.of
+	a.asking = false
+	if !slices.Contains(c.associations, a) {
+		return
 	}
+	if got.steps != c.steps { // it was measured by two different clocks
+		a.due = time.Now()
+		return
+	}
+	state, err := c.options.Adjust.read()
+	if err != nil {
+		c.complain(err.Error())
+		state = kernelState{now: time.Now()}
+	}
+	c.workedOff(state.offset)
+	if a.hear(got) {
+		c.hurry(burst) // either that server has jumped or this clock
+	}
+	if err == nil {
+		c.decide(time.Now(), state)
+	}
+	a.schedule(got.asked, c.poll)
+	c.options.Log.Debug("time server asked", "server", a.server, "address", a.address, "reach", a.reach, "mark", a.mark,
+		"problem", a.problem, "again_in", time.Until(a.due).Round(time.Second))
+}
 
-	adjustment := slew(from.response, s.interval)
-	if step {
-		adjustment = stepBy(from.response)
+// hurry asks every server n times in quick succession, those excepted that
+// do not want that.
+func (c *Clock) hurry(n int) {
+	for _, a := range c.associations {
+		a.burst = max(a.burst, n)
+		if soon := time.Now().Add(burstInterval); a.least == 0 && a.due.After(soon) {
+			a.due = soon
+		}
 	}
-	if _, err := c.options.Adjust(adjustment); err != nil {
-		return fmt.Errorf("set the clock: %w", err)
+}
+
+// saveInterval is between saved times, and between saved drifts, while the
+// clock is synchronised.
+const saveInterval = time.Hour
+
+// keeper saves, away from the lock, what the next boot needs.
+func (c *Clock) keeper(ctx context.Context) {
+	var trusted sync.WaitGroup
+	defer trusted.Wait()
+	if c.options.Trusted != nil {
+		trusted.Go(func() { c.options.Trusted.run(ctx) })
 	}
-	if step || !s.source.IsValid() {
-		c.options.Log.Info("clock synchronised", "server", from.address, "offset", offset, "stepped", step)
-	}
-	s.source, s.offset, s.followed, s.unexpected = from.address, offset, time.Now(), false
-	if step || time.Since(s.saved) >= saveInterval {
-		if err := c.options.Save(ctx); err != nil {
+	tick := time.NewTicker(saveInterval)
+	defer tick.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.keep:
+			err = c.options.Save(ctx)
+		case <-tick.C:
+			state, unread := c.options.Adjust.read()
+			if unread == nil && state.synchronised {
+				err = errors.Join(c.options.Save(ctx), saveDrift(c.options.Drift, state.ppm))
+			}
+		}
+		if err != nil && ctx.Err() == nil {
 			c.options.Log.Warn("time not saved for the next boot", "error", err)
 		}
-		s.saved = time.Now()
+	}
+}
+
+// restore gives the kernel the drift that an earlier boot had learnt, unless
+// it has learnt one in this.
+func (c *Clock) restore() {
+	state, err := c.options.Adjust.read()
+	if err != nil || state.synchronised || state.ppm != 0 {
+		return // what the kernel refuses is told when a server is followed
+	}
+	ppm, err := loadDrift(c.options.Drift)
+	if err == nil && ppm != 0 {
+		_, err = c.options.Adjust(setFrequency(ppm))
+	}
+	if err != nil {
+		c.options.Log.Warn("the drift of the clock is learnt anew", "error", err)
+	}
+}
+
+// Synchronised reports that the clock is right, by the kernel's own flag: a
+// server was followed within about nine hours, maybe by an earlier control of
+// this boot.
+func (c *Clock) Synchronised() bool {
+	state, err := c.options.Adjust.read()
+	return err == nil && state.synchronised
+}
+
+// ErrOff says that no server is asked, so waiting for the time is of no use.
+var ErrOff = errors.New("NTP is off")
+
+// WaitSynchronised waits until the clock is right: what checks certificates
+// waits for the time first. It gives ErrOff if the configuration has NTP off,
+// else the error of ctx.
+func (c *Clock) WaitSynchronised(ctx context.Context) error {
+	for !c.Synchronised() {
+		c.mu.Lock()
+		followed, off := c.followed, c.off
+		c.mu.Unlock()
+		if off {
+			return ErrOff
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-followed:
+		}
 	}
 	return nil
 }

@@ -3,224 +3,249 @@ package clock
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/beevik/ntp"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
 
-// world is everything outside a Clock: servers that answer as told, a kernel
-// that writes down what it was told, and init.
-type world struct {
-	start time.Time
-
-	mu      sync.Mutex
-	servers map[string]func() (*ntp.Response, error) // by address
-	names   map[string][]netip.Addr
-	refuse  error // what the kernel says
-	did     []string
-	asked   []time.Duration // since start, of 192.0.2.1
-}
-
-func (w *world) options() Options {
-	return Options{
-		Lookup: func(_ context.Context, name string) ([]netip.Addr, error) {
-			if literal, err := netip.ParseAddr(name); err == nil {
-				return []netip.Addr{literal}, nil
-			}
-			if addresses, ok := w.names[name]; ok {
-				return addresses, nil
-			}
-			return nil, errors.New("look up " + name + ": no such host")
-		},
-		Query: func(_ context.Context, server netip.AddrPort) (*ntp.Response, error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if server.Addr() == first {
-				w.asked = append(w.asked, time.Since(w.start))
-			}
-			if server.Port() != 123 || w.servers[server.Addr().String()] == nil {
-				return nil, errors.New("i/o timeout")
-			}
-			return w.servers[server.Addr().String()]()
-		},
-		Adjust: func(t *unix.Timex) (int, error) {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if w.refuse != nil {
-				return 0, w.refuse
-			}
-			switch t.Modes {
-			case adjusting | unix.ADJ_SETOFFSET:
-				w.did = append(w.did, "step "+(time.Duration(t.Time.Sec)*time.Second+time.Duration(t.Time.Usec)).String())
-			case adjusting | unix.ADJ_OFFSET | unix.ADJ_TIMECONST:
-				w.did = append(w.did, "slew "+time.Duration(t.Offset).String())
-			default:
-				w.did = append(w.did, "unknown modes")
-			}
-			return 0, nil
-		},
-		Save: func(context.Context) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.did = append(w.did, "save")
-			return nil
-		},
-		Floor: w.start.Add(-time.Hour),
-		Log:   slog.New(slog.DiscardHandler),
-	}
-}
-
-var first = netip.MustParseAddr("192.0.2.1")
-
-// off is a good answer of a server from which this clock is off by offset.
-func off(offset time.Duration) *ntp.Response {
-	now := time.Now().Add(offset)
-	return &ntp.Response{
-		Version: 4, Stratum: 2, ClockOffset: offset, RTT: 20 * time.Millisecond,
-		Time: now, ReferenceTime: now.Add(-time.Minute), RootDistance: 30 * time.Millisecond,
-	}
-}
-
-func answer(r *ntp.Response) func() (*ntp.Response, error) {
-	return func() (*ntp.Response, error) { return r, nil }
-}
-
-// TestClock walks through one life of a clock with one server.
-func TestClock(t *testing.T) {
+// TestLife walks through one life of a clock with one server.
+func TestLife(t *testing.T) {
 	steps := []struct {
 		name   string
-		answer func() (*ntp.Response, error)
+		change func(*world, *server)
 		wait   time.Duration
-		did    []string
+		did    string          // by the kernel, except slews
 		asked  []time.Duration // since the step began
 		status string
 	}{
-		{"silence", nil, 50 * time.Second, nil, []time.Duration{0, 16 * time.Second, 48 * time.Second},
+		{"silence", func(_ *world, s *server) { s.dead = true }, 45 * time.Second, "",
+			[]time.Duration{0, 3 * time.Second, 6 * time.Second, 9 * time.Second, 25 * time.Second},
 			"not synchronised: 192.0.2.1: i/o timeout"},
-		{"first answer, far off", func() (*ntp.Response, error) { return off(-90 * time.Second), nil }, 63 * time.Second,
-			[]string{"step -1m30s", "save"}, []time.Duration{62 * time.Second}, "synchronised to 192.0.2.1, offset -90000 ms"},
-		{"near", func() (*ntp.Response, error) { return off(3 * time.Millisecond), nil }, 200 * time.Second,
-			[]string{"slew 3ms", "slew 3ms"}, []time.Duration{63 * time.Second, 191 * time.Second}, "synchronised to 192.0.2.1, offset 3 ms"},
-		{"steady for hours", func() (*ntp.Response, error) { return off(0), nil }, 3600 * time.Second,
-			[]string{"slew 0s", "slew 0s", "slew 0s", "slew 0s"},
-			[]time.Duration{247 * time.Second, 759 * time.Second, 1783 * time.Second, 2807 * time.Second}, "synchronised to 192.0.2.1, offset 0 ms"},
-		{"drifting", func() (*ntp.Response, error) { return off(100 * time.Millisecond), nil }, 240 * time.Second,
-			[]string{"slew 100ms", "save"}, []time.Duration{231 * time.Second}, "synchronised to 192.0.2.1, offset 100 ms"},
-		{"a spike", func() (*ntp.Response, error) { return off(time.Second), nil }, 60 * time.Second,
-			nil, []time.Duration{55 * time.Second}, "synchronised to 192.0.2.1, offset 100 ms, 1m9s ago; now 192.0.2.1 is off by 1s, asking again"},
-		{"that passes", func() (*ntp.Response, error) { return off(time.Millisecond), nil }, 12 * time.Second,
-			[]string{"slew 1ms"}, []time.Duration{11 * time.Second}, "synchronised to 192.0.2.1, offset 1 ms"},
-		{"a spike that stays", func() (*ntp.Response, error) { return off(200 * time.Millisecond), nil }, 80 * time.Second,
-			[]string{"step 200ms", "save"}, []time.Duration{63 * time.Second, 79 * time.Second}, "synchronised to 192.0.2.1, offset 200 ms"},
-		{"silence again", nil, 64 * time.Second, nil, []time.Duration{63 * time.Second},
-			"synchronised to 192.0.2.1, offset 200 ms, 1m5s ago; now 192.0.2.1: i/o timeout"},
-		{"a server that lost its mind", func() (*ntp.Response, error) { return off(-90 * 24 * time.Hour), nil }, 400 * time.Second,
-			nil, []time.Duration{127 * time.Second, 383 * time.Second},
-			"synchronised to 192.0.2.1, offset 200 ms, 7m45s ago; now 192.0.2.1 says 1999-10-03 01:19:12, which is before this image was built"},
-		{"and denies", answer(&ntp.Response{Version: 4, KissCode: "DENY"}), 2 * time.Hour, nil, []time.Duration{495 * time.Second},
-			"synchronised to 192.0.2.1, offset 200 ms, 2h7m45s ago; now 192.0.2.1 does not want to be asked"},
+		{"first answers, far off", func(_ *world, s *server) { s.dead = false }, 19 * time.Second, "step -1m30s",
+			[]time.Duration{12 * time.Second, 14 * time.Second, 16 * time.Second, 18 * time.Second}, "synchronised to 192.0.2.1, offset -90000 ms"},
+		{"near", func(*world, *server) {}, 200 * time.Second, "",
+			[]time.Duration{1 * time.Second, 3 * time.Second, 5 * time.Second, 7 * time.Second, 71 * time.Second, 199 * time.Second},
+			"synchronised to 192.0.2.1, offset 0 ms"},
+		{"drifting", func(w *world, _ *server) { w.kernel.ahead -= 100 * time.Millisecond }, 300 * time.Second, "",
+			[]time.Duration{255 * time.Second}, "synchronised to 192.0.2.1, offset 100 ms"},
+		{"a spike", func(_ *world, s *server) { s.ahead = time.Second }, 24 * time.Second, "",
+			[]time.Duration{19 * time.Second, 21 * time.Second, 23 * time.Second},
+			"synchronised to 192.0.2.1, offset 100 ms, 1m9s ago; now too few answers"},
+		{"that passes", func(_ *world, s *server) { s.ahead = 0 }, 10 * time.Second, "",
+			[]time.Duration{time.Second, 3 * time.Second, 5 * time.Second, 7 * time.Second, 9 * time.Second},
+			"synchronised to 192.0.2.1, offset 1 ms"},
+		{"a spike that stays", func(_ *world, s *server) { s.ahead = time.Second }, 90 * time.Second, "step 1s",
+			[]time.Duration{time.Second, 3 * time.Second, 5 * time.Second, 7 * time.Second, 9 * time.Second, 11 * time.Second, 13 * time.Second, 15 * time.Second, 79 * time.Second},
+			"synchronised to 192.0.2.1, offset 0 ms"},
+		{"silence again", func(_ *world, s *server) { s.dead = true }, 2 * time.Hour, "", nil,
+			"synchronised to 192.0.2.1, offset 0 ms, 2h0m11s ago; now 192.0.2.1: i/o timeout"},
+		{"a server that lost its mind", func(_ *world, s *server) { s.dead, s.ahead = false, -400*24*time.Hour }, time.Hour, "", nil,
+			"192.0.2.1 says 1998-11-27 03:10:"},
+		{"and denies", func(_ *world, s *server) { s.kiss = "DENY" }, 3 * time.Hour, "", nil, "now 192.0.2.1 does not want to be asked"},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{start: time.Now(), servers: map[string]func() (*ntp.Response, error){}}
-		c := New(w.options())
-		if got := c.Status(); got != "no time server configured" {
-			t.Errorf("Status() = %q before a configuration", got)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- c.Run(ctx) }()
-		synctest.Wait()
+		w := newWorld(t, 90*time.Second, map[string]*server{"192.0.2.1": {}})
+		c := w.clock()
 		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
+		steps[0].change(w, w.servers["192.0.2.1"])
+		defer w.run(t, c)()
 		for _, step := range steps {
-			began := time.Since(w.start)
-			w.mu.Lock()
-			w.servers["192.0.2.1"] = step.answer
-			w.mu.Unlock()
-			time.Sleep(step.wait)
-			synctest.Wait()
-			w.mu.Lock()
-			for i := range w.asked {
-				w.asked[i] -= began
-			}
-			if diff := cmp.Diff(step.asked, w.asked); diff != "" {
+			began, before := time.Since(epoch), w.kernel.steps()
+			w.set("192.0.2.1", func(s *server) { step.change(w, s); s.asked = nil })
+			pass(step.wait)
+			var asked []time.Duration
+			w.set("192.0.2.1", func(s *server) {
+				for _, at := range s.asked {
+					asked = append(asked, (at - began).Round(time.Second))
+				}
+			})
+			if diff := cmp.Diff(step.asked, asked); step.asked != nil && diff != "" {
 				t.Errorf("%s: asked (-want +got):\n%s", step.name, diff)
 			}
-			if diff := cmp.Diff(step.did, w.did); diff != "" {
-				t.Errorf("%s: did (-want +got):\n%s", step.name, diff)
+			if did := strings.TrimPrefix(strings.TrimPrefix(w.kernel.steps(), before), ", "); did != step.did {
+				t.Errorf("%s: did %q; want %q", step.name, did, step.did)
 			}
-			if got := c.Status(); got != step.status {
+			if got := c.Status(); !strings.Contains(got, step.status) {
 				t.Errorf("%s: Status() = %q; want %q", step.name, got, step.status)
 			}
-			w.asked, w.did = nil, nil
-			w.mu.Unlock()
 		}
 		c.Apply(&model.Config{TimeServers: []string{"192.0.2.2"}})
-		if got, want := c.Status(), "not synchronised: not asked yet"; got != want {
-			t.Errorf("Status() after other servers were configured = %q; want %q", got, want)
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run = %v; want nil", err)
+		c.Apply(&model.Config{Time: model.Time{Disabled: true}})
+		if got, want := c.Status(), "NTP is off"; got != want {
+			t.Errorf("Status() = %q; want %q", got, want)
 		}
 	})
 }
 
-// TestServers asks several servers in one round.
-func TestServers(t *testing.T) {
-	far := func() (*ntp.Response, error) {
-		r := off(80 * time.Millisecond)
-		r.RootDistance = time.Second
-		return r, nil
-	}
-	near := func() (*ntp.Response, error) { return off(10 * time.Millisecond), nil }
+// TestFirst is how fast the time is right after boot, and by whom.
+func TestFirst(t *testing.T) {
+	good, late, deaf := server{}, server{rtt: 800 * time.Millisecond}, server{dead: true}
 	tests := []struct {
 		name    string
-		servers map[string]func() (*ntp.Response, error)
+		servers map[string]*server
 		ask     []string
-		refuse  error
-		did     string
+		after   time.Duration // in which it is synchronised, and not in half of it
 		status  string
 	}{
-		{name: "the nearest is followed", servers: map[string]func() (*ntp.Response, error){"192.0.2.1": far, "192.0.2.2": near},
-			ask: []string{"192.0.2.1", "192.0.2.2"}, did: "slew 10ms save", status: "synchronised to 192.0.2.2, offset 10 ms"},
-		{name: "one that answers is enough", servers: map[string]func() (*ntp.Response, error){"192.0.2.1": far},
-			ask: []string{"absent.example.com", "192.0.2.9", "192.0.2.1"}, did: "slew 80ms save", status: "synchronised to 192.0.2.1, offset 80 ms"},
-		{name: "the second address of a name", servers: map[string]func() (*ntp.Response, error){"192.0.2.2": near},
-			ask: []string{"time.example.com"}, did: "slew 10ms save", status: "synchronised to 192.0.2.2, offset 10 ms"},
-		{name: "a name without address", ask: []string{"empty.example.com"}, status: "not synchronised: empty.example.com has no address"},
-		{name: "none", ask: []string{"absent.example.com", "192.0.2.9"},
-			status: "not synchronised: look up absent.example.com: no such host; 192.0.2.9: i/o timeout"},
-		{name: "the kernel refuses", servers: map[string]func() (*ntp.Response, error){"192.0.2.2": near},
-			ask: []string{"192.0.2.2"}, refuse: unix.EPERM, status: "not synchronised: set the clock: operation not permitted"},
+		{"one", map[string]*server{"192.0.2.1": &good}, []string{"192.0.2.1"}, 7 * time.Second, "synchronised to 192.0.2.1"},
+		{"the default", map[string]*server{"192.0.2.5": &good}, nil, 7 * time.Second, "synchronised to 192.0.2.5"},
+		{"the second address of a name", map[string]*server{"192.0.2.3": &deaf, "192.0.2.4": &good}, []string{"time.example.com"}, 11 * time.Second, "synchronised to 192.0.2.4"},
+		{"an absent one is waited for", map[string]*server{"192.0.2.1": &good, "192.0.2.2": &deaf}, []string{"192.0.2.1", "192.0.2.2"}, 13 * time.Second, "synchronised to 192.0.2.1"},
+		{"but not when the others are a majority", map[string]*server{"192.0.2.1": &good, "192.0.2.2": &late, "192.0.2.3": &deaf},
+			[]string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, 8 * time.Second, "synchronised to 192.0.2.1"},
+		{"unknown names do no harm", map[string]*server{"192.0.2.1": &good}, []string{"absent.example.com", "empty.example.com", "192.0.2.1"}, 7 * time.Second, "synchronised to 192.0.2.1"},
 	}
 	for _, test := range tests {
-		synctest.Test(t, func(t *testing.T) {
-			w := &world{start: time.Now(), servers: test.servers, refuse: test.refuse, names: map[string][]netip.Addr{
-				"time.example.com":  {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
-				"empty.example.com": nil,
-			}}
-			c := New(w.options())
-			c.Apply(&model.Config{TimeServers: test.ask})
-			go c.Run(t.Context())
-			synctest.Wait()
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			if got := strings.Join(w.did, " "); got != test.did {
-				t.Errorf("%s: did %q; want %q", test.name, got, test.did)
-			}
-			if got := c.Status(); got != test.status {
-				t.Errorf("%s: Status() = %q; want %q", test.name, got, test.status)
-			}
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, -40*24*time.Hour, test.servers)
+				w.names["time.example.com"] = []netip.Addr{netip.MustParseAddr("192.0.2.3"), netip.MustParseAddr("192.0.2.4")}
+				w.names["empty.example.com"] = nil
+				w.names[DefaultServer] = []netip.Addr{netip.MustParseAddr("192.0.2.5")}
+				c := w.clock()
+				c.Apply(&model.Config{TimeServers: test.ask})
+				defer w.run(t, c)()
+				pass(test.after / 2)
+				if c.Synchronised() {
+					t.Errorf("it is synchronised after %s", test.after/2)
+				}
+				pass(test.after - test.after/2)
+				if got := c.Status(); !strings.HasPrefix(got, test.status) || !c.Synchronised() {
+					t.Errorf("Status() after %s = %q; want %q", test.after, got, test.status)
+				}
+				if wrong := w.wrong(); wrong.Abs() > time.Millisecond {
+					t.Errorf("the clock is wrong by %s", wrong)
+				}
+				if w.saves == 0 {
+					t.Error("the time was not saved")
+				}
+			})
 		})
 	}
+}
+
+func TestNothingAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0, nil)
+		c := w.clock()
+		c.Apply(&model.Config{TimeServers: []string{"absent.example.com", "192.0.2.9"}})
+		defer w.run(t, c)()
+		pass(time.Minute)
+		if got, want := c.Status(), "not synchronised: look up absent.example.com: no such host; 192.0.2.9: i/o timeout"; got != want {
+			t.Errorf("Status() = %q; want %q", got, want)
+		}
+		w.kernel.refuse = unix.EPERM
+		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
+		w.mu.Lock()
+		w.servers = map[string]*server{"192.0.2.1": {}}
+		w.mu.Unlock()
+		pass(time.Minute)
+		if got, want := c.Status(), "not synchronised: set the clock: operation not permitted"; got != want {
+			t.Errorf("Status() = %q; want %q", got, want)
+		}
+	})
+}
+
+// TestWhoIsAsked is about configuration, DHCP and the default: never two of
+// them.
+func TestWhoIsAsked(t *testing.T) {
+	lease := func(servers ...string) model.Lease {
+		var l model.Lease
+		for _, s := range servers {
+			l.TimeServers = append(l.TimeServers, netip.MustParseAddr(s))
+		}
+		return l
+	}
+	tests := []struct {
+		name    string
+		config  model.Config
+		leases  []model.Lease
+		want    []string
+		smeared bool
+	}{
+		{"nothing", model.Config{}, nil, []string{DefaultServer}, true},
+		{"off", model.Config{TimeServers: []string{"a"}, Time: model.Time{Disabled: true}}, []model.Lease{lease("192.0.2.1")}, nil, false},
+		{"configured", model.Config{TimeServers: []string{"a", "b"}}, []model.Lease{lease("192.0.2.1")}, []string{"a", "b"}, false},
+		{"DHCP", model.Config{}, []model.Lease{lease("192.0.2.1", "192.0.2.2"), lease("192.0.2.2", "192.0.2.3")}, []string{"192.0.2.1", "192.0.2.2", "192.0.2.3"}, false},
+		{"DHCP names none", model.Config{}, []model.Lease{lease()}, []string{DefaultServer}, true},
+		{"DHCP mixes", model.Config{}, []model.Lease{lease("169.254.169.123", "192.0.2.2")}, []string{"169.254.169.123"}, true},
+	}
+	for _, test := range tests {
+		c := New(Options{})
+		c.ApplyLeases(test.leases)
+		c.Apply(&test.config)
+		var got []string
+		for _, a := range c.associations {
+			got = append(got, a.server)
+		}
+		if !slices.Equal(got, test.want) || c.smeared != test.smeared {
+			t.Errorf("%s: asks %q, smeared %v; want %q, %v", test.name, got, c.smeared, test.want, test.smeared)
+		}
+	}
+}
+
+// A server that stays when others are configured keeps what is known of it.
+func TestApplyKeeps(t *testing.T) {
+	c := New(Options{})
+	c.Apply(&model.Config{TimeServers: []string{"a", "b"}})
+	b := c.associations[1]
+	c.Apply(&model.Config{TimeServers: []string{"b", "c"}, Time: model.Time{Prefer: "b"}})
+	if c.associations[0] != b || !b.prefer {
+		t.Errorf("associations = %+v; want the one of b, preferred", c.associations)
+	}
+}
+
+func TestWaitSynchronised(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, time.Hour, map[string]*server{"192.0.2.1": {}})
+		c := w.clock()
+		c.Apply(&model.Config{Time: model.Time{Disabled: true}})
+		if err := c.WaitSynchronised(t.Context()); !errors.Is(err, ErrOff) {
+			t.Errorf("WaitSynchronised with NTP off = %v; want %v", err, ErrOff)
+		}
+		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := c.WaitSynchronised(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("WaitSynchronised = %v; want %v", err, context.Canceled)
+		}
+		defer w.run(t, c)()
+		if err := c.WaitSynchronised(t.Context()); err != nil || w.wrong().Abs() > time.Millisecond {
+			t.Errorf("WaitSynchronised = %v, the clock wrong by %s; want it right", err, w.wrong())
+		}
+		w.set("192.0.2.1", func(s *server) { s.dead = true })
+		pass(10 * time.Hour)
+		if c.Synchronised() {
+			t.Error("the clock is synchronised after ten hours without a server")
+		}
+	})
+}
+
+// A control that starts anew goes on with the clock of this boot: it does not
+// step it as it would a clock that was never right.
+func TestRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, time.Hour, map[string]*server{"192.0.2.1": {}})
+		c := w.clock()
+		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
+		stop := w.run(t, c)
+		pass(time.Minute)
+		stop()
+		w.set("192.0.2.1", func(s *server) { s.ahead = 48 * time.Hour })
+		c = w.clock()
+		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
+		defer w.run(t, c)()
+		pass(time.Hour)
+		if got, want := w.kernel.steps(), "step -1h0m0s"; got != want {
+			t.Errorf("the kernel was told %q; want %q", got, want)
+		}
+	})
 }

@@ -129,13 +129,19 @@ func build(o Options, pace pace) *control {
 	c.network = network.NewReconciler(o.Kernel, o.Log)
 	o.Resolver.Log = o.Log
 	c.resolver = resolver.New(o.Resolver)
+	drift, trusted := clock.Files(o.ConfigDir)
 	c.clock = clock.New(clock.Options{
-		Lookup: c.resolver.LookupHost,
-		Query:  clock.Query,
-		Adjust: o.Adjust,
-		Save:   func(ctx context.Context) error { return c.call(ctx, "init", "clock", nil, nil) },
-		Floor:  image.Time,
-		Log:    o.Log,
+		Lookup:   c.resolver.LookupHost,
+		Query:    clock.Query,
+		Adjust:   o.Adjust,
+		Hardware: clock.HardwareClock,
+		Save:     func(ctx context.Context) error { return c.call(ctx, "init", "clock", nil, nil) },
+		Floor:    image.Time,
+		Drift:    drift,
+		Trusted: clock.OpenTrusted(clock.TrustedOptions{
+			File: trusted, Floor: image.Time, Boot: logging.BootID(), Uptime: clock.BootTime, Clock: o.Adjust, Log: o.Log,
+		}),
+		Log: o.Log,
 	})
 	c.proxy = newFollower("proxy", c, pace)
 	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove

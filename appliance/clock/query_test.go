@@ -21,7 +21,8 @@ func TestJudge(t *testing.T) {
 		{"good", func(*ntp.Response) {}, ""},
 		{"stratum 15", func(r *ntp.Response) { r.Stratum = 15 }, ""},
 		{"stratum 16", func(r *ntp.Response) { r.Stratum = 16 }, ntp.ErrInvalidStratum.Error()},
-		{"kiss: rate", func(r *ntp.Response) { r.Stratum, r.KissCode = 0, "RATE" }, ntp.ErrKissOfDeath.Error()},
+		{"kiss: rate", func(r *ntp.Response) { r.Stratum, r.KissCode = 0, "RATE" }, errRate.Error()},
+		{"kiss: another", func(r *ntp.Response) { r.Stratum, r.KissCode = 0, "INIT" }, ntp.ErrKissOfDeath.Error()},
 		{"kiss: deny", func(r *ntp.Response) { r.Stratum, r.KissCode = 0, "DENY" }, errDenied.Error()},
 		{"kiss: restricted", func(r *ntp.Response) { r.Stratum, r.KissCode = 0, "RSTR" }, errDenied.Error()},
 		{"itself unsynchronised", func(r *ntp.Response) { r.Leap = ntp.LeapNotInSync }, ntp.ErrInvalidLeapSecond.Error()},
@@ -161,10 +162,17 @@ func FuzzResponse(f *testing.F) {
 			response.RootDistance > maxDistance || response.RootDistance < 0 {
 			t.Errorf("judge accepts %+v", response)
 		}
-		step := stepBy(response)
-		if step.Time.Usec < 0 || step.Time.Usec >= int64(time.Second) ||
-			time.Duration(step.Time.Sec)*time.Second+time.Duration(step.Time.Usec) != response.ClockOffset {
-			t.Errorf("stepBy(%s) = %+v", response.ClockOffset, step.Time)
+		step := setOffset(response.ClockOffset)
+		if step.Usec < 0 || step.Usec >= int64(time.Second) ||
+			time.Duration(step.Sec)*time.Second+time.Duration(step.Usec) != response.ClockOffset {
+			t.Errorf("setOffset(%s) = %+v", response.ClockOffset, step)
+		}
+		a := association{reach: 1, last: response}
+		for range filterSize {
+			a.filter.add(measured(answer{asked: time.Now(), response: response}))
+		}
+		if r, _, ok := a.reading(time.Now()); ok && (r.distance <= 0 || r.distance >= maxDistance || r.low() >= r.high()) {
+			t.Errorf("reading of %+v = %+v; want a distance up to %s", response, r, maxDistance)
 		}
 	})
 }

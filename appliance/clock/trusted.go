@@ -1,0 +1,267 @@
+package clock
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/storage"
+)
+
+const (
+	// reserve is how far ahead of what it has given out a Trusted saves its
+	// state: a power cut costs at most so much, and gives nothing back.
+	reserve = 15 * time.Minute
+	// renewal is how often it is saved.
+	renewal = 10 * time.Minute
+	// tamperedBy is how far the clock must be behind the trusted time, or
+	// jump ahead of it, to be no accident.
+	tamperedBy = 24 * time.Hour
+)
+
+// TrustedOptions is what a Trusted uses.
+type TrustedOptions struct {
+	File   string
+	Floor  time.Time            // the build time: it cannot be earlier
+	Boot   string               // names this boot
+	Uptime func() time.Duration // BootTime
+	Clock  kernelClock          // unix.Adjtimex; only read
+	Log    *slog.Logger
+
+	write func(path string, content []byte, mode os.FileMode) error // nil: storage.WriteFile
+}
+
+// Trusted is the time that licences go by. It never runs backwards: not when
+// the clock is set back, not over a reboot or a power cut. It is the latest of
+//
+//   - the last trusted time and what CLOCK_BOOTTIME has counted since,
+//   - the system clock while that is synchronised,
+//   - the times that signed replies have named (Raise).
+//
+// After a power cut it may be up to reserve ahead; it then waits for the
+// synchronised clock to catch up.
+type Trusted struct {
+	options TrustedOptions
+
+	mu           sync.Mutex
+	state        trustedState
+	saved        trustedState // what a reboot would begin with is not before this
+	synchronised bool         // the clock was so in this boot
+	lost, jumped string       // what was tampered with
+	unsaved      bool         // the last save failed
+}
+
+// trustedState is what is kept, and the content of the file.
+type trustedState struct {
+	Time    time.Time     `json:"time"`    // trusted, at Uptime
+	Elapsed time.Duration `json:"elapsed"` // consumed while the box ran, over all boots
+	Reserve time.Duration `json:"reserve"` // this may have been given out beyond both
+	Boot    string        `json:"boot"`
+	Uptime  time.Duration `json:"uptime"` // CLOCK_BOOTTIME of that boot
+}
+
+// OpenTrusted goes on with the state in the file. Without one it begins at the
+// floor; a file that cannot be read is reported by Tampered.
+func OpenTrusted(options TrustedOptions) *Trusted {
+	if options.write == nil {
+		options.write = storage.WriteFile
+	}
+	t := &Trusted{options: options}
+	uptime := options.Uptime()
+	kept, err := loadTrusted(options.File)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		t.lost = err.Error()
+		options.Log.Error("trusted time lost", "error", err)
+	case kept.Boot == options.Boot:
+		kept.Elapsed += max(uptime-kept.Uptime, 0)
+		kept.Time = kept.Time.Add(max(uptime-kept.Uptime, kept.Reserve))
+	default:
+		kept.Elapsed += kept.Reserve
+		kept.Time = kept.Time.Add(kept.Reserve)
+	}
+	if kept.Time.Before(options.Floor) {
+		kept.Time = options.Floor
+	}
+	t.state = trustedState{Time: kept.Time, Elapsed: kept.Elapsed, Boot: options.Boot, Uptime: uptime}
+	return t
+}
+
+func loadTrusted(path string) (trustedState, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return trustedState{}, fmt.Errorf("read the trusted time: %w", err)
+	}
+	state, err := parseTrusted(text)
+	if err != nil {
+		return trustedState{}, fmt.Errorf("read the trusted time: %s: %w", path, err)
+	}
+	return state, nil
+}
+
+// parseTrusted reads the content of the file. No part of one is whole.
+func parseTrusted(text []byte) (state trustedState, err error) {
+	if err := json.Unmarshal(text, &state); err != nil {
+		return trustedState{}, err
+	}
+	if state.Elapsed < 0 || state.Reserve < 0 || state.Reserve > reserve || state.Uptime < 0 {
+		return trustedState{}, fmt.Errorf("%s is no state", text)
+	}
+	return state, nil
+}
+
+// Now gives the trusted time. What it has given out survives a power cut,
+// unless the disk failed.
+func (t *Trusted) Now() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.advance()
+	t.secure()
+	return t.state.Time
+}
+
+// Elapsed is how long the box has run since it was new, by CLOCK_BOOTTIME: no
+// clock moves it. A power cut adds up to a quarter of an hour.
+func (t *Trusted) Elapsed() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.advance()
+	t.secure()
+	return t.state.Elapsed
+}
+
+// Raise says that it is at least this time: a signed reply names it. When it
+// returns nil, no reboot forgets it.
+func (t *Trusted) Raise(to time.Time) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.advance()
+	if to.After(t.state.Time) {
+		t.state.Time = to.Round(0)
+	}
+	return t.save(reserve)
+}
+
+// Tampered says what cannot have happened to the clock by itself; empty if
+// nothing: the clock is a day or more behind the trusted time, it was put a
+// day or more ahead after it had been right, or the saved state is damaged.
+func (t *Trusted) Tampered() string { return t.status().Tampered }
+
+// TrustedTime is all that a Trusted knows, for show commands.
+type TrustedTime struct {
+	Time     time.Time     `json:"time"`
+	Elapsed  time.Duration `json:"elapsed"`
+	Tampered string        `json:"tampered"`
+}
+
+// status does not wait for the disk: it is not for who goes by it.
+func (t *Trusted) status() TrustedTime {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	state := t.advance()
+	status := TrustedTime{t.state.Time, t.state.Elapsed, cmp.Or(t.lost, t.jumped)}
+	if behind := t.state.Time.Sub(state.now); status.Tampered == "" && behind > tamperedBy {
+		status.Tampered = fmt.Sprintf("the clock says %s, which is %s before the trusted time",
+			state.now.UTC().Format(time.RFC3339), behind.Round(time.Minute))
+	}
+	return status
+}
+
+// advance brings the state up to now, and gives that of the clock.
+func (t *Trusted) advance() kernelState {
+	uptime := t.options.Uptime()
+	passed := max(uptime-t.state.Uptime, 0)
+	advanced := t.state.Time.Add(passed)
+	t.state.Elapsed += passed
+	t.state.Uptime += passed
+
+	state, err := t.options.Clock.read()
+	if err != nil {
+		state = kernelState{now: advanced}
+	}
+	switch ahead := state.now.Sub(advanced); {
+	case !state.synchronised || ahead < -tamperedBy:
+		t.state.Time = advanced
+	case ahead < 0: // wait for the clock
+		if state.now.After(t.state.Time) {
+			t.state.Time = state.now
+		}
+	default:
+		if t.synchronised && ahead > tamperedBy {
+			t.jumped = fmt.Sprintf("the clock was put ahead by %s to %s", ahead.Round(time.Minute), state.now.UTC().Format(time.RFC3339))
+		}
+		t.state.Time = state.now
+	}
+	t.synchronised = t.synchronised || state.synchronised
+	return state
+}
+
+// secure saves the state if it is beyond what a reboot would begin with.
+func (t *Trusted) secure() {
+	if t.state.Time.After(t.saved.Time) || t.state.Elapsed > t.saved.Elapsed {
+		_ = t.save(reserve) // it is logged, and tried again
+	}
+}
+
+// save writes the state so that a reboot begins ahead of it.
+func (t *Trusted) save(ahead time.Duration) error {
+	keep := t.state
+	keep.Reserve = ahead
+	text, err := json.Marshal(keep)
+	if err == nil {
+		err = t.options.write(t.options.File, append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		if !t.unsaved {
+			t.options.Log.Warn("trusted time not saved", "error", err)
+		}
+		t.unsaved = true
+		return fmt.Errorf("save the trusted time: %w", err)
+	}
+	t.unsaved = false
+	t.saved = trustedState{Time: keep.Time.Add(ahead), Elapsed: keep.Elapsed + ahead}
+	return nil
+}
+
+// run keeps the saved state ahead until ctx ends, and then saves exactly what
+// it is, so that an orderly reboot costs nothing.
+func (t *Trusted) run(ctx context.Context) {
+	tick := time.NewTicker(renewal)
+	defer tick.Stop()
+	for ahead := reserve; ahead > 0; {
+		t.mu.Lock()
+		t.advance()
+		_ = t.save(ahead) // it is logged, and tried again
+		t.mu.Unlock()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			ahead = 0
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.advance()
+	_ = t.save(0) // it is logged
+}
+
+// BootTime is CLOCK_BOOTTIME: how long ago this boot was. Nothing sets it.
+func BootTime() time.Duration { return readClock(unix.CLOCK_BOOTTIME) }
+
+// readClock reads a clock that every Linux has.
+func readClock(clock int32) time.Duration {
+	var now unix.Timespec
+	if err := unix.ClockGettime(clock, &now); err != nil {
+		panic("no clock: " + err.Error()) // the kernel is not one of the last ten years
+	}
+	return time.Duration(now.Nano())
+}
