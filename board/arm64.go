@@ -12,10 +12,12 @@ var arm64 = Board{
 	StubPackage:   "systemd-boot-efi",
 	StubFile:      "usr/lib/systemd/boot/efi/linuxaa64.efi.stub",
 
-	Modules: slices.Concat(virtio, storage, network, []string{
+	Modules: slices.Concat(virtio, storage, []string{
 		"ahci_platform", "e1000e", "igb",
 	}),
 	Always:    always,
+	Firewall:  firewall,
+	Later:     later,
 	Watchdogs: []string{"sbsa_gwdt", "sp805_wdt", "i6300esb", "softdog"},
 
 	Console: "ttyAMA0,115200",

@@ -18,11 +18,15 @@ type Board struct {
 	StubPackage   string // Debian's package with the EFI stub
 	StubFile      string // the stub's path in that package: what makes kernel and initramfs one EFI program
 
-	// Modules are the kernel modules in the image, besides Always and
-	// Watchdogs. What they depend on comes with them; one that is built into
-	// the kernel is left out. init loads what the hardware asks for.
+	// Modules are the kernel modules in the image, besides those below. What
+	// they depend on comes with them; one that is built into the kernel is
+	// left out. init loads what the hardware asks for.
 	Modules []string
 	Always  []string // loaded at every boot: what no device asks for
+	// Firewall are loaded while the boot goes on: the ports wait for the rules
+	// that need no more than these.
+	Firewall []string
+	Later    []string // loaded when the services run: what no first call needs
 
 	// Watchdogs are the drivers of the hardware watchdogs, best first; the
 	// last is the one that needs no hardware.
@@ -34,7 +38,7 @@ type Board struct {
 
 // AllModules are the modules of the image, each once, sorted.
 func (b *Board) AllModules() []string {
-	all := slices.Concat(b.Modules, b.Always, b.Watchdogs)
+	all := slices.Concat(b.Modules, b.Always, b.Firewall, b.Later, b.Watchdogs)
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -74,9 +78,12 @@ var (
 		"vfat", "nls_cp437", "nls_ascii",
 	}
 
-	network = []string{
+	firewall = []string{"nf_tables", "nft_ct"}
+
+	later = []string{
+		"nft_limit",                 // pings
+		"nft_fib_inet",              // IPv6 from where no route leads back
+		"nft_chain_nat", "nft_masq", // NAT
 		"8021q", // VLANs
-		"nf_tables", "nft_ct", "nft_limit", "nft_log", "nft_masq", "nft_nat", "nft_chain_nat",
-		"nft_reject_inet", "nft_fib_inet",
 	}
 )

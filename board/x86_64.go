@@ -12,12 +12,14 @@ var x86_64 = Board{
 	StubPackage:   "systemd-boot-efi",
 	StubFile:      "usr/lib/systemd/boot/efi/linuxx64.efi.stub",
 
-	Modules: slices.Concat(virtio, storage, network, []string{
+	Modules: slices.Concat(virtio, storage, []string{
 		"e1000e", "igb", "igc", "ixgbe", "r8169",
 		// The chips whose drivers announce the Intel watchdog iTCO_wdt.
 		"lpc_ich", "i2c_i801",
 	}),
 	Always:    always,
+	Firewall:  firewall,
+	Later:     later,
 	Watchdogs: []string{"iTCO_wdt", "i6300esb", "sp5100_tco", "wdat_wdt", "softdog"},
 
 	Console: "ttyS0,115200",

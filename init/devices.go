@@ -37,6 +37,31 @@ func (m *machine) loadDrivers() error {
 	return err
 }
 
+// loadFirewall has the modules loaded that the firewall needs, while the boot
+// goes on: control waits for them before it brings the ports up.
+func (m *machine) loadFirewall() error {
+	target, err := board.Find(m.build.Board)
+	if err != nil || m.loader == nil {
+		return err
+	}
+	m.Go(func() {
+		m.loader.Beside(target.Firewall...)
+		for _, sysctl := range trackingSysctls {
+			if err := sysctl.Create(m); err != nil {
+				m.miss(err.Error())
+			}
+		}
+	})
+	return nil
+}
+
+// loadLater loads what no device asks for and no first call needs.
+func (m *machine) loadLater() {
+	if target, err := board.Find(m.build.Board); err == nil && m.loader != nil {
+		m.loader.Beside(target.Later...)
+	}
+}
+
 // loadAllDrivers also loads those that take long.
 func (m *machine) loadAllDrivers() {
 	if m.loader == nil {

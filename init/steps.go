@@ -35,6 +35,7 @@ var steps = []step{
 	{"forbid new privileges", (*machine).forbidPrivileges, false},
 	{"raise the limit of open files", (*machine).limitFiles, false},
 	{"load drivers", (*machine).loadDrivers, false},
+	{"load the firewall beside the boot", (*machine).loadFirewall, false},
 	{"arm the watchdog", (*machine).armWatchdog, false},
 	{"read the slot", (*machine).findSlot, false},
 	{"set the clock to the build time", (*machine).clockFromBuild, false},
@@ -320,6 +321,7 @@ func (m *machine) keepEvidence(service, exit string) {
 func (m *machine) lookAfter() error {
 	m.Go(m.saveClockNowAndThen)
 	m.Go(func() {
+		m.loadLater()
 		m.loadAllDrivers()
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)

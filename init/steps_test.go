@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/board"
+	"causeway/board/modules"
 	"causeway/init/drivers"
 	"causeway/init/supervise"
 	"causeway/init/volume"
@@ -71,6 +72,45 @@ func TestNamePorts(t *testing.T) {
 	}
 	if err == nil || !strings.Contains(err.Error(), "name eth0 lan2: device or resource busy") {
 		t.Errorf("namePorts = %v; want the failure", err)
+	}
+}
+
+// Connection tracking has its bounds once its module is loaded.
+func TestLoadFirewall(t *testing.T) {
+	m, k, _ := newTest(t)
+	m.build.Board = "x86_64"
+	table, err := modules.Read(strings.NewReader("module nf_conntrack /nf_conntrack.ko\n" +
+		"module nf_tables /nf_tables.ko\nmodule nft_ct /nft_ct.ko nf_conntrack nf_tables\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds := make(chan struct{})
+	m.loader = drivers.NewLoader(table, m.path("sys"), func(path string) error {
+		if path == "/nft_ct.ko" {
+			for _, sysctl := range trackingSysctls {
+				m.write(t, "proc/sys/"+sysctl.name, "")
+			}
+			defer close(bounds)
+		}
+		return k.did("load %s", path)
+	})
+	if err := m.loadFirewall(); err != nil {
+		t.Fatal(err)
+	}
+	<-bounds
+	last := trackingSysctls[len(trackingSysctls)-1]
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if text, _ := os.ReadFile(m.path("proc/sys", last.name)); string(text) == last.value+"\n" {
+			break
+		}
+	}
+	for _, sysctl := range trackingSysctls {
+		if text, _ := os.ReadFile(m.path("proc/sys", sysctl.name)); string(text) != sysctl.value+"\n" {
+			t.Errorf("%s = %q; want %s", sysctl.name, text, sysctl.value)
+		}
+	}
+	if want := []string{"load /nf_tables.ko", "load /nf_conntrack.ko", "load /nft_ct.ko"}; !slices.Equal(k.all(), want) {
+		t.Errorf("did %q; want %q", k.all(), want)
 	}
 }
 

@@ -119,7 +119,10 @@ func (m *machine) makeDirectories(below string) {
 // sysctl is one kernel parameter and its value.
 type sysctl struct{ name, value string }
 
-// sysctls, by subject.
+// sysctls, by subject. What Debian's kernel does by itself is not here: SYN
+// cookies, no source routes, no answer to a broadcast ping, no forwarding. What
+// stands below all/ binds every port together with the port's own value, in
+// IPv4 only; default/ is what a port begins with, and network keeps it.
 var sysctls = []sysctl{
 	// A kernel that went wrong reboots; crash evidence is in pstore.
 	{"kernel/panic", "5"},
@@ -141,36 +144,42 @@ var sysctls = []sysctl{
 	{"fs/protected_regular", "2"},
 	{"fs/suid_dumpable", "0"},
 
-	// SIP bursts fit in the sockets.
-	{"net/core/rmem_max", "16777216"},
-	{"net/core/wmem_max", "16777216"},
-	{"net/core/netdev_max_backlog", "4096"},
+	// init alone loads modules: the kernel starts no program to do it.
+	{"kernel/modprobe", ""},
+
+	// SIP bursts fit in the sockets: what each asks for, in octets.
+	{"net/core/rmem_max", "4194304"},
+	{"net/core/wmem_max", "4194304"},
 
 	// The services may ping (icmp(7)): all are in the one group.
 	{"net/ipv4/ping_group_range", fmt.Sprintf("%d %[1]d", model.GIDCauseway)},
 
 	// Two LANs: answers may leave by the other port (RFC 3704 §2.4), but each
-	// port speaks only for its own addresses.
+	// port speaks only for its own addresses. The firewall does for IPv6 what
+	// rp_filter does for IPv4.
 	{"net/ipv4/conf/all/rp_filter", "2"},
-	{"net/ipv4/conf/default/rp_filter", "2"},
 	{"net/ipv4/conf/all/arp_ignore", "1"},
 	{"net/ipv4/conf/all/arp_announce", "2"},
 
-	// The network tells the box nothing about its routes.
-	{"net/ipv4/tcp_syncookies", "1"},
+	// The network tells the box nothing about its routes, nor the box the
+	// network when it forwards for NAT.
 	{"net/ipv4/conf/all/accept_redirects", "0"},
 	{"net/ipv4/conf/default/accept_redirects", "0"},
-	{"net/ipv4/conf/all/secure_redirects", "0"},
-	{"net/ipv4/conf/default/secure_redirects", "0"},
 	{"net/ipv4/conf/all/send_redirects", "0"},
 	{"net/ipv4/conf/default/send_redirects", "0"},
-	{"net/ipv4/conf/all/accept_source_route", "0"},
-	{"net/ipv4/conf/default/accept_source_route", "0"},
-	{"net/ipv4/icmp_echo_ignore_broadcasts", "1"},
-	{"net/ipv6/conf/all/accept_redirects", "0"},
 	{"net/ipv6/conf/default/accept_redirects", "0"},
-	{"net/ipv6/conf/all/accept_ra", "0"},
 	{"net/ipv6/conf/default/accept_ra", "0"},
+}
+
+// trackingSysctls are there when connection tracking is loaded. SIP is not
+// tracked; this is for what the box asks others, and for the hosts behind NAT.
+var trackingSysctls = []sysctl{
+	// 16,384 connections take 5 MiB. The kernel's own choice for a box of
+	// 256 MiB is 2,048.
+	{"net/netfilter/nf_conntrack_buckets", "16384"},
+	{"net/netfilter/nf_conntrack_max", "16384"},
+	// In seconds: 2 h 4 min (RFC 5382 §5) instead of five days.
+	{"net/netfilter/nf_conntrack_tcp_timeout_established", "7440"},
 }
 
 func (t sysctl) String() string {

@@ -91,7 +91,7 @@ func TestDirectories(t *testing.T) {
 func TestSysctls(t *testing.T) {
 	m, _, _ := newTest(t)
 	seen := map[string]bool{}
-	for _, sysctl := range sysctls {
+	for _, sysctl := range append(trackingSysctls, sysctls...) {
 		if seen[sysctl.name] {
 			t.Errorf("%s stands twice", sysctl.name)
 		}

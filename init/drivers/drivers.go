@@ -114,6 +114,14 @@ func (l *Loader) names(names ...string) {
 	}
 }
 
+// Beside does what Names does, and lets others load theirs in between.
+func (l *Loader) Beside(names ...string) {
+	order, _ := l.table.Closure(names...)
+	for _, name := range append(order, names...) {
+		l.Names(name)
+	}
+}
+
 // Always loads what is wanted on every machine.
 func (l *Loader) Always() { l.Names(l.table.Always...) }
 

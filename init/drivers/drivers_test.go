@@ -129,6 +129,18 @@ func TestAll(t *testing.T) {
 	}
 }
 
+func TestBeside(t *testing.T) {
+	l, k := newTest(t)
+	l.Beside("virtio_blk", "sd_mod", "vfat")
+	want := []string{"virtio", "virtio_ring", "virtio_blk", "crc32c", "sd_mod"}
+	if !slices.Equal(k.loaded, want) {
+		t.Errorf("loaded %q; want %q", k.loaded, want)
+	}
+	if want := []string{"module vfat is not in this image"}; !slices.Equal(l.Problems(), want) {
+		t.Errorf("Problems = %q; want %q", l.Problems(), want)
+	}
+}
+
 func TestFailures(t *testing.T) {
 	for _, tt := range []struct {
 		name string
