@@ -200,7 +200,7 @@ func (r *Resolver) query(ctx context.Context, q Query) (Outcome, error) {
 		got, err = r.resolve(ctx, question)
 	}
 	if err != nil {
-		return Outcome{}, fmt.Errorf("look up %s of %s: %w", q.Type, q.Name, err)
+		return Outcome{}, err
 	}
 	o := Outcome{Source: got.source, Time: got.age, Outcome: got.outcome(), Records: got.text()}
 	if got.source == fromServer {

@@ -10,7 +10,7 @@ import (
 )
 
 // bindPause is between two tries to bind an address that is taken.
-const bindPause = 5 * time.Second
+const bindPause = time.Second
 
 // serve answers at one address over UDP or TCP until ctx ends. An address that
 // cannot be had is tried again.

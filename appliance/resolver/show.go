@@ -3,7 +3,6 @@ package resolver
 import (
 	"context"
 	"fmt"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -46,22 +45,12 @@ func showDNS(ctx context.Context, s exec.Session, _ config.Args) error {
 	if err := printServers(s, now.Servers); err != nil {
 		return err
 	}
-	for _, checked := range now.Checks {
-		exec.Field(s, fmt.Sprintf("%s%s %s", strings.ToUpper(checked.Use[:1]), checked.Use[1:], checked.Name), verdict(checked))
+	if err := printChecks(s, now.Checks); err != nil {
+		return err
 	}
 	exec.Field(s, "Answers kept", fmt.Sprintf("%d of %d, %d of %d KiB", now.Cached, cacheSize, now.Octets>>10, cacheOctets>>10))
 	exec.Counters(s, now.Counters)
 	return nil
-}
-
-func verdict(c Checked) string {
-	switch {
-	case !c.Done:
-		return "not checked yet"
-	case c.Problem != "":
-		return fmt.Sprintf("%s, %s ago", c.Problem, rounded(c.Ago))
-	}
-	return fmt.Sprintf("resolves, checked %s ago", rounded(c.Ago))
 }
 
 func printServers(s exec.Session, servers []Server) error {
@@ -90,6 +79,33 @@ func printServers(s exec.Session, servers []Server) error {
 	for _, server := range servers {
 		if server.Problem != "" {
 			exec.Field(s, "Problem", server.Problem)
+		}
+	}
+	return nil
+}
+
+func printChecks(s exec.Session, checks []Checked) error {
+	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "Needed name\tUse\tState\tChecked")
+	for _, c := range checks {
+		state, checked := "unknown", "never"
+		switch {
+		case c.Problem != "":
+			state = "does not resolve"
+		case c.Done:
+			state = "resolves"
+		}
+		if c.Done {
+			checked = rounded(c.Ago) + " ago"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", c.Name, c.Use, state, checked)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, c := range checks {
+		if c.Problem != "" {
+			exec.Field(s, "Problem", c.Problem)
 		}
 	}
 	return nil

@@ -130,7 +130,7 @@ func TestSilentServerIsAskedLast(t *testing.T) {
 		ended := make(chan error, 1)
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { ended <- r.Run(ctx) }()
-		time.Sleep(20 * time.Second) // the check of the names finds it out
+		time.Sleep(21 * time.Second) // the check of the names finds it out
 		servers.takeAsked()
 
 		start := time.Now()
