@@ -18,7 +18,7 @@ RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-syste
 TEST_PACKAGES = e2fsprogs iproute2 mtools nftables sip-tester
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-boot bench-firewall powercut chaos-network \
-	clock-offset fuzz packages test-packages clean
+	scan clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,10 @@ bench-firewall: test-packages ## CPU per call in the machine, with the firewall 
 
 chaos-network: test-packages ## Break the network behind control's back ROUNDS times, and time its repair
 	@go run ./qemu chaos-network -rounds $(ROUNDS)
+
+scan: test-packages ## Look at all ports of a box from both LANs
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go test -tags e2e -count=1 -timeout 60m -run '^TestNetwork$$/^only_documented' ./qemu/e2e -boards $(BOARD) -ports 1-65535 -v
 
 clock-offset: test-packages ## Follow chrony for MINUTES, and print how far the clock is from it
 	@go run ./images build -board $(BOARD) -kernel-only

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -23,11 +24,13 @@ type Scan struct {
 
 // Scan has nmap look at ports of an address: those of TCP and of UDP each in
 // nmap's writing, "1-1024,5060"; empty: none. A UDP service answers only a
-// question that it understands; nmap knows those of the usual ports, such as
-// 53, 67, 123 and 5060.
-func (n *Namespace) Scan(ctx context.Context, peers *Peers, address netip.Addr, tcp, udp string) (Scan, error) {
-	args := []string{"--datadir", filepath.Join(peers.Root, "usr/share/nmap"), "-n", "-Pn", "-oX", "-",
-		"-T4", "--max-retries", "2", "--min-rate", "1000"}
+// question that it understands; nmap has those of the usual ports, such as 53,
+// 67 and 123, and gets one for 5060. dir is an empty folder for its files.
+func (n *Namespace) Scan(ctx context.Context, peers *Peers, dir string, address netip.Addr, tcp, udp string) (Scan, error) {
+	if err := giveQuestions(peers, dir, address); err != nil {
+		return Scan{}, fmt.Errorf("prepare nmap: %w", err)
+	}
+	args := []string{"--datadir", dir, "-n", "-Pn", "-oX", "-", "-T4", "--max-retries", "2", "--min-rate", "1000"}
 	var ports []string
 	for _, protocol := range []struct{ option, letter, ports string }{{"-sS", "T:", tcp}, {"-sU", "U:", udp}} {
 		if protocol.ports != "" {
@@ -51,6 +54,45 @@ func (n *Namespace) Scan(ctx context.Context, peers *Peers, address netip.Addr, 
 		return Scan{}, fmt.Errorf("nmap %s: %w: %s", address, err, complaint.Bytes())
 	}
 	return parseScan(output.Bytes())
+}
+
+// sipQuestion has nmap ask UDP port 5060 of an address for its options (RFC 3261
+// §11); the answer goes where the question came from (RFC 3581).
+const sipQuestion = `
+udp 5060
+  "OPTIONS sip:%[1]s SIP/2.0\r\nVia: SIP/2.0/UDP nmap.invalid;branch=z9hG4bK-nmap;rport\r\n"
+  "From: <sip:nmap@nmap.invalid>;tag=nmap\r\nTo: <sip:%[1]s>\r\nCall-ID: nmap\r\nCSeq: 1 OPTIONS\r\n"
+  "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+`
+
+// giveQuestions fills dir with nmap's data, and that question.
+func giveQuestions(peers *Peers, dir string, address netip.Addr) error {
+	const questions = "nmap-payloads"
+	files, err := peers.Glob("usr/share/nmap/nmap-*")
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		to := filepath.Join(dir, filepath.Base(file))
+		if filepath.Base(file) != questions {
+			if err := os.Symlink(file, to); err != nil {
+				return err
+			}
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		host := address.String()
+		if address.Is6() {
+			host = "[" + host + "]"
+		}
+		if err := os.WriteFile(to, append(text, fmt.Sprintf(sipQuestion, host)...), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parseScan reads nmap's XML: ports in a state that many are in are counted

@@ -140,24 +140,25 @@ func TestScan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := box.ListenUDP(BoxLAN1) // which answers with what it is asked
+	proxy, err := box.Probe(BoxLAN1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer proxy.Close()
 	go func() {
-		buffer := make([]byte, 1500)
 		for {
-			n, from, err := proxy.ReadFromUDPAddrPort(buffer)
+			question, from, err := proxy.Receive(ctx)
 			if err != nil {
 				return
 			}
-			proxy.WriteToUDPAddrPort(buffer[:n], from)
+			if question.StartLine() == "OPTIONS sip:"+BoxLAN1.Addr().String()+" SIP/2.0" {
+				proxy.Send(question.Reply("200 OK", proxy.Contact()), from)
+			}
 		}
 	}()
 	named, err := box.Named(ctx, peers, t.TempDir(), BoxLAN1.Addr())
 	stop(t, named, err)
-	scan, err := l.LAN1.Scan(ctx, peers, BoxLAN1.Addr(), "50-59", "53,5060-5062")
+	scan, err := l.LAN1.Scan(ctx, peers, t.TempDir(), BoxLAN1.Addr(), "50-59", "53,5060-5062")
 	if err != nil {
 		t.Fatal(err)
 	}
