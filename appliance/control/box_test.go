@@ -42,13 +42,10 @@ func text(name string) string { return "hostname " + name + "\n" }
 type noNICs struct{}
 
 func (noNICs) Read() (network.State, error)                    { return network.State{}, nil }
-func (noNICs) SetUp(model.LANName) error                       { return unix.ENODEV }
-func (noNICs) AddAddress(model.LANName, netip.Prefix) error    { return unix.ENODEV }
-func (noNICs) RemoveAddress(model.LANName, netip.Prefix) error { return unix.ENODEV }
-func (noNICs) AddRoute(network.Route) error                    { return unix.ENODEV }
-func (noNICs) RemoveRoute(network.Route) error                 { return unix.ENODEV }
-func (noNICs) AddRule(network.Rule) error                      { return unix.ENODEV }
-func (noNICs) RemoveRule(network.Rule) error                   { return unix.ENODEV }
+func (noNICs) Add(network.Object) error                        { return unix.ENODEV }
+func (noNICs) Remove(network.Object) error                     { return unix.ENODEV }
+func (noNICs) Set(network.Setting) error                       { return unix.ENODEV }
+func (noNICs) Announce(model.Port, netip.Addr) error           { return unix.ENODEV }
 func (noNICs) Watch(ctx context.Context, changed func()) error { <-ctx.Done(); return ctx.Err() }
 
 // noTables is a kernel whose firewall is as it should be.

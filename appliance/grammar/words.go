@@ -10,7 +10,11 @@ func Words() config.Words {
 
 		// The configuration.
 		"com":                             "Where the remote management is found",
+		"dhcp":                            "Addresses given and taken over the network",
+		"dhcp pool mask":                  "Another mask than that of the port",
+		"dhcp pool router":                "Another router than the appliance",
 		"ip":                              "The Internet Protocol",
+		"ipv6":                            "The Internet Protocol, version 6",
 		"logging":                         "The log",
 		"logging host level":              "What is sent",
 		"logging host port":               "Another port than that of the transport",
@@ -22,6 +26,8 @@ func Words() config.Words {
 
 		// EXEC.
 		"clear":                 "Forget or end something",
+		"clear dhcp":            "Addresses given over the network",
+		"clear dhcp binding":    "Which hosts have addresses",
 		"copy":                  "Copy a file or the configuration",
 		"copy running-config":   "The configuration in force",
 		"delete recursive":      "With all that is in it",
@@ -45,7 +51,9 @@ func Words() config.Words {
 		"show alarms":           "What is wrong, and what was",
 		"show alarms active":    "What is wrong now",
 		"show clock detail":     "And where the time comes from",
+		"show dhcp":             "Addresses given and taken over the network",
 		"show ip":               "The Internet Protocol",
+		"show ipv6":             "The Internet Protocol, version 6",
 		"show logging last":     "The newest lines only",
 		"show logging level":    "Lines this severe or worse",
 		"show logging process":  "Lines of one process",

@@ -110,16 +110,18 @@ type ControlStatus struct {
 type PendingCommit struct {
 	Revision int       `json:"revision"`
 	Until    time.Time `json:"until"` // by the clock as it is set now
-	Back     int       `json:"back"` // the revision that comes back; 0: built-in
+	Back     int       `json:"back"`  // the revision that comes back; 0: built-in
 }
 
-// InterfaceStatus is one LAN as the kernel has it.
+// InterfaceStatus is one port as the kernel has it.
 type InterfaceStatus struct {
-	LAN     string `json:"lan"`
-	MAC     string `json:"mac"`
-	Link    string `json:"link"` // "up", "down", "missing"
-	Address string `json:"address"`
-	Problem string `json:"problem"` // difference between desired and actual, empty if none
+	LAN      string `json:"lan"` // "LAN1", "LAN1.100"
+	MAC      string `json:"mac"`
+	Link     string `json:"link"`     // "up", "down", "missing"; empty: shut down, or not looked at yet
+	Shutdown bool   `json:"shutdown"` // by the configuration, of it or of the port that it is a VLAN on
+	Address  string `json:"address"`  // with their prefix lengths, separated by ", "
+	DHCP     bool   `json:"dhcp"`     // the IPv4 address comes from a lease
+	Problem  string `json:"problem"`  // difference between desired and actual, empty if none
 }
 
 // The user each process runs as, and the groups they share.

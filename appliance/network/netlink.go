@@ -15,8 +15,8 @@ import (
 	"causeway/appliance/model"
 )
 
-// Netlink is the Kernel of this machine, through rtnetlink(7). It needs
-// CAP_NET_ADMIN.
+// Netlink is the Kernel of this machine, through rtnetlink(7), ethtool and
+// /proc/sys. It needs CAP_NET_ADMIN, and CAP_NET_RAW to announce.
 type Netlink struct {
 	handle    *netlink.Handle
 	namespace netns.NsHandle
@@ -26,185 +26,165 @@ type Netlink struct {
 // in. It opens a socket for each question, so it cannot be half broken.
 func NewNetlink() *Netlink { return &Netlink{&netlink.Handle{}, netns.None()} }
 
-// dumpTries is how often Read starts again because something changed while
-// the kernel listed it.
+// dumpTries is how often a list is read again because something changed while
+// the kernel made it.
 const dumpTries = 5
 
-// Read gives what the kernel has.
-func (n *Netlink) Read() (state State, err error) {
+// retried lists something of the kernel again when it changed meanwhile.
+func retried[T any](list func() (T, error)) (found T, err error) {
 	for range dumpTries {
-		if state, err = n.read(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+		if found, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
 			break
 		}
 	}
-	return state, err
+	return found, err
 }
 
-func (n *Netlink) read() (State, error) {
-	var state State
-	index := map[int]model.LANName{}
-	for lan := range model.LANCount {
-		link, err := n.handle.LinkByName(interfaceName(lan))
-		var notFound netlink.LinkNotFoundError
-		if errors.As(err, &notFound) {
-			continue
-		}
-		if err != nil {
-			return State{}, fmt.Errorf("read interface %s: %w", interfaceName(lan), err)
-		}
-		index[link.Attrs().Index] = lan
-		if state.LANs[lan], err = n.readInterface(link); err != nil {
-			return State{}, err
-		}
+// Read gives what the kernel has.
+func (n *Netlink) Read() (State, error) {
+	state, index, err := n.readPorts()
+	if err != nil {
+		return State{}, err
 	}
-	var err error
+	if err := readEthernet(&state); err != nil {
+		return State{}, err
+	}
 	if state.Routes, err = n.readRoutes(index); err != nil {
 		return State{}, err
 	}
-	state.Rules, err = n.readRules()
+	if state.Rules, err = n.readRules(); err != nil {
+		return State{}, err
+	}
+	state.Parameters, err = readParameters(parameters(state.ports(), false))
 	return state, err
 }
 
-func (n *Netlink) readInterface(link netlink.Link) (Interface, error) {
-	attrs := link.Attrs()
-	found := Interface{
-		Present: true,
-		Up:      attrs.RawFlags&unix.IFF_UP != 0,
-		Carrier: attrs.RawFlags&unix.IFF_RUNNING != 0,
-		MAC:     attrs.HardwareAddr.String(),
-	}
-	addresses, err := n.handle.AddrList(link, netlink.FAMILY_ALL)
+// readPorts gives the interfaces of the ports with their addresses, which
+// anybody may ask for, and their ports by the kernel's numbers.
+func (n *Netlink) readPorts() (State, map[int]model.Port, error) {
+	links, err := retried(n.handle.LinkList)
 	if err != nil {
-		return found, fmt.Errorf("read the addresses of %s: %w", attrs.Name, err)
+		return State{}, nil, fmt.Errorf("list interfaces: %w", err)
 	}
-	for _, address := range addresses {
-		if prefix := prefixOf(address.IPNet); !prefix.Addr().IsLinkLocalUnicast() {
-			found.Addresses = append(found.Addresses, prefix)
+	addresses, err := retried(func() ([]netlink.Addr, error) { return n.handle.AddrList(nil, netlink.FAMILY_ALL) })
+	if err != nil {
+		return State{}, nil, fmt.Errorf("list addresses: %w", err)
+	}
+	index, strays := portsOf(links)
+	state := State{Interfaces: map[model.Port]Interface{}, Strays: strays}
+	for _, link := range links {
+		attrs := link.Attrs()
+		port, ours := index[attrs.Index]
+		if !ours {
+			continue
+		}
+		found := Interface{
+			Up:      attrs.RawFlags&unix.IFF_UP != 0,
+			Carrier: attrs.RawFlags&unix.IFF_RUNNING != 0,
+			MTU:     attrs.MTU,
+			MAC:     attrs.HardwareAddr.String(),
+		}
+		for _, address := range addresses {
+			if prefix := prefixOf(address.IPNet); address.LinkIndex == attrs.Index && !prefix.Addr().IsLinkLocalUnicast() {
+				found.Addresses = append(found.Addresses, prefix)
+			}
+		}
+		state.Interfaces[port] = found
+	}
+	return state, index, nil
+}
+
+// portsOf gives the ports by the kernel's numbers of their interfaces, and the
+// VLANs on them that somebody else made.
+func portsOf(links []netlink.Link) (index map[int]model.Port, strays []VLAN) {
+	index = map[int]model.Port{}
+	for _, link := range links {
+		for name := range model.LANCount {
+			if port := (model.Port{LAN: name}); link.Attrs().Name == port.Interface() {
+				index[link.Attrs().Index] = port
+			}
 		}
 	}
-	return found, nil
+	for _, link := range links {
+		vlan, is := link.(*netlink.Vlan)
+		if !is {
+			continue
+		}
+		parent, ours := index[vlan.ParentIndex]
+		port := model.Port{LAN: parent.LAN, VLAN: vlan.VlanId}
+		switch {
+		case !ours:
+		case vlan.Name == port.Interface() && vlan.VlanProtocol == netlink.VLAN_PROTOCOL_8021Q:
+			index[vlan.Index] = port
+		default:
+			strays = append(strays, VLAN{port, vlan.Name})
+		}
+	}
+	return index, strays
+}
+
+// readEthernet asks the drivers of the ports how they talk.
+func readEthernet(state *State) error {
+	socket, err := ethtoolSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	for port, i := range state.Interfaces {
+		if port.VLAN == 0 {
+			// A driver that does not say is asked to set nothing.
+			i.Ethernet, _ = readLinkSettings(socket, port.Interface())
+			state.Interfaces[port] = i
+		}
+	}
+	return nil
 }
 
 // readRoutes gives the routes of Protocol in all tables. One through another
 // interface is not the appliance's, whatever its number.
-func (n *Netlink) readRoutes(index map[int]model.LANName) ([]Route, error) {
-	mine := &netlink.Route{Protocol: Protocol, Table: unix.RT_TABLE_UNSPEC}
-	found, err := n.handle.RouteListFiltered(netlink.FAMILY_ALL, mine, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+func (n *Netlink) readRoutes(index map[int]model.Port) ([]Route, error) {
+	found, err := retried(func() ([]netlink.Route, error) {
+		mine := &netlink.Route{Protocol: Protocol, Table: unix.RT_TABLE_UNSPEC}
+		return n.handle.RouteListFiltered(netlink.FAMILY_ALL, mine, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("read routes: %w", err)
 	}
 	var routes []Route
 	for _, r := range found {
-		lan, ours := index[r.LinkIndex]
-		if !ours || r.Dst == nil {
-			continue
+		if port, ours := index[r.LinkIndex]; ours && r.Dst != nil {
+			gateway, _ := netip.AddrFromSlice(r.Gw)
+			routes = append(routes, Route{port, r.Table, prefixOf(r.Dst), gateway.Unmap(), r.Priority})
 		}
-		gateway, _ := netip.AddrFromSlice(r.Gw)
-		routes = append(routes, Route{lan, r.Table, prefixOf(r.Dst), gateway.Unmap(), r.Priority})
 	}
 	return routes, nil
 }
 
 func (n *Netlink) readRules() ([]Rule, error) {
-	found, err := n.handle.RuleList(netlink.FAMILY_ALL)
+	found, err := retried(func() ([]netlink.Rule, error) { return n.handle.RuleList(netlink.FAMILY_ALL) })
 	if err != nil {
 		return nil, fmt.Errorf("read rules: %w", err)
 	}
 	var rules []Rule
 	for _, r := range found {
-		lan := model.LANName(r.Table - firstTable)
-		if r.Protocol == Protocol && r.Src != nil && lan < model.LANCount {
-			rules = append(rules, Rule{lan, prefixOf(r.Src).Addr()})
+		if r.Protocol == Protocol && r.Src != nil {
+			rules = append(rules, Rule{prefixOf(r.Src), r.Table, r.Priority})
 		}
 	}
 	return rules, nil
 }
 
-// SetUp sets a LAN's link up.
-func (n *Netlink) SetUp(lan model.LANName) error {
-	link, err := n.handle.LinkByName(interfaceName(lan))
-	if err != nil {
-		return err
-	}
-	return n.handle.LinkSetUp(link)
+// notifications are the kernel's groups of what the Reconciler looks after.
+// Reverse-path filtering and forwarding are in those of NETCONF.
+var notifications = []uint{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+	unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV6_NETCONF,
 }
 
-// AddAddress gives a LAN an address.
-func (n *Netlink) AddAddress(lan model.LANName, address netip.Prefix) error {
-	link, err := n.handle.LinkByName(interfaceName(lan))
-	if err != nil {
-		return err
-	}
-	return n.handle.AddrAdd(link, &netlink.Addr{IPNet: netOf(address)})
-}
-
-// RemoveAddress takes an address from a LAN.
-func (n *Netlink) RemoveAddress(lan model.LANName, address netip.Prefix) error {
-	link, err := n.handle.LinkByName(interfaceName(lan))
-	if err != nil {
-		return err
-	}
-	return n.handle.AddrDel(link, &netlink.Addr{IPNet: netOf(address)})
-}
-
-// AddRoute adds a route, and fails where another of the same destination and
-// metric stands in its table: that one is not ours.
-func (n *Netlink) AddRoute(r Route) error {
-	route, err := n.route(r)
-	if err != nil {
-		return err
-	}
-	return n.handle.RouteAdd(route)
-}
-
-// RemoveRoute removes a route of Protocol.
-func (n *Netlink) RemoveRoute(r Route) error {
-	route, err := n.route(r)
-	if err != nil {
-		return err
-	}
-	return n.handle.RouteDel(route)
-}
-
-func (n *Netlink) route(r Route) (*netlink.Route, error) {
-	link, err := n.handle.LinkByName(interfaceName(r.LAN))
-	if err != nil {
-		return nil, err
-	}
-	route := &netlink.Route{
-		LinkIndex: link.Attrs().Index,
-		Protocol:  Protocol,
-		Table:     r.Table,
-		Dst:       netOf(r.Destination),
-		Priority:  r.Metric,
-		Scope:     netlink.SCOPE_LINK,
-	}
-	if r.Gateway.IsValid() {
-		route.Gw, route.Scope = r.Gateway.AsSlice(), netlink.SCOPE_UNIVERSE
-	}
-	return route, nil
-}
-
-// AddRule adds a policy rule.
-func (n *Netlink) AddRule(r Rule) error { return n.handle.RuleAdd(rule(r)) }
-
-// RemoveRule removes a policy rule of Protocol.
-func (n *Netlink) RemoveRule(r Rule) error { return n.handle.RuleDel(rule(r)) }
-
-func rule(r Rule) *netlink.Rule {
-	rule := netlink.NewRule()
-	rule.Src = netOf(netip.PrefixFrom(r.Source, r.Source.BitLen()))
-	rule.Table = tableOf(r.LAN)
-	rule.Priority = rule.Table
-	rule.Protocol = Protocol
-	return rule
-}
-
-// Watch tells of every change of links, addresses, routes and rules.
+// Watch tells of every change of links, addresses, routes, rules and forwarding.
 func (n *Netlink) Watch(ctx context.Context, changed func()) error {
-	socket, err := nl.SubscribeAt(n.namespace, netns.None(), unix.NETLINK_ROUTE,
-		unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
-		unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
+	socket, err := nl.SubscribeAt(n.namespace, netns.None(), unix.NETLINK_ROUTE, notifications...)
 	if err != nil {
 		return fmt.Errorf("subscribe to network changes: %w", err)
 	}

@@ -1,16 +1,19 @@
-// Package network makes LAN1 and LAN2 what the configuration says: link up,
-// address, static routes, and the policy routing by which an answer leaves by
-// the LAN its question came from (NET-1, NET-2).
+// Package network makes the ports what the configuration and the DHCP leases
+// say: LAN1, LAN2 and the VLANs on them with MTU, speed, addresses and static
+// routes, and the policy routing by which an answer leaves by the port its
+// question came from (NET-1, NET-2).
 //
-// In: the configuration (Apply) and the kernel's notifications. Out: the
-// kernel's state, and InterfaceStatus for show commands. The Reconciler is
-// level-triggered: each pass reads what the kernel has, compares it with what
-// is wanted and does the difference, so it does not matter which change it
-// was told of, and a NIC that comes late is used when it comes.
+// In: the configuration (Apply), the leases (ApplyLeases) and the kernel's
+// notifications. Out: the kernel's state, and InterfaceStatus for show
+// commands and alarms. The Reconciler is level-triggered: each pass reads what
+// the kernel has, compares it with what is wanted and does the difference, so
+// it does not matter which change it was told of, and a NIC that comes late is
+// used when it comes.
 //
-// It owns the addresses of the interfaces lan1 and lan2 (init gives them
-// these names) and the routes and rules of its own protocol number, and
-// touches nothing else.
+// It owns the interfaces lan1 and lan2 (init gives them these names), their
+// VLANs, the routes and rules of its own protocol number, and the parameters
+// of parameter.go, and touches nothing else; but a route that stands in the
+// place of one of its own is replaced.
 package network
 
 import (
@@ -19,7 +22,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,19 +29,21 @@ import (
 )
 
 // Kernel is the network state of the machine. Its methods change what they
-// say and nothing else; none waits for the hardware.
+// say and nothing else; none waits for the hardware. But for Watch they are
+// called by one goroutine.
 type Kernel interface {
-	// Read gives the LAN interfaces, and the routes and rules of Protocol.
+	// Read gives the interfaces of the ports, the routes and rules of
+	// Protocol, and those of the parameters that exist.
 	Read() (State, error)
-	SetUp(model.LANName) error
-	AddAddress(model.LANName, netip.Prefix) error
-	RemoveAddress(model.LANName, netip.Prefix) error
-	AddRoute(Route) error
-	RemoveRoute(Route) error
-	AddRule(Rule) error
-	RemoveRule(Rule) error
-	// Watch calls changed after every change of links, addresses, routes
-	// and rules, until ctx ends or the kernel's notifications fail.
+	// Add adds an object; a Route in the place of another replaces it.
+	Add(Object) error
+	Remove(Object) error
+	Set(Setting) error
+	// Announce tells the neighbours of a port that an IPv4 address is there.
+	Announce(model.Port, netip.Addr) error
+	// Watch calls changed after every change of links, addresses, routes,
+	// rules and forwarding, until ctx ends or the kernel's notifications
+	// fail.
 	Watch(ctx context.Context, changed func()) error
 }
 
@@ -50,21 +54,18 @@ const (
 	calmPeriod  = 30 * time.Second      // between passes otherwise
 )
 
-// repairs is how often one reconciliation repairs before it reports what is
-// left. The second puts back what the kernel dropped in the first: routes go
-// with the address they came from.
-const repairs = 2
-
-// Reconciler keeps the kernel at the configuration last applied.
+// Reconciler keeps the kernel at the configuration and leases last applied.
 type Reconciler struct {
 	kernel Kernel
 	log    *slog.Logger
 	kick   chan struct{} // holds one; a pass is due
 
 	mu      sync.Mutex
+	config  *model.Config // nil: none was applied
+	leases  leases
 	desired State
-	applied bool
-	status  [model.LANCount]model.InterfaceStatus
+	refused results // disturbing changes that were to no avail, since the last Apply
+	status  []model.InterfaceStatus
 }
 
 // NewReconciler makes a reconciler that touches nothing until Run runs and a
@@ -72,15 +73,34 @@ type Reconciler struct {
 func NewReconciler(kernel Kernel, log *slog.Logger) *Reconciler {
 	r := &Reconciler{kernel: kernel, log: log, kick: make(chan struct{}, 1)}
 	for lan := range model.LANCount {
-		r.status[lan] = model.InterfaceStatus{LAN: lan.String(), Problem: "not looked at yet"}
+		r.status = append(r.status, model.InterfaceStatus{LAN: lan.String(), Problem: "not looked at yet"})
 	}
 	return r
 }
 
 // Apply makes config the desired state. Run brings it about.
 func (r *Reconciler) Apply(config *model.Config) {
+	r.change(func() { r.config, r.refused = config, results{} })
+}
+
+// ApplyLeases gives the ports that are DHCP clients their addresses; those
+// without a lease have none.
+func (r *Reconciler) ApplyLeases(list []model.Lease) {
+	r.change(func() {
+		r.leases = leases{}
+		for _, lease := range list {
+			r.leases[lease.Port] = lease
+		}
+	})
+}
+
+// change changes what is desired.
+func (r *Reconciler) change(change func()) {
 	r.mu.Lock()
-	r.desired, r.applied = plan(config), true
+	change()
+	if r.config != nil {
+		r.desired = plan(r.config, r.leases)
+	}
 	r.mu.Unlock()
 	r.wake()
 }
@@ -92,11 +112,12 @@ func (r *Reconciler) wake() {
 	}
 }
 
-// Status gives each LAN as the last pass found it.
+// Status gives each port as the last pass found it, in order: LAN1 and LAN2,
+// and the VLANs of the configuration.
 func (r *Reconciler) Status() []model.InterfaceStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.Clone(r.status[:])
+	return slices.Clone(r.status)
 }
 
 // Run reconciles until ctx ends, which gives nil, or the kernel's
@@ -133,79 +154,4 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		case <-time.After(settleTime):
 		}
 	}
-}
-
-// reconcile reports whether the kernel is as desired.
-func (r *Reconciler) reconcile() bool {
-	r.mu.Lock()
-	desired, applied := r.desired, r.applied
-	r.mu.Unlock()
-	if !applied {
-		return true
-	}
-	failed := map[string]error{} // by what a change says
-	for repair := 0; ; repair++ {
-		actual, err := r.kernel.Read()
-		if err != nil {
-			return r.publish(func(lan model.LANName) model.InterfaceStatus {
-				return model.InterfaceStatus{LAN: lan.String(), Problem: "state not readable: " + err.Error()}
-			})
-		}
-		left := difference(desired, actual)
-		r.log.Debug("network looked at", "differences", len(left))
-		if len(left) == 0 || repair == repairs {
-			return r.report(actual, left, failed)
-		}
-		for _, change := range left {
-			if failed[change.what] = change.do(r.kernel); failed[change.what] == nil {
-				r.log.Info("network changed", "lan", change.lan, "did", change.what)
-			}
-		}
-	}
-}
-
-// report makes the status of each LAN from what the kernel has and from the
-// changes that are left, and reports whether no LAN has a problem.
-func (r *Reconciler) report(actual State, left []change, failed map[string]error) bool {
-	return r.publish(func(lan model.LANName) model.InterfaceStatus {
-		status := actual.LANs[lan].status(lan)
-		var problems []string
-		if status.Problem != "" {
-			problems = append(problems, status.Problem)
-		}
-		for _, change := range left {
-			if change.lan != lan {
-				continue
-			}
-			reason := "did not last"
-			if err := failed[change.what]; err != nil {
-				reason = err.Error()
-			}
-			problems = append(problems, change.what+": "+reason)
-		}
-		status.Problem = strings.Join(problems, "; ")
-		return status
-	})
-}
-
-// publish makes the status of each LAN what it is now, logs what is new, and
-// reports whether no LAN has a problem.
-func (r *Reconciler) publish(now func(model.LANName) model.InterfaceStatus) bool {
-	good := true
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for lan := range model.LANCount {
-		status := now(lan)
-		good = good && status.Problem == ""
-		if status == r.status[lan] {
-			continue
-		}
-		r.status[lan] = status
-		if status.Problem != "" {
-			r.log.Warn("network not as configured", "lan", lan, "problem", status.Problem)
-		} else {
-			r.log.Info("network as configured", "lan", lan, "address", status.Address, "link", status.Link)
-		}
-	}
-	return good
 }

@@ -19,17 +19,17 @@ import (
 )
 
 // source is a port of the appliance or an address. Its value is a string:
-// "LAN1", "LAN2" or the address.
+// "LAN1", "LAN1.100" or the address.
 type source struct{}
 
 // Parse reads a port or an address.
 func (source) Parse(word string) (any, error) {
-	if port, err := (config.Choice{"LAN1", "LAN2"}).Parse(word); err == nil {
-		return port, nil
+	if port, err := (config.LAN{}).Parse(word); err == nil {
+		return fmt.Sprint(port), nil
 	}
 	address, err := config.Address{}.Parse(word)
 	if err != nil {
-		return nil, fmt.Errorf("%s is neither LAN1 nor LAN2 nor an IP address", word)
+		return nil, fmt.Errorf("%s is neither a port such as LAN1 or LAN1.100 nor an IP address", word)
 	}
 	return fmt.Sprint(address), nil
 }
@@ -38,7 +38,10 @@ func (source) Parse(word string) (any, error) {
 func (source) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the notations.
-func (source) String() string { return "LAN1|LAN2|A.B.C.D|X:X::X" }
+func (source) String() string { return config.LAN{}.String() + "|A.B.C.D|X:X::X" }
+
+// Known gives the ports without VLANs, for completion.
+func (source) Known() []string { return config.LAN{}.Known() }
 
 // way is from where to where packets are to go.
 type way struct {

@@ -1,183 +1,111 @@
 package network
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
 
-// Protocol marks the routes and rules of the appliance (RTA_PROTOCOL of
-// rtnetlink(7)). No routing daemon is known to use this number.
-const Protocol = 67
+// leaseMetric is that of the default route of a lease, as IOS has it: every
+// default route of the configuration but one of metric 255 goes before it.
+const leaseMetric = 254
 
-// firstTable is LAN1's routing table; LAN2's is the next. Each holds the
-// routes through its LAN only. The priority of a table's rule is its number.
-const firstTable = 101
+// leases are those in force, by their ports.
+type leases map[model.Port]model.Lease
 
-// tableOf gives the number of a LAN's own routing table.
-func tableOf(lan model.LANName) int { return firstTable + int(lan) }
-
-// interfaceName gives the kernel's name of a LAN, which init has set.
-func interfaceName(lan model.LANName) string { return strings.ToLower(lan.String()) }
-
-// State is what the kernel has, or what it should have. In a desired state
-// only the addresses of the LANs count.
-type State struct {
-	LANs   [model.LANCount]Interface
-	Routes []Route
-	Rules  []Rule
+// planner makes the desired state of a configuration and its leases.
+type planner struct {
+	config  *model.Config
+	leases  leases
+	desired State
+	taken   map[place]bool // by routes of the desired state
+	forward bool
 }
 
-// Interface is a LAN's network interface.
-type Interface struct {
-	Present   bool
-	Up        bool // set up by us
-	Carrier   bool // the cable has a peer
-	MAC       string
-	Addresses []netip.Prefix // all but the link-local ones
-}
-
-// Route is a route of Protocol through a LAN.
-type Route struct {
-	LAN         model.LANName
-	Table       int
-	Destination netip.Prefix // masked
-	Gateway     netip.Addr   // invalid: the destination is on the link
-	Metric      int          // 1–255
-}
-
-func (r Route) String() string {
-	text := fmt.Sprintf("route %s", r.Destination)
-	if r.Gateway.IsValid() {
-		text += fmt.Sprintf(" via %s", r.Gateway)
-	}
-	if r.Metric != 1 {
-		text += fmt.Sprintf(" metric %d", r.Metric)
-	}
-	if r.Table != unix.RT_TABLE_MAIN {
-		text += fmt.Sprintf(" table %d", r.Table)
-	}
-	return text
-}
-
-// Rule sends what comes from an address of the box to a LAN's own table.
-type Rule struct {
-	LAN    model.LANName
-	Source netip.Addr
-}
-
-func (r Rule) String() string {
-	return fmt.Sprintf("rule from %s table %d", r.Source, tableOf(r.LAN))
-}
-
-// plan gives the state that a configuration asks for. A static route stands
-// in the main table, for what the box begins, and in its LAN's own, for
-// answers; with no route there, an answer follows the main table.
-func plan(config *model.Config) State {
-	var desired State
-	add := func(r Route) {
-		if !slices.Contains(desired.Routes, r) {
-			desired.Routes = append(desired.Routes, r)
-		}
-	}
-	for lan := range model.LANCount {
-		configured := config.LAN(model.Port{LAN: lan})
-		if configured == nil || !configured.Address.IsValid() {
-			continue
-		}
-		address := configured.Address
-		desired.LANs[lan].Addresses = []netip.Prefix{address}
-		desired.Rules = append(desired.Rules, Rule{lan, address.Addr()})
-		if !address.IsSingleIP() {
-			add(Route{LAN: lan, Table: tableOf(lan), Destination: address.Masked(), Metric: 1})
-		}
+// plan gives the state that a configuration and the leases ask for. A route
+// stands in the main table, for what the box begins, and in its port's own,
+// for answers; with no route there, an answer follows the main table.
+func plan(config *model.Config, leases leases) State {
+	p := planner{config: config, leases: leases, taken: map[place]bool{}}
+	p.desired = State{Interfaces: map[model.Port]Interface{}, Parameters: map[string]string{}}
+	for _, lan := range configuredPorts(config) {
+		p.addPort(lan)
 	}
 	for _, r := range config.Routes {
-		route := Route{r.Port.LAN, unix.RT_TABLE_MAIN, r.Destination.Masked(), r.Gateway, max(r.Metric, 1)}
-		add(route)
-		route.Table = tableOf(r.Port.LAN)
-		add(route)
-	}
-	return desired
-}
-
-// change is one difference between desired and actual, and how to end it.
-type change struct {
-	lan  model.LANName
-	what string
-	do   func(Kernel) error
-}
-
-// difference gives the changes that lead from actual to desired, in the order
-// in which they work: links before addresses before routes, and what goes
-// before what comes, since two routes of one destination and metric exclude
-// each other and an address cannot be its own secondary. Nothing is wanted of
-// a LAN whose interface is missing.
-func difference(desired, actual State) []change {
-	var changes []change
-	add := func(lan model.LANName, do func(Kernel) error, format string, of ...any) {
-		changes = append(changes, change{lan, fmt.Sprintf(format, of...), do})
-	}
-	for lan, have := range actual.LANs {
-		lan := model.LANName(lan)
-		if !have.Present {
-			continue
-		}
-		if !have.Up {
-			add(lan, func(k Kernel) error { return k.SetUp(lan) }, "set the link up")
-		}
-		want := desired.LANs[lan].Addresses
-		for _, address := range without(have.Addresses, want) {
-			add(lan, func(k Kernel) error { return k.RemoveAddress(lan, address) }, "remove address %s", address)
-		}
-		for _, address := range without(want, have.Addresses) {
-			add(lan, func(k Kernel) error { return k.AddAddress(lan, address) }, "add address %s", address)
+		if p.reaches(r.Port, r.Destination) {
+			p.addRoute(Route{r.Port, 0, r.Destination.Masked(), r.Gateway, max(r.Metric, 1)})
 		}
 	}
-	absent := func(lan model.LANName) bool { return !actual.LANs[lan].Present }
-	routes := slices.DeleteFunc(slices.Clone(desired.Routes), func(r Route) bool { return absent(r.LAN) })
-	rules := slices.DeleteFunc(slices.Clone(desired.Rules), func(r Rule) bool { return absent(r.LAN) })
-	for _, rule := range without(actual.Rules, rules) {
-		add(rule.LAN, func(k Kernel) error { return k.RemoveRule(rule) }, "remove %s", rule)
+	ports := p.desired.ports()
+	for _, port := range ports { // the routes of the configuration go first
+		if router := leases[port].Router; p.desired.Interfaces[port].Leased && router.IsValid() {
+			p.addRoute(Route{port, 0, netip.PrefixFrom(netip.IPv4Unspecified(), 0), router, leaseMetric})
+		}
 	}
-	for _, route := range without(actual.Routes, routes) {
-		add(route.LAN, func(k Kernel) error { return k.RemoveRoute(route) }, "remove %s", route)
+	for _, parameter := range parameters(ports, p.forward) {
+		p.desired.Parameters[parameter.Name] = parameter.Value
 	}
-	for _, route := range without(routes, actual.Routes) {
-		add(route.LAN, func(k Kernel) error { return k.AddRoute(route) }, "add %s", route)
-	}
-	for _, rule := range without(rules, actual.Rules) {
-		add(rule.LAN, func(k Kernel) error { return k.AddRule(rule) }, "add %s", rule)
-	}
-	return changes
+	return p.desired
 }
 
-// without gives the elements of list that are not in other.
-func without[T comparable](list, other []T) []T {
-	return slices.DeleteFunc(slices.Clone(list), func(t T) bool { return slices.Contains(other, t) })
+// configuredPorts gives LAN1 and LAN2, which are always there, and the VLANs
+// of the configuration, in order.
+func configuredPorts(config *model.Config) []model.LAN {
+	list := slices.Clone(config.LANs)
+	for name := range model.LANCount {
+		if port := (model.Port{LAN: name}); config.LAN(port) == nil {
+			list = append(list, model.NewLAN(port))
+		}
+	}
+	slices.SortFunc(list, func(a, b model.LAN) int { return a.Port.Compare(b.Port) })
+	return list
 }
 
-// status gives the interface as show commands print it. Its Problem is what
-// no change can mend.
-func (i Interface) status(lan model.LANName) model.InterfaceStatus {
-	s := model.InterfaceStatus{LAN: lan.String(), MAC: i.MAC, Link: "down"}
-	switch {
-	case !i.Present:
-		s.Link, s.Problem = "missing", "no NIC for "+lan.String()
-	case i.Up && i.Carrier:
-		s.Link = "up"
-	case i.Up:
-		s.Problem = "no carrier"
+// addPort plans a port, its rules, and the routes to its networks.
+func (p *planner) addPort(lan model.LAN) {
+	parent := p.config.LAN(model.Port{LAN: lan.Port.LAN})
+	up := !lan.Shutdown && (parent == nil || !parent.Shutdown)
+	wanted := Interface{Up: up, MTU: lan.MTU, Mode: Mode{lan.Speed, lan.Duplex}}
+	if up {
+		p.forward = p.forward || lan.NAT
+		for _, address := range []netip.Prefix{lan.Address, lan.Address6} {
+			if address.IsValid() {
+				wanted.Addresses = append(wanted.Addresses, address)
+			}
+		}
+		if lease, found := p.leases[lan.Port]; found && lan.DHCP.Mode == model.DHCPClient {
+			wanted.Addresses, wanted.Leased = append(wanted.Addresses, lease.Address), true
+		}
 	}
-	addresses := make([]string, len(i.Addresses))
-	for n, address := range i.Addresses {
-		addresses[n] = address.String()
+	p.desired.Interfaces[lan.Port] = wanted
+	table := tableOf(lan.Port)
+	for _, address := range wanted.Addresses {
+		source := netip.PrefixFrom(address.Addr(), address.Addr().BitLen())
+		p.desired.Rules = append(p.desired.Rules, Rule{source, table, table})
+		if !address.IsSingleIP() {
+			p.addRoute(Route{Port: lan.Port, Destination: address.Masked(), Metric: 1})
+		}
 	}
-	s.Address = strings.Join(addresses, ", ")
-	return s
+}
+
+// reaches reports whether a port has an address of the destination's family
+// now; one that is shut down or waits for a lease has none.
+func (p *planner) reaches(port model.Port, destination netip.Prefix) bool {
+	return slices.ContainsFunc(p.desired.Interfaces[port].Addresses, func(address netip.Prefix) bool {
+		return address.Addr().Is4() == destination.Addr().Is4()
+	})
+}
+
+// addRoute plans a route in both of its tables, where there is none yet.
+func (p *planner) addRoute(r Route) {
+	for _, table := range []int{unix.RT_TABLE_MAIN, tableOf(r.Port)} {
+		r.Table = table
+		if !p.taken[r.place()] {
+			p.taken[r.place()] = true
+			p.desired.Routes = append(p.desired.Routes, r)
+		}
+	}
 }

@@ -7,9 +7,12 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/vishvananda/netlink"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -30,17 +33,19 @@ func ExecCommands() []exec.Command {
 }
 
 func (o observer) commands() []exec.Command {
-	port := config.Argument{Name: "LAN", Type: config.Choice{"LAN1", "LAN2"}, Help: "Port of the appliance; both if not given"}
+	lan := config.Argument{Name: "LAN", Type: config.LAN{}, Help: "Port of the appliance, or a VLAN on it; all if not given"}
 	host := config.Argument{Name: "HOST", Type: config.Host{}, Help: "Address or name of the host to reach"}
 	from := config.Argument{Name: "SOURCE", Type: source{}, Help: "Port or address of the appliance to send from"}
 	return []exec.Command{
 		{
-			Syntax: "show interfaces [LAN]", Args: []config.Argument{port},
-			Help: "LAN1 and LAN2 as the kernel has them", Run: o.showInterfaces,
+			Syntax: "show interfaces [LAN]", Args: []config.Argument{lan},
+			Help: "The ports and their VLANs as the kernel has them", Run: o.showInterfaces,
 		},
-		{Syntax: "show ip interface brief", Help: "Address and state of LAN1 and LAN2 in a row each", Run: o.showBrief},
-		{Syntax: "show ip route", Help: "Routes of the kernel, and those configured that it does not have", Run: o.showRoutes},
-		{Syntax: "show arp", Help: "Ethernet addresses of the neighbours", Run: o.showNeighbours},
+		{Syntax: "show ip interface brief", Help: "Addresses and state of the ports in a row each", Run: o.showBrief},
+		{Syntax: "show ip route", Help: "IPv4 routes of the kernel, and those configured that it does not have", Run: o.showRoutes(netip.Addr.Is4)},
+		{Syntax: "show ipv6 route", Help: "IPv6 routes of the kernel, and those configured that it does not have", Run: o.showRoutes(netip.Addr.Is6)},
+		{Syntax: "show arp", Help: "Ethernet addresses of the IPv4 neighbours", Run: o.showNeighbours(netlink.FAMILY_V4)},
+		{Syntax: "show ipv6 neighbors", Help: "Ethernet addresses of the IPv6 neighbours", Run: o.showNeighbours(netlink.FAMILY_V6)},
 		{
 			Syntax: "ping HOST [repeat COUNT] [size OCTETS] [timeout SECONDS] [source SOURCE]",
 			Args: []config.Argument{
@@ -71,22 +76,51 @@ var counters = []struct{ name, in, out string }{
 func (o observer) showInterfaces(ctx context.Context, s exec.Session, a config.Args) error {
 	var status model.ControlStatus
 	err := s.Call(ctx, "control", "control.status", nil, &status)
-	for lan := range model.LANCount {
-		name := lan.String()
-		if a.Has("LAN") && name != a.Text("LAN") {
+	shown := status.Interfaces
+	if err != nil { // the kernel answers without control
+		for _, name := range (config.LAN{}).Known() {
+			shown = append(shown, model.InterfaceStatus{LAN: name})
+		}
+	}
+	found := false
+	for _, i := range shown {
+		if a.Has("LAN") && i.LAN != a.Port("LAN").String() {
 			continue
 		}
-		for _, i := range status.Interfaces {
-			if i.LAN == name {
-				exec.Field(s, name+" link", i.Link)
-				exec.Field(s, name+" MAC address", cmp.Or(i.MAC, "none"))
-				exec.Field(s, name+" IP address", cmp.Or(i.Address, "none"))
-				exec.Field(s, name+" problem", cmp.Or(i.Problem, "none"))
-			}
+		found = true
+		if err == nil {
+			showStatus(s, i, status.Interfaces)
 		}
-		o.showHardware(s, name)
+		o.showHardware(s, i.LAN)
 	}
-	return err // the kernel answers without control
+	if err == nil && !found {
+		return fmt.Errorf("%v is not configured", a.Port("LAN"))
+	}
+	return err
+}
+
+// showStatus prints what control knows of a port.
+func showStatus(s exec.Session, i model.InterfaceStatus, all []model.InterfaceStatus) {
+	linkState := cmp.Or(i.Link, "unknown")
+	if i.Shutdown {
+		linkState = "administratively down"
+	}
+	exec.Field(s, i.LAN+" link", linkState)
+	exec.Field(s, i.LAN+" MAC address", cmp.Or(i.MAC, "none"))
+	exec.Field(s, i.LAN+" IP address", cmp.Or(i.Address, "none"))
+	if i.DHCP {
+		exec.Field(s, i.LAN+" IPv4 address from", "DHCP lease")
+	}
+	var vlans []string
+	for _, other := range all {
+		if vlan, on := strings.CutPrefix(other.LAN, i.LAN+"."); on {
+			vlans = append(vlans, vlan)
+		}
+	}
+	if len(vlans) > 0 {
+		exec.Field(s, i.LAN+" VLANs", strings.Join(vlans, ", "))
+	}
+	exec.Field(s, i.LAN+" problem", cmp.Or(i.Problem, "none"))
 }
 
 // showHardware prints what the kernel knows of a port beside its addresses;
@@ -121,36 +155,64 @@ func (o observer) line(name string) string {
 	return strings.TrimSpace(string(text))
 }
 
-func (o observer) showBrief(_ context.Context, s exec.Session, _ config.Args) error {
-	state, err := o.kernel.Read()
+// showBrief prints the addresses of the ports as the kernel has them; control
+// says where they come from.
+func (o observer) showBrief(ctx context.Context, s exec.Session, _ config.Args) error {
+	state, _, err := o.kernel.readPorts()
 	if err != nil {
 		return err
 	}
+	var status model.ControlStatus
+	if err := s.Call(ctx, "control", "control.status", nil, &status); err != nil {
+		fmt.Fprintf(s, "%% %v\n%% Where the addresses come from is not known\n", err)
+	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "Interface\tIP-Address\tStatus\tProtocol")
-	for lan, i := range state.LANs {
-		status := "administratively down"
-		switch {
-		case !i.Present:
-			status = "missing"
-		case i.Up:
-			status = "up"
-		}
-		protocol := "down"
-		if i.Up && i.Carrier {
-			protocol = "up"
-		}
+	fmt.Fprintln(table, "Interface\tIP-Address\tMethod\tStatus\tProtocol")
+	for _, port := range state.allPorts() {
+		i, present := state.Interfaces[port]
+		known := slices.IndexFunc(status.Interfaces, func(s model.InterfaceStatus) bool { return s.LAN == port.String() })
 		addresses := i.Addresses
 		if len(addresses) == 0 {
 			addresses = []netip.Prefix{{}}
 		}
 		for _, address := range addresses {
-			shown := "unassigned"
+			shown, method := "unassigned", "unset"
 			if address.IsValid() {
-				shown = address.String()
+				shown, method = address.String(), "manual"
+				switch {
+				case known < 0:
+					method = "unknown"
+				case address.Addr().Is4() && status.Interfaces[known].DHCP:
+					method = "DHCP"
+				}
 			}
-			fmt.Fprintf(table, "%v\t%s\t%s\t%s\n", model.LANName(lan), shown, status, protocol)
+			fmt.Fprintf(table, "%v\t%s\t%s\t%s\n", port, shown, method, i.lineState(present))
 		}
 	}
 	return table.Flush()
+}
+
+// lineState is the state of an interface and of its line, in two columns.
+func (i Interface) lineState(present bool) string {
+	switch {
+	case !present:
+		return "missing\tdown"
+	case !i.Up:
+		return "administratively down\tdown"
+	case !i.Carrier:
+		return "up\tdown"
+	}
+	return "up\tup"
+}
+
+// allPorts gives LAN1 and LAN2, and the VLANs that exist, in order.
+func (s *State) allPorts() []model.Port {
+	ports := s.ports()
+	for name := range model.LANCount {
+		if port := (model.Port{LAN: name}); !slices.Contains(ports, port) {
+			ports = append(ports, port)
+		}
+	}
+	slices.SortFunc(ports, model.Port.Compare)
+	return ports
 }

@@ -2,7 +2,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
 	"causeway/appliance/link"
-	"causeway/appliance/model"
 )
 
 // Wanted is the answer of control.routes: the routes that the configuration
@@ -38,7 +36,7 @@ func (r *Reconciler) Methods() link.Methods {
 type kernelRoute struct {
 	Route
 	absent   bool
-	device   string // of another interface than the LANs'; else empty
+	device   string // of another interface than the ports'; else empty
 	protocol netlink.RouteProtocol
 }
 
@@ -48,38 +46,49 @@ type routingTable struct {
 	heading string
 }
 
-func routingTables() []routingTable {
-	all := []routingTable{{unix.RT_TABLE_MAIN, "Main table: what the appliance begins"}}
-	for lan := range model.LANCount {
-		number := tableOf(lan)
-		all = append(all, routingTable{number, fmt.Sprintf("Table %d: what comes from the address of %v", number, lan)})
+// tablesOf gives the main table, and those of the ports that some of the
+// routes stand in.
+func tablesOf(routes []kernelRoute) []routingTable {
+	list := []routingTable{{unix.RT_TABLE_MAIN, "Main table: what the appliance begins"}}
+	var numbers []int
+	for _, r := range routes {
+		numbers = append(numbers, r.Table)
 	}
-	return all
+	slices.Sort(numbers)
+	for _, number := range slices.Compact(numbers) {
+		if port, ours := portOf(number); ours {
+			list = append(list, routingTable{number, fmt.Sprintf("Table %d: what comes from the addresses of %v", number, port)})
+		}
+	}
+	return list
 }
 
-func (o observer) showRoutes(ctx context.Context, s exec.Session, _ config.Args) error {
-	routes, err := o.kernel.allRoutes()
-	if err != nil {
-		return err
-	}
-	var wanted Wanted
-	if err := s.Call(ctx, "control", "control.routes", nil, &wanted); err != nil {
-		fmt.Fprintf(s, "%% %v\n%% What is configured and absent is not known\n", err)
-	}
-	for _, r := range wanted.Routes {
-		there := func(k kernelRoute) bool { return k.device == "" && k.Route == r }
-		if !slices.ContainsFunc(routes, there) {
-			routes = append(routes, kernelRoute{Route: r, absent: true})
-		}
-	}
-	fmt.Fprintln(s, "C connected, S configured, K other; * default, ! absent from the kernel")
-	for _, t := range routingTables() {
-		elsewhere := func(k kernelRoute) bool { return k.Table != t.number }
-		if err := t.print(s, slices.DeleteFunc(slices.Clone(routes), elsewhere)); err != nil {
+func (o observer) showRoutes(family func(netip.Addr) bool) func(context.Context, exec.Session, config.Args) error {
+	return func(ctx context.Context, s exec.Session, _ config.Args) error {
+		routes, err := o.kernel.allRoutes()
+		if err != nil {
 			return err
 		}
+		var wanted Wanted
+		if err := s.Call(ctx, "control", "control.routes", nil, &wanted); err != nil {
+			fmt.Fprintf(s, "%% %v\n%% What is configured and absent is not known\n", err)
+		}
+		for _, r := range wanted.Routes {
+			there := func(k kernelRoute) bool { return k.device == "" && k.Route == r }
+			if !slices.ContainsFunc(routes, there) {
+				routes = append(routes, kernelRoute{Route: r, absent: true})
+			}
+		}
+		routes = slices.DeleteFunc(routes, func(r kernelRoute) bool { return !family(r.Destination.Addr()) })
+		fmt.Fprintln(s, "C connected, S configured, K other; * default, ! absent from the kernel")
+		for _, t := range tablesOf(routes) {
+			elsewhere := func(k kernelRoute) bool { return k.Table != t.number }
+			if err := t.print(s, slices.DeleteFunc(slices.Clone(routes), elsewhere)); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
-	return nil
 }
 
 func (t *routingTable) print(s exec.Session, routes []kernelRoute) error {
@@ -96,7 +105,7 @@ func (t *routingTable) print(s exec.Session, routes []kernelRoute) error {
 			gateway = r.Gateway.String()
 		}
 		if port == "" {
-			port = r.LAN.String()
+			port = r.Port.String()
 		}
 		fmt.Fprintf(table, "%s\t%v\t%s\t%s\t%d\n", r.code(), r.Destination, gateway, port, r.Metric)
 	}
@@ -105,12 +114,12 @@ func (t *routingTable) print(s exec.Session, routes []kernelRoute) error {
 
 // code is the letter of where a route comes from, and its marks.
 func (r kernelRoute) code() string {
-	code := "K"
+	code, ours := "K", r.absent || r.protocol == Protocol
 	switch {
-	case r.absent, r.protocol == Protocol:
-		code = "S"
-	case r.protocol == unix.RTPROT_KERNEL:
+	case r.protocol == unix.RTPROT_KERNEL, ours && !r.Gateway.IsValid():
 		code = "C"
+	case ours:
+		code = "S"
 	}
 	if r.Destination.Bits() == 0 {
 		code += "*"
@@ -145,87 +154,8 @@ func (n *Netlink) allRoutes() ([]kernelRoute, error) {
 			Route:    Route{Table: r.Table, Destination: prefixOf(r.Dst), Gateway: gateway.Unmap(), Metric: r.Priority},
 			protocol: r.Protocol,
 		}
-		route.LAN, route.device = names.lan(r.LinkIndex)
+		route.Port, route.device = names.port(r.LinkIndex)
 		routes = append(routes, route)
 	}
 	return routes, nil
-}
-
-// retried lists something of the kernel again when it changed meanwhile.
-func retried[T any](list func() (T, error)) (found T, err error) {
-	for range dumpTries {
-		if found, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
-			break
-		}
-	}
-	return found, err
-}
-
-// interfaceNames are the kernel's names of the interfaces by their numbers.
-type interfaceNames map[int]string
-
-func (n *Netlink) interfaceNames() (interfaceNames, error) {
-	links, err := retried(n.handle.LinkList)
-	if err != nil {
-		return nil, fmt.Errorf("list interfaces: %w", err)
-	}
-	names := make(interfaceNames, len(links))
-	for _, l := range links {
-		names[l.Attrs().Index] = l.Attrs().Name
-	}
-	return names, nil
-}
-
-// lan gives the LAN whose interface has the number, or another's name.
-func (names interfaceNames) lan(index int) (lan model.LANName, other string) {
-	for lan := range model.LANCount {
-		if names[index] == interfaceName(lan) {
-			return lan, ""
-		}
-	}
-	if names[index] == "" {
-		return 0, "?" // it went away meanwhile
-	}
-	return 0, names[index]
-}
-
-// neighbourStates names the kernel's states of a neighbour (rtnetlink(7)).
-var neighbourStates = map[int]string{
-	netlink.NUD_INCOMPLETE: "no answer yet",
-	netlink.NUD_REACHABLE:  "reachable",
-	netlink.NUD_STALE:      "not used lately",
-	netlink.NUD_DELAY:      "being checked",
-	netlink.NUD_PROBE:      "being checked",
-	netlink.NUD_FAILED:     "no answer",
-	netlink.NUD_PERMANENT:  "permanent",
-	netlink.NUD_NOARP:      "needs none",
-}
-
-func (o observer) showNeighbours(_ context.Context, s exec.Session, _ config.Args) error {
-	neighbours, err := retried(func() ([]netlink.Neigh, error) { return o.kernel.handle.NeighList(0, netlink.FAMILY_V4) })
-	if err != nil {
-		return fmt.Errorf("read neighbours: %w", err)
-	}
-	names, err := o.kernel.interfaceNames()
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(neighbours, func(a, b netlink.Neigh) int { return slices.Compare(a.IP.To4(), b.IP.To4()) })
-	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "Address\tEthernet address\tPort\tState")
-	for _, n := range neighbours {
-		if n.State == netlink.NUD_NOARP {
-			continue // broadcast, multicast, loopback
-		}
-		ethernet := "-"
-		if len(n.HardwareAddr) > 0 {
-			ethernet = n.HardwareAddr.String()
-		}
-		lan, port := names.lan(n.LinkIndex)
-		if port == "" {
-			port = lan.String()
-		}
-		fmt.Fprintf(table, "%v\t%s\t%s\t%s\n", n.IP, ethernet, port, neighbourStates[n.State])
-	}
-	return table.Flush()
 }

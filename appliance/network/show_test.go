@@ -22,6 +22,8 @@ import (
 // ports are two of which one is not there.
 var ports = model.ControlStatus{Interfaces: []model.InterfaceStatus{
 	{LAN: "LAN1", MAC: "00:00:5e:00:53:01", Link: "up", Address: "192.168.42.1/24, 2001:db8:42::1/64"},
+	{LAN: "LAN1.100", MAC: "00:00:5e:00:53:01", Link: "up", Address: "192.168.100.7/24", DHCP: true},
+	{LAN: "LAN1.200", MAC: "00:00:5e:00:53:01", Shutdown: true},
 	{LAN: "LAN2", Link: "missing", Problem: "no NIC for LAN2"},
 }}
 
@@ -47,7 +49,7 @@ func TestShowInterfaces(t *testing.T) {
 	}
 	o := observer{files: sys}
 	s := exectest.Session{Answers: map[string]any{"control.status": ports}}
-	got := transcript(t.Context(), t, o, &s, "show interfaces", "show interfaces lan2")
+	got := transcript(t.Context(), t, o, &s, "show interfaces", "show interfaces lan2", "show interfaces lan1.100", "show interfaces lan2.9")
 	sys["sys/class/net/lan1/speed"].Data = []byte("-1\n") // a virtual NIC
 	delete(sys, "sys/class/net/lan1/duplex")
 	got += transcript(t.Context(), t, o, &s, "sh int LAN1")
@@ -181,7 +183,7 @@ func TestTraceroute(t *testing.T) {
 func TestSource(t *testing.T) {
 	for word, want := range map[string]any{
 		"lan1": "LAN1", "LAN2": "LAN2", "192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1",
-		"lan3": nil, "lan": nil, "": nil, "192.0.2": nil,
+		"lan1.100": "LAN1.100", "lan1.5000": nil, "lan3": nil, "lan": nil, "": nil, "192.0.2": nil,
 	} {
 		if got, err := (source{}).Parse(word); got != want || (err == nil) != (want != nil) {
 			t.Errorf("Parse(%q) = %v, %v; want %v", word, got, err, want)

@@ -106,11 +106,11 @@ func TestWay(t *testing.T) {
 	}
 
 	kernel := &Netlink{box, boxNamespace}
-	far := Route{LAN: model.LAN1, Table: unix.RT_TABLE_MAIN, Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("198.51.100.2"), Metric: 1}
+	far := Route{Port: lan1, Table: unix.RT_TABLE_MAIN, Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("198.51.100.2"), Metric: 1}
 	far6 := far
 	far6.Destination, far6.Gateway = netip.MustParsePrefix("::/0"), netip.MustParseAddr("2001:db8:1::2")
 	answers := far
-	answers.Table = tableOf(model.LAN1)
+	answers.Table = tableOf(lan1)
 	back := func(gateway string) {
 		link, err := hostHandle.LinkByName("h1")
 		if err != nil {
@@ -127,8 +127,8 @@ func TestWay(t *testing.T) {
 		}
 	}
 	for _, r := range []Route{far, far6, answers} {
-		if err := kernel.AddRoute(r); err != nil {
-			t.Fatalf("AddRoute(%v): %v", r, err)
+		if err := kernel.Add(r); err != nil {
+			t.Fatalf("Add(%v): %v", r, err)
 		}
 	}
 	back("203.0.113.2")
@@ -217,11 +217,18 @@ func TestWay(t *testing.T) {
 		})
 	})
 	t.Run("show", func(t *testing.T) {
-		absent := Route{LAN: model.LAN2, Table: unix.RT_TABLE_MAIN, Destination: netip.MustParsePrefix("192.0.2.0/24"), Gateway: netip.MustParseAddr("192.168.43.254"), Metric: 5}
-		s := exectest.Session{Answers: map[string]any{"control.routes": Wanted{[]Route{far, answers, absent}}}}
-		got := transcript(t.Context(), t, o, &s, "show ip interface brief", "show ip route")
+		absent := Route{Port: lan2, Table: unix.RT_TABLE_MAIN, Destination: netip.MustParsePrefix("192.0.2.0/24"), Gateway: netip.MustParseAddr("192.168.43.254"), Metric: 5}
+		s := exectest.Session{Answers: map[string]any{
+			"control.routes": Wanted{[]Route{far, answers, absent}},
+			"control.status": model.ControlStatus{Interfaces: []model.InterfaceStatus{{LAN: "LAN1", DHCP: true}, {LAN: "LAN2"}}},
+		}}
+		got := transcript(t.Context(), t, o, &s, "show ip interface brief", "show ip route", "show ipv6 route")
 		s.Answers = nil
-		exectest.Golden(t, "show-ip", got+transcript(t.Context(), t, o, &s, "show ip route"))
+		exectest.Golden(t, "show-ip", got+transcript(t.Context(), t, o, &s, "show ip interface brief", "show ip route"))
+		neighbours6 := s.Type(t.Context(), t, o.commands(), "show ipv6 neighbors")
+		if want := "2001:db8:1::2"; !strings.Contains(neighbours6, want) || strings.Contains(neighbours6, "198.51") {
+			t.Errorf("show ipv6 neighbors printed\n%s\nwant %q in it and no IPv4", neighbours6, want)
+		}
 		arp := s.Type(t.Context(), t, o.commands(), "show arp")
 		for _, want := range []string{"198.51.100.2   00:00:5e:00:53:02  LAN1  ", "198.51.100.77  -                  LAN1  "} {
 			if !strings.Contains(arp, want) {
@@ -256,9 +263,8 @@ func reflect(conn *net.UDPConn) error {
 // TestRoutesMethod asks the reconciler over link what it was told.
 func TestRoutesMethod(t *testing.T) {
 	r := NewReconciler(nil, quiet())
-	config := &model.Config{}
-	config.LANs[model.LAN1].Address = netip.MustParsePrefix("198.51.100.1/24")
-	config.Routes = []model.IPRoute{{Destination: netip.MustParsePrefix("0.0.0.0/0"), Gateway: netip.MustParseAddr("198.51.100.2"), Metric: 1}}
+	config := &model.Config{LANs: []model.LAN{configured(lan1, "198.51.100.1/24")}}
+	config.Routes = []model.IPRoute{{Destination: prefix("0.0.0.0/0"), Gateway: addr("198.51.100.2"), Port: lan1, Metric: 1}}
 	r.Apply(config)
 	var s exectest.Session
 	s.Serve(t, "control", r.Methods())
@@ -266,7 +272,7 @@ func TestRoutesMethod(t *testing.T) {
 	if err := s.Call(t.Context(), "control", "control.routes", nil, &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := plan(config).Routes; len(got.Routes) != len(want) || len(want) != 3 || len(without(got.Routes, want)) > 0 {
+	if want := plan(config, nil).Routes; len(got.Routes) != len(want) || len(want) != 4 || len(without(got.Routes, want)) > 0 {
 		t.Errorf("control.routes = %+v; want %+v", got.Routes, want)
 	}
 }
