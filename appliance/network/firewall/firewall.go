@@ -38,10 +38,10 @@ type Kernel interface {
 
 // How long the Firewall waits.
 const (
-	settleTime  = 20 * time.Millisecond // after a pass, for notifications that come together
-	bootPeriod  = 50 * time.Millisecond // between passes until the table stands
-	retryPeriod = time.Second           // between passes while rules of it are missing
-	calmPeriod  = 30 * time.Second      // between passes otherwise
+	bootPeriod  = 50 * time.Millisecond  // between passes until the table stands
+	settleTime  = 200 * time.Millisecond // after a pass, for the notifications of what it did
+	retryPeriod = time.Second            // between passes while rules are missing
+	calmPeriod  = 30 * time.Second       // between passes otherwise
 
 	// bootLimit is how long the network waits for the table. A box without it
 	// is open, and an alarm says so; but it listens to little besides SIP,
@@ -121,10 +121,11 @@ func (f *Firewall) Run(ctx context.Context) error {
 		case <-period.C:
 		case <-f.kick:
 		}
-		period.Reset(f.pass())
+		next := f.pass()
+		period.Reset(next)
 		select {
 		case <-ctx.Done():
-		case <-time.After(settleTime):
+		case <-time.After(min(next, settleTime)):
 		}
 	}
 }
