@@ -52,8 +52,7 @@ func (e *entry) fresh(now time.Time) bool {
 // find gives what is kept of the question; nil if nothing is.
 func (c *cache) find(question dns.Question) *entry { return c.entries[question] }
 
-// put keeps an answer for its TTL; one without takes nobody's place, but the
-// older answer to its question.
+// put keeps an answer for its TTL, in the place of an older one.
 func (c *cache) put(question dns.Question, a answer, now time.Time) {
 	c.remove(question)
 	if a.ttl > 0 {

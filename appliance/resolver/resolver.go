@@ -34,9 +34,8 @@ import (
 // Options is what a Resolver uses.
 type Options struct {
 	Listen []netip.AddrPort // where it serves; nil: port 53 of 127.0.0.1 and ::1
-	Port   uint16           // of the name servers; 53 when zero
-	// Dial opens a connection to one, for "udp" or "tcp"; that of net.Dialer
-	// when nil.
+	// Dial opens a connection to a name server, for "udp" or "tcp"; that of
+	// net.Dialer when nil.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	Log  *slog.Logger
 }
@@ -81,7 +80,6 @@ func New(options Options) *Resolver {
 	if options.Dial == nil {
 		options.Dial = new(net.Dialer).DialContext
 	}
-	options.Port = cmp.Or(options.Port, 53)
 	r := &Resolver{options: options, log: options.Log, kick: make(chan struct{}, 1), listening: map[string]string{}}
 	r.lifetime, r.end = context.WithCancel(context.Background())
 	r.Apply(&model.Config{})
@@ -103,7 +101,7 @@ func (r *Resolver) Apply(config *model.Config) {
 func (r *Resolver) ApplyLeases(leases []model.Lease) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.leases = slices.Clone(leases)
+	r.leases = slices.SortedStableFunc(slices.Values(leases), func(a, b model.Lease) int { return a.Port.Compare(b.Port) })
 	r.setUpstreams()
 }
 

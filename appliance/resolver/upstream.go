@@ -81,15 +81,14 @@ func (r *Resolver) setUpstreams() {
 	}
 	for i := range chosen {
 		if known := r.upstream(chosen[i].address); known != nil {
-			origin := chosen[i].origin
+			known.origin = chosen[i].origin
 			chosen[i] = *known
-			chosen[i].origin = origin
 		}
 	}
 	r.upstreams = chosen
 	r.flights = map[dns.Question]*flight{} // those under way ask the old ones
 	r.cache.expire(time.Now())
-	r.log.Info("name servers", "addresses", r.addresses())
+	r.log.Debug("name servers", "addresses", r.addresses())
 	r.checkSoon()
 }
 
@@ -190,24 +189,33 @@ func (r *Resolver) forward(ctx context.Context, question dns.Question) (answer, 
 }
 
 // ask asks one server once and notes how it does.
-func (r *Resolver) ask(ctx context.Context, server netip.Addr, question dns.Question) (answer, error) {
+func (r *Resolver) ask(ctx context.Context, server netip.Addr, question dns.Question) (got answer, err error) {
+	err = r.try(ctx, server, question, func(reply *dns.Msg) (err error) {
+		got, err = readAnswer(question, reply)
+		got.server = server
+		return err
+	})
+	return got, err
+}
+
+// try has one server reply to a question, and notes how it does; read takes
+// the reply or says what is wrong with it.
+func (r *Resolver) try(ctx context.Context, server netip.Addr, question dns.Question, read func(*dns.Msg) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, tryTime, errSilent)
 	defer cancel()
 	start := time.Now()
-	reply, err := exchange(ctx, r.options.Dial, netip.AddrPortFrom(server, r.options.Port), question)
+	reply, err := exchange(ctx, r.options.Dial, netip.AddrPortFrom(server, 53), question)
 	if err != nil && ctx.Err() == context.Canceled {
-		return answer{}, ended(ctx) // no fault of the server's
+		return ended(ctx) // no fault of the server's
 	}
-	var got answer
 	if err == nil {
-		got, err = readAnswer(question, reply)
-		got.server = server
+		err = read(reply)
 	}
 	if err != nil {
 		err = fmt.Errorf("name server %s: %w", server, err)
 	}
 	r.note(server, time.Since(start), reply == nil, err)
-	return got, err
+	return err
 }
 
 // note keeps what one try said of a server.
@@ -242,8 +250,8 @@ func (r *Resolver) note(server netip.Addr, took time.Duration, silent bool, err 
 	u.roundTrip += (took - u.roundTrip) / 8 // as RFC 6298 §2 smooths
 }
 
-// probe asks silent servers for the name servers of the root until they answer;
-// whatever they answer will do.
+// probe asks silent servers for the name servers of the root until they answer,
+// whatever it is.
 func (r *Resolver) probe(ctx context.Context) {
 	question := dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}
 	for sleep(ctx, probePause) {
@@ -251,7 +259,10 @@ func (r *Resolver) probe(ctx context.Context) {
 		silent := slices.DeleteFunc(slices.Clone(r.upstreams), func(u upstream) bool { return !u.silent })
 		r.mu.Unlock()
 		for _, u := range silent {
-			r.running.Go(func() { r.ask(ctx, u.address, question) })
+			r.running.Go(func() {
+				// What comes of it is noted.
+				_ = r.try(ctx, u.address, question, func(*dns.Msg) error { return nil })
+			})
 		}
 	}
 }
