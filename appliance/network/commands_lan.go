@@ -1,10 +1,11 @@
 package network
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"causeway/appliance/config"
 	"causeway/appliance/model"
@@ -60,8 +61,8 @@ func renderLANs(c *model.Config, _ config.Args) []config.Args {
 	return lines
 }
 
-// portSetting is one command of the mode of a port. It is the default that
-// its negative form goes back to, and that is not rendered.
+// portSetting is one command of the mode of a port. Its negative form goes
+// back to the default, which is not rendered.
 type portSetting struct {
 	syntax, no, help string
 	args             []config.Argument
@@ -87,6 +88,9 @@ func (s portSetting) command() config.Command {
 		},
 	}
 }
+
+// errOfPort refuses to set what a VLAN has from its port.
+var errOfPort = errors.New("a VLAN has the speed and duplex of its port")
 
 // portSettings are the commands of the mode of a port, in the order in which
 // they are rendered.
@@ -130,8 +134,11 @@ var portSettings = []portSetting{
 		syntax: "speed SPEED", no: "speed [SPEED]", help: "Set the speed of the port",
 		args: []config.Argument{{Name: "SPEED", Type: config.Choice{"auto", "10", "100", "1000", "2500", "10000"}, Help: "Mbit/s, or negotiated"}},
 		set: func(lan *model.LAN, a config.Args) error {
+			if lan.Port.VLAN != 0 {
+				return errOfPort
+			}
 			lan.Speed, _ = strconv.Atoi(a.Text("SPEED")) // 0 of "auto"
-			return ofPort(lan)
+			return nil
 		},
 		reset:  func(lan *model.LAN) { lan.Speed = 0 },
 		render: func(lan *model.LAN) config.Args { return unless(lan.Speed == 0, "SPEED", strconv.Itoa(lan.Speed)) },
@@ -140,11 +147,11 @@ var portSettings = []portSetting{
 		syntax: "duplex DUPLEX", no: "duplex [DUPLEX]", help: "Set the duplex of the port",
 		args: []config.Argument{{Name: "DUPLEX", Type: config.Choice{"auto", "full", "half"}, Help: "Both ways at a time or not, or negotiated"}},
 		set: func(lan *model.LAN, a config.Args) error {
-			lan.Duplex = a.Text("DUPLEX")
-			if lan.Duplex == "auto" {
-				lan.Duplex = ""
+			if lan.Port.VLAN != 0 {
+				return errOfPort
 			}
-			return ofPort(lan)
+			lan.Duplex = strings.TrimPrefix(a.Text("DUPLEX"), "auto")
+			return nil
 		},
 		reset: func(lan *model.LAN) { lan.Duplex = "" },
 		check: func(c *model.Config, a config.Args) error {
@@ -193,12 +200,4 @@ func onOff(word, help string, of func(*model.LAN) *bool) portSetting {
 			return config.Args{}
 		},
 	}
-}
-
-// ofPort refuses to set what a VLAN has from its port.
-func ofPort(lan *model.LAN) error {
-	if lan.Port.VLAN != 0 {
-		return fmt.Errorf("a VLAN has the speed and duplex of its port %v", lan.Port.LAN)
-	}
-	return nil
 }

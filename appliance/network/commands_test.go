@@ -174,7 +174,7 @@ func TestCommandsRefuse(t *testing.T) {
 		{"lan LAN1\nipv6 address 2001:db8::1/64\nlan LAN1.7\nipv6 address 2001:db8::2/48",
 			`line 2: "ipv6 address 2001:db8::1/64": the network 2001:db8::/64 overlaps 2001:db8::/48 of LAN1.7 (and 1 more)`},
 		{"lan LAN1\nmtu 1400\nlan LAN1.7", `line 3: "lan LAN1.7": the MTU of LAN1.7 is 1500, and that of LAN1 only 1400`},
-		{"lan LAN1.7\nspeed 100", `line 2: "speed 100": a VLAN has the speed and duplex of its port LAN1`},
+		{"lan LAN1.7\nspeed 100", `line 2: "speed 100": a VLAN has the speed and duplex of its port`},
 		{"lan LAN1\nduplex half\nspeed 1000", `line 2: "duplex half": half duplex is for 10 and 100 Mbit/s; the speed of LAN1 is 1000`},
 		{"no lan LAN1.7", `line 1: "no lan LAN1.7": LAN1.7 is not configured`},
 		{vlans(33), `line 33: "lan LAN1.33": there can be no more than 32 VLANs`},
