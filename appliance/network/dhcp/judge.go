@@ -128,8 +128,8 @@ func unfitRouter(router netip.Addr, address netip.Prefix) string {
 	return ""
 }
 
-// setTimes reads the lease time, T1 and T2 (RFC 2131 §4.4.5). T1 and T2 that
-// make no sense become half and seven eighths.
+// setTimes reads the lease time, T1 and T2 (RFC 2131 §4.4.5). A T2 that
+// makes no sense becomes seven eighths of the lease time, a T1 four sevenths of T2.
 func (l *lease) setTimes(m *dhcpv4.DHCPv4, now time.Duration) error {
 	const unsaid = -1
 	total := m.IPAddressLeaseTime(unsaid)
@@ -144,10 +144,10 @@ func (l *lease) setTimes(m *dhcpv4.DHCPv4, now time.Duration) error {
 	}
 	t1, t2 := m.IPAddressRenewalTime(unsaid), m.IPAddressRebindingTime(unsaid)
 	if t2 <= 0 || t2 >= total {
-		t2 = total * 7 / 8
+		t2 = total - total/8
 	}
 	if t1 <= 0 || t1 >= t2 {
-		t1 = min(total/2, t2*4/7)
+		t1 = t2 / 7 * 4
 	}
 	t1, t2 = max(t1, leaseMin/2), max(t2, leaseMin*3/4) // a hostile T1 of a second is a storm too
 	l.Obtained, l.Renew, l.Rebind, l.Expire = now, now+t1, now+t2, now+total

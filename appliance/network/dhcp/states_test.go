@@ -1,0 +1,609 @@
+package dhcp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"causeway/appliance/model"
+)
+
+// bench is a client on a hub, in a synctest bubble.
+type bench struct {
+	*testing.T
+	hub    *hub
+	dir    string
+	client *Client
+	stop   func()
+	told   []string // the addresses of each call of Changed
+}
+
+// onBench runs f in a bubble. Nothing is left of the client afterwards.
+func onBench(t *testing.T, f func(b *bench)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		b := &bench{T: t, hub: newHub(), dir: dir}
+		b.hub.network = b.serve
+		b.boot(lanClient())
+		f(b)
+		b.stop()
+		if n := b.hub.open(); n > 0 {
+			t.Errorf("%d wires are open at the end; want none", n)
+		}
+	})
+}
+
+// boot starts the process of the client.
+func (b *bench) boot(config *model.Config) {
+	b.client = NewClient(ClientOptions{
+		Dir: b.dir, Kernel: b.hub, Boot: boot, Log: quiet(),
+		Changed: func(all []model.Lease) {
+			var words []string
+			for _, l := range all {
+				words = append(words, fmt.Sprint(l.Port, " ", l.Address))
+			}
+			b.told = append(b.told, strings.Join(words, ", "))
+		},
+		jitter: func(d time.Duration) time.Duration { return d / 2 },
+	})
+	b.client.Apply(config)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- b.client.Run(ctx) }()
+	b.stop = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Errorf("Run = %v; want nil", err)
+		}
+	}
+	synctest.Wait()
+}
+
+// serve answers as a server with leases of an hour does.
+func (b *bench) serve(s sent) []*dhcpv4.DHCPv4 {
+	switch s.MessageType() {
+	case dhcpv4.MessageTypeDiscover:
+		return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeOffer)}
+	case dhcpv4.MessageTypeRequest:
+		return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeAck)}
+	}
+	return nil
+}
+
+// answering is a good answer to a message, but for what the modifiers do.
+func answering(s sent, kind dhcpv4.MessageType, more ...dhcpv4.Modifier) *dhcpv4.DHCPv4 {
+	return good(append([]dhcpv4.Modifier{dhcpv4.WithMessageType(kind), dhcpv4.WithTransactionID(s.TransactionID)}, more...)...)
+}
+
+// silent is a network where nobody answers.
+func silent(sent) []*dhcpv4.DHCPv4 { return nil }
+
+// only answers one kind of message, and that in one way.
+func only(kind dhcpv4.MessageType, with ...func(sent) *dhcpv4.DHCPv4) func(sent) []*dhcpv4.DHCPv4 {
+	return func(s sent) (answers []*dhcpv4.DHCPv4) {
+		for _, answer := range with {
+			if s.MessageType() == kind {
+				answers = append(answers, answer(s))
+			}
+		}
+		return answers
+	}
+}
+
+func nak(s sent) *dhcpv4.DHCPv4 { return answering(s, dhcpv4.MessageTypeNak) }
+
+// after lets time pass.
+func (b *bench) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// wire says what was sent since the last time: when (in seconds since that
+// time), the message, what it names and whereto.
+func (b *bench) wire(since time.Duration) []string {
+	var lines []string
+	for _, s := range b.hub.messages() {
+		line := fmt.Sprint(int((s.at - since).Seconds()), " ", s.MessageType())
+		for name, ip := range map[string]netip.Addr{"asks": addr(s.RequestedIPAddress())} {
+			if ip.IsValid() {
+				line += " " + name + " " + ip.String()
+			}
+		}
+		if ip := addr(s.ServerIdentifier()); ip.IsValid() {
+			line += " of " + ip.String()
+		}
+		if ip := addr(s.ClientIPAddr); !ip.IsUnspecified() {
+			line += " is " + ip.String()
+		}
+		if s.to != everyone {
+			line += fmt.Sprint(" to ", s.to.Address, " ", s.to.MAC)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// expect holds what was sent against lines.
+func (b *bench) expect(what string, since time.Duration, want ...string) {
+	b.Helper()
+	if diff := cmp.Diff(want, b.wire(since)); diff != "" {
+		b.Errorf("%s: on the wire (-want +got):\n%s", what, diff)
+	}
+}
+
+// expectState holds state and problem of LAN1 against a beginning of "STATE: PROBLEM".
+func (b *bench) expectState(what, want string) {
+	b.Helper()
+	s := b.client.Status()
+	if len(s) != 1 || !strings.HasPrefix(s[0].State+": "+s[0].Problem, want) {
+		b.Errorf("%s: %+v; want %q", what, s, want)
+	}
+}
+
+// expectTold holds what Changed was told since the last time.
+func (b *bench) expectTold(what string, want ...string) {
+	b.Helper()
+	if !slices.Equal(b.told, want) {
+		b.Errorf("%s: Changed was told %q; want %q", what, b.told, want)
+	}
+	b.told = nil
+}
+
+const theLease = "LAN1 192.168.42.100/24"
+
+// bind lets the client get its lease, and gives when it asked for it.
+func (b *bench) bind() time.Duration {
+	b.Helper()
+	b.after(2 * time.Second)
+	b.expectState("after two seconds", "bound: ")
+	b.expectTold("bound", theLease)
+	b.hub.messages()
+	return b.client.lessees[model.Port{}].lease.Obtained
+}
+
+func (b *bench) ask(what request) {
+	b.Helper()
+	if _, err := b.client.asking(what)(b.Context(), PortQuery{}); err != nil {
+		b.Error(err)
+	}
+	synctest.Wait()
+}
+
+func TestAcquire(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.expectState("at first", "probing: ")
+		for _, s := range b.hub.messages() {
+			kind := s.MessageType()
+			var asked []uint8
+			for _, code := range s.ParameterRequestList() {
+				asked = append(asked, code.Code())
+			}
+			slices.Sort(asked)
+			if want := []uint8{1, 3, 6, 12, 15, 26, 42, 51, 54, 58, 59}; !slices.Equal(asked, want) {
+				t.Errorf("%v asks for %v; want %v", kind, asked, want)
+			}
+			if id := s.Options.Get(dhcpv4.OptionClientIdentifier); string(id) != "\x01"+string(ownMAC[:]) {
+				t.Errorf("%v has the client identifier %x", kind, id)
+			}
+			if s.HostName() != "box" || s.to != everyone || !s.source.IsUnspecified() || s.IsBroadcast() {
+				t.Errorf("%v = %v to %v from %v; want it of box, from 0.0.0.0 to everyone", kind, s.Summary(), s.to, s.source)
+			}
+		}
+		if c := b.client.Conditions(); len(c) != 1 || c[0].Name != "dhcp-no-lease" || c[0].Object != "LAN1" {
+			t.Errorf("Conditions without a lease = %v", c)
+		}
+		b.expectTold("before the probe is over")
+		b.bind()
+		if len(b.hub.declared) != 1 || b.hub.declared[0] != netip.MustParseAddr("192.168.42.100") {
+			t.Errorf("announced %v; want the address once", b.hub.declared)
+		}
+		if c := b.client.Conditions(); len(c) != 0 {
+			t.Errorf("Conditions with a lease = %v; want none", c)
+		}
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.network = silent
+		b.ask(release)
+		b.hub.messages()
+		b.ask(renew)
+		b.after(4 * time.Minute)
+		b.expect("no server", boot()-4*time.Minute, "0 DISCOVER", "4 DISCOVER", "12 DISCOVER", "28 DISCOVER", "60 DISCOVER", "124 DISCOVER", "188 DISCOVER")
+		b.expectState("no server", "selecting: no DHCP server answers")
+		b.hub.plug(Link{Index: 7, MAC: ownMAC})
+		b.after(time.Hour)
+		b.expect("unplugged", 0)
+		b.expectState("unplugged", "without a link: ")
+		b.hub.network = b.serve
+		b.hub.plug(Link{Index: 7, MAC: ownMAC, Carrier: true})
+		b.after(2 * time.Second)
+		b.expectState("plugged in", "bound: ")
+	})
+}
+
+func TestSecondsSinceItBegan(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.network = silent
+		b.ask(release)
+		b.ask(renew)
+		b.hub.messages()
+		b.after(30 * time.Second)
+		for _, s := range b.hub.messages() {
+			if s.NumSeconds == 0 {
+				t.Errorf("a DISCOVER sent again says 0 seconds")
+			}
+		}
+		b.after(20 * time.Hour)
+		for _, s := range b.hub.messages() {
+			if s.at > 19*time.Hour && s.NumSeconds != 0xffff {
+				t.Errorf("after 19 hours a DISCOVER says %d seconds; want the most it can", s.NumSeconds)
+			}
+		}
+	})
+}
+
+func TestRenew(t *testing.T) {
+	const unicast = " REQUEST is 192.168.42.100 to 192.168.42.1 02:00:00:00:00:fe"
+	onBench(t, func(b *bench) {
+		got := b.bind()
+		b.after(30 * time.Minute)
+		b.expect("T1", got, "1800"+unicast)
+		b.expectState("renewed", "bound: ")
+		b.after(29 * time.Minute)
+		b.expect("before the next T1", got)
+		b.hub.network = silent
+		got = b.client.lessees[model.Port{}].lease.Obtained
+		b.after(30*time.Minute + 30*time.Second)
+		b.expect("the server is gone: half of what is left each time, a minute at least", got,
+			"1800"+unicast, "2475"+unicast, "2812"+unicast, "2981"+unicast, "3065"+unicast, "3125"+unicast,
+			"3150 REQUEST is 192.168.42.100", "3375 REQUEST is 192.168.42.100", "3487 REQUEST is 192.168.42.100", "3547 REQUEST is 192.168.42.100")
+		b.expectState("rebinding", "rebinding: the server 192.168.42.1 does not renew the lease")
+		b.expectTold("until it expires")
+		b.after(2 * time.Minute)
+		b.expectState("expired", "selecting: ")
+		b.expectTold("expired", "")
+		if lines := b.wire(got); len(lines) < 2 || lines[0] != "3600 DISCOVER" {
+			t.Errorf("expired: %q; want a DISCOVER at once", lines)
+		}
+	})
+}
+
+func TestRebindTakesAnotherServer(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+			if s.to != everyone {
+				return nil
+			}
+			return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeAck, dhcpv4.WithOption(dhcpv4.OptServerIdentifier(ip("192.168.42.2"))))}
+		}
+		b.after(53 * time.Minute)
+		if s := b.client.Status()[0]; s.State != "bound" || s.Lease.Server != netip.MustParseAddr("192.168.42.2") {
+			t.Errorf("after T2: %+v; want the lease of the other server", s)
+		}
+	})
+}
+
+// TestAnswersToARenewal walks what a server may say at T1.
+func TestAnswersToARenewal(t *testing.T) {
+	ack := func(more ...dhcpv4.Modifier) func(sent) *dhcpv4.DHCPv4 {
+		return func(s sent) *dhcpv4.DHCPv4 { return answering(s, dhcpv4.MessageTypeAck, more...) }
+	}
+	for name, test := range map[string]struct {
+		answer func(sent) *dhcpv4.DHCPv4
+		state  string
+	}{
+		"ACK":                 {ack(), "bound"},
+		"NAK":                 {nak, "selecting"},
+		"another address":     {ack(dhcpv4.WithYourIP(ip("192.168.42.101"))), "renewing"},
+		"another transaction": {ack(dhcpv4.WithTransactionID(dhcpv4.TransactionID{})), "renewing"},
+		"another client":      {ack(dhcpv4.WithHwAddr(strangeMAC[:])), "renewing"},
+		"another server":      {ack(dhcpv4.WithOption(dhcpv4.OptServerIdentifier(ip("192.168.42.9")))), "renewing"},
+		"a mask of 0":         {ack(mask(0, 0, 0, 0)), "renewing"},
+		"an OFFER":            {ack(dhcpv4.WithMessageType(dhcpv4.MessageTypeOffer)), "renewing"},
+		"a request of a neighbour": {func(s sent) *dhcpv4.DHCPv4 {
+			m := answering(s, dhcpv4.MessageTypeAck)
+			m.OpCode = dhcpv4.OpcodeBootRequest
+			return m
+		}, "renewing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBench(t, func(b *bench) {
+				b.bind()
+				b.hub.network = only(dhcpv4.MessageTypeRequest, test.answer)
+				b.after(31 * time.Minute)
+				b.expectState("after T1", test.state+": ")
+				if test.state == "selecting" {
+					b.expectTold("after T1", "")
+				} else {
+					b.expectTold("after T1")
+				}
+			})
+		})
+	}
+}
+
+func TestLeaseForEver(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.network = only(dhcpv4.MessageTypeRequest, func(s sent) *dhcpv4.DHCPv4 {
+			return answering(s, dhcpv4.MessageTypeAck, dhcpv4.WithLeaseTime(infinite))
+		})
+		b.ask(renew)
+		b.hub.messages()
+		b.after(1000 * time.Hour)
+		b.expect("for ever", 0)
+		b.expectState("for ever", "bound: ")
+		if s := b.client.Status()[0]; s.Expire != -1 {
+			t.Errorf("Expire = %v; want -1", s.Expire)
+		}
+	})
+}
+
+func TestLinkFlap(t *testing.T) {
+	up, none := Link{Index: 7, MAC: ownMAC, Carrier: true}, Link{Index: 7, MAC: ownMAC}
+	const verify = "0 REQUEST asks 192.168.42.100"
+	t.Run("confirmed", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			b.bind()
+			b.hub.plug(none, up) // over before anybody looks
+			synctest.Wait()
+			b.expect("after the flap", boot(), verify)
+			b.expectState("after the flap", "bound: ")
+			b.expectTold("after the flap")
+		})
+	})
+	t.Run("another network", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			b.bind()
+			b.hub.network = only(dhcpv4.MessageTypeRequest, nak)
+			b.hub.plug(none)
+			b.after(time.Minute)
+			b.expect("unplugged", 0)
+			b.hub.plug(up)
+			synctest.Wait()
+			b.expect("moved", boot(), verify, "0 DISCOVER")
+			b.expectTold("moved", "")
+		})
+	})
+	t.Run("nobody answers", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			got := b.bind()
+			b.hub.network = silent
+			b.hub.plug(none, up)
+			b.after(30 * time.Second)
+			b.expect("no answer", boot()-30*time.Second, verify, "4 REQUEST asks 192.168.42.100", "12 REQUEST asks 192.168.42.100", "28 DISCOVER")
+			b.expectTold("no answer: the lease stays in force")
+			b.after(time.Hour)
+			b.expectState("at last", "selecting: ")
+			b.expectTold("at last", "")
+			if all := b.wire(got); slices.ContainsFunc(all, func(line string) bool { return !strings.HasSuffix(line, "DISCOVER") }) {
+				t.Errorf("until the lease expired: %q; want nothing but DISCOVER", all)
+			}
+		})
+	})
+	t.Run("nobody answers, then another server", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			b.bind()
+			b.hub.network = silent
+			b.hub.plug(none, up)
+			b.after(30 * time.Second)
+			b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+				all := b.serve(s)
+				for _, m := range all {
+					m.YourIPAddr = ip("192.168.42.7")
+				}
+				return all
+			}
+			b.after(time.Minute)
+			b.expectTold("the other server", "LAN1 192.168.42.7/24")
+		})
+	})
+	t.Run("expired meanwhile", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			b.bind()
+			b.hub.plug(none)
+			b.after(59 * time.Minute)
+			b.expectTold("unplugged: the lease stays in force")
+			b.after(2 * time.Minute)
+			b.expectTold("expired", "")
+			b.expect("unplugged", 0)
+		})
+	})
+	t.Run("another NIC", func(t *testing.T) {
+		onBench(t, func(b *bench) {
+			b.bind()
+			b.hub.plug(Link{}, Link{Index: 9, MAC: strangeMAC, Carrier: true})
+			synctest.Wait()
+			b.expect("with another MAC", boot(), "0 DISCOVER")
+			b.expectTold("with another MAC", "")
+		})
+	})
+}
+
+func TestRestartIsNotOnTheWire(t *testing.T) {
+	onBench(t, func(b *bench) {
+		got := b.bind()
+		b.stop()
+		b.after(10 * time.Minute)
+		b.boot(lanClient())
+		b.expectTold("after the restart", theLease)
+		b.expectState("after the restart", "bound: ")
+		b.after(19 * time.Minute)
+		b.expect("after the restart", 0)
+		b.after(time.Minute)
+		b.expect("T1", got, "1800 REQUEST is 192.168.42.100 to 192.168.42.1 02:00:00:00:00:fe")
+		b.stop()
+		b.after(2 * time.Hour)
+		b.boot(lanClient())
+		if got := b.client.Status()[0]; got.Held {
+			t.Errorf("after a lease time without the process: %+v; want no lease", got)
+		}
+	})
+}
+
+func TestConflict(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.probed[netip.MustParseAddr("192.168.42.100")] = strangeMAC
+		b.ask(release)
+		b.hub.messages()
+		b.ask(renew)
+		b.after(30 * time.Second)
+		b.expect("in use", boot()-30*time.Second, "0 DISCOVER", "0 REQUEST asks 192.168.42.100 of 192.168.42.1",
+			"0 DECLINE asks 192.168.42.100 of 192.168.42.1",
+			"11 DISCOVER", "11 REQUEST asks 192.168.42.100 of 192.168.42.1", "12 DECLINE asks 192.168.42.100 of 192.168.42.1")
+		b.expectState("in use", "selecting: 02:00:00:00:00:66 has the address 192.168.42.100 that the server 192.168.42.1 gives")
+		b.expectTold("in use", "")
+		b.hub.messages()
+		b.after(time.Hour)
+		if n := len(b.hub.messages()); n > 3*15 {
+			t.Errorf("%d messages in an hour of conflicts; want a try every five minutes at last", n)
+		}
+	})
+}
+
+func TestServerTakesItsOfferBack(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.ask(release)
+		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+			if s.MessageType() == dhcpv4.MessageTypeRequest {
+				return []*dhcpv4.DHCPv4{nak(s)}
+			}
+			return b.serve(s)
+		}
+		b.ask(renew)
+		b.hub.messages()
+		b.after(time.Hour)
+		if n := len(b.hub.messages()); n > 2*16 {
+			t.Errorf("%d messages in an hour of NAKs; want a try every five minutes at last", n)
+		}
+		b.expectState("NAKs", "selecting: the server 192.168.42.1 takes back its offer of 192.168.42.100")
+	})
+}
+
+// TestManyServers has thousands of bad offers before a good one.
+func TestManyServers(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.ask(release)
+		bad := func(s sent) *dhcpv4.DHCPv4 {
+			return answering(s, dhcpv4.MessageTypeOffer, mask(0, 0, 0, 0))
+		}
+		b.hub.network = only(dhcpv4.MessageTypeDiscover, repeat(bad, 5000)...)
+		b.hub.messages()
+		b.ask(renew)
+		b.after(10 * time.Second)
+		b.expect("bad offers", boot()-10*time.Second, "0 DISCOVER", "4 DISCOVER")
+		b.expectState("bad offers", "selecting: the answer of 192.168.42.1 (02:00:00:00:00:fe) is refused: the mask of length 0")
+		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+			return append(only(dhcpv4.MessageTypeDiscover, repeat(bad, queued-1)...)(s), b.serve(s)...)
+		}
+		b.after(time.Minute)
+		b.expectState("a good one among them", "bound: ")
+	})
+}
+
+func TestCollision(t *testing.T) {
+	config := lanClient()
+	lan2 := model.NewLAN(model.Port{LAN: model.LAN2})
+	lan2.Address = netip.MustParsePrefix("192.168.0.1/16")
+	config.LANs = append(config.LANs, lan2)
+	const reason = "its network 192.168.42.0/24 overlaps 192.168.0.0/16 of LAN2"
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.client.Apply(config)
+		b.expectTold("another port takes the network", "")
+		b.after(10 * time.Second)
+		b.expectState("the same network is offered", "selecting: the answer of 192.168.42.1 (02:00:00:00:00:fe) is refused: "+reason)
+		b.client.Apply(lanClient())
+		b.after(20 * time.Second)
+		b.expectTold("the other port has gone", theLease)
+	})
+	// The network of another lease counts too.
+	onBench(t, func(b *bench) {
+		b.bind()
+		config := lanClient()
+		lan2 := model.NewLAN(model.Port{LAN: model.LAN2})
+		lan2.DHCP.Mode = model.DHCPClient
+		config.LANs = append(config.LANs, lan2)
+		b.client.Apply(config)
+		b.hub.changed("lan2", Link{Index: 8, MAC: ownMAC, Carrier: true})
+		b.after(10 * time.Second)
+		if s := b.client.Status(); len(s) != 2 || !strings.Contains(s[1].Problem, "the lease of LAN1") {
+			t.Errorf("LAN2: %+v; want the same network refused", s)
+		}
+		b.expectTold("LAN2 asks")
+	})
+}
+
+func TestRelease(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.ask(release)
+		b.expect("released", boot(), "0 RELEASE of 192.168.42.1 is 192.168.42.100 to 192.168.42.1 02:00:00:00:00:fe")
+		b.expectState("released", "released: an operator released it")
+		b.expectTold("released", "")
+		b.stop()
+		b.boot(lanClient())
+		b.hub.plug(Link{}, b.hub.link)
+		b.after(time.Hour)
+		b.expect("after a restart", 0)
+		b.expectState("after a restart", "released: ")
+		b.ask(renew)
+		b.after(2 * time.Second)
+		b.expectTold("renew", theLease)
+	})
+}
+
+func TestNoClientAnyMore(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		static := lanServer("192.168.42.100/24")
+		static.LANs[0].DHCP.Mode = model.DHCPDisabled
+		b.client.Apply(static)
+		b.after(time.Hour)
+		b.expectTold("disabled", "")
+		b.expect("disabled: the address may be configured by hand now", 0)
+		if entries, err := os.ReadDir(b.dir); err != nil || len(entries) != 0 {
+			t.Errorf("files left: %v, %v; want none", entries, err)
+		}
+		if _, err := b.client.asking(renew)(t.Context(), PortQuery{}); err == nil {
+			t.Error("renew of a port that is no client = nil; want an error")
+		}
+	})
+}
+
+// TestWireFails has the kernel refuse to send for a while.
+func TestWireFails(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.ask(release)
+		b.hub.mu.Lock()
+		b.hub.sendFails = errors.New("no buffer space available")
+		b.hub.mu.Unlock()
+		b.ask(renew)
+		b.after(time.Minute)
+		b.hub.mu.Lock()
+		b.hub.sendFails = nil
+		b.hub.mu.Unlock()
+		b.after(5 * time.Second)
+		b.expectState("it sends again", "bound: ")
+	})
+}
