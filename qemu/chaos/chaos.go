@@ -117,6 +117,10 @@ func Run(ctx context.Context, program string, rounds int, seed uint64) (report R
 	if c.box, err = c.lab.Box(); err != nil {
 		return c.report, err
 	}
+	// Addresses are control's affair from the first.
+	if _, err := shell(ctx, c.box, "ip address flush dev lan1 && ip address flush dev lan2"); err != nil {
+		return c.report, err
+	}
 	if c.control, err = c.box.StartControl(program, Config); err != nil {
 		return c.report, err
 	}
@@ -138,11 +142,10 @@ func Run(ctx context.Context, program string, rounds int, seed uint64) (report R
 
 // settle waits until the state is right and has not changed for a while.
 func (c *chaos) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, settleLimit, errors.New("that takes too long"))
-	defer cancel()
 	const calm = time.Second
 	var last State
-	since := time.Now()
+	start := time.Now()
+	since := start
 	for {
 		state, err := c.read(ctx)
 		if err != nil {
@@ -156,12 +159,10 @@ func (c *chaos) settle(ctx context.Context) error {
 			c.right = state
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the network of the configuration: %w; without %q:\n%s",
-				context.Cause(ctx), missing, difference(nil, state))
-		case <-time.After(pollInterval):
+		if time.Since(start) > settleLimit {
+			return fmt.Errorf("after %v the network is without %q, or changes all the time:\n%s", settleLimit, missing, difference(nil, state))
 		}
+		time.Sleep(pollInterval)
 	}
 }
 
@@ -259,8 +260,6 @@ func (c *chaos) restart(ctx context.Context, after string) error {
 // from now.
 func (c *chaos) repaired(ctx context.Context, after string) error {
 	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, repairLimit, errors.New("that takes too long"))
-	defer cancel()
 	for {
 		state, err := c.read(ctx)
 		if err != nil {
@@ -274,11 +273,10 @@ func (c *chaos) repaired(ctx context.Context, after string) error {
 			}
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for the repair of the %s: %w; the network differs:\n%s", after, context.Cause(ctx), differs)
-		case <-time.After(pollInterval):
+		if time.Since(start) > repairLimit {
+			return fmt.Errorf("%v after the %s the network still differs:\n%s", repairLimit, after, differs)
 		}
+		time.Sleep(pollInterval)
 	}
 }
 
