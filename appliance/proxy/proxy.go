@@ -78,8 +78,7 @@ func Main(ctx context.Context, o Options) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Log: o.Log, Apply: p.core.Switch,
-		Prepare: func(c *model.Config) error { return p.core.Prepare(&c.SIP) }}
+	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Log: o.Log, Apply: p.core.Switch, Prepare: p.core.Prepare}
 	if o.Config == "" {
 		p.revision.File = p.stateFile("revision")
 	}

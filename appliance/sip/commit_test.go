@@ -36,7 +36,7 @@ func runProxy(t *testing.T) *Proxy {
 
 func commit(t *testing.T, p *Proxy, c *model.SIP) {
 	t.Helper()
-	if err := p.Prepare(c); err != nil {
+	if err := p.Prepare(&model.Config{SIP: *c}); err != nil {
 		t.Fatal(err)
 	}
 	if err := p.Switch(); err != nil {
@@ -136,7 +136,7 @@ func TestPrepareRefuses(t *testing.T) {
 		{"twice", "already listened on", model.SIPNetwork{Name: "a", Listens: append(listens, listens...)}},
 		{"any address", "an address of the box itself is needed", model.SIPNetwork{Name: "a", Listens: []model.SIPListen{{Address: addressOf("0.0.0.0:5060")}}}},
 	} {
-		err := p.Prepare(&model.SIP{Networks: []model.SIPNetwork{test.network}})
+		err := p.Prepare(&model.Config{SIP: model.SIP{Networks: []model.SIPNetwork{test.network}}})
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Prepare = %v; want %q", test.name, err, test.want)
 		}

@@ -130,7 +130,7 @@ func (b *bench) configure(networks *model.SIP) {
 			old.own[l.Address] = &listenPoint{sockets: []*socket{{}}}
 		}
 	}
-	next, err := newSnapshot(networks, old, 1)
+	next, err := newSnapshot(&model.Config{SIP: *networks}, old, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

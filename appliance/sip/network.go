@@ -13,6 +13,7 @@ type listenPoint struct {
 	address netip.AddrPort
 	network *network
 	sockets []*socket // one for every reader
+	dscp    int       // of what leaves from here: 0–63
 
 	via         []byte // "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK"
 	recordRoute []byte // "Record-Route: <sip:192.0.2.1:5060;lr;cw="
@@ -57,7 +58,8 @@ func (s *snapshot) at(address netip.AddrPort) *listenPoint {
 
 // newSnapshot lays out the networks of c. Sockets are taken from old where it
 // listens on the same address, else bound; on an error those bound are closed.
-func newSnapshot(c *model.SIP, old *snapshot, readers int) (*snapshot, error) {
+func newSnapshot(config *model.Config, old *snapshot, readers int) (*snapshot, error) {
+	c := &config.SIP
 	s := &snapshot{networks: make(map[string]*network), own: make(map[netip.AddrPort]*listenPoint)}
 	for _, n := range c.Networks {
 		s.networks[n.Name] = &network{name: n.Name, nextHop: n.NextHop.Address}
@@ -74,7 +76,7 @@ func newSnapshot(c *model.SIP, old *snapshot, readers int) (*snapshot, error) {
 	}
 	for _, n := range c.Networks {
 		for _, listen := range n.Listens {
-			if err := s.listen(s.networks[n.Name], listen.Address, old, readers); err != nil {
+			if err := s.listen(s.networks[n.Name], listen.Address, dscp(config, listen.Address.Addr()), old, readers); err != nil {
 				s.closeNew(old)
 				return nil, fmt.Errorf("sip network %s: %w", n.Name, err)
 			}
@@ -102,7 +104,20 @@ func (s *snapshot) checkNextHop(n *network) error {
 	return nil
 }
 
-func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, readers int) error {
+// dscp gives the DSCP of the port that has the address, or whose network the
+// address is on; the default where there is none.
+func dscp(c *model.Config, address netip.Addr) int {
+	for _, lan := range c.LANs {
+		for _, own := range []netip.Prefix{lan.Address, lan.Address6} {
+			if own.IsValid() && own.Contains(address) { // the ports' networks do not overlap
+				return lan.DSCP
+			}
+		}
+	}
+	return model.DefaultDSCP
+}
+
+func (s *snapshot) listen(n *network, address netip.AddrPort, dscp int, old *snapshot, readers int) error {
 	if !address.IsValid() || address.Addr().IsUnspecified() {
 		return fmt.Errorf("listen udp %s: an address of the box itself is needed, it stands in Via and Record-Route", address)
 	}
@@ -112,6 +127,7 @@ func (s *snapshot) listen(n *network, address netip.AddrPort, old *snapshot, rea
 	l := &listenPoint{
 		address:     address,
 		network:     n,
+		dscp:        dscp,
 		text:        []byte(address.String()),
 		via:         []byte("Via: SIP/2.0/UDP " + address.String() + ";branch=" + branchCookie),
 		recordRoute: []byte("Record-Route: <sip:" + address.String() + ";lr;cw="),
@@ -139,6 +155,17 @@ func (s *snapshot) closeNew(old *snapshot) {
 			l.close()
 		}
 	}
+}
+
+// mark has the kernel send with the listen point's DSCP. Its sockets may be
+// older than the DSCP.
+func (l *listenPoint) mark() error {
+	for _, socket := range l.sockets {
+		if err := socket.setDSCP(l.dscp, l.address.Addr().Is6()); err != nil {
+			return fmt.Errorf("set DSCP %d of udp %s: %w", l.dscp, l.address, err)
+		}
+	}
+	return nil
 }
 
 func (l *listenPoint) close() {

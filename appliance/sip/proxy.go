@@ -139,7 +139,7 @@ func (p *Proxy) shardOf(callID []byte) *shard {
 
 // Prepare checks c and binds what it adds, changing nothing that runs. The
 // next Switch puts it in force; another Prepare forgets it.
-func (p *Proxy) Prepare(c *model.SIP) error {
+func (p *Proxy) Prepare(c *model.Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget()
@@ -176,6 +176,11 @@ func (p *Proxy) Switch() error {
 			if next.own[address] == nil {
 				next.leaving[address] = l
 			}
+		}
+	}
+	for _, l := range next.own {
+		if err := l.mark(); err != nil { // calls are better than marks
+			p.options.Log.Warn("packets are not marked", "error", err)
 		}
 	}
 	p.config.Store(next)

@@ -90,6 +90,20 @@ func setSocketOptions(fd int, ipv6 bool) error {
 	return nil
 }
 
+// setDSCP marks what is sent from now on: DSCP is the upper six bits of the
+// octet that IPv4 calls type of service and IPv6 traffic class (RFC 2474 §3).
+func (s *socket) setDSCP(dscp int, ipv6 bool) error {
+	level, name := unix.IPPROTO_IP, unix.IP_TOS
+	if ipv6 {
+		level, name = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
+	}
+	var err error
+	if controlErr := s.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, name, dscp<<2) }); controlErr != nil {
+		return controlErr
+	}
+	return err
+}
+
 // stopReading ends read; the socket can still send.
 func (s *socket) stopReading() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
