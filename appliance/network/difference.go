@@ -39,7 +39,7 @@ func (c *changes) set(s Setting) {
 func difference(desired, actual State) []change {
 	var c changes
 	c.takeAway(desired, actual)
-	for _, p := range parameters(desired.ports(), false) {
+	for _, p := range parameters(desired.ports(), false) { // for their order
 		value, exists := actual.Parameters[p.Name]
 		if p.Value = desired.Parameters[p.Name]; exists && value != p.Value {
 			c.set(p)

@@ -114,12 +114,11 @@ func statusOf(port model.Port, wanted Interface, actual State) model.InterfaceSt
 	s.Address = strings.Join(addresses, ", ")
 	_, pluggable := actual.Interfaces[model.Port{LAN: port.LAN}]
 	switch {
+	case s.Shutdown: // nothing is missed there
 	case !pluggable:
 		s.Link, s.Problem = "missing", "no NIC for "+port.LAN.String()
 	case !present:
 		s.Link = "missing"
-	case s.Shutdown:
-		s.Link = ""
 	case have.Up && have.Carrier:
 		s.Link = "up"
 	default:

@@ -48,7 +48,6 @@ func (s *State) ports() []model.Port {
 type Interface struct {
 	Up        bool           // as opposed to shut down
 	MTU       int            // octets
-	Mode      Mode           // of a desired VLAN the zero value: it has that of its port
 	Addresses []netip.Prefix // all but the link-local ones
 
 	// Of the kernel's state only.
@@ -57,6 +56,7 @@ type Interface struct {
 	Ethernet *linkSettings // nil: the driver says nothing
 
 	// Of a desired state only.
+	Mode   Mode // of a VLAN the zero value: it has that of its port
 	Leased bool // an address comes from a lease
 }
 
