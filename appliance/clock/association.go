@@ -17,7 +17,7 @@ const (
 	burst         = 8 // samples taken in a burst from one that answers anew
 
 	// retryInterval is between the tries of an absent server, doubling up to
-	// its limit. RFC 4330 §10 forbids less than 15 s.
+	// the interval of the others. RFC 4330 §10 forbids less than 15 s.
 	retryInterval = 16 * time.Second
 	minPoll       = 64 * time.Second
 	maxPoll       = 1024 * time.Second // reached by doubling while the clock is steady
@@ -174,10 +174,8 @@ func (a *association) schedule(asked time.Time, poll time.Duration) {
 		return
 	case a.reach != 0:
 		a.poll = max(poll, a.least)
-	case a.last == nil: // time is needed: ask on
-		a.poll = min(max(2*a.poll, retryInterval), max(minPoll, a.least))
 	default:
-		a.poll = min(2*a.poll, max(maxPoll, a.least))
+		a.poll = min(max(2*a.poll, retryInterval), max(poll, a.least))
 	}
 	a.due = asked.Add(a.poll)
 }

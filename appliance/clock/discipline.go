@@ -283,18 +283,30 @@ func (c *Clock) Conditions() []model.Condition {
 func (c *Clock) Status() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	synchronised := fmt.Sprintf("synchronised to %s, offset %d ms", c.source, c.offset.Round(time.Millisecond).Milliseconds())
+	switch {
+	case c.problem == "" || c.off:
+		return c.status()
+	case c.source.IsValid():
+		return c.status() + "; now " + c.problem
+	}
+	return c.status() + ": " + c.problem
+}
+
+// status is Status without the problem. The caller holds the lock.
+func (c *Clock) status() string {
 	switch {
 	case c.off && c.byHand:
 		return "set by hand, NTP is off"
 	case c.off:
 		return "NTP is off"
-	case c.source.IsValid() && c.problem == "":
-		return synchronised
-	case c.source.IsValid():
-		return fmt.Sprintf("%s, %s ago; now %s", synchronised, time.Since(c.at).Round(time.Second), c.problem)
-	case c.problem == "":
+	case !c.source.IsValid() && c.problem == "":
 		return "not synchronised: asking"
+	case !c.source.IsValid():
+		return "not synchronised"
 	}
-	return "not synchronised: " + c.problem
+	synchronised := fmt.Sprintf("synchronised to %s, offset %d ms", c.source, c.offset.Round(time.Millisecond).Milliseconds())
+	if c.problem != "" {
+		synchronised += fmt.Sprintf(", %s ago", time.Since(c.at).Round(time.Second))
+	}
+	return synchronised
 }

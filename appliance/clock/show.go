@@ -62,11 +62,10 @@ type Association struct {
 const stratumUnheard = 16
 
 func (c *Clock) synchronisation() Synchronisation {
-	status := c.Status()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := Synchronisation{
-		Status: status, Origin: c.origin, Smeared: c.smeared, Source: c.source,
+		Status: c.status(), Origin: c.origin, Smeared: c.smeared, Source: c.source,
 		Offset: c.offset, Distance: c.distance, Jitter: c.jitter, Poll: c.poll, Leap: leapName(c.leap),
 		Witness: c.chosen.witness, Refused: c.refused, Problem: c.problem,
 	}
@@ -214,6 +213,9 @@ func (k kernelClock) showStatus(ctx context.Context, s exec.Session, _ config.Ar
 		return errors.Join(err, k.show(s))
 	}
 	exec.Field(s, "Status", now.Status)
+	if now.Problem != "" {
+		exec.Field(s, "Problem", now.Problem)
+	}
 	exec.Field(s, "Servers", now.servers())
 	if now.Source.IsValid() {
 		exec.Field(s, "System peer", fmt.Sprintf("%v, stratum %d, reference %s", now.Source, now.Stratum, now.Reference))

@@ -27,6 +27,14 @@ const (
 	tamperedBy = 24 * time.Hour
 )
 
+// No time outside of these is true.
+var (
+	notBefore = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	notAfter  = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func implausible(t time.Time) bool { return t.Before(notBefore) || t.After(notAfter) }
+
 // TrustedOptions is what a Trusted uses.
 type TrustedOptions struct {
 	File   string
@@ -113,7 +121,8 @@ func parseTrusted(text []byte) (state trustedState, err error) {
 	if err := json.Unmarshal(text, &state); err != nil {
 		return trustedState{}, err
 	}
-	if state.Elapsed < 0 || state.Reserve < 0 || state.Reserve > reserve || state.Uptime < 0 {
+	if implausible(state.Time) || state.Elapsed < 0 || state.Elapsed > notAfter.Sub(notBefore) ||
+		state.Reserve < 0 || state.Reserve > reserve || state.Uptime < 0 {
 		return trustedState{}, fmt.Errorf("%s is no state", text)
 	}
 	return state, nil
@@ -144,6 +153,9 @@ func (t *Trusted) Elapsed() time.Duration {
 func (t *Trusted) Raise(to time.Time) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if implausible(to) {
+		return fmt.Errorf("%s is no time to trust", to)
+	}
 	t.advance()
 	if to.After(t.state.Time) {
 		t.state.Time = to.Round(0)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -83,6 +84,7 @@ func (w *world) clock() *Clock {
 		Trusted: OpenTrusted(TrustedOptions{
 			File: trusted, Floor: epoch.Add(-365 * 24 * time.Hour), Boot: "boot", Log: log,
 			Uptime: func() time.Duration { return time.Since(epoch) }, Clock: w.kernel.adjust,
+			write: os.WriteFile, // a flush takes real time
 		}),
 		Log: log,
 	})

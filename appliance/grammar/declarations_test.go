@@ -20,6 +20,8 @@ var samples = map[string]struct {
 	"DOMAIN|A.B.C.D|X:X::X":    {"_sip._udp.example.com", []string{"a/b", strings.Repeat("n", 254), "naïve"}},
 	"[HHH:]MM":                 {"1:30", []string{"0", "44641", "1:60", "-1", "soon"}},
 	"VOLUME:PATH":              {"usb0:/logs/a", []string{"usb1:/a", "bootflash", "usb0:/../a", "/etc/passwd"}},
+	"ZONE":                     {"Europe/Berlin", []string{"Europe/München", strings.Repeat("z", 33), "a:b"}},
+	"HH:MM:SS":                 {"23:59:59", []string{"24:00:00", "12:60:00", "9:30:00", "12:00", "noon"}},
 	"HH:MM":                    {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
 }
 
@@ -143,7 +145,7 @@ func checkRefused(t *testing.T, err error, path, line, word string) {
 		t.Errorf("%q: %v; want %s refused", path+line, err, word)
 		return
 	}
-	if column := len([]rune(line[:strings.LastIndex(line, word)])) + 1; fault.Text != line || fault.Column != column ||
+	if column := len([]rune(line[:strings.LastIndex(" "+line+" ", " "+word+" ")])) + 1; fault.Text != line || fault.Column != column ||
 		!strings.Contains(fault.Rule, word) {
 		t.Errorf("%q: %v at column %d; want a rule about %s at column %d", path+line, fault, fault.Column, word, column)
 	}
