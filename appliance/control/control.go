@@ -33,6 +33,7 @@ import (
 	"causeway/appliance/logging"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/network/dhcp"
 	"causeway/appliance/network/firewall"
 	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
@@ -80,6 +81,8 @@ type control struct {
 	configuration *change.Configuration
 	firewall      *firewall.Firewall
 	network       *network.Reconciler
+	dhcpClient    *dhcp.Client
+	dhcpServer    *dhcp.Server
 	resolver      *resolver.Resolver
 	clock         *clock.Clock
 	alarms        *alarm.Alarms
@@ -100,12 +103,6 @@ func Run(ctx context.Context, o Options) error {
 
 // build makes the subjects and connects them. Nothing runs yet.
 func build(o Options, pace pace) *control {
-	if o.Kernel == nil {
-		o.Kernel = network.NewNetlink()
-	}
-	if o.Tables == nil {
-		o.Tables = firewall.Netlink{}
-	}
 	if o.Adjust == nil {
 		o.Adjust = unix.Adjtimex
 	}
@@ -125,24 +122,7 @@ func build(o Options, pace pace) *control {
 		Adopt:    c.adopt,
 		Log:      o.Log,
 	})
-	c.firewall = firewall.New(o.Tables, o.Log)
-	c.network = network.NewReconciler(o.Kernel, o.Log)
-	o.Resolver.Log = o.Log
-	c.resolver = resolver.New(o.Resolver)
-	drift, trusted := clock.Files(o.ConfigDir)
-	c.clock = clock.New(clock.Options{
-		Lookup:   c.resolver.LookupHost,
-		Query:    clock.Query,
-		Adjust:   o.Adjust,
-		Hardware: clock.HardwareClock,
-		Save:     func(ctx context.Context) error { return c.call(ctx, "init", "clock", nil, nil) },
-		Floor:    image.Time,
-		Drift:    drift,
-		Trusted: clock.OpenTrusted(clock.TrustedOptions{
-			File: trusted, Floor: image.Time, Boot: logging.BootID(), Uptime: clock.BootTime, Clock: o.Adjust, Log: o.Log,
-		}),
-		Log: o.Log,
-	})
+	c.buildNetwork(image.Time)
 	c.proxy = newFollower("proxy", c, pace)
 	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove
 	c.billing = newFollower("billing", c, pace)
@@ -215,6 +195,8 @@ func (c *control) subjects() []subject {
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
 		{"firewall", c.firewall.Run, c.firewall.Methods()},
 		{"network", c.runNetwork, c.network.Methods()},
+		{"dhcp client", c.dhcpClient.Run, c.dhcpClient.Methods()},
+		{"dhcp server", c.dhcpServer.Run, c.dhcpServer.Methods()},
 		{"resolver", c.resolver.Run, c.resolver.Methods()},
 		{"clock", c.clock.Run, c.clock.Methods()},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
@@ -233,6 +215,8 @@ func (c *control) subjects() []subject {
 func (c *control) adopt(f change.InForce) {
 	c.firewall.Apply(f.Config)
 	c.network.Apply(f.Config)
+	c.dhcpClient.Apply(f.Config)
+	c.dhcpServer.Apply(f.Config)
 	c.resolver.Apply(f.Config)
 	c.clock.Apply(f.Config)
 	c.alarms.Apply(f.Config)
@@ -256,16 +240,6 @@ func (c *control) run(ctx context.Context) error {
 	}
 	running.Wait()
 	return errors.Join(c.alarms.Close(), c.reports.Close())
-}
-
-// runNetwork brings the ports up once the firewall stands.
-func (c *control) runNetwork(ctx context.Context) error {
-	select {
-	case <-c.firewall.Settled():
-		return c.network.Run(ctx)
-	case <-ctx.Done():
-		return nil
-	}
 }
 
 // keep runs a subject until ctx ends; one that fails starts again, at first

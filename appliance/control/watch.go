@@ -53,7 +53,9 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 		kernel:  kernelFiles{proc: "/proc", cgroup: "/sys/fs/cgroup"},
 		crashes: func() ([]string, error) { return crashFiles(crashes) },
 
-		subjects: []func() []model.Condition{c.firewall.Conditions},
+		subjects: []func() []model.Condition{
+			c.firewall.Conditions, c.dhcpClient.Conditions, c.dhcpServer.Conditions, c.resolver.Conditions, c.clock.Conditions,
+		},
 	}, to, nil}
 }
 

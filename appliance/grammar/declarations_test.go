@@ -16,13 +16,13 @@ var samples = map[string]struct {
 	good string
 	bad  []string
 }{
-	"LAN1|LAN2|A.B.C.D|X:X::X": {"192.168.42.1", []string{"LAN3", "192.168.42.256", "host"}},
-	"DOMAIN|A.B.C.D|X:X::X":    {"_sip._udp.example.com", []string{"a/b", strings.Repeat("n", 254), "naïve"}},
-	"[HHH:]MM":                 {"1:30", []string{"0", "44641", "1:60", "-1", "soon"}},
-	"VOLUME:PATH":              {"usb0:/logs/a", []string{"usb1:/a", "bootflash", "usb0:/../a", "/etc/passwd"}},
-	"ZONE":                     {"Europe/Berlin", []string{"Europe/München", strings.Repeat("z", 33), "a:b"}},
-	"HH:MM:SS":                 {"23:59:59", []string{"24:00:00", "12:60:00", "9:30:00", "12:00", "noon"}},
-	"HH:MM":                    {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
+	"{LAN1|LAN2}[.VLAN]|A.B.C.D|X:X::X": {"192.168.42.1", []string{"LAN3", "192.168.42.256", "host"}},
+	"DOMAIN|A.B.C.D|X:X::X":             {"_sip._udp.example.com", []string{"a/b", strings.Repeat("n", 254), "naïve"}},
+	"[HHH:]MM":                          {"1:30", []string{"0", "44641", "1:60", "-1", "soon"}},
+	"VOLUME:PATH":                       {"usb0:/logs/a", []string{"usb1:/a", "bootflash", "usb0:/../a", "/etc/passwd"}},
+	"ZONE":                              {"Europe/Berlin", []string{"Europe/München", strings.Repeat("z", 33), "a:b"}},
+	"HH:MM:SS":                          {"23:59:59", []string{"24:00:00", "12:60:00", "9:30:00", "12:00", "noon"}},
+	"HH:MM":                             {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
 }
 
 // sample gives for a type a word it takes and words it must refuse: one below

@@ -15,6 +15,7 @@ import (
 	"causeway/appliance/exec"
 	"causeway/appliance/logging"
 	"causeway/appliance/network"
+	"causeway/appliance/network/dhcp"
 	"causeway/appliance/network/firewall"
 	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
@@ -30,6 +31,7 @@ import (
 func All() *config.Grammar {
 	g, err := config.New(
 		network.Commands(),
+		dhcp.Commands(),
 		firewall.Commands(),
 		resolver.Commands(),
 		clock.Commands(),
@@ -54,6 +56,7 @@ func Exec() []exec.Command {
 		system.ExecCommands(),
 		clock.ExecCommands(),
 		network.ExecCommands(),
+		dhcp.ExecCommands(),
 		firewall.ExecCommands(),
 		resolver.ExecCommands(),
 		sip.ExecCommands(),
@@ -71,8 +74,7 @@ func Exec() []exec.Command {
 //go:embed built-in.conf
 var builtIn string
 
-// BuiltIn is the configuration of a new box: both LANs at their addresses,
-// SIP from each to the host .2 of the other, and the public name server of
-// NET-6. It has no default route: which router and which LAN face the customer's
+// BuiltIn is the configuration of a new box: both LANs at their addresses and
+// SIP from each to the host .2 of the other. It has no default route: which router and which LAN face the customer's
 // network is known at the first configuration (NET-1, NET-2).
 func BuiltIn() string { return builtIn }

@@ -46,7 +46,7 @@ func ParsePort(name string) (Port, error) {
 		}
 		id, err := strconv.Atoi(vlan)
 		if err != nil || id < 1 || id > 4094 || strconv.Itoa(id) != vlan {
-			return Port{}, fmt.Errorf("%s is not a VLAN from 1 to 4094", vlan)
+			return Port{}, fmt.Errorf("%s: %q is not a VLAN from 1 to 4094", name, vlan)
 		}
 		return Port{lan, id}, nil
 	}
