@@ -34,74 +34,67 @@ var services = []service{
 func answersPing(l *model.LAN) bool { return !l.NoPing }
 func hasIPv6(l *model.LAN) bool     { return l.Address6.IsValid() }
 
-// family is what differs between IPv4 and IPv6.
+// family is what differs between IPv4 and IPv6, with the sets of the box.
 type family struct {
-	sip       string // set: SIP listeners, each on the port that has its address
-	listeners string // set: SIP listeners as they stand in packets, wherever those go
-	addresses string // set: all addresses of the box
-	errors    string // set: types of ICMP messages that tell what became of other packets
+	sip       Set // SIP listeners, each on the port that has its address
+	listeners Set // SIP listeners as they stand in packets, wherever those go
+	addresses Set // all addresses of the box
+	errors    Set // types of ICMP messages that tell what became of other packets
 
 	source, destination, icmpType Field
 	has                           func(netip.Addr) bool
 }
 
-var families = []family{
-	{"sip4", "listeners4", "addresses4", "errors4", Source4, Destination4, ICMPType, netip.Addr.Is4},
-	{"sip6", "listeners6", "addresses6", "errors6", Source6, Destination6, ICMP6Type, netip.Addr.Is6},
+// families gives both.
+func families(config *model.Config, owned []own) []family {
+	list := []family{
+		{
+			sip:       Set{Name: "sip4", Key: []Field{In, Destination4, UDPDestination}, Counted: true},
+			listeners: Set{Name: "listeners4", Key: []Field{Destination4, UDPDestination}},
+			addresses: Set{Name: "addresses4", Key: []Field{Destination4}},
+			// Destination unreachable, time exceeded, parameter problem (RFC 792).
+			errors: Set{Name: "errors4", Key: []Field{ICMPType}, Elements: []Element{{Number: 3}, {Number: 11}, {Number: 12}}},
+			source: Source4, destination: Destination4, icmpType: ICMPType, has: netip.Addr.Is4,
+		},
+		{
+			sip:       Set{Name: "sip6", Key: []Field{In, Destination6, UDPDestination}, Counted: true},
+			listeners: Set{Name: "listeners6", Key: []Field{Destination6, UDPDestination}},
+			addresses: Set{Name: "addresses6", Key: []Field{Destination6}},
+			// The same and packet too big (RFC 4443 §3).
+			errors: Set{Name: "errors6", Key: []Field{ICMP6Type}, Elements: []Element{{Number: 1}, {Number: 2}, {Number: 3}, {Number: 4}}},
+			source: Source6, destination: Destination6, icmpType: ICMP6Type, has: netip.Addr.Is6,
+		},
+	}
+	for i := range list {
+		list[i].fill(config, owned)
+	}
+	return list
 }
 
-// Other sets.
-const (
-	neighbours = "neighbours" // types of neighbour discovery (RFC 4861 §4)
-	hidden     = "hidden"     // from which port to which there is NAT
-)
-
-// icmpTypes are the elements of sets of ICMP types.
-var icmpTypes = []Set{
-	// Destination unreachable, time exceeded, parameter problem (RFC 792).
-	{Name: families[0].errors, Key: []Field{ICMPType}, Elements: []Element{{Number: 3}, {Number: 11}, {Number: 12}}},
-	// The same and packet too big (RFC 4443 §3).
-	{Name: families[1].errors, Key: []Field{ICMP6Type}, Elements: []Element{{Number: 1}, {Number: 2}, {Number: 3}, {Number: 4}}},
-	// Solicitation and advertisement; routers are not listened to.
-	{Name: neighbours, Key: []Field{ICMP6Type}, Elements: []Element{{Number: 135}, {Number: 136}}},
-}
-
-// plan gives the rules that a configuration asks for, with the addresses that
-// DHCP has brought.
-func plan(config *model.Config, leases []model.Lease) Ruleset {
-	owned := addresses(config, leases)
-	r := Ruleset{Sets: slices.Clone(icmpTypes)}
-	for _, f := range families {
-		r.Sets = append(r.Sets, f.sets(config, owned)...)
-	}
-	size := func(set string) int {
-		return len(r.Sets[slices.IndexFunc(r.Sets, func(s Set) bool { return s.Name == set })].Elements)
-	}
-	untracked, sent, input := Chain{Name: "prerouting", Hook: RawIn}, Chain{Name: "output", Hook: RawOut},
-		Chain{Name: "input", Hook: Input, Drop: true, Rules: []Rule{{What: "the box itself", Match: []Match{is(In, Element{In: "lo"})}}}}
-	for _, f := range families {
-		if size(f.listeners) == 0 {
-			continue
-		}
-		untracked.Rules = append(untracked.Rules, Rule{What: "SIP is not tracked", Match: []Match{isIn(f.listeners, f.destination, UDPDestination)}, Verdict: NoTrack})
-		sent.Rules = append(sent.Rules, Rule{What: "SIP is not tracked", Match: []Match{isIn(f.listeners, f.source, UDPSource)}, Verdict: NoTrack})
-		if size(f.sip) > 0 {
-			input.Rules = append(input.Rules, Rule{What: "SIP", Match: []Match{isIn(f.sip, In, f.destination, UDPDestination)}})
+// fill puts the elements of the family in its sets.
+func (f *family) fill(config *model.Config, owned []own) {
+	for _, o := range owned {
+		if f.has(o.address) {
+			f.addresses.Elements = append(f.addresses.Elements, Element{Address: o.address})
 		}
 	}
-	r.Chains = append(r.Chains, untracked, sent)
-	if !config.FirewallOff {
-		for i := range config.LANs {
-			lan := &config.LANs[i]
-			name := lan.Port.Interface()
-			input.Rules = append(input.Rules, Rule{What: lan.Port.String(), Match: []Match{is(In, Element{In: name})}, Verdict: GoTo, Goto: name})
-			r.Chains = append(r.Chains, Chain{Name: name, Rules: portRules(lan, owned, size)})
+	for _, network := range config.SIP.Networks {
+		for _, listen := range network.Listens {
+			address, port := listen.Address.Addr(), listen.Address.Port()
+			if !f.has(address) {
+				continue
+			}
+			f.listeners.Elements = append(f.listeners.Elements, Element{Address: address, Port: port})
+			for _, o := range owned {
+				if o.address == address {
+					f.sip.Elements = append(f.sip.Elements, Element{In: o.port.Interface(), Address: address, Port: port})
+				}
+			}
 		}
-		input.Rules = append(input.Rules, Rule{What: "other interfaces", Counted: true, Verdict: Drop})
-		r.Chains = append(r.Chains, input)
 	}
-	addNAT(&r, config)
-	return r.trimmed()
+	for _, set := range []*Set{&f.sip, &f.listeners, &f.addresses} {
+		set.sort()
+	}
 }
 
 // own is an address of a port.
@@ -110,6 +103,7 @@ type own struct {
 	address netip.Addr
 }
 
+// addresses gives all that the box has, by configuration and by DHCP.
 func addresses(config *model.Config, leases []model.Lease) []own {
 	var all []own
 	add := func(port model.Port, address netip.Prefix) {
@@ -127,54 +121,82 @@ func addresses(config *model.Config, leases []model.Lease) []own {
 	return all
 }
 
-// sets are those of one family.
-func (f family) sets(config *model.Config, owned []own) []Set {
-	sip := Set{Name: f.sip, Key: []Field{In, f.destination, UDPDestination}, Counted: true}
-	listeners := Set{Name: f.listeners, Key: []Field{f.destination, UDPDestination}}
-	all := Set{Name: f.addresses, Key: []Field{f.destination}}
-	for _, o := range owned {
-		if f.has(o.address) {
-			all.Elements = append(all.Elements, Element{Address: o.address})
-		}
+// neighbours are the types of neighbour discovery that the box takes:
+// solicitation and advertisement (RFC 4861 §4). Routers are not listened to.
+var neighbours = Set{Name: "neighbours", Key: []Field{ICMP6Type}, Elements: []Element{{Number: 135}, {Number: 136}}}
+
+// plan gives the rules that a configuration asks for, with the addresses that
+// DHCP has brought.
+func plan(config *model.Config, leases []model.Lease) Ruleset {
+	owned := addresses(config, leases)
+	both := families(config, owned)
+	r := Ruleset{Sets: []Set{neighbours}}
+	for _, f := range both {
+		r.Sets = append(r.Sets, f.errors, f.sip, f.listeners, f.addresses)
 	}
-	for _, network := range config.SIP.Networks {
-		for _, listen := range network.Listens {
-			address, port := listen.Address.Addr(), listen.Address.Port()
-			if !f.has(address) {
-				continue
-			}
-			listeners.Elements = append(listeners.Elements, Element{Address: address, Port: port})
-			for _, o := range owned {
-				if o.address == address {
-					sip.Elements = append(sip.Elements, Element{In: o.port.Interface(), Address: address, Port: port})
-				}
-			}
-		}
+	r.Chains = untrack(both)
+	if !config.FirewallOff {
+		r.Chains = append(r.Chains, input(config, both, owned)...)
 	}
-	return []Set{sip.sorted(), listeners.sorted(), all.sorted()}
+	addNAT(&r, config)
+	return r.trimmed()
 }
 
-// portRules are the rules for what comes in by a port and is no SIP.
-func portRules(lan *model.LAN, owned []own, size func(set string) int) []Rule {
+// untrack gives the chains that keep SIP out of connection tracking.
+func untrack(both []family) []Chain {
+	in, out := Chain{Name: "prerouting", Hook: RawIn}, Chain{Name: "output", Hook: RawOut}
+	for _, f := range both {
+		if len(f.listeners.Elements) == 0 {
+			continue
+		}
+		rule := Rule{What: "SIP is not tracked", Verdict: NoTrack}
+		rule.Match = []Match{isIn(f.listeners, f.destination, UDPDestination)}
+		in.Rules = append(in.Rules, rule)
+		rule.Match = []Match{isIn(f.listeners, f.source, UDPSource)}
+		out.Rules = append(out.Rules, rule)
+	}
+	return []Chain{in, out}
+}
+
+// input gives the chain of what comes in for the box, SIP first, and those of
+// the ports, to which it goes.
+func input(config *model.Config, both []family, owned []own) []Chain {
+	all := Chain{Name: "input", Hook: Input, Drop: true, Rules: []Rule{{What: "the box itself", Match: []Match{is(In, Element{In: "lo"})}}}}
+	for _, f := range both {
+		if len(f.sip.Elements) > 0 {
+			all.Rules = append(all.Rules, Rule{What: "SIP", Match: []Match{isIn(f.sip, In, f.destination, UDPDestination)}})
+		}
+	}
+	var chains []Chain
+	for i := range config.LANs {
+		lan := &config.LANs[i]
+		name := lan.Port.Interface()
+		chains = append(chains, Chain{Name: name, Rules: portRules(lan, both, owned)})
+		all.Rules = append(all.Rules, Rule{What: lan.Port.String(), Match: []Match{is(In, Element{In: name})}, Verdict: GoTo, Goto: name})
+	}
+	all.Rules = append(all.Rules, Rule{What: "other interfaces", Counted: true, Verdict: Drop})
+	return append(chains, all)
+}
+
+// portRules are the rules for what comes in by a port and is no SIP to an
+// address of it.
+func portRules(lan *model.LAN, both []family, owned []own) []Rule {
 	var rules []Rule
 	add := func(verdict Verdict, what string, match ...Match) *Rule {
 		rules = append(rules, Rule{What: what, Match: match, Counted: true, Verdict: verdict})
 		return &rules[len(rules)-1]
 	}
-	for _, f := range families { // the strong host of RFC 1122 §3.3.4.2
-		if size(f.addresses) == 0 {
-			continue
-		}
-		match := []Match{isIn(f.addresses, f.destination)}
-		for _, o := range owned {
-			if o.port == lan.Port && f.has(o.address) {
-				match = append(match, isNot(f.destination, Element{Address: o.address}))
+	for _, f := range both {
+		if len(f.addresses.Elements) > 0 { // the strong host of RFC 1122 §3.3.4.2
+			match := []Match{isIn(f.addresses, f.destination)}
+			for _, o := range owned {
+				if o.port == lan.Port && f.has(o.address) {
+					match = append(match, isNot(f.destination, Element{Address: o.address}))
+				}
 			}
+			add(Drop, "to an address of another port", match...)
 		}
-		add(Drop, "to an address of another port", match...)
-	}
-	for _, f := range families { // a router sends to them, or they come later
-		if size(f.listeners) > size(f.sip) {
+		if len(f.listeners.Elements) > len(f.sip.Elements) { // a router sends it, or DHCP brings the address later
 			add(Accept, "SIP to an address of no port", isNotIn(f.addresses, f.destination), isIn(f.listeners, f.destination, UDPDestination))
 		}
 	}
@@ -186,7 +208,7 @@ func portRules(lan *model.LAN, owned []own, size func(set string) int) []Rule {
 		// RFC 3704 §2.4; the kernel does it by itself for IPv4 (rp_filter).
 		add(Drop, "from where no route leads back", is(SourceRoute6, Element{Number: 0})).Extra = true
 	}
-	for _, f := range families {
+	for _, f := range both {
 		if f.icmpType == ICMPType || hasIPv6(lan) {
 			// Before those of no connection are dropped: SIP has none.
 			add(Accept, "ICMP errors", isIn(f.errors, f.icmpType))
@@ -207,7 +229,7 @@ func portRules(lan *model.LAN, owned []own, size func(set string) int) []Rule {
 // addNAT adds what the ports with NAT need. Only IPv4 is translated, and only
 // what is translated is forwarded.
 func addNAT(r *Ruleset, config *model.Config) {
-	pairs := Set{Name: hidden, Key: []Field{In, Out}}
+	pairs := Set{Name: "hidden", Key: []Field{In, Out}} // from which port to which
 	for _, to := range config.LANs {
 		for _, from := range config.LANs {
 			if to.NAT && from.Port != to.Port {
@@ -216,9 +238,10 @@ func addNAT(r *Ruleset, config *model.Config) {
 		}
 	}
 	forward := Chain{Name: "forward", Hook: Forward, Drop: !config.FirewallOff}
-	through := []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), isIn(hidden, In, Out)}
+	through := []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), isIn(pairs, In, Out)}
 	if len(pairs.Elements) > 0 {
-		r.Sets = append(r.Sets, pairs.sorted())
+		pairs.sort()
+		r.Sets = append(r.Sets, pairs)
 		forward.Rules = []Rule{
 			{What: "answers", Match: []Match{connection(Established | Related)}, Counted: true, Extra: true},
 			{What: "NAT", Match: through, Counted: true, Extra: true},
@@ -233,11 +256,10 @@ func addNAT(r *Ruleset, config *model.Config) {
 	}
 }
 
-// sorted gives the set with its elements in order, each once.
-func (s Set) sorted() Set {
+// sort puts the elements in order, each once.
+func (s *Set) sort() {
 	slices.SortFunc(s.Elements, func(a, b Element) int {
 		return cmp.Or(cmp.Compare(a.In, b.In), cmp.Compare(a.Out, b.Out), a.Address.Compare(b.Address), cmp.Compare(a.Port, b.Port))
 	})
 	s.Elements = slices.Compact(s.Elements)
-	return s
 }

@@ -105,10 +105,12 @@ func isNot(field Field, value Element) Match {
 }
 
 // isIn matches packets whose fields are an element of the set.
-func isIn(set string, fields ...Field) Match { return Match{Fields: fields, Set: set} }
+func isIn(set Set, fields ...Field) Match { return Match{Fields: fields, Set: set.Name} }
 
 // isNotIn matches all others.
-func isNotIn(set string, fields ...Field) Match { return Match{Fields: fields, Set: set, Not: true} }
+func isNotIn(set Set, fields ...Field) Match {
+	return Match{Fields: fields, Set: set.Name, Not: true}
+}
 
 // connection matches packets in one of the states.
 func connection(states State) Match { return Match{Fields: []Field{Connection}, States: states} }
