@@ -14,8 +14,6 @@ import (
 	"causeway/appliance/model"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
 // everything is a configuration in which each rule has its place.
 func everything() *model.Config {
 	c := builtIn()
@@ -63,7 +61,7 @@ func TestTable(t *testing.T) {
 			}
 			got := regexp.MustCompile(`packets \d+ bytes \d+`).ReplaceAllString(box.run(t, "nft", "--stateless", "list", "ruleset"), "")
 			golden := filepath.Join("testdata", test.name+".golden")
-			if *update {
+			if flag.Lookup("update").Value.String() == "true" { // exectest declares it
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
 				}
