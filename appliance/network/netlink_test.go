@@ -234,6 +234,9 @@ func TestNetlink(t *testing.T) {
 		connected := Route{lan1, tableOf(lan1), prefix("2001:db8:42::/64"), netip.Addr{}, 1}
 		other := anywhere.message(b.link(lan2))
 		other.Gw, other.Protocol = net.ParseIP("192.168.43.66"), unix.RTPROT_STATIC
+		anywhere6 := Route{lan1, unix.RT_TABLE_MAIN, prefix("::/0"), addr("2001:db8:42::fe"), 1}
+		other6 := anywhere6.message(b.link(lan1))
+		other6.Gw, other6.Protocol = net.ParseIP("2001:db8:42::66"), unix.RTPROT_STATIC
 		foreign := &netlink.Route{LinkIndex: one.Attrs().Index, Dst: netOf(prefix("203.0.113.0/24")), Gw: net.ParseIP("192.168.42.77"), Protocol: unix.RTPROT_STATIC}
 		for _, step := range []struct {
 			name string
@@ -248,6 +251,7 @@ func TestNetlink(t *testing.T) {
 			{"the default route removed", func() error { return b.kernel.Remove(anywhere) }},
 			{"a connected route removed", func() error { return b.kernel.Remove(connected) }},
 			{"the default route altered", func() error { return b.links.RouteReplace(other) }},
+			{"the IPv6 default route altered", func() error { return b.links.RouteReplace(other6) }},
 			{"the MTU changed", func() error { return b.links.LinkSetMTU(one, 1300) }},
 			{"the MTU too small for IPv6", func() error { return b.links.LinkSetMTU(one, 1000) }},
 			{"forwarding switched on", func() error { return b.write(forwarding, "1") }},
