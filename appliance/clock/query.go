@@ -72,8 +72,10 @@ func queryOver(server netip.AddrPort, dial func(local, remote string) (net.Conn,
 }
 
 // screen refuses a packet that package ntp is not ready for: it panics on the
-// exponent -128, and takes a reply of version 5 and up for one whose leap
-// indicator does not count, whatever was asked (octets as in RFC 5905 §7.3).
+// exponent -128, its durations overflow from the exponent 34 on, and it takes a
+// reply of version 5 and up for one whose leap indicator does not count,
+// whatever was asked (octets as in RFC 5905 §7.3). No clock that can be
+// followed has a precision of more than a second.
 type screen struct{}
 
 var errMalformed = errors.New("malformed reply")
@@ -86,7 +88,7 @@ func (screen) ProcessResponse(packet []byte) error {
 		return fmt.Errorf("%w of %d octets", errMalformed, len(packet))
 	}
 	version, poll, precision := packet[0]>>3&7, packet[2], packet[3]
-	if version < 3 || version > 4 || poll == leastExponent || precision == leastExponent {
+	if version < 3 || version > 4 || poll == leastExponent || precision == leastExponent || int8(precision) > 0 {
 		return fmt.Errorf("%w: version %d, poll %#x, precision %#x", errMalformed, version, poll, precision)
 	}
 	return nil

@@ -151,6 +151,9 @@ func FuzzResponse(f *testing.F) {
 		bad[i] = value
 		f.Add(bad)
 	}
+	coarse := append([]byte(nil), good...)
+	coarse[3] = 0x3c // 2^60 s
+	f.Add(coarse)
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		response, err := queryOver(netip.AddrPortFrom(first, port), func(string, string) (net.Conn, error) {
 			return &wire{reply: append([]byte(nil), reply...)}, nil

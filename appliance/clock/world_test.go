@@ -180,7 +180,6 @@ type kernel struct {
 	constant int64
 	ppm      float64
 	maxError time.Duration
-	esterror int64
 	status   int32
 	refuse   error
 	did      []string
