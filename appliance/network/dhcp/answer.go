@@ -195,7 +195,7 @@ func (d *desk) request(m *dhcpv4.DHCPv4, pools []model.DHCPPool) answer {
 		}
 		return answer{}
 	}
-	d.server.o.Log.Debug("DHCP lease given", "lan", d.port, "address", asked, "mac", m.ClientHWAddr)
+	d.server.o.Log.Debug("DHCP lease given", "lan", d.port, "address", asked, "mac", MAC(m.ClientHWAddr))
 	return d.lend(m, dhcpv4.MessageTypeAck, asked)
 }
 
@@ -208,7 +208,7 @@ func (d *desk) decline(m *dhcpv4.DHCPv4, pools []model.DHCPPool) {
 		return
 	}
 	d.server.o.Log.Warn("a host says that the address it got by DHCP is in use",
-		"lan", d.port, "address", address, "mac", m.ClientHWAddr)
+		"lan", d.port, "address", address, "mac", MAC(m.ClientHWAddr))
 	table.setAside(address, MAC{})
 }
 

@@ -53,7 +53,7 @@ func judge(r Received, now time.Duration) (l lease, note string, err error) {
 		if reason := unfitRouter(router, l.Address); reason == "" {
 			l.Router = router
 		} else {
-			note = fmt.Sprintf("the router %v is left out: %s", router, reason)
+			note = fmt.Sprintf("router %v left out: %s", router, reason)
 		}
 	}
 	l.NameServers = hosts(addrs(m.Options, dhcpv4.OptionDomainNameServer))
@@ -118,9 +118,9 @@ func lastOf(network netip.Prefix) netip.Addr {
 func unfitRouter(router netip.Addr, address netip.Prefix) string {
 	switch {
 	case !address.Contains(router):
-		return fmt.Sprintf("it is not on the network %v", address.Masked())
+		return fmt.Sprintf("not on %v", address.Masked())
 	case router == address.Addr():
-		return "it is the appliance itself"
+		return "the appliance itself"
 	}
 	if err := usable(netip.PrefixFrom(router, address.Bits())); err != nil {
 		return err.Error()

@@ -103,8 +103,8 @@ func TestJudgeTakes(t *testing.T) {
 	}{
 		"all of it":        {func(*dhcpv4.DHCPv4) {}, func(*lease) {}, ""},
 		"no router":        {without(dhcpv4.OptionRouter), noRouter, ""},
-		"router elsewhere": {dhcpv4.WithRouter(ip("192.168.43.1")), noRouter, "it is not on the network 192.168.42.0/24"},
-		"router is us":     {dhcpv4.WithRouter(ip("192.168.42.100")), noRouter, "it is the appliance itself"},
+		"router elsewhere": {dhcpv4.WithRouter(ip("192.168.43.1")), noRouter, "router 192.168.43.1 left out: not on 192.168.42.0/24"},
+		"router is us":     {dhcpv4.WithRouter(ip("192.168.42.100")), noRouter, "the appliance itself"},
 		"router broadcast": {dhcpv4.WithRouter(ip("192.168.42.255")), noRouter, "is the broadcast address"},
 		"two routers":      {dhcpv4.WithRouter(ip("192.168.42.1"), ip("192.168.42.2")), func(*lease) {}, ""},
 		"half an address":  {dhcpv4.WithGeneric(dhcpv4.OptionRouter, []byte{192, 168}), noRouter, ""},
