@@ -52,7 +52,7 @@ func TestPlaces(t *testing.T) {
 		{"commit confirmed 5 comment why", inConfiguration},
 		{"rollback 3", inPrivileged | inDo | inConfiguration},
 		{"show running-config", everywhere},
-		{"sh ver", everywhere},
+		{"sho ver", everywhere},
 		{"wr", inPrivileged | inDo | inConfiguration},
 		{"write erase keys", inPrivileged | inDo},
 		{"reload now", inPrivileged | inDo},

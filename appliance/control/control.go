@@ -214,8 +214,8 @@ func (c *control) subjects() []subject {
 // adopt hands a revision to the subjects, each of which brings it about.
 func (c *control) adopt(f change.InForce) {
 	c.firewall.Apply(f.Config)
+	c.dhcpClient.Apply(f.Config) // before the network: it tells of the leases that are kept
 	c.network.Apply(f.Config)
-	c.dhcpClient.Apply(f.Config)
 	c.dhcpServer.Apply(f.Config)
 	c.resolver.Apply(f.Config)
 	c.clock.Apply(f.Config)
