@@ -57,7 +57,7 @@ func TestProbesRunBeside(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dhcp.db")
 	synctest.Test(t, func(t *testing.T) {
 		kernel := town{newHub(), &fakeListener{in: make(chan *dhcpv4.DHCPv4), done: make(chan struct{})}}
-		kernel.probed[netip.MustParseAddr("192.168.42.11")] = strangeMAC
+		kernel.occupy("192.168.42.11")
 		s := NewServer(ServerOptions{File: file, Kernel: kernel, Boot: boot, Log: quiet(), NameServers: just("192.0.2.53"), TimeServers: just("192.0.2.123")})
 		s.Apply(lanServer("192.168.42.1/24", pool("192.168.42.10/24", 200)))
 		ctx, cancel := context.WithCancel(context.Background())

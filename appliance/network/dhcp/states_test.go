@@ -34,7 +34,7 @@ func onBench(t *testing.T, f func(b *bench)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bench{T: t, hub: newHub(), dir: dir}
-		b.hub.network = b.serve
+		b.hub.answer(b.serve)
 		b.boot(lanClient())
 		f(b)
 		b.stop()
@@ -53,6 +53,8 @@ func (b *bench) boot(config *model.Config) {
 			for _, l := range all {
 				words = append(words, fmt.Sprint(l.Port, " ", l.Address))
 			}
+			b.hub.mu.Lock()
+			defer b.hub.mu.Unlock()
 			b.told = append(b.told, strings.Join(words, ", "))
 		},
 		jitter: func(d time.Duration) time.Duration { return d / 2 },
@@ -154,10 +156,13 @@ func (b *bench) expectState(what, want string) {
 // expectTold holds what Changed was told since the last time.
 func (b *bench) expectTold(what string, want ...string) {
 	b.Helper()
-	if !slices.Equal(b.told, want) {
-		b.Errorf("%s: Changed was told %q; want %q", what, b.told, want)
-	}
+	b.hub.mu.Lock()
+	told := b.told
 	b.told = nil
+	b.hub.mu.Unlock()
+	if !slices.Equal(told, want) {
+		b.Errorf("%s: Changed was told %q; want %q", what, told, want)
+	}
 }
 
 const theLease = "LAN1 192.168.42.100/24"
@@ -169,6 +174,13 @@ func (b *bench) bind() time.Duration {
 	b.expectState("after two seconds", "bound: ")
 	b.expectTold("bound", theLease)
 	b.hub.messages()
+	return b.obtained()
+}
+
+// obtained is when the lease was asked for.
+func (b *bench) obtained() time.Duration {
+	b.client.mu.Lock()
+	defer b.client.mu.Unlock()
 	return b.client.lessees[model.Port{}].lease.Obtained
 }
 
@@ -217,7 +229,7 @@ func TestAcquire(t *testing.T) {
 func TestBackOff(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.network = silent
+		b.hub.answer(silent)
 		b.ask(release)
 		b.hub.messages()
 		b.ask(renew)
@@ -228,7 +240,7 @@ func TestBackOff(t *testing.T) {
 		b.after(time.Hour)
 		b.expect("unplugged", 0)
 		b.expectState("unplugged", "without a link: ")
-		b.hub.network = b.serve
+		b.hub.answer(b.serve)
 		b.hub.plug(Link{Index: 7, MAC: ownMAC, Carrier: true})
 		b.after(2 * time.Second)
 		b.expectState("plugged in", "bound: ")
@@ -238,7 +250,7 @@ func TestBackOff(t *testing.T) {
 func TestSecondsSinceItBegan(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.network = silent
+		b.hub.answer(silent)
 		b.ask(release)
 		b.ask(renew)
 		b.hub.messages()
@@ -266,8 +278,8 @@ func TestRenew(t *testing.T) {
 		b.expectState("renewed", "bound: ")
 		b.after(29 * time.Minute)
 		b.expect("before the next T1", got)
-		b.hub.network = silent
-		got = b.client.lessees[model.Port{}].lease.Obtained
+		b.hub.answer(silent)
+		got = b.obtained()
 		b.after(30*time.Minute + 30*time.Second)
 		b.expect("the server is gone: half of what is left each time, a minute at least", got,
 			"1800"+unicast, "2475"+unicast, "2812"+unicast, "2981"+unicast, "3065"+unicast, "3125"+unicast,
@@ -286,12 +298,12 @@ func TestRenew(t *testing.T) {
 func TestRebindTakesAnotherServer(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
 			if s.to != everyone {
 				return nil
 			}
 			return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeAck, dhcpv4.WithOption(dhcpv4.OptServerIdentifier(ip("192.168.42.2"))))}
-		}
+		})
 		b.after(53 * time.Minute)
 		if s := b.client.Status()[0]; s.State != "bound" || s.Lease.Server != netip.MustParseAddr("192.168.42.2") {
 			t.Errorf("after T2: %+v; want the lease of the other server", s)
@@ -325,7 +337,7 @@ func TestAnswersToARenewal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBench(t, func(b *bench) {
 				b.bind()
-				b.hub.network = only(dhcpv4.MessageTypeRequest, test.answer)
+				b.hub.answer(only(dhcpv4.MessageTypeRequest, test.answer))
 				b.after(31 * time.Minute)
 				b.expectState("after T1", test.state+": ")
 				if test.state == "selecting" {
@@ -341,9 +353,9 @@ func TestAnswersToARenewal(t *testing.T) {
 func TestLeaseForEver(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.network = only(dhcpv4.MessageTypeRequest, func(s sent) *dhcpv4.DHCPv4 {
+		b.hub.answer(only(dhcpv4.MessageTypeRequest, func(s sent) *dhcpv4.DHCPv4 {
 			return answering(s, dhcpv4.MessageTypeAck, dhcpv4.WithLeaseTime(infinite))
-		})
+		}))
 		b.ask(renew)
 		b.hub.messages()
 		b.after(1000 * time.Hour)
@@ -371,7 +383,7 @@ func TestLinkFlap(t *testing.T) {
 	t.Run("another network", func(t *testing.T) {
 		onBench(t, func(b *bench) {
 			b.bind()
-			b.hub.network = only(dhcpv4.MessageTypeRequest, nak)
+			b.hub.answer(only(dhcpv4.MessageTypeRequest, nak))
 			b.hub.plug(none)
 			b.after(time.Minute)
 			b.expect("unplugged", 0)
@@ -384,7 +396,7 @@ func TestLinkFlap(t *testing.T) {
 	t.Run("nobody answers", func(t *testing.T) {
 		onBench(t, func(b *bench) {
 			got := b.bind()
-			b.hub.network = silent
+			b.hub.answer(silent)
 			b.hub.plug(none, up)
 			b.after(30 * time.Second)
 			b.expect("no answer", boot()-30*time.Second, verify, "4 REQUEST asks 192.168.42.100", "12 REQUEST asks 192.168.42.100", "28 DISCOVER")
@@ -400,16 +412,16 @@ func TestLinkFlap(t *testing.T) {
 	t.Run("nobody answers, then another server", func(t *testing.T) {
 		onBench(t, func(b *bench) {
 			b.bind()
-			b.hub.network = silent
+			b.hub.answer(silent)
 			b.hub.plug(none, up)
 			b.after(30 * time.Second)
-			b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+			b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
 				all := b.serve(s)
 				for _, m := range all {
 					m.YourIPAddr = ip("192.168.42.7")
 				}
 				return all
-			}
+			})
 			b.after(time.Minute)
 			b.expectTold("the other server", "LAN1 192.168.42.7/24")
 		})
@@ -460,7 +472,7 @@ func TestRestartIsNotOnTheWire(t *testing.T) {
 func TestConflict(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.probed[netip.MustParseAddr("192.168.42.100")] = strangeMAC
+		b.hub.occupy("192.168.42.100")
 		b.ask(release)
 		b.hub.messages()
 		b.ask(renew)
@@ -482,12 +494,12 @@ func TestServerTakesItsOfferBack(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
 		b.ask(release)
-		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
 			if s.MessageType() == dhcpv4.MessageTypeRequest {
 				return []*dhcpv4.DHCPv4{nak(s)}
 			}
 			return b.serve(s)
-		}
+		})
 		b.ask(renew)
 		b.hub.messages()
 		b.after(time.Hour)
@@ -506,15 +518,15 @@ func TestManyServers(t *testing.T) {
 		bad := func(s sent) *dhcpv4.DHCPv4 {
 			return answering(s, dhcpv4.MessageTypeOffer, mask(0, 0, 0, 0))
 		}
-		b.hub.network = only(dhcpv4.MessageTypeDiscover, repeat(bad, 5000)...)
+		b.hub.answer(only(dhcpv4.MessageTypeDiscover, repeat(bad, 5000)...))
 		b.hub.messages()
 		b.ask(renew)
 		b.after(10 * time.Second)
 		b.expect("bad offers", boot()-10*time.Second, "0 DISCOVER", "4 DISCOVER")
 		b.expectState("bad offers", "selecting: the answer of 192.168.42.1 (02:00:00:00:00:fe) is refused: the mask of length 0")
-		b.hub.network = func(s sent) []*dhcpv4.DHCPv4 {
+		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
 			return append(only(dhcpv4.MessageTypeDiscover, repeat(bad, queued-1)...)(s), b.serve(s)...)
-		}
+		})
 		b.after(time.Minute)
 		b.expectState("a good one among them", "bound: ")
 	})
@@ -595,14 +607,10 @@ func TestWireFails(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
 		b.ask(release)
-		b.hub.mu.Lock()
-		b.hub.sendFails = errors.New("no buffer space available")
-		b.hub.mu.Unlock()
+		b.hub.fail(errors.New("no buffer space available"))
 		b.ask(renew)
 		b.after(time.Minute)
-		b.hub.mu.Lock()
-		b.hub.sendFails = nil
-		b.hub.mu.Unlock()
+		b.hub.fail(nil)
 		b.after(5 * time.Second)
 		b.expectState("it sends again", "bound: ")
 	})

@@ -14,10 +14,9 @@ import (
 // hub is a Kernel with one link, lan1, for tests in a synctest bubble. What a
 // client sends goes to network, which says what comes back.
 type hub struct {
-	network func(sent) []*dhcpv4.DHCPv4
-	probed  map[netip.Addr]MAC // who has an address
-
 	mu        sync.Mutex
+	network   func(sent) []*dhcpv4.DHCPv4
+	probed    map[netip.Addr]MAC // who has an address
 	link      Link
 	changed   func(string, Link)
 	wires     []*fakeWire
@@ -53,6 +52,27 @@ func (h *hub) Watch(ctx context.Context, changed func(string, Link)) error {
 	changed("lo", Link{Index: 1, Carrier: true})
 	<-ctx.Done()
 	return nil
+}
+
+// answer says what comes back from now on.
+func (h *hub) answer(network func(sent) []*dhcpv4.DHCPv4) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.network = network
+}
+
+// fail has each Send give the error, until it is nil.
+func (h *hub) fail(err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.sendFails = err
+}
+
+// occupy has a strange host take the address.
+func (h *hub) occupy(address string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.probed[netip.MustParseAddr(address)] = strangeMAC
 }
 
 // plug changes the link.
