@@ -59,13 +59,14 @@ func TestLife(t *testing.T) {
 		defer w.run(t, c)()
 		for _, step := range steps {
 			began, before := time.Since(epoch), w.kernel.steps()
-			w.set("192.0.2.1", func(s *server) { step.change(w, s); s.asked = nil })
+			w.set("192.0.2.1", func(s *server) { step.change(w, s) })
 			pass(step.wait)
 			var asked []time.Duration
 			w.set("192.0.2.1", func(s *server) {
 				for _, at := range s.asked {
 					asked = append(asked, (at - began).Round(time.Second))
 				}
+				s.asked = nil
 			})
 			if diff := cmp.Diff(step.asked, asked); step.asked != nil && diff != "" {
 				t.Errorf("%s: asked (-want +got):\n%s", step.name, diff)

@@ -77,6 +77,20 @@ func TestRefusalEnds(t *testing.T) {
 	})
 }
 
+// What the kernel has worked off of an offset is no longer between this clock
+// and the servers that were asked before.
+func TestWorkedOff(t *testing.T) {
+	c := New(Options{})
+	c.associations[0].filter.add(sample{at: epoch, offset: 100 * time.Millisecond})
+	c.remaining = 100 * time.Millisecond
+	for _, remaining := range []time.Duration{100 * time.Millisecond, 40 * time.Millisecond, 40 * time.Millisecond, 0} {
+		c.workedOff(remaining)
+		if got := c.associations[0].filter[0].offset; got != remaining {
+			t.Errorf("with %s to be worked off the server is %s away; want as much", remaining, got)
+		}
+	}
+}
+
 // The clock of a machine that stood still is right again within a minute of
 // the next answer.
 func TestPause(t *testing.T) {

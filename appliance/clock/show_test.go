@@ -104,13 +104,14 @@ func TestMethods(t *testing.T) {
 	c := newWorld(t, 0, nil).clock()
 	c.Apply(&model.Config{Time: model.Time{Disabled: true}})
 	s.Serve(t, "control", c.Methods())
-	for line, want := range map[string]string{
-		"show ntp status":                   "Status: NTP is off\nServers: none\nKernel synchronised: yes\n",
-		"clock step":                        "% no step is refused now: NTP is off\n",
-		"clock set 12:00:00 1 January 2001": "The clock was set to: 2001-01-01 13:00:00 CET\n", // the appliance is in UTC, this session is not
+	for _, test := range []struct{ line, want string }{
+		{"show ntp status", "Status: NTP is off\nServers: none\nKernel synchronised: yes\n"},
+		{"clock step", "% no step is refused now: NTP is off\n"},
+		{"clock set 12:00:00 1 January 2001", "The clock was set to: 2001-01-01 13:00:00 CET\n"}, // the appliance is in UTC, this session is not
+		{"show ntp status", "Status: set by hand, NTP is off\n"},
 	} {
-		if got := s.Type(t.Context(), t, kernelClock(followed).commands(), line); !strings.HasPrefix(got, want) {
-			t.Errorf("%s printed\n%s\nwant\n%s", line, got, want)
+		if got := s.Type(t.Context(), t, kernelClock(followed).commands(), test.line); !strings.HasPrefix(got, test.want) {
+			t.Errorf("%s printed\n%s\nwant\n%s", test.line, got, test.want)
 		}
 	}
 }
