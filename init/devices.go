@@ -55,8 +55,16 @@ func (m *machine) loadFirewall() error {
 	return nil
 }
 
+// laterPause leaves the processors to the services while they start.
+const laterPause = 2 * time.Second
+
 // loadLater loads what no device asks for and no first call needs.
 func (m *machine) loadLater() {
+	select {
+	case <-time.After(laterPause):
+	case <-m.ctx.Done():
+		return
+	}
 	if target, err := board.Find(m.build.Board); err == nil && m.loader != nil {
 		m.loader.Beside(target.Later...)
 	}

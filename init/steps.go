@@ -320,8 +320,8 @@ func (m *machine) keepEvidence(service, exit string) {
 // lookAfter starts what goes on beside the services.
 func (m *machine) lookAfter() error {
 	m.Go(m.saveClockNowAndThen)
+	m.Go(m.loadLater)
 	m.Go(func() {
-		m.loadLater()
 		m.loadAllDrivers()
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)

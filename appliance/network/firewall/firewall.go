@@ -15,6 +15,7 @@ package firewall
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -160,35 +161,51 @@ func (f *Firewall) pass() time.Duration {
 	if !applied {
 		return calmPeriod
 	}
-	stands, err := f.bring(wanted)
-	if stands {
-		f.settle()
-	}
+	err := f.bring(wanted)
 	f.publish(err)
-	select {
-	case <-f.settled:
-	default:
+	switch {
+	case !f.hasSettled():
 		return bootPeriod
-	}
-	if err != nil {
+	case err != nil:
 		return retryPeriod
 	}
 	return calmPeriod
 }
 
-// bring makes the table what is wanted, or at least closed, and reports
-// whether it is either. An error says what is missing.
-func (f *Firewall) bring(wanted Ruleset) (stands bool, err error) {
-	err = f.put(wanted)
-	if err == nil {
-		return true, nil
+// errFollow is why the first table of a boot is not yet the whole.
+var errFollow = errors.New("the others follow")
+
+// bring makes the table what is wanted, or at least closed. The first time
+// after a boot it does no more: the ports wait for it, and init loads what the
+// other rules need when the services run.
+func (f *Firewall) bring(wanted Ruleset) error {
+	err := errFollow
+	if f.hasSettled() || f.stands(wanted) {
+		err = f.put(wanted)
 	}
-	// A module may be missing, for good or until init has loaded it. What
-	// needs none of the late ones stands meanwhile.
-	if closedErr := f.put(wanted.closed()); closedErr != nil {
-		return false, closedErr
+	if err != nil {
+		if err := f.put(wanted.closed()); err != nil {
+			return err
+		}
+		err = fmt.Errorf("only rules that need no further kernel modules are in force: %w", err)
 	}
-	return true, fmt.Errorf("rules that need more kernel modules are missing: %w", err)
+	f.settle()
+	return err
+}
+
+func (f *Firewall) hasSettled() bool {
+	select {
+	case <-f.settled:
+		return true
+	default:
+		return false
+	}
+}
+
+// stands reports whether the ruleset is the table.
+func (f *Firewall) stands(r Ruleset) bool {
+	difference, _, err := f.kernel.Compare(r)
+	return err == nil && difference == ""
 }
 
 // put makes the ruleset the table, unless it is.
@@ -216,6 +233,8 @@ func (f *Firewall) publish(err error) {
 	case problem == f.problem:
 	case problem == "":
 		f.log.Info("firewall as configured")
+	case errors.Is(err, errFollow):
+		f.log.Info("firewall closed", "but", problem)
 	default:
 		f.log.Warn("firewall not as configured", "problem", problem)
 	}

@@ -117,12 +117,16 @@ func TestRun(t *testing.T) {
 			t.Errorf("without a configuration the table was written %d times, settled %v; want never", replaced, isSettled(f))
 		}
 		f.Apply(first)
-		if standing, _ := k.has(plan(first, nil)); !isSettled(f) || !standing {
-			t.Errorf("with a configuration: settled %v, the table stands %v; want both", isSettled(f), standing)
+		if standing, _ := k.has(plan(first, nil).closed()); !isSettled(f) || !standing {
+			t.Errorf("with a configuration: settled %v, the closed table stands %v; want both", isSettled(f), standing)
+		}
+		time.Sleep(retryPeriod)
+		if standing, _ := k.has(plan(first, nil)); !standing {
+			t.Error("the closed table is not followed by the whole")
 		}
 		time.Sleep(time.Hour)
-		if _, replaced := k.has(Ruleset{}); replaced != 1 {
-			t.Errorf("an hour without change: the table was written %d times; want once", replaced)
+		if _, replaced := k.has(Ruleset{}); replaced != 2 {
+			t.Errorf("an hour without change: the table was written %d times; want twice", replaced)
 		}
 
 		k.set(func() { k.table = nil; k.changed() })
@@ -145,6 +149,23 @@ func TestRun(t *testing.T) {
 		}
 		if got := f.Conditions(); got != nil {
 			t.Errorf("Conditions = %v; want none", got)
+		}
+	})
+}
+
+// A control that starts anew finds its table, and leaves it alone.
+func TestTableStandsAlready(t *testing.T) {
+	config := everything()
+	rules := plan(config, nil)
+	k := &fakeKernel{modules: true, table: &rules}
+	run(t, k, func(f *Firewall) {
+		f.Apply(config)
+		if !isSettled(f) {
+			t.Error("not settled although the table stands")
+		}
+		time.Sleep(time.Hour)
+		if standing, replaced := k.has(rules); !standing || replaced != 0 {
+			t.Errorf("the table stands: %v, and was written %d times; want it untouched", standing, replaced)
 		}
 	})
 }
