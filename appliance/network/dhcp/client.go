@@ -32,7 +32,7 @@ type ClientOptions struct {
 // releases an address only when an operator says so.
 type Client struct {
 	o     ClientOptions
-	ports *ports[struct{}]
+	ports *ports[*lessee]
 
 	publishing sync.Mutex // held while Changed is told
 	published  []model.Lease
@@ -55,13 +55,7 @@ func NewClient(o ClientOptions) *Client {
 		o.jitter = func(d time.Duration) time.Duration { return rand.N(d) }
 	}
 	c := &Client{o: o, config: &model.Config{}, lessees: map[model.Port]*lessee{}}
-	c.ports = newPorts(o.Kernel, o.Log, func(ctx context.Context, port model.Port, _ struct{}, link Link) error {
-		c.mu.Lock()
-		p := c.lessees[port]
-		c.mu.Unlock()
-		if p == nil {
-			return nil // about to be ended
-		}
+	c.ports = newPorts(o.Kernel, o.Log, func(ctx context.Context, _ model.Port, p *lessee, link Link) error {
 		return p.serve(ctx, link)
 	})
 	return c
@@ -70,32 +64,30 @@ func NewClient(o ClientOptions) *Client {
 // Apply makes config the one to obey. The leases that were kept of an earlier
 // life of the process are in force when it returns.
 func (c *Client) Apply(config *model.Config) {
-	wanted := map[model.Port]struct{}{}
-	for _, lan := range config.LANs {
-		if lan.DHCP.Mode == model.DHCPClient && !lan.Shutdown {
-			wanted[lan.Port] = struct{}{}
-		}
-	}
+	wanted := map[model.Port]*lessee{}
 	var again []model.Port
 	c.mu.Lock()
 	c.config = config
+	for _, lan := range config.LANs {
+		if lan.DHCP.Mode != model.DHCPClient || lan.Shutdown {
+			continue
+		}
+		if wanted[lan.Port] = c.lessees[lan.Port]; wanted[lan.Port] == nil {
+			wanted[lan.Port] = newLessee(c, lan.Port)
+		}
+	}
 	for port, p := range c.lessees {
-		if _, still := wanted[port]; !still {
-			delete(c.lessees, port)
-			p.save(kept{})
+		if wanted[port] == nil {
+			p.set(kept{}, "the port is no DHCP client any more")
 		}
 	}
-	for port := range wanted {
-		if c.lessees[port] == nil {
-			c.lessees[port] = newLessee(c, port)
-		}
-	}
+	c.lessees = wanted
 	for port, p := range c.lessees {
 		if p.lease == nil {
 			continue
 		}
 		if err := c.collision(port, p.lease.Address); err != nil {
-			p.set(nil, err.Error())
+			p.set(kept{}, err.Error())
 			again = append(again, port)
 		}
 	}

@@ -107,14 +107,3 @@ func addr(ip []byte) netip.Addr {
 	a, _ := netip.AddrFromSlice(ip)
 	return a.Unmap()
 }
-
-// addrs are the IPv4 addresses among those.
-func onlyIPv4(all []netip.Addr) []netip.Addr {
-	var found []netip.Addr
-	for _, a := range all {
-		if a.Is4() {
-			found = append(found, a)
-		}
-	}
-	return found
-}

@@ -75,7 +75,7 @@ func (p *lessee) ask(ctx context.Context, m *dhcpv4.DHCPv4, source netip.Addr, t
 	return result, err
 }
 
-// consider makes an answer the offer, or reports why it cannot be taken.
+// consider makes an answer the offer, or notes why it cannot be taken.
 func (p *lessee) consider(r Received) bool {
 	l, note, err := judge(r, p.sent)
 	if err == nil {
@@ -98,7 +98,7 @@ var errWireClosed = errors.New("the packet socket failed")
 // over, until take takes an answer or wait says that it was enough.
 func (p *lessee) exchange(ctx context.Context, m *dhcpv4.DHCPv4, source netip.Addr, to Station,
 	wait func(n int) (time.Duration, bool), take func(Received) bool) (taken bool, err error) {
-	p.sent = p.now()
+	p.sent, p.refusal = p.now(), ""
 	for n := 0; ; n++ {
 		limit, more := wait(n)
 		if !more {

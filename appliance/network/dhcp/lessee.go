@@ -101,7 +101,7 @@ func (p *lessee) begin(link Link) state {
 	case state == released && asked != renew:
 		return released
 	case state == released:
-		p.save(kept{})
+		p.drop("")
 	}
 	switch {
 	case !link.Carrier:
@@ -137,10 +137,13 @@ func (p *lessee) report(problem string) {
 	}
 }
 
-// drop ends the lease.
-func (p *lessee) drop(why string) {
+// drop ends the lease, if there is one.
+func (p *lessee) drop(why string) { p.change(kept{}, why) }
+
+// change puts in force what is now kept of the port.
+func (p *lessee) change(now kept, problem string) {
 	p.client.mu.Lock()
-	p.set(nil, why)
+	p.set(now, problem)
 	p.client.mu.Unlock()
 	p.client.publish()
 }
@@ -152,31 +155,26 @@ func (p *lessee) take(l lease) error {
 		p.client.mu.Unlock()
 		return err
 	}
-	p.set(&l, p.note)
+	p.set(kept{Lease: &l}, p.note)
 	p.client.mu.Unlock()
 	p.client.publish()
 	return nil
 }
 
-// set changes the lease, unless the port is not a client any more. client.mu
-// is held.
-func (p *lessee) set(l *lease, problem string) {
+// set changes what is in force and keeps it over a restart of the process,
+// unless the port is not a client any more. client.mu is held.
+func (p *lessee) set(now kept, problem string) {
 	if p.client.lessees[p.port] != p {
 		return
 	}
-	switch {
+	switch l := now.Lease; {
 	case l == nil && p.lease != nil:
 		p.log.Warn("DHCP lease ended", "address", p.lease.Address, "reason", problem)
 	case l != nil && (p.lease == nil || p.lease.Address != l.Address):
 		p.log.Info("DHCP lease", "address", l.Address, "router", l.Router, "server", l.Server, "note", problem)
 	}
-	p.lease, p.problem = l, problem
-	p.save(kept{Lease: l})
-}
-
-// save keeps k over a restart of the process.
-func (p *lessee) save(k kept) {
-	if err := keep(p.client.o.Dir, p.port, k); err != nil {
+	p.lease, p.problem = now.Lease, problem
+	if err := keep(p.client.o.Dir, p.port, now); err != nil {
 		p.log.Warn("a restart would ask for the address again", "error", err)
 	}
 }
@@ -194,8 +192,5 @@ func (p *lessee) giveBack(held *lease) {
 			p.log.Warn("the server was not told that its address is free", "error", err)
 		}
 	}
-	p.drop("an operator released it")
-	p.client.mu.Lock()
-	p.save(kept{Released: true})
-	p.client.mu.Unlock()
+	p.change(kept{Released: true}, "an operator released it")
 }

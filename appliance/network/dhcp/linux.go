@@ -189,8 +189,8 @@ func (w *linuxWire) receive() {
 			continue
 		}
 		m, err := dhcpv4.FromBytes(d.payload)
-		if err != nil {
-			continue
+		if err != nil || string(m.ClientHWAddr) != string(w.link.MAC[:]) {
+			continue // another host's
 		}
 		select {
 		case w.received <- Received{m, from}:

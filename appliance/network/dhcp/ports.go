@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"reflect"
 	"sync"
 	"time"
 
@@ -23,9 +22,9 @@ type Link struct {
 }
 
 // ports keeps one call of serve running for each port that is wanted. When the
-// link of a port or what is wanted of it changes, the context of its call
-// ends and the next call begins.
-type ports[W any] struct {
+// link of a port changes, or another value is wanted of it, the context of its
+// call ends and the next call begins.
+type ports[W comparable] struct {
 	watch func(ctx context.Context, changed func(name string, link Link)) error
 	serve func(ctx context.Context, port model.Port, want W, link Link) error
 	log   *slog.Logger
@@ -40,7 +39,7 @@ type ports[W any] struct {
 // retryPause is how long a call waits that failed.
 const retryPause = 2 * time.Second
 
-func newPorts[W any](kernel Kernel, log *slog.Logger, serve func(context.Context, model.Port, W, Link) error) *ports[W] {
+func newPorts[W comparable](kernel Kernel, log *slog.Logger, serve func(context.Context, model.Port, W, Link) error) *ports[W] {
 	return &ports[W]{
 		watch: kernel.Watch, serve: serve, log: log, kick: make(chan struct{}, 1),
 		again: map[model.Port]bool{},
@@ -88,7 +87,7 @@ func (p *ports[W]) changed(name string, link Link) {
 }
 
 // call is a running serve.
-type call[W any] struct {
+type call[W comparable] struct {
 	want W
 	link Link
 	stop context.CancelFunc
@@ -140,7 +139,7 @@ func (p *ports[W]) adjust(ctx context.Context, calls map[model.Port]*call[W]) {
 	p.mu.Unlock()
 	for port, c := range calls {
 		want, still := wanted[port]
-		if still && !again[port] && c.link == links[port] && reflect.DeepEqual(c.want, want) {
+		if still && !again[port] && c.link == links[port] && c.want == want {
 			continue
 		}
 		c.stop()

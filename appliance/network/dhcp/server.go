@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -17,11 +18,11 @@ import (
 
 // ServerOptions are what a Server uses.
 type ServerOptions struct {
-	File        string              // of the bindings: /bootflash/control/dhcp.db
-	NameServers func() []netip.Addr // that hosts are told of; those of IPv4 count
-	TimeServers func() []netip.Addr // likewise
-	Kernel      Kernel              // nil: Linux
-	Boot        func() time.Duration
+	File        string               // of the bindings: /bootflash/control/dhcp.db
+	NameServers func() []netip.Addr  // that hosts are told of, at once; those of IPv4 count
+	TimeServers func() []netip.Addr  // likewise
+	Kernel      Kernel               // nil: Linux
+	Boot        func() time.Duration // CLOCK_BOOTTIME; nil: the kernel's
 	Log         *slog.Logger
 }
 
@@ -32,10 +33,10 @@ type ServerOptions struct {
 // known are always answered.
 type Server struct {
 	o     ServerOptions
-	ports *ports[service]
+	ports *ports[*service]
 
 	mu        sync.Mutex
-	services  map[model.Port]service
+	services  map[model.Port]*service
 	table     *bindings // nil while Run does not run
 	newcomers bucket    // hosts that are made an offer
 	writes    bucket    // to the file
@@ -71,13 +72,17 @@ func NewServer(o ServerOptions) *Server {
 
 // Apply makes config the one to obey.
 func (s *Server) Apply(config *model.Config) {
-	services := map[model.Port]service{}
+	services := map[model.Port]*service{}
+	s.mu.Lock()
 	for _, lan := range config.LANs {
-		if lan.DHCP.Mode == model.DHCPServer && !lan.Shutdown && lan.Address.IsValid() {
-			services[lan.Port] = service{lan.Address, lan.DHCP}
+		if lan.DHCP.Mode != model.DHCPServer || lan.Shutdown || !lan.Address.IsValid() {
+			continue
+		}
+		services[lan.Port] = &service{lan.Address, lan.DHCP}
+		if running := s.services[lan.Port]; reflect.DeepEqual(running, services[lan.Port]) {
+			services[lan.Port] = running // undisturbed
 		}
 	}
-	s.mu.Lock()
 	s.services = services
 	s.mu.Unlock()
 	s.ports.want(services)
@@ -134,7 +139,7 @@ func (s *Server) served(address netip.Addr) bool {
 }
 
 // serve answers on one port until ctx ends or the socket fails.
-func (s *Server) serve(ctx context.Context, port model.Port, want service, link Link) error {
+func (s *Server) serve(ctx context.Context, port model.Port, want *service, link Link) error {
 	if link.Index == 0 {
 		<-ctx.Done()
 		return nil

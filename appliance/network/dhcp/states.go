@@ -51,8 +51,15 @@ func (p *lessee) failed(problem string) (state, error) {
 	return selecting, nil
 }
 
-// wait waits until the time, and reports whether ctx has not ended.
+// wait waits until the time, and reports whether ctx has not ended. A lease
+// that expires meanwhile is dropped.
 func (p *lessee) wait(ctx context.Context, until time.Duration) bool {
+	if held := p.held(); held != nil && held.Expire < until {
+		if !pause(ctx, held.Expire-p.now()) {
+			return false
+		}
+		p.drop(expired)
+	}
 	if until == forever {
 		<-ctx.Done()
 		return false
@@ -60,14 +67,11 @@ func (p *lessee) wait(ctx context.Context, until time.Duration) bool {
 	return pause(ctx, until-p.now())
 }
 
+// expired is why most leases end.
+const expired = "the lease expired"
+
 func (p *lessee) waitForLink(ctx context.Context) (state, error) {
-	until := forever
-	if held := p.held(); held != nil {
-		until = held.Expire
-	}
-	if p.wait(ctx, until) {
-		p.drop("the lease expired while there was no link")
-	}
+	p.wait(ctx, forever)
 	return down, nil
 }
 
@@ -105,7 +109,7 @@ func (p *lessee) someTries(n int) (time.Duration, bool) { return p.backoff(n), n
 // discover looks for a server. A lease that nobody verified stays in force
 // meanwhile until it expires.
 func (p *lessee) discover(ctx context.Context) (state, error) {
-	if !pause(ctx, p.holdOff()) {
+	if !p.wait(ctx, p.now()+p.holdOff()) {
 		return selecting, nil
 	}
 	m, err := p.message(dhcpv4.MessageTypeDiscover)
@@ -116,6 +120,7 @@ func (p *lessee) discover(ctx context.Context) (state, error) {
 		held := p.held()
 		if n > 0 {
 			p.report(cmp.Or(p.refusal, "no DHCP server answers"))
+			p.refusal = ""
 		}
 		if held == nil || held.Expire == forever {
 			return p.backoff(n), true
@@ -123,7 +128,7 @@ func (p *lessee) discover(ctx context.Context) (state, error) {
 		if left := held.Expire - p.now(); left > 0 {
 			return min(p.backoff(n), left), true
 		}
-		p.drop("the lease expired")
+		p.drop(expired)
 		return p.backoff(n), true
 	}
 	found, err := p.exchange(ctx, m, netip.IPv4Unspecified(), everyone, wait, func(r Received) bool {
@@ -211,7 +216,7 @@ func (p *lessee) rebind(ctx context.Context) (state, error) {
 	if held == nil {
 		return selecting, nil
 	}
-	p.report(fmt.Sprintf("the server %v does not renew the lease", held.Server))
+	p.report(cmp.Or(p.refusal, fmt.Sprintf("the server %v does not renew the lease", held.Server)))
 	want := *held
 	want.Server = netip.Addr{} // any
 	return p.extend(ctx, want, everyone, held.Expire, selecting)
@@ -241,7 +246,7 @@ func (p *lessee) extend(ctx context.Context, want lease, to Station, deadline ti
 		return selecting, nil
 	}
 	if next == selecting {
-		p.drop("the lease expired")
+		p.drop(expired)
 	}
 	return next, nil
 }

@@ -602,6 +602,40 @@ func TestNoClientAnyMore(t *testing.T) {
 	})
 }
 
+// TestOffAndOn: a port that is no client for a moment begins anew.
+func TestOffAndOn(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.client.Apply(&model.Config{})
+		b.client.Apply(lanClient())
+		b.after(2 * time.Second)
+		b.expectTold("off and on", "", theLease)
+		b.client.Apply(lanClient())
+		b.hub.messages()
+		b.after(time.Minute)
+		b.expect("the same configuration again", 0)
+	})
+}
+
+// TestHeldWhileTriesFail: a lease that nobody verified ends in time, however
+// long the next try waits.
+func TestHeldWhileTriesFail(t *testing.T) {
+	onBench(t, func(b *bench) {
+		b.bind()
+		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
+			if s.MessageType() == dhcpv4.MessageTypeDiscover { // and no ACK
+				return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeOffer)}
+			}
+			return nil
+		})
+		b.hub.plug(Link{Index: 7, MAC: ownMAC}, Link{Index: 7, MAC: ownMAC, Carrier: true})
+		b.after(59 * time.Minute)
+		b.expectTold("before the end")
+		b.after(2 * time.Minute)
+		b.expectTold("after the end", "")
+	})
+}
+
 // TestWireFails has the kernel refuse to send for a while.
 func TestWireFails(t *testing.T) {
 	onBench(t, func(b *bench) {
