@@ -160,18 +160,18 @@ func (c *Clock) earliest(state kernelState) time.Duration {
 // a time.
 func (c *Clock) correct(taken time.Time, state kernelState) {
 	chosen, first := c.chosen, !state.synchronised
-	says := fmt.Sprintf("%s says %s", chosen.peer.server.server, state.now.Add(chosen.offset).UTC().Format(time.DateTime))
 	step := chosen.offset.Abs() > stepThreshold
+	off := fmt.Sprintf("this clock is off by %s from %s", chosen.offset.Round(time.Second), chosen.peer.server.server)
 	switch {
 	case step && state.now.Add(chosen.offset).Before(c.options.Floor):
-		c.complain(says + ", which is before this image was built")
+		c.complain(off + ": its time is before this image was built")
 		return
 	case step && !first && chosen.offset.Abs() > refuseThreshold:
 		c.refused = chosen.offset
-		c.complain(fmt.Sprintf("%s: a step by %s is refused", says, chosen.offset.Round(time.Second)))
+		c.complain(off + ": the step is refused")
 		return
 	case step && !first && !chosen.confirmed():
-		c.complain(fmt.Sprintf("%s is off by %s, asking again", chosen.peer.server.address, chosen.offset.Round(time.Millisecond)))
+		c.complain(off + ": asking again")
 		c.hurry(2)
 		return
 	}
@@ -274,7 +274,8 @@ func (c *Clock) Conditions() []model.Condition {
 		list = append(list, model.Condition{Name: alarm.ClockDisagreement, Text: c.conflict})
 	}
 	if c.refused != 0 {
-		list = append(list, model.Condition{Name: alarm.ClockStepRefused, Text: c.problem})
+		list = append(list, model.Condition{Name: alarm.ClockStepRefused,
+			Text: fmt.Sprintf("a step of the clock by %s to the time of its servers is refused", c.refused.Round(time.Second))})
 	}
 	return list
 }

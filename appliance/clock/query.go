@@ -53,7 +53,7 @@ func judge(r *ntp.Response) error {
 func Query(ctx context.Context, server netip.AddrPort) (*ntp.Response, error) {
 	stop := func() bool { return false }
 	defer func() { stop() }()
-	return queryOver(server, func(_, remote string) (net.Conn, error) {
+	response, err := queryOver(server, func(_, remote string) (net.Conn, error) {
 		var dialer net.Dialer
 		conn, err := dialer.DialContext(ctx, "udp", remote)
 		if err == nil {
@@ -61,6 +61,11 @@ func Query(ctx context.Context, server netip.AddrPort) (*ntp.Response, error) {
 		}
 		return conn, err
 	})
+	var failed *net.OpError
+	if errors.As(err, &failed) {
+		err = failed.Err // without the ports of this exchange
+	}
+	return response, err
 }
 
 func queryOver(server netip.AddrPort, dial func(local, remote string) (net.Conn, error)) (*ntp.Response, error) {

@@ -159,7 +159,8 @@ func stepClock(ctx context.Context, s exec.Session, _ config.Args) error {
 	if now.Refused == 0 {
 		return fmt.Errorf("no step is refused now: %s", now.Status)
 	}
-	if err := s.Confirm(fmt.Sprintf("%s. Step the clock by %s?", now.Problem, now.Refused.Round(time.Second))); err != nil {
+	to := exec.Time(s, time.Now().Add(now.Refused), "2006-01-02 15:04:05 MST")
+	if err := s.Confirm(fmt.Sprintf("Step the clock by %s, to %s?", now.Refused.Round(time.Second), to)); err != nil {
 		return err
 	}
 	return change(ctx, s, "control.clock-step", StepRequest{now.Refused})

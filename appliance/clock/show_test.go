@@ -160,18 +160,20 @@ func TestSetCommand(t *testing.T) {
 		{"clock set 09:30:00 7 march 2027", "synchronised to 192.0.2.1", true, 0,
 			"", "The clock follows time servers, which will set it back. Set it nevertheless?\n% not confirmed\n"},
 		{"clock set 09:30:00 29 february 2027", "", false, 0, "", "% February 2027 has no day 29\n"},
-		{"clock step", "x", true, time.Hour, "", "why. Step the clock by 1h0m0s?\n% not confirmed\n"},
+		{"clock step", "x", true, time.Hour, "", "Step the clock by 1h0m0s, to 2000-01-01 02:00:00 CET?\n% not confirmed\n"},
 		{"clock step", "x", false, time.Hour, `control.clock-step {"offset":3600000000000}`,
-			"why. Step the clock by 1h0m0s?\nThe clock was set to: 2027-03-07 10:30:00 CET\n"},
+			"Step the clock by 1h0m0s, to 2000-01-01 02:00:00 CET?\nThe clock was set to: 2027-03-07 10:30:00 CET\n"},
 	} {
 		set := Set{time.Date(2027, 3, 7, 9, 30, 0, 0, time.UTC)}
 		s := exectest.Session{Refuses: test.refuses, Answers: map[string]any{
-			"control.ntp":       Synchronisation{Status: test.status, Refused: test.refused, Problem: "why"},
+			"control.ntp":       Synchronisation{Status: test.status, Refused: test.refused},
 			"control.clock-set": set, "control.clock-step": set,
 		}}
-		got := s.Type(t.Context(), t, kernelClock(followed).commands(), test.line)
-		if called := strings.Join(s.Called(), ","); got != test.want || called != test.called {
-			t.Errorf("%s printed %q, called %s; want %q, %s", test.line, got, called, test.want, test.called)
-		}
+		synctest.Test(t, func(t *testing.T) {
+			got := s.Type(t.Context(), t, kernelClock(followed).commands(), test.line)
+			if called := strings.Join(s.Called(), ","); got != test.want || called != test.called {
+				t.Errorf("%s printed %q, called %s; want %q, %s", test.line, got, called, test.want, test.called)
+			}
+		})
 	}
 }

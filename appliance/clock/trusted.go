@@ -58,13 +58,14 @@ type TrustedOptions struct {
 // synchronised clock to catch up.
 type Trusted struct {
 	options TrustedOptions
+	saving  sync.Mutex // held while the disk is waited for; taken before mu
+	unsaved bool       // the last save failed; belongs to who holds saving
 
 	mu           sync.Mutex
 	state        trustedState
-	saved        trustedState // what a reboot would begin with is not before this
+	saved        trustedState // a reboot would begin with this time and consumption
 	synchronised bool         // the clock was so in this boot
 	lost, jumped string       // what was tampered with
-	unsaved      bool         // the last save failed
 }
 
 // trustedState is what is kept, and the content of the file.
@@ -130,36 +131,38 @@ func parseTrusted(text []byte) (state trustedState, err error) {
 
 // Now gives the trusted time. What it has given out survives a power cut,
 // unless the disk failed.
-func (t *Trusted) Now() time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.advance()
-	t.secure()
-	return t.state.Time
-}
+func (t *Trusted) Now() time.Time { return t.secured().Time }
 
 // Elapsed is how long the box has run since it was new, by CLOCK_BOOTTIME: no
 // clock moves it. A power cut adds up to a quarter of an hour.
-func (t *Trusted) Elapsed() time.Duration {
+func (t *Trusted) Elapsed() time.Duration { return t.secured().Elapsed }
+
+// secured brings the state up to now, and saves it first if it is beyond what a
+// reboot would begin with.
+func (t *Trusted) secured() trustedState {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.advance()
-	t.secure()
-	return t.state.Elapsed
+	now := t.state
+	beyond := now.Time.After(t.saved.Time) || now.Elapsed > t.saved.Elapsed
+	t.mu.Unlock()
+	if beyond {
+		_ = t.save(reserve) // it is logged, and tried again
+	}
+	return now
 }
 
 // Raise says that it is at least this time: a signed reply names it. When it
 // returns nil, no reboot forgets it.
 func (t *Trusted) Raise(to time.Time) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if implausible(to) {
 		return fmt.Errorf("%s is no time to trust", to)
 	}
+	t.mu.Lock()
 	t.advance()
 	if to.After(t.state.Time) {
 		t.state.Time = to.Round(0)
 	}
+	t.mu.Unlock()
 	return t.save(reserve)
 }
 
@@ -217,17 +220,20 @@ func (t *Trusted) advance() kernelState {
 	return state
 }
 
-// secure saves the state if it is beyond what a reboot would begin with.
-func (t *Trusted) secure() {
-	if t.state.Time.After(t.saved.Time) || t.state.Elapsed > t.saved.Elapsed {
-		_ = t.save(reserve) // it is logged, and tried again
-	}
-}
-
-// save writes the state so that a reboot begins ahead of it.
+// save writes the state so that a reboot begins so far ahead of it.
 func (t *Trusted) save(ahead time.Duration) error {
+	t.saving.Lock()
+	defer t.saving.Unlock()
+	t.mu.Lock()
+	t.advance()
 	keep := t.state
 	keep.Reserve = ahead
+	bound := trustedState{Time: keep.Time.Add(ahead), Elapsed: keep.Elapsed + ahead}
+	if bound.Elapsed < t.saved.Elapsed {
+		t.saved = bound // from now on, not from when it is written
+	}
+	t.mu.Unlock()
+
 	text, err := json.Marshal(keep)
 	if err == nil {
 		err = t.options.write(t.options.File, append(text, '\n'), 0o600)
@@ -240,7 +246,9 @@ func (t *Trusted) save(ahead time.Duration) error {
 		return fmt.Errorf("save the trusted time: %w", err)
 	}
 	t.unsaved = false
-	t.saved = trustedState{Time: keep.Time.Add(ahead), Elapsed: keep.Elapsed + ahead}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.saved = bound
 	return nil
 }
 
@@ -249,21 +257,15 @@ func (t *Trusted) save(ahead time.Duration) error {
 func (t *Trusted) run(ctx context.Context) {
 	tick := time.NewTicker(renewal)
 	defer tick.Stop()
-	for ahead := reserve; ahead > 0; {
-		t.mu.Lock()
-		t.advance()
-		_ = t.save(ahead) // it is logged, and tried again
-		t.mu.Unlock()
+	for {
+		_ = t.save(reserve) // it is logged, and tried again
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			ahead = 0
+			_ = t.save(0) // it is logged
+			return
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.advance()
-	_ = t.save(0) // it is logged
 }
 
 // BootTime is CLOCK_BOOTTIME: how long ago this boot was. Nothing sets it.

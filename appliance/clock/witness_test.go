@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"causeway/appliance/alarm"
 	"causeway/appliance/model"
 )
@@ -131,6 +133,7 @@ func TestLiar(t *testing.T) {
 func (w *world) keepTrusted(t *testing.T, at time.Time) {
 	earlier := OpenTrusted(TrustedOptions{
 		File: w.file(TrustedFile), Floor: at, Boot: "earlier", Uptime: func() time.Duration { return 0 },
+		Clock: func(*unix.Timex) (int, error) { return 0, unix.EPERM },
 	})
 	if err := earlier.save(0); err != nil {
 		t.Fatal(err)
