@@ -213,7 +213,8 @@ func (c *Clock) receive(got answer) {
 		state = kernelState{now: time.Now()}
 	}
 	c.workedOff(state.offset)
-	if a.hear(got) {
+	if a.hear(got) && time.Since(c.hurried) > maxPoll { // a server that jumps all the time must not drive the others
+		c.hurried = time.Now()
 		c.hurry(burst) // either that server has jumped or this clock
 	}
 	if err == nil {

@@ -28,9 +28,12 @@ const (
 type discipline struct {
 	poll      time.Duration // between exchanges
 	smeared   bool          // the servers smear leap seconds
+	hurried   time.Time     // when all were asked at once because one had jumped
 	steps     int           // how often the clock was stepped
 	remaining time.Duration // of the last offset, when the kernel was last looked at
 	byHand    bool          // the time was set by hand and not synchronised since
+	right     time.Time     // when the clock was last known to be right; zero: not in this boot
+	error     time.Duration // that it had then, at the most
 
 	peer     *association // the system peer; nil: none was followed yet
 	used     time.Time    // its sample that was used last: each is used once
@@ -69,6 +72,15 @@ func (c *Clock) shift(by time.Duration) {
 	}
 }
 
+// wasRight says that the clock was right in this boot, and how far it may have
+// gone wrong since. The kernel knows it of an earlier control, for some hours.
+func (c *Clock) wasRight(now time.Time, state kernelState) (bound time.Duration, ok bool) {
+	if c.right.IsZero() && state.synchronised {
+		c.right, c.error = now, state.maxError
+	}
+	return c.error + scale(now.Sub(c.right), oscillatorMost), !c.right.IsZero()
+}
+
 // decide chooses among the servers and corrects the clock.
 func (c *Clock) decide(now time.Time, state kernelState) {
 	var readings []reading
@@ -79,13 +91,17 @@ func (c *Clock) decide(now time.Time, state kernelState) {
 			taken[a] = at
 		}
 	}
-	first := !state.synchronised
-	chosen := elect(readings, first, c.witnesses(state), c.earliest(state), c.peer)
+	bound, right := c.wasRight(now, state)
+	witnesses := []witness{{"this clock, which was right before", 0, bound}}
+	if !right {
+		witnesses = c.atFirst(state)
+	}
+	chosen := elect(readings, !right, witnesses, c.earliest(state), c.peer)
 	c.chosen = chosen
 	for _, a := range c.associations {
 		a.mark = chosen.marks[a]
 	}
-	if first && !c.heardEnough() {
+	if !right && !c.heardEnough() {
 		return
 	}
 	switch c.conflict = chosen.conflict; {
@@ -128,11 +144,8 @@ func (c *Clock) problems() string {
 	return strings.Join(list, "; ")
 }
 
-// witnesses are what the box itself knows of the time.
-func (c *Clock) witnesses(state kernelState) (list []witness) {
-	if state.synchronised {
-		return []witness{{"this clock, which was right before", 0, state.maxError}}
-	}
+// atFirst is what the box itself knows of the time before its clock is right.
+func (c *Clock) atFirst(state kernelState) (list []witness) {
 	if c.byHand {
 		list = append(list, witness{"the time set by hand", 0, handBound})
 	}
@@ -159,7 +172,7 @@ func (c *Clock) earliest(state kernelState) time.Duration {
 // correct brings the clock to what was chosen, from the peer's sample taken at
 // a time.
 func (c *Clock) correct(taken time.Time, state kernelState) {
-	chosen, first := c.chosen, !state.synchronised
+	chosen, first := c.chosen, c.right.IsZero()
 	step := chosen.offset.Abs() > stepThreshold
 	off := fmt.Sprintf("this clock is off by %s from %s", chosen.offset.Round(time.Second), chosen.peer.server.server)
 	switch {
@@ -221,6 +234,7 @@ func (c *Clock) tell(step bool, state kernelState) error {
 	c.peer, c.source = chosen.peer.server, chosen.peer.server.address
 	c.offset, c.jitter, c.distance, c.leap = chosen.offset, chosen.jitter, chosen.peer.distance, told.leap
 	c.at, c.byHand, c.refused, c.problem = time.Now(), false, 0, ""
+	c.right, c.error = c.at, time.Duration(timex.Maxerror)*time.Microsecond
 	close(c.followed)
 	c.followed = make(chan struct{})
 	return nil

@@ -61,6 +61,30 @@ func TestStepRefused(t *testing.T) {
 	}
 }
 
+// A clock that had no server for a day is still one that was right.
+func TestStepRefusedAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0, map[string]*server{"192.0.2.1": {}})
+		c, stop := follow(t, w)
+		defer stop()
+		w.set("192.0.2.1", func(s *server) { s.dead = true })
+		pass(day)
+		if c.Synchronised() {
+			t.Error("the kernel takes a clock for synchronised that had no server for a day")
+		}
+		w.set("192.0.2.1", func(s *server) { s.dead, s.ahead = false, 2*day })
+		pass(time.Hour)
+		if w.wrong().Abs() > time.Millisecond || len(c.Conditions()) != 1 {
+			t.Errorf("the clock is wrong by %s, conditions %v; want the step refused", w.wrong(), c.Conditions())
+		}
+		w.set("192.0.2.1", func(s *server) { s.ahead = 30 * time.Second })
+		pass(time.Hour)
+		if wrong := w.wrong() - 30*time.Second; wrong.Abs() > time.Millisecond || len(c.Conditions()) > 0 || !c.Synchronised() {
+			t.Errorf("the clock is off by %s, conditions %v, synchronised %v; want it to follow by 30s", wrong, c.Conditions(), c.Synchronised())
+		}
+	})
+}
+
 // A refusal ends when the servers agree with the clock again.
 func TestRefusalEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -209,6 +233,27 @@ func TestKiss(t *testing.T) {
 			t.Errorf("in three hours a server that says %s was asked %d times; want %d", kiss, got, want)
 		}
 	}
+}
+
+// A server that says another time with every answer does not make the others
+// be asked all the time, and does not become the one that is followed.
+func TestJumper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0, map[string]*server{"192.0.2.1": {}, "192.0.2.2": {}})
+		c := w.clock()
+		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1", "192.0.2.2"}})
+		defer w.run(t, c)()
+		for i := range 3 * 3600 {
+			w.set("192.0.2.2", func(s *server) { s.ahead = time.Duration(i%7) * time.Minute })
+			pass(time.Second)
+		}
+		w.set("192.0.2.1", func(s *server) {
+			if n := len(s.asked); n > 260 { // every 64 s, and a burst in 1,024 s
+				t.Errorf("the other server was asked %d times in three hours; want at most 260", n)
+			}
+		})
+		w.expectRight(t, c, true)
+	})
 }
 
 // TestAccuracy states how far the clock is off after ten minutes, with an

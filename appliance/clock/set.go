@@ -63,7 +63,7 @@ func (c *Clock) setTime(_ context.Context, r SetRequest) (Set, error) {
 	}
 	c.options.Log.Warn("clock set by hand", "from", state.now.UTC(), "to", to.UTC())
 	c.stepped(to.Sub(state.now))
-	c.byHand, c.refused = true, 0
+	c.byHand, c.refused, c.right = true, 0, time.Time{}
 	c.hurry(1)
 	signal(c.keep)
 	signal(c.wake)
