@@ -6,6 +6,6 @@
 // `make test` runs them. They need root (network namespaces), QEMU and SIPp.
 // TestSIP… run the proxy on this host; TestBoot… boot the boards named by
 // -boards; TestConsole… type on the serial port of one, pull its cables, sticks
-// and power. An image that is not there is built. Tests that mostly wait run
+// and power; TestNetwork… try its LANs between name, time and DHCP servers. An image that is not there is built. Tests that mostly wait run
 // side by side: as many as -parallel says.
 package e2e
