@@ -32,6 +32,9 @@ func TestBoards(t *testing.T) {
 		if !strings.HasPrefix(b.EFIFile, `\EFI\BOOT\BOOT`) || !strings.HasSuffix(b.EFIFile, ".EFI") {
 			t.Errorf("board %s: EFIFile = %s; want a removable path", b.Name, b.EFIFile)
 		}
+		if len(b.Always) == 0 || len(b.Firewall) == 0 || len(b.Later) == 0 {
+			t.Errorf("board %s: modules %q, %q, %q; want some of each", b.Name, b.Always, b.Firewall, b.Later)
+		}
 		if last := b.Watchdogs[len(b.Watchdogs)-1]; last != "softdog" {
 			t.Errorf("board %s: last watchdog = %s; want the one that needs no hardware", b.Name, last)
 		}

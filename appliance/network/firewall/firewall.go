@@ -131,12 +131,16 @@ func (f *Firewall) Run(ctx context.Context) error {
 	}
 }
 
-// watch has a pass made after every change of the tables. It begins anew until
-// the kernel has what it takes.
+// watch has a pass made after every change of the tables. When that fails it
+// begins anew: at boot the kernel may not have what it takes yet.
 func (f *Firewall) watch(ctx context.Context) {
+	said := ""
 	for ctx.Err() == nil {
 		err := f.kernel.Watch(ctx, f.wake)
-		f.log.Debug("changes of the firewall are looked for at times only", "error", err)
+		if text := fmt.Sprint(err); text != said && ctx.Err() == nil {
+			f.log.Warn("changes of the firewall by others are noticed late", "after", calmPeriod, "error", err)
+			said = text
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(retryPeriod):
