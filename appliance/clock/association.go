@@ -15,6 +15,7 @@ const (
 	burstInterval = 2 * time.Second
 	firstTries    = 4 // so many in a burst before a server counts as absent
 	burst         = 8 // samples taken in a burst from one that answers anew
+	burstPause    = 2 * time.Minute
 
 	// retryInterval is between the tries of an absent server, doubling up to
 	// the interval of the others. RFC 4330 §10 forbids less than 15 s.
@@ -35,11 +36,13 @@ type association struct {
 	asking  bool          // an exchange is under way
 	due     time.Time     // of the next one
 	burst   int           // exchanges left at burstInterval
+	bursted time.Time     // when the last burst began
 	poll    time.Duration // between exchanges now
 	least   time.Duration // that the server has asked for; 0: nothing
 	stopped bool          // the server does not want to be asked
 
 	reach    uint8 // a bit for each exchange, the last one lowest: answered
+	tries    int   // exchanges since it was configured
 	filter   filter
 	last     *ntp.Response // the last acceptable answer
 	heard    time.Time     // when that came
@@ -107,6 +110,7 @@ func (o *Options) addresses(ctx context.Context, server string) ([]netip.Addr, e
 // hear takes an answer in. jumped says that it contradicts all before it.
 func (a *association) hear(got answer) (jumped bool) {
 	wasReachable := a.reach != 0
+	a.tries++
 	a.problem, a.reach, a.left = "", a.reach<<1, got.left
 	if got.sent {
 		a.sent++
@@ -121,8 +125,8 @@ func (a *association) hear(got answer) (jumped bool) {
 		a.reach |= 1
 		a.last, a.heard = got.response, got.asked
 		jumped = a.filter.add(measured(got))
-		if !wasReachable || jumped {
-			a.burst = burst
+		if !wasReachable || jumped && got.asked.Sub(a.bursted) > burstPause {
+			a.burst, a.bursted = burst, got.asked
 		}
 	} else {
 		a.fail(got)
@@ -181,8 +185,10 @@ func (a *association) schedule(asked time.Time, poll time.Duration) {
 }
 
 // settled reports that there is no use in waiting for the server: it has given
-// enough samples, or is absent.
-func (a *association) settled() bool { return a.burst == 0 || a.stopped || len(a.filter) >= firstTries }
+// enough samples, is absent, or says another time with every answer.
+func (a *association) settled() bool {
+	return a.burst == 0 || a.stopped || len(a.filter) >= firstTries || a.tries >= burst
+}
 
 // reading is what the server says now; ok is false if it says nothing that
 // can be followed.

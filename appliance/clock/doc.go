@@ -43,19 +43,20 @@
 // # How the clock is corrected
 //
 // Before the clock was right in this boot, the choice is made once every
-// server has answered four times or is absent, or the majority cannot change
-// any more: 6 to 13 s after the first question. Any offset is then stepped.
-// Later, up to 128 ms are slewed by the kernel's phase-locked loop, up to
-// 1,000 s are stepped when two answers in a row say so, and more is refused (alarm
-// clock-step-refused) until an operator types "clock step". The clock is
-// never set to before the time at which the image was built.
+// server has answered four times, is absent or was asked eight times, or the
+// majority cannot change any more: 6 to 13 s after the first question if the
+// servers are sane. Any offset is then stepped. Later, up to 128 ms are slewed
+// by the kernel's phase-locked loop, up to 1,000 s are stepped when two answers
+// in a row say so, and more is refused (alarm clock-step-refused) until an
+// operator types "clock step". The clock is never set to before the time at
+// which the image was built.
 //
 // # Over a leap second
 //
 // Servers that do not smear announce it, and the kernel inserts it at the end
-// of 30 June or 31 December if most of those that are right announce it: CLOCK_REALTIME
-// shows 23:59:59 twice. A smearing source (time.google.com) announces nothing: from
-// noon to noon UTC around the leap its seconds are 1/86,400 longer, at
-// midnight it is half a second from UTC. The clock follows it by slewing at 11.6
-// ppm; there is no step.
+// of 30 June or 31 December if most of those that are right announce it:
+// CLOCK_REALTIME shows 23:59:59 twice. A smearing source (time.google.com)
+// announces nothing: from noon to noon UTC around the leap its seconds are
+// 1/86,400 longer, at midnight it is half a second from UTC. The clock follows
+// it by slewing at 11.6 ppm; there is no step.
 package clock
