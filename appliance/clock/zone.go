@@ -101,8 +101,8 @@ func zoneArgs(zone model.TimeZone) config.Args {
 	return line
 }
 
-// nextChange finds when the offset of a zone changes next: in daylight saving
-// to the second, within 400 days; ok is false if it does not.
+// nextChange says when the zone of now changes its offset next; ok is false if
+// it does not within 400 days.
 func nextChange(now time.Time) (change time.Time, ok bool) {
 	_, end := now.ZoneBounds()
 	if end.IsZero() || end.Sub(now) > 400*24*time.Hour {
