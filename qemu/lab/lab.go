@@ -1,7 +1,8 @@
 // Package lab is the world around a box under test: a network on each of its
 // two sides, peers in them that nobody of us wrote (SIPp; servers and clients of
-// DNS, NTP and DHCP; nmap), and a prober that sends raw datagrams. Everything is in network namespaces of its own,
-// so labs do not meet each other nor the host's network.
+// DNS, NTP and DHCP; nmap), and a prober that sends raw datagrams. Everything is
+// in network namespaces of its own, so labs do not meet each other nor the
+// host's network.
 package lab
 
 import (
