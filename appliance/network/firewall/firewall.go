@@ -176,8 +176,12 @@ func (f *Firewall) pass() time.Duration {
 	return calmPeriod
 }
 
-// errFollow is why the first table of a boot is not yet the whole.
-var errFollow = errors.New("the others follow")
+var (
+	// errClosed says that the table is closed and not the whole. At boot that
+	// passes.
+	errClosed = errors.New("only rules that need no further kernel modules are in force")
+	errFollow = errors.New("the others follow")
+)
 
 // bring makes the table what is wanted, or at least closed. The first time
 // after a boot it does no more: the ports wait for it, and init loads what the
@@ -191,7 +195,7 @@ func (f *Firewall) bring(wanted Ruleset) error {
 		if err := f.put(wanted.closed()); err != nil {
 			return err
 		}
-		err = fmt.Errorf("only rules that need no further kernel modules are in force: %w", err)
+		err = fmt.Errorf("%w: %w", errClosed, err)
 	}
 	f.settle()
 	return err
@@ -237,8 +241,8 @@ func (f *Firewall) publish(err error) {
 	case problem == f.problem:
 	case problem == "":
 		f.log.Info("firewall as configured")
-	case errors.Is(err, errFollow):
-		f.log.Info("firewall closed", "but", problem)
+	case errors.Is(err, errClosed):
+		f.log.Info("firewall closed", "but", problem) // if it lasts there is an alarm
 	default:
 		f.log.Warn("firewall not as configured", "problem", problem)
 	}

@@ -111,9 +111,19 @@ func (n Netlink) Replace(r Ruleset) error {
 		}
 	}
 	if err := c.Flush(); err != nil {
-		return fmt.Errorf("write the table: %w", err)
+		return fmt.Errorf("write the table: %w", firstOf(err))
 	}
 	return nil
+}
+
+// firstOf gives the first of joined errors: the kernel has one for each rule
+// that lacks the same module.
+func firstOf(err error) error {
+	var joined interface{ Unwrap() []error }
+	for errors.As(err, &joined) {
+		err = joined.Unwrap()[0]
+	}
+	return err
 }
 
 // Compare says what is first found in the table to differ from the ruleset,

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -74,6 +75,25 @@ func TestTable(t *testing.T) {
 				t.Errorf("nft list ruleset, -want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A rule that the kernel cannot do fails all of them, with one reason.
+func TestReplaceFails(t *testing.T) {
+	box := newNetwork(t)
+	rules := plan(builtIn(), nil)
+	if err := box.tables.Replace(rules); err != nil {
+		t.Fatal(err)
+	}
+	broken := plan(everything(), nil)
+	for i := range broken.Chains {
+		broken.Chains[i].Rules = append(broken.Chains[i].Rules, Rule{What: "to nowhere", Verdict: GoTo, Goto: "nowhere"})
+	}
+	if err := box.tables.Replace(broken); err == nil || strings.Contains(err.Error(), "\n") {
+		t.Errorf("Replace = %v; want an error of one line", err)
+	}
+	if difference, _, err := box.tables.Compare(rules); err != nil || difference != "" {
+		t.Errorf("Compare with the rules before = %q, %v; want no difference", difference, err)
 	}
 }
 

@@ -26,7 +26,7 @@ type Element struct {
 	In, Out string // interfaces
 	Address netip.Addr
 	Port    uint16
-	Number  uint8 // an ICMP type, a hop limit, 0 or 1
+	Number  uint8 // of an ICMP type, a hop limit, a family, a yes or no
 }
 
 // Chain is a list of rules, tried in order.
