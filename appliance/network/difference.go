@@ -34,7 +34,8 @@ func (c *changes) set(s Setting) {
 // in which they work: what goes before what comes; parameters before the
 // addresses that are to follow them; links before addresses before routes
 // before the rules that lead to them. A route that comes takes the place of
-// another at once, so that calls that go on notice nothing. Nothing is wanted
+// another at once, and one of another metric goes only then, so that calls that
+// go on notice nothing. Nothing is wanted
 // of a port whose interface is missing.
 func difference(desired, actual State) []change {
 	var c changes
@@ -58,6 +59,12 @@ func difference(desired, actual State) []change {
 			c.add(r)
 		}
 	}
+	coming := placesTaken(desired, actual)
+	for _, r := range without(actual.Routes, desired.Routes) {
+		if coming[r.anyMetric()] && !coming[r.place()] {
+			c.remove(r)
+		}
+	}
 	for _, r := range without(desired.Rules, actual.Rules) {
 		if _, present := actual.Interfaces[r.port()]; present {
 			c.add(r)
@@ -73,12 +80,9 @@ func (c *changes) takeAway(desired, actual State) {
 	for _, r := range without(actual.Rules, wanted) {
 		c.remove(r)
 	}
-	coming := map[place]bool{}
-	for _, r := range desired.Routes {
-		coming[r.place()] = !missing(r.Port)
-	}
+	coming := placesTaken(desired, actual)
 	for _, r := range without(actual.Routes, desired.Routes) {
-		if !coming[r.place()] {
+		if !coming[r.anyMetric()] {
 			c.remove(r)
 		}
 	}
@@ -94,6 +98,18 @@ func (c *changes) takeAway(desired, actual State) {
 			c.remove(VLAN{port, port.Interface()})
 		}
 	}
+}
+
+// placesTaken are the places of the desired routes that can be had, each also as
+// that of any metric.
+func placesTaken(desired, actual State) map[place]bool {
+	places := map[place]bool{}
+	for _, r := range desired.Routes {
+		if _, present := actual.Interfaces[r.Port]; present {
+			places[r.place()], places[r.anyMetric()] = true, true
+		}
+	}
+	return places
 }
 
 // adjust brings the settings and addresses of a port about.

@@ -85,7 +85,7 @@ func (n *Netlink) readPorts() (State, map[int]model.Port, error) {
 			MAC:     attrs.HardwareAddr.String(),
 		}
 		for _, address := range addresses {
-			if prefix := prefixOf(address.IPNet); address.LinkIndex == attrs.Index && !prefix.Addr().IsLinkLocalUnicast() {
+			if prefix := prefixOf(address.IPNet); address.LinkIndex == attrs.Index && !linkLocal6(prefix.Addr()) {
 				found.Addresses = append(found.Addresses, prefix)
 			}
 		}
@@ -204,6 +204,10 @@ func (n *Netlink) Watch(ctx context.Context, changed func()) error {
 		}
 	}
 }
+
+// linkLocal6 reports whether the kernel gives a port the address by itself, or
+// a route to it. Those of IPv4 (RFC 3927) are configured like any other.
+func linkLocal6(address netip.Addr) bool { return address.Is6() && address.IsLinkLocalUnicast() }
 
 // prefixOf is n in our form; n comes from the kernel and is canonical.
 func prefixOf(n *net.IPNet) netip.Prefix {

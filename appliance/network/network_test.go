@@ -67,6 +67,23 @@ var reconcilerSteps = []struct {
 	}, {
 		name: "the same again", change: changing(func(*model.Config) {}),
 	}, {
+		name: "another metric", change: changing(func(c *model.Config) { c.Routes[1].Metric = 20 }),
+		did: []string{ // the old route goes once the new one is there
+			"add LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 20", "add LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 20 table 10000",
+			"remove LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 10", "remove LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 10 table 10000",
+		},
+	}, {
+		name: "and back", change: changing(func(*model.Config) {}),
+		did: []string{
+			"add LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 10", "add LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 10 table 10000",
+			"remove LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 20", "remove LAN1 route 198.51.100.0/24 via 192.168.42.254 metric 20 table 10000",
+		},
+	}, {
+		name: "a default route of an older version goes before ours", change: others(func(s *State) {
+			s.Routes = append(s.Routes, Route{lan1, unix.RT_TABLE_MAIN, prefix("0.0.0.0/0"), addr("192.168.42.66"), 0})
+		}),
+		did: []string{"remove LAN1 route 0.0.0.0/0 via 192.168.42.66 metric 0"},
+	}, {
 		name: "an hour of periodic passes", change: func(*fakeKernel, *Reconciler) {}, wait: time.Hour,
 	}, {
 		name: "somebody takes the address away",

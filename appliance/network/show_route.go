@@ -146,7 +146,7 @@ func (n *Netlink) allRoutes() ([]kernelRoute, error) {
 	}
 	var routes []kernelRoute
 	for _, r := range found {
-		if r.Dst == nil || r.Type != unix.RTN_UNICAST || r.Table == unix.RT_TABLE_LOCAL || r.Dst.IP.IsLinkLocalUnicast() {
+		if r.Dst == nil || r.Type != unix.RTN_UNICAST || r.Table == unix.RT_TABLE_LOCAL || linkLocal6(prefixOf(r.Dst).Addr()) {
 			continue
 		}
 		gateway, _ := netip.AddrFromSlice(r.Gw)

@@ -48,7 +48,7 @@ func (s *State) ports() []model.Port {
 type Interface struct {
 	Up        bool           // as opposed to shut down
 	MTU       int            // octets
-	Addresses []netip.Prefix // all but the link-local ones
+	Addresses []netip.Prefix // all but IPv6's link-local ones
 
 	// Of the kernel's state only.
 	Carrier  bool // the cable has a peer
@@ -185,3 +185,7 @@ type place struct {
 }
 
 func (r Route) place() place { return place{r.Table, r.Destination, r.Metric} }
+
+// anyMetric stands for all places of the routes to its destination in its
+// table.
+func (r Route) anyMetric() place { return place{r.Table, r.Destination, -1} }
