@@ -89,6 +89,9 @@ func TestLookupHost(t *testing.T) {
 			{"198.51.100.7", "[198.51.100.7] <nil>"},
 			{"::ffff:198.51.100.7", "[198.51.100.7] <nil>"},
 			{"localhost", "[127.0.0.1 ::1] <nil>"},
+			{`\087ww.example.com`, "[192.0.2.80 2001:db8::80] <nil>"},
+			{"user@example.com", "[] look up user@example.com: no such name"},
+			{"bücher.example.com", "[] look up bücher.example.com: no such name"},
 			{"absent.example.com", "[] look up absent.example.com: no such name"},
 			{"text.example.com", "[] look up text.example.com: no such name"},
 			{"", `[] look up "": not a host name`},
@@ -108,7 +111,7 @@ func TestLookupHost(t *testing.T) {
 			t.Errorf("LookupHost until a deadline = %v after %s; want an error at the deadline", err, time.Since(start))
 		}
 		got, err := r.LookupHost(t.Context(), "slow.example.com")
-		if fmt.Sprint(got) != "[192.0.2.5]" || time.Since(start) != 500*time.Millisecond || len(servers.takeAsked()) != 12 {
+		if fmt.Sprint(got) != "[192.0.2.5]" || time.Since(start) != 500*time.Millisecond || len(servers.takeAsked()) != 16 {
 			t.Errorf("LookupHost of the same = %v, %v after %s; want the answer of the first", got, err, time.Since(start))
 		}
 	})

@@ -51,10 +51,11 @@ func (c *Client) LookupNAPTR(ctx context.Context, name string) ([]model.NAPTR, t
 // lookup asks for the records of one type and reads each.
 func lookup[R dns.RR, V any](ctx context.Context, c *Client, name string, qtype uint16, read func(R) V) ([]V, time.Duration, error) {
 	kind := dns.TypeToString[qtype]
-	if _, ok := dns.IsDomainName(name); !ok || name == "" {
-		return nil, 0, fmt.Errorf("look up %s of %q: %w", kind, name, errNotAName)
+	canonical, err := canonicalName(name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look up %s of %q: %w", kind, name, err)
 	}
-	got, err := c.ask(ctx, dns.Question{Name: dns.CanonicalName(name), Qtype: qtype, Qclass: dns.ClassINET})
+	got, err := c.ask(ctx, dns.Question{Name: canonical, Qtype: qtype, Qclass: dns.ClassINET})
 	if err == nil && len(got.records) == 0 {
 		err = model.ErrNoSuchName
 	}

@@ -187,13 +187,13 @@ func (r *Resolver) query(ctx context.Context, q Query) (Outcome, error) {
 	if !ok {
 		return Outcome{}, fmt.Errorf("%q is not a type of records", q.Type)
 	}
-	if _, ok := dns.IsDomainName(q.Name); !ok || q.Name == "" {
-		return Outcome{}, fmt.Errorf("look up %q: %w", q.Name, errNotAName)
+	name, err := canonicalName(q.Name)
+	if err != nil {
+		return Outcome{}, fmt.Errorf("look up %q: %w", q.Name, err)
 	}
-	question := dns.Question{Name: dns.CanonicalName(q.Name), Qtype: qtype, Qclass: dns.ClassINET}
+	question := dns.Question{Name: name, Qtype: qtype, Qclass: dns.ClassINET}
 	start := time.Now()
 	got := known{source: fromServer}
-	var err error
 	if q.Server.IsValid() {
 		got.answer, err = r.ask(ctx, q.Server, question)
 	} else {

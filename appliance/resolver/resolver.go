@@ -168,30 +168,47 @@ func (r *Resolver) LookupHost(ctx context.Context, name string) ([]netip.Addr, e
 // errNotAName is why nobody is asked.
 var errNotAName = errors.New("not a host name")
 
+// canonicalName is a name as replies have it: absolute, in lower case, with the
+// same octets escaped. One that differs would not be known again in a reply.
+func canonicalName(name string) (string, error) {
+	wire := make([]byte, 255) // RFC 1035 §2.3.4
+	if _, err := dns.PackDomainName(dns.Fqdn(name), wire, 0, nil, false); err != nil || name == "" {
+		return "", errNotAName
+	}
+	read, _, err := dns.UnpackDomainName(wire, 0)
+	return dns.CanonicalName(read), err
+}
+
 // lookupHost asks for both kinds of addresses at once. The time is how long the
 // answer holds, also that there is none.
 func lookupHost(name string, ask func(dns.Question) (answer, error)) ([]netip.Addr, time.Duration, error) {
 	if literal, err := netip.ParseAddr(name); err == nil {
 		return []netip.Addr{literal.Unmap()}, longestTTL, nil
 	}
-	if _, ok := dns.IsDomainName(name); !ok || name == "" {
-		return nil, 0, fmt.Errorf("look up %q: %w", name, errNotAName)
+	canonical, err := canonicalName(name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("look up %q: %w", name, err)
 	}
 	var answers [len(addressTypes)]answer
 	var errs [len(addressTypes)]error
 	var asking sync.WaitGroup
 	for i, qtype := range addressTypes {
 		asking.Go(func() {
-			answers[i], errs[i] = ask(dns.Question{Name: dns.CanonicalName(name), Qtype: qtype, Qclass: dns.ClassINET})
+			answers[i], errs[i] = ask(dns.Question{Name: canonical, Qtype: qtype, Qclass: dns.ClassINET})
 		})
 	}
 	asking.Wait()
 
 	var addresses []netip.Addr
-	ttl := longestTTL
+	ttl, ttlOfNone := longestTTL, longestTTL
 	for i, answer := range answers {
-		addresses = append(addresses, answer.addresses()...)
-		if errs[i] == nil {
+		switch found := answer.addresses(); {
+		case errs[i] != nil:
+			ttl = min(ttl, staleTTL) // soon asked again for this half
+		case len(found) == 0:
+			ttlOfNone = min(ttlOfNone, answer.ttl)
+		default:
+			addresses = append(addresses, found...)
 			ttl = min(ttl, answer.ttl)
 		}
 	}
@@ -201,5 +218,5 @@ func lookupHost(name string, ask func(dns.Question) (answer, error)) ([]netip.Ad
 	if err := cmp.Or(errs[:]...); err != nil {
 		return nil, 0, fmt.Errorf("look up %s: %w", name, err)
 	}
-	return nil, ttl, fmt.Errorf("look up %s: %w", name, model.ErrNoSuchName)
+	return nil, ttlOfNone, fmt.Errorf("look up %s: %w", name, model.ErrNoSuchName)
 }

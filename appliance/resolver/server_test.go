@@ -247,7 +247,7 @@ func TestClient(t *testing.T) {
 		"_sip._tcp.example.com. 90 IN SRV 0 0 0 .",
 		`example.com. 80 IN NAPTR 50 10 "s" "SIP+D2U" "" _sip._udp.example.com.`,
 		"text.example.com. 70 IN TXT x"))
-	c := &Client{Server: serve(t, servers, &model.Config{})}
+	c := &Client{Server: serve(t, servers, &model.Config{Hosts: []model.Host{{Name: "pbx.example.com", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.9")}}}})}
 	closed := &Client{Server: freePort(t)}
 	for _, test := range []struct {
 		what string
@@ -260,6 +260,8 @@ func TestClient(t *testing.T) {
 			look: func() (any, time.Duration, error) { return c.lookupHost(t, "www.example.com") }},
 		{what: "literal", want: "[192.0.2.7]", ttl: longestTTL,
 			look: func() (any, time.Duration, error) { return c.lookupHost(t, "192.0.2.7") }},
+		{what: "static host without an IPv6 address", want: "[192.0.2.9]", ttl: staticTTL,
+			look: func() (any, time.Duration, error) { return c.lookupHost(t, "pbx.example.com") }},
 		{what: "absent host", want: "[]", ttl: time.Minute, err: model.ErrNoSuchName,
 			look: func() (any, time.Duration, error) { return c.lookupHost(t, "absent.example.com") }},
 		{what: "host without address", want: "[]", ttl: time.Minute, err: model.ErrNoSuchName,
@@ -291,7 +293,7 @@ func TestClient(t *testing.T) {
 		if fmt.Sprint(got) != test.want || !errors.Is(err, test.err) || test.err == nil && err != nil {
 			t.Errorf("%s: %v, %v; want %s, error %v", test.what, got, err, test.want, test.err)
 		}
-		if ttl > test.ttl || ttl < test.ttl-limit {
+		if ttl > test.ttl || ttl < test.ttl-limit || test.ttl > 0 && ttl == 0 {
 			t.Errorf("%s: TTL %s; want %s", test.what, ttl, test.ttl)
 		}
 	}
