@@ -188,12 +188,19 @@ func sameSpeeds(a, b []uint32) bool {
 }
 
 // obeys reports whether a port is as a mode has it. A nil one, of which
-// nothing is known, obeys what is not said.
+// nothing is known, obeys what is not said. Which of otherModes a port offers
+// is up to its driver: some offer flow control that they do not say they support.
 func (s *linkSettings) obeys(m Mode) bool {
 	if s == nil {
 		return m == Mode{}
 	}
 	want, err := s.with(m)
+	for _, bit := range otherModes {
+		if word := bit / 32; word < int(s.words) {
+			mask := uint32(1) << (bit % 32)
+			want.advertised()[word] = want.advertised()[word]&^mask | s.advertised()[word]&mask
+		}
+	}
 	return err == nil && want == *s
 }
 

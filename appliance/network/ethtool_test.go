@@ -53,6 +53,8 @@ func TestModes(t *testing.T) {
 	unplugged.negotiates, unplugged.speed, unplugged.duplex = negotiateOff, speedUnknown, duplexUnknown
 	choosy := gigabit() // does not offer all that it supports, for reasons of its own
 	bits(choosy.supported(), unix.ETHTOOL_LINK_MODE_2500baseT_Full_BIT, unix.ETHTOOL_LINK_MODE_1000baseT_Half_BIT)
+	pausing, _ := gigabit().with(Mode{100, ""}) // offers flow control that it does not say it supports
+	bits(pausing.advertised(), unix.ETHTOOL_LINK_MODE_Asym_Pause_BIT)
 	slow, _ := gigabit().with(Mode{10, ""})
 	forced, _ := gigabit().with(Mode{100, "half"})
 	told, _ := virtual().with(Mode{1000, "full"})
@@ -77,6 +79,7 @@ func TestModes(t *testing.T) {
 		{"negotiated after one speed", slow, Mode{}, 1, 1000, duplexFull, all, false},
 		{"negotiated after forced", forced, Mode{}, 1, 100, duplexHalf, all, false},
 		{"negotiated as the driver likes", choosy, Mode{}, 1, 1000, duplexFull, all, true},
+		{"offering more than speeds", pausing, Mode{100, ""}, 1, 1000, duplexFull, []int{-100, 100}, true},
 		{"virtual", virtual(), Mode{}, 0, speedUnknown, duplexUnknown, nil, true},
 		{"virtual with a speed", virtual(), Mode{2500, ""}, 0, 2500, duplexUnknown, nil, false},
 		{"virtual with both", virtual(), Mode{100, "half"}, 0, 100, duplexHalf, nil, false},
