@@ -3,6 +3,7 @@ package resolver
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -31,7 +32,8 @@ type upstream struct {
 
 	asked     int64
 	failed    int64         // of these, without a usable answer
-	silent    bool          // it did not answer the last time: it is asked last, and probed
+	silent    bool          // it did not answer a probe: it is asked last, and probed
+	probed    bool          // a probe is under way
 	problem   string        // of the last time; empty: none
 	roundTrip time.Duration // smoothed; 0 before the first answer
 	answered  time.Time     // last; zero: never
@@ -201,11 +203,11 @@ func (r *Resolver) ask(ctx context.Context, server netip.Addr, question dns.Ques
 // try has one server reply to a question, and notes how it does; read takes
 // the reply or says what is wrong with it.
 func (r *Resolver) try(ctx context.Context, server netip.Addr, question dns.Question, read func(*dns.Msg) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, tryTime, errSilent)
+	limited, cancel := context.WithTimeoutCause(ctx, tryTime, errSilent)
 	defer cancel()
 	start := time.Now()
-	reply, err := exchange(ctx, r.options.Dial, netip.AddrPortFrom(server, 53), question)
-	if err != nil && ctx.Err() == context.Canceled {
+	reply, err := exchange(limited, r.options.Dial, netip.AddrPortFrom(server, 53), question)
+	if err != nil && ctx.Err() != nil {
 		return ended(ctx) // no fault of the server's
 	}
 	if err == nil {
@@ -214,12 +216,14 @@ func (r *Resolver) try(ctx context.Context, server netip.Addr, question dns.Ques
 	if err != nil {
 		err = fmt.Errorf("name server %s: %w", server, err)
 	}
-	r.note(server, time.Since(start), reply == nil, err)
+	r.note(server, question, time.Since(start), reply == nil, err)
 	return err
 }
 
-// note keeps what one try said of a server.
-func (r *Resolver) note(server netip.Addr, took time.Duration, silent bool, err error) {
+// note keeps what one try said of a server. One that lets a question wait is
+// not silent for that: a packet may be lost, and a name whose own servers are
+// dead takes it longer than we wait. A probe tells.
+func (r *Resolver) note(server netip.Addr, question dns.Question, took time.Duration, silent bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	u := r.upstream(server)
@@ -227,12 +231,16 @@ func (r *Resolver) note(server netip.Addr, took time.Duration, silent bool, err 
 		return // not one of ours any more
 	}
 	u.asked++
+	u.probed = u.probed && question != probeQuestion
 	u.problem = ""
 	if err != nil {
 		u.failed++
 		u.problem = err.Error()
 	}
 	switch {
+	case silent && !u.silent && question != probeQuestion && errors.Is(err, errSilent):
+		r.beginProbe(u)
+		return
 	case silent && !u.silent:
 		r.log.Warn("a name server does not answer", "address", server, "error", err)
 	case !silent && u.silent:
@@ -250,21 +258,34 @@ func (r *Resolver) note(server netip.Addr, took time.Duration, silent bool, err 
 	u.roundTrip += (took - u.roundTrip) / 8 // as RFC 6298 §2 smooths
 }
 
-// probe asks silent servers for the name servers of the root until they answer,
-// whatever it is.
+// probeQuestion is one that every server has an answer to, if only a refusal:
+// the name servers of the root.
+var probeQuestion = dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}
+
+// probe probes silent servers until they answer.
 func (r *Resolver) probe(ctx context.Context) {
-	question := dns.Question{Name: ".", Qtype: dns.TypeNS, Qclass: dns.ClassINET}
 	for sleep(ctx, probePause) {
 		r.mu.Lock()
-		silent := slices.DeleteFunc(slices.Clone(r.upstreams), func(u upstream) bool { return !u.silent })
-		r.mu.Unlock()
-		for _, u := range silent {
-			r.running.Go(func() {
-				// What comes of it is noted.
-				_ = r.try(ctx, u.address, question, func(*dns.Msg) error { return nil })
-			})
+		for i := range r.upstreams {
+			if r.upstreams[i].silent {
+				r.beginProbe(&r.upstreams[i])
+			}
 		}
+		r.mu.Unlock()
 	}
+}
+
+// beginProbe has a server asked whether it is there, if it is not being asked.
+// What comes of it is noted. mu is held.
+func (r *Resolver) beginProbe(u *upstream) {
+	if u.probed || r.lifetime.Err() != nil {
+		return
+	}
+	u.probed = true
+	server := u.address
+	r.running.Go(func() {
+		_ = r.try(r.lifetime, server, probeQuestion, func(*dns.Msg) error { return nil })
+	})
 }
 
 // sleep waits; it reports whether the time passed before ctx ended.
