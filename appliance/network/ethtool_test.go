@@ -142,7 +142,7 @@ func TestDisturbing(t *testing.T) {
 			for commit := range 2 {
 				r.Apply(config)
 				for range 5 {
-					if r.reconcile() {
+					if good, _ := r.reconcile(); good {
 						t.Error("reconcile = true; want a problem")
 					}
 				}

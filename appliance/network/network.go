@@ -49,7 +49,8 @@ type Kernel interface {
 
 // How long the Reconciler waits.
 const (
-	settleTime  = 50 * time.Millisecond // after a notification, for those that come with it
+	settleTime  = 50 * time.Millisecond // after a pass, for the notifications that come with it; doubled
+	longestWait = time.Second           // up to this while each pass works in vain
 	retryPeriod = 2 * time.Second       // between passes while something wanted is missing
 	calmPeriod  = 30 * time.Second      // between passes otherwise
 )
@@ -132,6 +133,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	r.wake() // what was applied before the last end of Run
 	period := time.NewTimer(calmPeriod)
 	defer period.Stop()
+	wait := settleTime
 	for {
 		select {
 		case <-ctx.Done():
@@ -142,16 +144,20 @@ func (r *Reconciler) Run(ctx context.Context) error {
 		case <-period.C:
 		case <-r.kick:
 		}
-		if r.reconcile() {
+		good, vain := r.reconcile()
+		if good {
 			period.Reset(calmPeriod)
 		} else {
 			period.Reset(retryPeriod)
 		}
 		// Wait out the notifications of this pass and those that come in
-		// bursts; they leave one kick.
+		// bursts; they leave one kick. Whoever undoes each change meets patience.
+		if wait = min(2*wait, longestWait); !vain {
+			wait = settleTime
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(settleTime):
+		case <-time.After(wait):
 		}
 	}
 }

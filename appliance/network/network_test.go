@@ -328,3 +328,37 @@ func TestRunEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestFight: with one who undoes each change the reconciler does not race, nor
+// is it slow when that one has gone.
+func TestFight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newFakeKernel(model.LAN1, model.LAN2)
+		k.unstable = true
+		r := NewReconciler(k, quiet())
+		r.Apply(twoLANs())
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- r.Run(ctx) }()
+		time.Sleep(time.Minute)
+		did, _ := k.take()
+		if most := 70 * repairs * 2; len(did) > most { // of both addresses
+			t.Errorf("%d changes in a minute; want %d at the most", len(did), most)
+		}
+		k.mu.Lock()
+		k.unstable = false
+		k.mu.Unlock()
+		for _, wait := range []time.Duration{longestWait, 2 * settleTime, 2 * settleTime} {
+			time.Sleep(wait)
+			synctest.Wait()
+			if actual, _ := k.Read(); len(difference(r.desired, actual)) > 0 {
+				t.Errorf("still to do after %v: %v", wait, difference(r.desired, actual)[0].attempt)
+			}
+			k.others(func(s *State) { _ = s.edit(lan1, func(i *Interface) { i.Addresses = nil }) })
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v; want nil", err)
+		}
+	})
+}

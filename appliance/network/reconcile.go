@@ -27,24 +27,25 @@ type attempt struct {
 	what string
 }
 
-// reconcile reports whether the kernel is as desired.
-func (r *Reconciler) reconcile() bool {
+// reconcile reports whether all is well with the ports, and whether changes
+// were made in vain.
+func (r *Reconciler) reconcile() (good, vain bool) {
 	r.mu.Lock()
 	desired, refused := r.desired, r.refused
 	r.mu.Unlock()
 	if desired.Interfaces == nil {
-		return true
+		return true, false
 	}
 	tried := results{}
 	for repair := 0; ; repair++ {
 		actual, err := r.kernel.Read()
 		if err != nil {
-			return r.publish(unreadable(desired, err))
+			return r.publish(unreadable(desired, err)), false
 		}
 		left := difference(desired, actual)
 		r.log.Debug("network looked at", "differences", len(left))
 		if len(left) == 0 || repair == repairs {
-			return r.report(desired, actual, left, tried)
+			return r.report(desired, actual, left, tried), len(left) > 0
 		}
 		for _, change := range left {
 			r.make(change, tried, refused)
