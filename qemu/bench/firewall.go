@@ -69,8 +69,8 @@ func MeasureFirewall(ctx context.Context, load FirewallLoad) (cost FirewallCost,
 		for _, setting := range []struct {
 			name string
 			cost *time.Duration
-		}{{"on", &cost.On}, {"off", &cost.Off}} {
-			fmt.Fprintf(load.Progress, "turn %d: firewall %s, %d calls/s for %d s\n", turn+1, setting.name, load.Rate, load.Seconds)
+		}{{"off", &cost.Off}, {"on", &cost.On}} { // it is on at first
+			fmt.Fprintf(load.Progress, "turn %d: firewall %s: %d calls/s for %d s\n", turn+1, setting.name, load.Rate, load.Seconds)
 			if err := switchFirewall(ctx, box, setting.name); err != nil {
 				return cost, err
 			}
