@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -41,6 +43,7 @@ func (r *Resolver) serveOnce(ctx context.Context, network, address string, start
 		server.PacketConn, err = listen.ListenPacket(ctx, network, address)
 	} else {
 		server.Listener, err = listen.Listen(ctx, network, address)
+		server.Listener = &limited{Listener: server.Listener}
 	}
 	if err != nil {
 		return fmt.Errorf("serve DNS at %s over %s: %w", address, network, err)
@@ -72,7 +75,57 @@ func (r *Resolver) serveDNS(w dns.ResponseWriter, query *dns.Msg) {
 	}
 	reply := r.respond(r.lifetime, query)
 	reply.Truncate(size)
-	_ = w.WriteMsg(reply) // who asked is gone, or asks again
+	if err := w.WriteMsg(reply); err != nil {
+		_ = w.Close() // who asked is gone, or asks again
+	}
+}
+
+// What processes may take from control with TCP. The time for which they may
+// say nothing is bounded by dns.Server.
+const (
+	connectionsMax = 64              // at an address
+	writeTime      = 2 * time.Second // for a client to take a reply
+)
+
+// limited is a listener that closes connections beyond connectionsMax, and
+// whose connections do not wait for ever to write.
+type limited struct {
+	net.Listener
+	open atomic.Int32
+}
+
+// Accept waits for a connection that is within the limit.
+func (l *limited) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if l.open.Add(1) <= connectionsMax {
+			return &limitedConn{conn, sync.OnceFunc(func() { l.open.Add(-1) })}, nil
+		}
+		l.open.Add(-1)
+		conn.Close()
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+// Write fails when the other side does not take it.
+func (c *limitedConn) Write(packet []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(writeTime)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(packet)
+}
+
+// Close makes room for another connection.
+func (c *limitedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
 }
 
 // respond gives the reply to a query, of any length.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -210,6 +211,86 @@ func TestServerIgnoresNonsense(t *testing.T) {
 			return
 		}
 	}
+}
+
+// TestClientThatDoesNotRead: who asks over TCP and takes no replies loses the
+// connection.
+func TestClientThatDoesNotRead(t *testing.T) {
+	servers := newServers(t)
+	var texts []string
+	for i := range 1800 {
+		texts = append(texts, fmt.Sprintf("many.example.com. 300 IN A 198.18.%d.%d", i/250, i%250))
+	}
+	servers.set(first, zone(t, texts...))
+	conn := dialTCP(t, serve(t, servers, &model.Config{}).String())
+	if err := conn.(*net.TCPConn).SetReadBuffer(4096); err != nil { // so that few replies fit
+		t.Fatal(err)
+	}
+	query := new(dns.Msg).SetQuestion("many.example.com.", dns.TypeA)
+	for deadline := time.Now().Add(limit); ; {
+		if err := conn.SetDeadline(deadline); err != nil {
+			t.Fatal(err)
+		}
+		err := (&dns.Conn{Conn: conn}).WriteMsg(query)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the resolver keeps a connection whose replies are not taken")
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// TestConnectionsAreLimited: beyond the limit they are closed, until one ends.
+func TestConnectionsAreLimited(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan net.Conn, 2*connectionsMax)
+	go func() {
+		l := &limited{Listener: listener}
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				close(accepted)
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	for range connectionsMax {
+		dialTCP(t, listener.Addr().String())
+	}
+	beyond := dialTCP(t, listener.Addr().String())
+	if err := beyond.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := beyond.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reading from connection %d = %v; want it closed", connectionsMax+1, err)
+	}
+	ended := <-accepted
+	ended.Close()
+	ended.Close() // counts once
+	dialTCP(t, listener.Addr().String())
+	for range connectionsMax {
+		defer (<-accepted).Close()
+	}
+	listener.Close()
+	if conn, ok := <-accepted; ok {
+		t.Errorf("%v was accepted beyond the limit", conn.RemoteAddr())
+	}
+}
+
+// dialTCP opens a connection that ends with the test.
+func dialTCP(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return conn
 }
 
 // TestPortIsTaken: the resolver says so and looks up all the same; when the
