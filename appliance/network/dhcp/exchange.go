@@ -104,7 +104,9 @@ func (p *lessee) exchange(ctx context.Context, m *dhcpv4.DHCPv4, source netip.Ad
 		if !more {
 			return false, nil
 		}
-		m.NumSeconds = uint16(min((p.now()-p.began)/time.Second, math.MaxUint16))
+		if m.ServerIdentifier() == nil { // else it has those of its DISCOVER
+			m.NumSeconds = uint16(min((p.now()-p.began)/time.Second, math.MaxUint16))
+		}
 		if err := p.wire.Send(m, source, to); err != nil {
 			return false, err
 		}

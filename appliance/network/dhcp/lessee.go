@@ -26,14 +26,16 @@ type lessee struct {
 	log    *slog.Logger
 
 	// Of the goroutine that serves the port.
-	link     Link
-	wire     Wire
-	offer    lease         // what is being requested, then probed
-	note     string        // what of it is left out
-	refusal  string        // why the last answer could not be taken; empty: it could
-	began    time.Duration // of this try for an address
-	sent     time.Duration // the first message of the last exchange
-	failures int           // tries that came to nothing after an offer
+	link      Link
+	wire      Wire
+	offer     lease          // what is being requested, then probed
+	note      string         // what of it is left out
+	refusal   string         // why the last answer could not be taken; empty: it could
+	began     time.Duration  // of this try for an address, or for more time
+	discovery *dhcpv4.DHCPv4 // the DISCOVER that the offer answers
+	sent      time.Duration  // the first message of the last exchange
+	failures  int            // tries that came to nothing after an offer
+	doubtful  bool           // the link may be another than the lease is of
 
 	// Guarded by client.mu; written by that goroutine and by Client.
 	state   state
@@ -83,7 +85,7 @@ func (p *lessee) serve(ctx context.Context, link Link) error {
 // begin says where to begin on a link: after a change of it a lease is
 // verified (RFC 2131 §3.2), after a mere restart it is not.
 func (p *lessee) begin(link Link) state {
-	moved := p.link.Index != 0 && p.link != link
+	p.doubtful = p.doubtful || p.link.Index != 0 && p.link != link
 	p.link = link
 	p.client.mu.Lock()
 	asked, held, state := p.asked, p.lease, p.state
@@ -109,10 +111,10 @@ func (p *lessee) begin(link Link) state {
 	case held == nil:
 		p.failures = 0
 		return selecting
+	case p.doubtful:
+		return rebooting
 	case asked == renew:
 		return renewing
-	case moved:
-		return rebooting
 	}
 	return bound
 }
@@ -142,6 +144,7 @@ func (p *lessee) drop(why string) { p.change(kept{}, why) }
 
 // change puts in force what is now kept of the port.
 func (p *lessee) change(now kept, problem string) {
+	p.began = p.now()
 	p.client.mu.Lock()
 	p.set(now, problem)
 	p.client.mu.Unlock()
@@ -155,6 +158,7 @@ func (p *lessee) take(l lease) error {
 		p.client.mu.Unlock()
 		return err
 	}
+	p.doubtful = false
 	p.set(kept{Lease: &l}, p.note)
 	p.client.mu.Unlock()
 	p.client.publish()

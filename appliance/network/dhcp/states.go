@@ -88,9 +88,19 @@ const (
 	tries     = 3               // of what another state follows
 )
 
-// backoff is how long the n-th message waits for its answer.
+// backoff is how long the n-th message waits for its answer, and no longer
+// than the lease lasts: one that has expired is dropped.
 func (p *lessee) backoff(n int) time.Duration {
-	return min(firstWait<<min(n, 8), lastWait) - waitFuzz/2 + p.client.o.jitter(waitFuzz)
+	wait := min(firstWait<<min(n, 8), lastWait) - waitFuzz/2 + p.client.o.jitter(waitFuzz)
+	held := p.held()
+	if held == nil {
+		return wait
+	}
+	if left := held.Expire - p.now(); left > 0 {
+		return min(wait, left)
+	}
+	p.drop(expired)
+	return wait
 }
 
 // holdOff is how long the next try waits after some that came to nothing:
@@ -117,18 +127,10 @@ func (p *lessee) discover(ctx context.Context) (state, error) {
 		return selecting, err
 	}
 	wait := func(n int) (time.Duration, bool) {
-		held := p.held()
 		if n > 0 {
 			p.report(cmp.Or(p.refusal, "no DHCP server answers"))
 			p.refusal = ""
 		}
-		if held == nil || held.Expire == forever {
-			return p.backoff(n), true
-		}
-		if left := held.Expire - p.now(); left > 0 {
-			return min(p.backoff(n), left), true
-		}
-		p.drop(expired)
 		return p.backoff(n), true
 	}
 	found, err := p.exchange(ctx, m, netip.IPv4Unspecified(), everyone, wait, func(r Received) bool {
@@ -137,6 +139,7 @@ func (p *lessee) discover(ctx context.Context) (state, error) {
 	if !found {
 		return selecting, err
 	}
+	p.discovery = m
 	return requesting, nil
 }
 
@@ -144,14 +147,16 @@ func (p *lessee) discover(ctx context.Context) (state, error) {
 func (p *lessee) request(ctx context.Context) (state, error) {
 	offered := p.offer
 	m, err := p.message(dhcpv4.MessageTypeRequest,
+		dhcpv4.WithTransactionID(p.discovery.TransactionID), // table 5
 		dhcpv4.WithOption(dhcpv4.OptRequestedIPAddress(offered.Address.Addr().AsSlice())),
 		dhcpv4.WithOption(dhcpv4.OptServerIdentifier(offered.Server.AsSlice())))
 	if err != nil {
 		return selecting, err
 	}
+	m.NumSeconds = p.discovery.NumSeconds // §3.1, 3: relays are to treat both alike
 	verdict, err := p.ask(ctx, m, netip.IPv4Unspecified(), everyone, p.someTries, offered)
 	switch {
-	case err != nil:
+	case err != nil || ctx.Err() != nil:
 		return selecting, err
 	case verdict == refused:
 		return p.failed(fmt.Sprintf("the server %v takes back its offer of %v", offered.Server, offered.Address.Addr()))
@@ -186,6 +191,9 @@ func (p *lessee) probe(ctx context.Context) (state, error) {
 	if err != nil {
 		return selecting, err
 	}
+	if held := p.held(); held != nil && held.Address.Addr() == address {
+		p.drop(problem)
+	}
 	return p.failed(problem)
 }
 
@@ -196,6 +204,7 @@ func (p *lessee) rest(ctx context.Context) (state, error) {
 		return selecting, nil
 	}
 	p.wait(ctx, held.Renew)
+	p.began = p.now()
 	return renewing, nil
 }
 
@@ -223,16 +232,17 @@ func (p *lessee) rebind(ctx context.Context) (state, error) {
 }
 
 // extend asks for more time until the deadline, at half of what is left each
-// time, but a minute apart (§4.4.5).
+// time, but a minute apart (§4.4.5), and an hour at most: a renewal that an
+// operator asks for may be long before T2.
 func (p *lessee) extend(ctx context.Context, want lease, to Station, deadline time.Duration, next state) (state, error) {
 	m, err := p.message(dhcpv4.MessageTypeRequest, dhcpv4.WithClientIP(want.Address.Addr().AsSlice()))
 	if err != nil {
 		return next, err
 	}
-	const shortest = time.Minute
+	const shortest, longest = time.Minute, time.Hour
 	wait := func(int) (time.Duration, bool) {
 		left := deadline - p.now()
-		return min(left, max(shortest, left/2)), left > 0
+		return min(left, max(shortest, min(left/2, longest))), left > 0
 	}
 	verdict, err := p.ask(ctx, m, want.Address.Addr(), to, wait, want)
 	if err != nil {
@@ -245,7 +255,7 @@ func (p *lessee) extend(ctx context.Context, want lease, to Station, deadline ti
 		p.drop("the server refuses to renew it")
 		return selecting, nil
 	}
-	if next == selecting {
+	if p.now() >= want.Expire { // not if ctx has ended
 		p.drop(expired)
 	}
 	return next, nil
