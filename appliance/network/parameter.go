@@ -28,6 +28,9 @@ var portParameters = []struct{ directory, name, value string }{
 	// "nodad" of an address would do as well, but then it tells nobody.
 	{"net/ipv6/conf", "accept_dad", "0"},
 	{"net/ipv6/conf", "ndisc_notify", "1"},
+	// A route whose cable is out gives way to the next one.
+	{"net/ipv4/conf", "ignore_routes_with_linkdown", "1"},
+	{"net/ipv6/conf", "ignore_routes_with_linkdown", "1"},
 	// Addresses and routes are those of the configuration only.
 	{"net/ipv6/conf", "accept_ra", "0"},
 }

@@ -36,6 +36,7 @@ func (r *Reconciler) Methods() link.Methods {
 type kernelRoute struct {
 	Route
 	absent   bool
+	linkDown bool   // it is not used: the cable of its port is out
 	device   string // of another interface than the ports'; else empty
 	protocol netlink.RouteProtocol
 }
@@ -80,7 +81,7 @@ func (o observer) showRoutes(family func(netip.Addr) bool) func(context.Context,
 			}
 		}
 		routes = slices.DeleteFunc(routes, func(r kernelRoute) bool { return !family(r.Destination.Addr()) })
-		fmt.Fprintln(s, "C connected, S configured, K other; * default, ! absent from the kernel")
+		fmt.Fprintln(s, "C connected, S configured, K other; * default, ! not in the kernel, - no link")
 		for _, t := range tablesOf(routes) {
 			elsewhere := func(k kernelRoute) bool { return k.Table != t.number }
 			if err := t.print(s, slices.DeleteFunc(slices.Clone(routes), elsewhere)); err != nil {
@@ -127,6 +128,9 @@ func (r kernelRoute) code() string {
 	if r.absent {
 		code += "!"
 	}
+	if r.linkDown {
+		code += "-"
+	}
 	return code
 }
 
@@ -152,6 +156,7 @@ func (n *Netlink) allRoutes() ([]kernelRoute, error) {
 		gateway, _ := netip.AddrFromSlice(r.Gw)
 		route := kernelRoute{
 			Route:    Route{Table: r.Table, Destination: prefixOf(r.Dst), Gateway: gateway.Unmap(), Metric: r.Priority},
+			linkDown: r.Flags&unix.RTNH_F_LINKDOWN != 0,
 			protocol: r.Protocol,
 		}
 		route.Port, route.device = names.port(r.LinkIndex)

@@ -1,10 +1,62 @@
 package network
 
 import (
+	"fmt"
+	"net"
+	"strings"
 	"testing"
 
 	"causeway/appliance/model"
 )
+
+// TestCable: a route gives way to the one of the next metric while the cable of
+// its port is out, and is used again with the cable.
+func TestCable(t *testing.T) {
+	b := newBox(t)
+	peers, peersHandle := namespace(t)
+	plug(t, b.links, peers, peersHandle, lan1)
+	plug(t, b.links, peers, peersHandle, lan2)
+	config := dualLANs()
+	b.reconciler.Apply(config)
+	b.becomes("two default routes of each family", config, nil)
+	leaves := func(when, destination string, want model.Port) {
+		t.Helper()
+		eventually(t, when, func() string {
+			routes, err := b.links.RouteGet(net.ParseIP(destination))
+			if err != nil || len(routes) != 1 || routes[0].LinkIndex != b.link(want).Attrs().Index {
+				return fmt.Sprintf("the route to %s = %v, %v; want one by %v", destination, routes, err, want)
+			}
+			return ""
+		})
+	}
+	for _, test := range []struct {
+		destination string
+		first, next model.Port
+	}{{"203.0.113.9", lan2, lan1}, {"2001:db8:99::9", lan1, lan2}} {
+		cable, err := peersHandle.LinkByName("peer" + test.first.Interface())
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves("with the cable", test.destination, test.first)
+		if err := peersHandle.LinkSetDown(cable); err != nil {
+			t.Fatal(err)
+		}
+		leaves("without", test.destination, test.next)
+		routes, err := b.kernel.allRoutes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range routes {
+			if marked := strings.HasSuffix(r.code(), "-"); marked != (r.Port == test.first) {
+				t.Errorf("code of the %v by %v while the cable of %v is out = %q", r.Route, r.Port, test.first, r.code())
+			}
+		}
+		if err := peersHandle.LinkSetUp(cable); err != nil {
+			t.Fatal(err)
+		}
+		leaves("with the cable again", test.destination, test.first)
+	}
+}
 
 // TestSuccession has configurations follow one another on the real kernel, and
 // nothing of one is left when the next is there.

@@ -82,7 +82,7 @@ func deleteRouteBy(ip, line string) string {
 	if strings.Contains(line, "proto kernel") {
 		return ""
 	}
-	return fmt.Sprintf("%s route del %s || true", ip, strings.TrimSuffix(line, " linkdown"))
+	return fmt.Sprintf("%s route del %s || true", ip, strings.TrimSuffix(strings.TrimSuffix(line, " linkdown"), " dead"))
 }
 
 // deleteRule undoes "32764:	from 192.168.42.1 lookup 101"; the kernel's own
