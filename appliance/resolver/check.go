@@ -111,7 +111,9 @@ func (r *Resolver) checkName(ctx context.Context, name string) string {
 		return err.Error()
 	}
 	r.mu.Lock()
-	r.keep(question, got, nil)
+	if r.upstream(got.server) != nil { // it still is one of ours
+		r.keep(question, got, nil)
+	}
 	r.mu.Unlock()
 	if got.rcode == dns.RcodeNameError {
 		return fmt.Sprintf("name server %s says that it does not exist", got.server)

@@ -3,6 +3,7 @@ package resolver
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,27 @@ func TestConditions(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v; want nil", err)
 		}
+	})
+}
+
+// TestCheckOfOtherServers: what a check hears from a server that was replaced
+// meanwhile is not kept.
+func TestCheckOfOtherServers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers := newServers(t)
+		servers.set(first, slow(zone(t, "avaya-sub.com. 86400 IN A 192.0.2.5"), time.Second))
+		r := servers.newResolver(first)
+		checked := make(chan string)
+		go func() { checked <- r.checkName(t.Context(), "avaya-sub.com") }()
+		synctest.Wait()
+		r.Apply(&model.Config{NameServers: []netip.Addr{netip.MustParseAddr(second)}})
+		if problem := <-checked; problem != "" {
+			t.Fatalf("the old server says %q; want nothing", problem)
+		}
+		if got := ask(t, r, "avaya-sub.com.", dns.TypeA); got != "SERVFAIL" {
+			t.Errorf("beside the new server, which is dead, the answer is %s; want SERVFAIL", got)
+		}
+		r.running.Wait()
 	})
 }
 

@@ -20,8 +20,9 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 const packetSize = 1232
 
 // exchange asks one question of one server until ctx ends: over UDP, without
-// EDNS0 where the server does not know it (RFC 6891 §7), and over TCP when the
-// answer does not fit (RFC 7766 §5). Beside an error over TCP stands the reply
+// EDNS0 where the server does not understand the query (RFC 6891 §7; some
+// repeat the OPT record all the same), and over TCP when the answer does not
+// fit (RFC 7766 §5). Beside an error over TCP stands the reply
 // that did not fit: the server is not silent.
 func exchange(ctx context.Context, dial dialFunc, server netip.AddrPort, question dns.Question) (*dns.Msg, error) {
 	query := &dns.Msg{
@@ -30,7 +31,7 @@ func exchange(ctx context.Context, dial dialFunc, server netip.AddrPort, questio
 	}
 	query.SetEdns0(packetSize, false)
 	reply, err := exchangeOver(ctx, dial, "udp", server, query)
-	if err == nil && reply.Rcode == dns.RcodeFormatError && reply.IsEdns0() == nil {
+	if err == nil && (reply.Rcode == dns.RcodeFormatError || reply.Rcode == dns.RcodeNotImplemented) {
 		query.Id, query.Extra = dns.Id(), nil
 		reply, err = exchangeOver(ctx, dial, "udp", server, query)
 	}

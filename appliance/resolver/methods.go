@@ -225,9 +225,10 @@ func (k known) text() []Record {
 	var list []Record
 	for _, record := range slices.Concat(k.aliases, k.records) {
 		header := record.Header()
+		fields := strings.SplitN(record.String(), "\t", 5) // name, TTL, class, type, data
 		list = append(list, Record{
 			Name: printable(header.Name), TTL: k.aged(record).Header().Ttl, Type: typeName(header.Rrtype),
-			Data: printable(strings.TrimPrefix(record.String(), header.String())),
+			Data: printable(fields[len(fields)-1]),
 		})
 	}
 	return list

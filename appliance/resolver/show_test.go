@@ -51,6 +51,20 @@ func TestShow(t *testing.T) {
 	exectest.Golden(t, "show", transcript.String())
 }
 
+// TestRecordText: also a record of a type that nobody knows is told once.
+func TestRecordText(t *testing.T) {
+	for text, want := range map[string]string{
+		`a.example.com. 300 IN TXT "tab\009bed"`:             `[{a.example.com. 300 TXT "tab\009bed"}]`,
+		`a.example.com. 300 IN TYPE65280 \# 2 1b5b`:          `[{a.example.com. 300 TYPE65280 \# 2 1b5b}]`,
+		`a\009b.example.com. 300 IN CNAME \027.example.com.`: `[{a\009b.example.com. 300 CNAME \027.example.com.}]`,
+	} {
+		k := known{answer: answer{records: records(t, text)}, source: fromServer}
+		if got := fmt.Sprint(k.text()); got != want {
+			t.Errorf("text of %s = %s; want %s", text, got, want)
+		}
+	}
+}
+
 var milliseconds = regexp.MustCompile(`\d+\.\d ms`)
 
 // TestLookUp types the commands, over link, on a resolver that asks a server

@@ -94,6 +94,13 @@ func TestForward(t *testing.T) {
 			asked: []string{"0s 192.0.2.1 udp", "0s 192.0.2.1 tcp"}},
 		{name: "too long for UDP, no TCP", servers: []server{noTCP, good}, want: "[192.0.2.80] after 800ms",
 			asked: []string{"0s 192.0.2.1 udp", "0s 192.0.2.1 tcp", "800ms 192.0.2.2 udp"}},
+		{name: "without EDNS0, which it repeats", servers: []server{{reply: func(network string, query *dns.Msg) *dns.Msg {
+			if query.IsEdns0() != nil {
+				return new(dns.Msg).SetRcode(query, dns.RcodeNotImplemented).SetEdns0(packetSize, false)
+			}
+			return good.reply(network, query)
+		}}}, want: "[192.0.2.80] after 0s",
+			asked: []string{"0s 192.0.2.1 udp", "0s 192.0.2.1 udp"}},
 		{name: "without EDNS0", servers: []server{noEDNS}, want: "[192.0.2.80] after 0s",
 			asked: []string{"0s 192.0.2.1 udp", "0s 192.0.2.1 udp"}},
 		{name: "the reply to another question", servers: []server{forging, good}, want: "[192.0.2.80] after 800ms",
