@@ -1,7 +1,6 @@
 package dhcp
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -103,6 +102,8 @@ func FuzzRecall(f *testing.F) {
 	f.Add([]byte(`{"Lease":{"Port":"LAN1","Address":"192.168.42.100/24","Router":"","Server":"192.168.42.1","Via":"02:00:00:00:00:fe","Owner":"02:00:00:00:00:01","Obtained":1,"Renew":2,"Rebind":3,"Expire":9223372036854775807},"Released":false}`))
 	f.Add([]byte(`{"Released":true}`))
 	f.Add([]byte(`{"Lease":{"Port":"LAN1","Address":"0.0.0.0/0"}}`))
+	f.Add([]byte(`{"Lease":{"Port":"LAN1","Address":"192.168.42.100/24","Server":"","Expire":9223372036854775807}}`))
+	f.Add([]byte(`{"Lease":{"Port":"LAN1","Address":"192.168.42.100/24","Server":"192.168.42.1","Renew":9223372036854775807,"Expire":7200000000000}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, "dhcp-lan1.json"), text, 0o600); err != nil {
@@ -114,7 +115,7 @@ func FuzzRecall(f *testing.F) {
 			return
 		}
 		if l := k.Lease; l.Expire <= now || l.Obtained > now || l.Port != lanClient().LANs[0].Port || usable(l.Address) != nil ||
-			l.Address.Addr() == (netip.Addr{}) {
+			!hostAddress(l.Server) || l.Renew > l.Rebind || l.Rebind > l.Expire {
 			t.Errorf("recall(%s) = %+v", text, l)
 		}
 	})

@@ -57,7 +57,8 @@ func recall(dir string, port model.Port, now time.Duration) (kept, error) {
 		return kept{}, fmt.Errorf("read the lease of %v from %s: %w", port, path, err)
 	}
 	if l := k.Lease; l != nil {
-		if err := usable(l.Address); err != nil || l.Port != port || l.Obtained > now {
+		ordered := l.Obtained <= l.Renew && l.Renew <= l.Rebind && l.Rebind <= l.Expire
+		if err := usable(l.Address); err != nil || !hostAddress(l.Server) || l.Port != port || !ordered || l.Obtained > now {
 			return kept{}, fmt.Errorf("read the lease of %v from %s: it is not one of this boot and port", port, path)
 		}
 		if l.Expire <= now {

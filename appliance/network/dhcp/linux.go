@@ -32,11 +32,10 @@ func (Linux) Watch(ctx context.Context, changed func(name string, link Link)) er
 		return fmt.Errorf("subscribe to links: %w", err)
 	}
 	stop := context.AfterFunc(ctx, func() { close(done) })
-	defer stop()
 	for update := range updates {
 		changed(update.Attrs().Name, linkOf(update))
 	}
-	if ctx.Err() != nil {
+	if !stop() { // ctx has ended
 		return nil
 	}
 	close(done)
@@ -127,8 +126,9 @@ func (s *packetSocket) write(packet []byte, to MAC) error {
 	return errors.Join(err, sent)
 }
 
-// read waits for a packet from another station on this very link; the packets
-// of its VLANs, which the kernel shows as well, are not for it.
+// read waits for a packet from another station on this very link to this one.
+// The kernel shows the packets of its VLANs as well: those of a VLAN with an
+// interface have its index, those of others count as another host's.
 func (s *packetSocket) read(buffer []byte) (packet []byte, from MAC, err error) {
 	raw, err := s.file.SyscallConn()
 	if err != nil {
@@ -146,7 +146,7 @@ func (s *packetSocket) read(buffer []byte) (packet []byte, from MAC, err error) 
 			return nil, from, err
 		}
 		source, ok := address.(*unix.SockaddrLinklayer)
-		if !ok || source.Ifindex != s.link.Index || source.Pkttype == unix.PACKET_OUTGOING {
+		if !ok || source.Ifindex != s.link.Index || source.Pkttype == unix.PACKET_OUTGOING || source.Pkttype == unix.PACKET_OTHERHOST {
 			continue
 		}
 		return buffer[:n], MAC(source.Addr[:6]), nil
