@@ -42,6 +42,21 @@ func TestCable(t *testing.T) {
 			t.Fatal(err)
 		}
 		leaves("without", test.destination, test.next)
+		for _, taken := range plan(config, nil).Routes { // those to its networks, and those that need them
+			if taken.Port != test.first {
+				continue
+			}
+			if err := b.kernel.Remove(taken); err != nil {
+				t.Fatal(err)
+			}
+		}
+		eventually(t, "repaired without a cable", func() string {
+			actual, err := b.read()
+			for _, change := range difference(plan(config, nil), actual) {
+				return fmt.Sprintf("still to do: %s (%v)", change.what, err)
+			}
+			return ""
+		})
 		routes, err := b.kernel.allRoutes()
 		if err != nil {
 			t.Fatal(err)
