@@ -19,14 +19,17 @@ type correction struct {
 	distance time.Duration // the offset may be wrong by
 	jitter   time.Duration
 	leap     int32         // STA_INS or STA_DEL at the end of this day; 0: neither
-	poll     time.Duration // until the next one
+	poll     time.Duration // until the next one: the loop swings if that comes much later
 }
 
-// step sets the clock by the whole offset at once.
+// step sets the clock by the whole offset at once. It switches the kernel's
+// loop off: the next slew begins it anew. A loop that runs on takes the step
+// for time that has passed, learns a wrong frequency from it, and forgets a
+// leap second that was announced (process_adj_status in kernel/time/ntp.c).
 func (c correction) step() *unix.Timex {
 	return &unix.Timex{
 		Modes:    adjusting | unix.ADJ_SETOFFSET,
-		Status:   unix.STA_PLL | c.leap,
+		Status:   c.leap,
 		Time:     setOffset(c.offset),
 		Maxerror: c.distance.Microseconds(),
 		Esterror: c.jitter.Microseconds(),

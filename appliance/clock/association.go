@@ -21,8 +21,7 @@ const (
 	// the interval of the others. RFC 4330 §10 forbids less than 15 s.
 	retryInterval = 16 * time.Second
 	minPoll       = 64 * time.Second
-	maxPoll       = 1024 * time.Second // reached by doubling while the clock is steady
-	slowestPoll   = 4 * maxPoll        // of a server that complains
+	maxPoll       = 1024 * time.Second // reached by doubling while the clock is steady, or the server complains
 )
 
 // association is what is known of one server (RFC 5905 §9). It belongs to the
@@ -156,7 +155,7 @@ func (a *association) fail(got answer) {
 	case errors.Is(got.err, errDenied):
 		a.stopped = true
 	case errors.Is(got.err, errRate):
-		a.least, a.burst = min(2*max(a.poll, a.least, minPoll), slowestPoll), 0
+		a.least, a.burst = min(2*max(a.poll, a.least, minPoll), maxPoll), 0
 	}
 	if a.reach&7 == 0 && len(a.left) > 0 {
 		a.left = a.left[1:]
@@ -179,7 +178,7 @@ func (a *association) schedule(asked time.Time, poll time.Duration) {
 	case a.reach != 0:
 		a.poll = max(poll, a.least)
 	default:
-		a.poll = min(max(2*a.poll, retryInterval), max(poll, a.least))
+		a.poll = max(min(max(2*a.poll, retryInterval), poll), a.least)
 	}
 	a.due = asked.Add(a.poll)
 }

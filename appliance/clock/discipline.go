@@ -195,10 +195,15 @@ func (c *Clock) correct(taken time.Time, state kernelState) {
 	}
 }
 
-// confirmed reports that the last two answers of the peer agree with the offset.
+// confirmed reports that the last two answers of the peer agree with the
+// offset, as far as this clock can have kept it between them.
 func (c choice) confirmed() bool {
 	last := c.peer.server.filter
-	return len(last) >= 2 && (last[0].offset-c.offset).Abs() < stepThreshold && (last[1].offset-c.offset).Abs() < stepThreshold
+	if len(last) < 2 {
+		return false
+	}
+	most := stepThreshold + scale(last[0].at.Sub(last[1].at), oscillatorMost)
+	return (last[0].offset-c.offset).Abs() < most && (last[1].offset-c.offset).Abs() < most
 }
 
 // adapt sets the interval by how far off the clock is.
@@ -214,7 +219,8 @@ func (c *Clock) adapt(offset time.Duration) {
 // tell has the kernel take the chosen offset, at once or by and by.
 func (c *Clock) tell(step bool, state kernelState) error {
 	chosen := c.chosen
-	told := correction{chosen.offset, chosen.peer.distance, chosen.jitter, c.leapOf(state.now.Add(chosen.offset)), c.poll}
+	told := correction{chosen.offset, chosen.peer.distance, chosen.jitter, c.leapOf(state.now.Add(chosen.offset)),
+		max(c.poll, chosen.peer.server.least)}
 	timex := told.slew()
 	if step {
 		timex = told.step()

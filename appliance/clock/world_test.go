@@ -170,7 +170,8 @@ func pass(d time.Duration) {
 const unsynchronised = 16 * time.Second
 
 // kernel keeps a clock as Linux does (kernel/time/ntp.c): the phase-locked loop
-// works an offset off exponentially, the error grows by 500 ppm.
+// works an offset off exponentially and learns the frequency from it, the error
+// grows by 500 ppm.
 type kernel struct {
 	mu       sync.Mutex
 	ahead    time.Duration // of the true time
@@ -178,6 +179,7 @@ type kernel struct {
 	looked   time.Time
 	offset   time.Duration // to be worked off
 	constant int64
+	updated  int64 // the second, by this clock, of the last offset
 	ppm      float64
 	maxError time.Duration
 	status   int32
@@ -213,11 +215,14 @@ func (k *kernel) adjust(t *unix.Timex) (int, error) {
 	case 0:
 	case adjusting | unix.ADJ_SETOFFSET, unix.ADJ_SETOFFSET | unix.ADJ_NANO | unix.ADJ_STATUS:
 		by := time.Duration(t.Time.Sec)*time.Second + time.Duration(t.Time.Usec)
-		k.ahead, k.offset, k.status = k.ahead+by, 0, t.Status
+		k.ahead, k.offset = k.ahead+by, 0
+		k.setStatus(t.Status)
 		k.maxError = time.Duration(t.Maxerror) * time.Microsecond
 		k.did = append(k.did, fmt.Sprintf("step %v", by.Round(time.Millisecond)))
 	case adjusting | unix.ADJ_OFFSET | unix.ADJ_TIMECONST:
-		k.offset, k.constant, k.status = time.Duration(t.Offset), t.Constant, t.Status
+		k.setStatus(t.Status)
+		k.constant = t.Constant
+		k.learn(time.Duration(t.Offset))
 		k.maxError = time.Duration(t.Maxerror) * time.Microsecond
 		k.did = append(k.did, fmt.Sprintf("slew %v", time.Duration(t.Offset)))
 	case unix.ADJ_FREQUENCY:
@@ -231,6 +236,27 @@ func (k *kernel) adjust(t *unix.Timex) (int, error) {
 	t.Status, t.Offset, t.Freq = k.status|unix.STA_NANO, int64(k.offset), int64(k.ppm*frequencyUnit)
 	t.Maxerror = k.maxError.Microseconds()
 	return 0, nil
+}
+
+// setStatus is process_adj_status: the loop begins anew when it is switched on.
+func (k *kernel) setStatus(status int32) {
+	if status&^k.status&unix.STA_PLL != 0 {
+		k.updated = time.Now().Add(k.ahead).Unix()
+	}
+	k.status = status
+}
+
+// learn is ntp_update_offset.
+func (k *kernel) learn(offset time.Duration) {
+	now := time.Now().Add(k.ahead).Unix()
+	seconds := now - k.updated
+	k.updated, k.offset = now, min(max(offset, -500*time.Millisecond), 500*time.Millisecond)
+	if seconds > 2048 {
+		k.ppm += float64(k.offset) / float64(4*seconds) / 1000
+	}
+	seconds = min(seconds, 8<<k.constant)
+	k.ppm += float64(k.offset) * float64(seconds) / float64(int64(1)<<(2*(4+k.constant))) / 1000
+	k.ppm = min(max(k.ppm, -driftMost), driftMost)
 }
 
 // steps are those that the clock was told.
