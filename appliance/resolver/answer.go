@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -34,6 +35,7 @@ const longestChain = 16
 var (
 	errTruncated = errors.New("the reply is truncated over TCP too")
 	errChain     = errors.New("the aliases in the reply lead nowhere")
+	errReferral  = errors.New("it refers to other servers instead of asking them")
 )
 
 // readAnswer takes from a reply what answers the question, following the
@@ -67,6 +69,9 @@ func readAnswer(question dns.Question, reply *dns.Msg) (answer, error) {
 		}
 		if alias == nil {
 			got.setNegative(name, reply.Ns)
+			if got.soa == nil && got.rcode == dns.RcodeSuccess && slices.ContainsFunc(reply.Ns, isNS) {
+				return answer{}, errReferral // RFC 2308 §2.2
+			}
 			return got, nil
 		}
 		got.aliases = append(got.aliases, got.bound(alias))
@@ -100,6 +105,8 @@ func (a *answer) setNegative(name string, authority []dns.RR) {
 	}
 	a.ttl = 0
 }
+
+func isNS(record dns.RR) bool { return record.Header().Rrtype == dns.TypeNS }
 
 // addresses are those of its A and AAAA records.
 func (a *answer) addresses() []netip.Addr {

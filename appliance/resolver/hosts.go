@@ -42,14 +42,21 @@ func staticAnswers(hosts []model.Host) map[dns.Question]answer {
 }
 
 // staticAnswer gives the answer that is known without asking. Of localhost and
-// the names below it nobody is asked anything.
+// the names below it, which are its aliases, nobody is asked anything.
 func (r *Resolver) staticAnswer(question dns.Question) (answer, bool) {
-	below := dns.IsSubDomain("localhost.", question.Name)
-	if below {
-		question.Name = "localhost."
+	const top = "localhost."
+	if !dns.IsSubDomain(top, question.Name) {
+		found, ok := r.static[question]
+		return found, ok
 	}
-	found, ok := r.static[question]
-	return found, ok || below
+	name := question.Name
+	question.Name = top
+	found := r.static[question]
+	if name != top && len(found.records) > 0 {
+		header := dns.RR_Header{Name: name, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: seconds(staticTTL)}
+		found.aliases = []dns.RR{&dns.CNAME{Hdr: header, Target: top}}
+	}
+	return found, true
 }
 
 // addressTypes are those of records that hold addresses.

@@ -135,7 +135,7 @@ func TestServer(t *testing.T) {
 		{what: "another class", network: "udp", name: "version.bind.", qtype: dns.TypeTXT, edit: func(m *dns.Msg) { m.Question[0].Qclass = dns.ClassCHAOS }, want: "REFUSED 0 records"},
 		{what: "a static host", network: "udp", name: "pbx.example.com.", qtype: dns.TypeAAAA, want: "NOERROR 1 records"},
 		{what: "a static host's name", network: "udp", name: "9.2.0.192.in-addr.arpa.", qtype: dns.TypePTR, want: "NOERROR 1 records"},
-		{what: "localhost", network: "udp", name: "a.localhost.", qtype: dns.TypeA, want: "NOERROR 1 records"},
+		{what: "localhost", network: "udp", name: "a.localhost.", qtype: dns.TypeA, want: "NOERROR 2 records"},
 		{what: "localhost's mail", network: "udp", name: "localhost.", qtype: dns.TypeMX, want: "NOERROR 0 records"},
 	} {
 		query := new(dns.Msg).SetQuestion(test.name, test.qtype)
@@ -349,6 +349,8 @@ func TestClient(t *testing.T) {
 			look: func() (any, time.Duration, error) { return c.lookupHost(t, "text.example.com") }},
 		{what: "bad name", want: "[]", err: errNotAName,
 			look: func() (any, time.Duration, error) { return c.lookupHost(t, "a..b") }},
+		{what: "host below localhost", want: "[127.0.0.1 ::1]", ttl: staticTTL,
+			look: func() (any, time.Duration, error) { return c.lookupHost(t, "a.localhost") }},
 		{what: "SRV", want: "[{10 60 5060 a.example.com} {20 0 5070 b.example.com}]", ttl: 100 * time.Second,
 			look: func() (any, time.Duration, error) { return c.lookupSRV(t, "_sip._udp.example.com") }},
 		{what: "SRV of a service that is not offered", want: "[{0 0 0 }]", ttl: 90 * time.Second,
