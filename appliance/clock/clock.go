@@ -64,7 +64,7 @@ type Clock struct {
 // New makes a clock that does nothing until Run runs.
 func New(options Options) *Clock {
 	c := &Clock{options: options, wake: make(chan struct{}, 1), keep: make(chan struct{}, 1), zone: time.UTC}
-	c.discipline = discipline{poll: minPoll, followed: make(chan struct{})}
+	c.discipline = discipline{poll: minPoll, changed: make(chan struct{})}
 	c.associate()
 	return c
 }
@@ -129,6 +129,7 @@ func (c *Clock) associate() {
 	}
 	c.smeared = len(servers) > 0 && smearOf(servers[0]) != leaps
 	c.conflict, c.refused, c.problem = "", 0, ""
+	c.tellWaiting()
 	signal(c.wake)
 }
 
@@ -299,18 +300,20 @@ var ErrOff = errors.New("NTP is off")
 // waits for the time first. It gives ErrOff if the configuration has NTP off,
 // else the error of ctx.
 func (c *Clock) WaitSynchronised(ctx context.Context) error {
-	for !c.Synchronised() {
+	for {
 		c.mu.Lock()
-		followed, off := c.followed, c.off
+		changed, off := c.changed, c.off
 		c.mu.Unlock()
-		if off {
+		switch {
+		case c.Synchronised(): // asked after changed was taken: what comes now closes it
+			return nil
+		case off:
 			return ErrOff
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-followed:
+		case <-changed:
 		}
 	}
-	return nil
 }

@@ -226,6 +226,39 @@ func TestWaitSynchronised(t *testing.T) {
 	})
 }
 
+// Who waits is told that NTP was switched off meanwhile, and misses nothing
+// that happens while it asks the kernel.
+func TestWaitSynchronisedChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 0, map[string]*server{"192.0.2.1": {dead: true}})
+		c := w.clock()
+		ended := make(chan error, 1)
+		go func() { ended <- c.WaitSynchronised(t.Context()) }()
+		synctest.Wait()
+		c.Apply(&model.Config{Time: model.Time{Disabled: true}})
+		if err := <-ended; !errors.Is(err, ErrOff) {
+			t.Errorf("WaitSynchronised = %v; want %v", err, ErrOff)
+		}
+
+		c.Apply(&model.Config{})
+		asked := false
+		c.options.Adjust = func(timex *unix.Timex) (int, error) {
+			_, err := w.kernel.adjust(timex)
+			if !asked { // the clock gets right just after this answer
+				asked = true
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				c.chosen = choice{peer: &reading{server: c.associations[0]}}
+				return 0, errors.Join(err, c.tell(false, kernelState{}))
+			}
+			return 0, err
+		}
+		if err := c.WaitSynchronised(t.Context()); err != nil {
+			t.Errorf("WaitSynchronised = %v; want nil", err)
+		}
+	})
+}
+
 // A control that starts anew goes on with the clock of this boot: it does not
 // step it as it would a clock that was never right.
 func TestRestart(t *testing.T) {

@@ -43,7 +43,7 @@ type discipline struct {
 	distance time.Duration
 	leap     int32
 	at       time.Time     // when it was followed
-	followed chan struct{} // closed then
+	changed  chan struct{} // closed then, and when other servers are to be followed
 
 	chosen   choice        // what the servers came to, last
 	conflict string        // why none of them is followed
@@ -241,9 +241,14 @@ func (c *Clock) tell(step bool, state kernelState) error {
 	c.offset, c.jitter, c.distance, c.leap = chosen.offset, chosen.jitter, chosen.peer.distance, told.leap
 	c.at, c.byHand, c.refused, c.problem = time.Now(), false, 0, ""
 	c.right, c.error = c.at, time.Duration(timex.Maxerror)*time.Microsecond
-	close(c.followed)
-	c.followed = make(chan struct{})
+	c.tellWaiting()
 	return nil
+}
+
+// tellWaiting wakes who waits in WaitSynchronised.
+func (c *Clock) tellWaiting() {
+	close(c.changed)
+	c.changed = make(chan struct{})
 }
 
 // stepped follows a step of the clock.

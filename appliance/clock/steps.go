@@ -33,8 +33,7 @@ func WatchSteps(ctx context.Context, tell func(Step)) error {
 
 // setWatcher waits for the clock to be set.
 type setWatcher interface {
-	arm() error  // notices from now on
-	wait() error // returns nil when the clock was set, os.ErrClosed when closed
+	wait() error // returns nil when the clock was set since the last wait, os.ErrClosed when closed
 	close() error
 }
 
@@ -47,15 +46,9 @@ func watchSteps(ctx context.Context, w setWatcher, ahead func() time.Duration, t
 			w.close()
 		}
 	}()
-	if err := w.arm(); err != nil {
-		return fmt.Errorf("watch the clock for steps: %w", err)
-	}
 	before := ahead()
 	for {
 		err := w.wait()
-		if err == nil {
-			err = w.arm() // before the look: a step after it is noticed
-		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -76,8 +69,9 @@ func wallOverBoot() time.Duration {
 	return readClock(unix.CLOCK_REALTIME) - readClock(unix.CLOCK_BOOTTIME)
 }
 
-// stepTimer is a timer that never fires but is cancelled when the clock is
-// set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
+// stepTimer is a timer that never fires but is cancelled whenever the clock is
+// set (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). It need not be set again
+// then: that would fail if the clock was set once more in between.
 type stepTimer struct{ file *os.File }
 
 func newStepTimer() (*stepTimer, error) {
@@ -85,20 +79,11 @@ func newStepTimer() (*stepTimer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("timerfd_create: %w", err)
 	}
-	return &stepTimer{os.NewFile(uintptr(fd), "timerfd")}, nil
-}
-
-func (t *stepTimer) arm() error {
-	raw, err := t.file.SyscallConn()
-	if err != nil {
-		return err
-	}
 	never := unix.ItimerSpec{Value: unix.Timespec{Sec: math.MaxInt64}}
-	var setErr error
-	err = raw.Control(func(fd uintptr) {
-		setErr = unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil)
-	})
-	return errors.Join(err, setErr)
+	if err := unix.TimerfdSettime(fd, unix.TFD_TIMER_ABSTIME|unix.TFD_TIMER_CANCEL_ON_SET, &never, nil); err != nil {
+		return nil, errors.Join(fmt.Errorf("timerfd_settime: %w", err), unix.Close(fd))
+	}
+	return &stepTimer{os.NewFile(uintptr(fd), "timerfd")}, nil
 }
 
 func (t *stepTimer) wait() error {
