@@ -83,17 +83,20 @@ func (d *desk) answer(m *dhcpv4.DHCPv4) answer {
 // relay's, or the port's own. What a relay forwarded once, its hosts then send
 // straight to us; their own address says where they are.
 func (d *desk) poolsFor(m *dhcpv4.DHCPv4) []model.DHCPPool {
-	relay, host := addr(m.GatewayIPAddr), addr(m.ClientIPAddr)
-	at := d.self.Addr()
-	switch {
-	case !relay.IsUnspecified():
-		at = relay
-	case !host.IsUnspecified():
-		at = host
+	if relay := addr(m.GatewayIPAddr); !relay.IsUnspecified() {
+		return d.poolsAt(relay)
 	}
+	if pools := d.poolsAt(addr(m.ClientIPAddr)); len(pools) > 0 {
+		return pools
+	}
+	return d.poolsAt(d.self.Addr())
+}
+
+// poolsAt are the pools of the network that has the address.
+func (d *desk) poolsAt(address netip.Addr) []model.DHCPPool {
 	var pools []model.DHCPPool
 	for _, pool := range d.pools {
-		if pool.Start.Contains(at) {
+		if pool.Start.Contains(address) {
 			pools = append(pools, pool)
 		}
 	}
@@ -177,25 +180,30 @@ func (d *desk) request(m *dhcpv4.DHCPv4, pools []model.DHCPPool) answer {
 	default: // RENEWING, REBINDING
 		asked = host
 		if _, in := poolOf(pools, asked); !in {
+			if b := table.byAddress[asked]; b != nil && b.client == client {
+				return d.refuse(m, "no longer in a pool")
+			}
 			return answer{} // another server's, perhaps
 		}
 	}
 	if _, in := poolOf(pools, asked); !in {
 		return d.refuse(m, "not in a pool")
 	}
-	if b := table.byAddress[asked]; table.alive(b) && b.client != client {
+	// A host that renews what nobody else has keeps it, even if we have
+	// forgotten it, and even if it was set aside because of this very host.
+	mac := MAC(m.ClientHWAddr)
+	if b := table.byAddress[asked]; table.alive(b) && b.client != client &&
+		(b.standing != aside || b.mac != mac && b.mac != (MAC{})) {
 		return d.refuse(m, "the address is another's")
 	}
-	// A host that renews what nobody else has keeps it, even if we have
-	// forgotten it.
-	err := table.grant(asked, client, MAC(m.ClientHWAddr), hostName(m), d.lease, d.server.writes.take)
+	err := table.grant(asked, client, mac, hostName(m), d.lease, d.server.writes.take)
 	if err != nil {
 		if !errors.Is(err, errTooMany) {
 			d.server.o.Log.Error("a DHCP lease is not given: it could not be made durable", "lan", d.port, "error", err)
 		}
 		return answer{}
 	}
-	d.server.o.Log.Debug("DHCP lease given", "lan", d.port, "address", asked, "mac", MAC(m.ClientHWAddr))
+	d.server.o.Log.Debug("DHCP lease given", "lan", d.port, "address", asked, "mac", mac)
 	return d.lend(m, dhcpv4.MessageTypeAck, asked)
 }
 

@@ -150,21 +150,23 @@ func (t *bindings) offer(address netip.Addr, client string, mac MAC, probing boo
 
 // grant gives a client the address for the lease time. When it returns nil
 // the binding survives a power cut. mayWrite is asked before the file is
-// written; without leave only what the file knows already is granted.
+// written; without leave, or if that fails, only what the file knows already
+// is granted.
 func (t *bindings) grant(address netip.Addr, client string, mac MAC, host string, lease time.Duration, mayWrite func() bool) error {
 	b := &binding{address: address, standing: leased, client: client, mac: mac, host: host, lease: lease, until: t.now() + lease}
 	if was := t.byAddress[address]; was != nil {
 		b.stored = was.stored
 	}
 	if want := b.record(false); b.stored == nil || !b.stored.same(want) {
+		err := errTooMany
+		if mayWrite() {
+			err = t.store.write(map[netip.Addr]*record{address: want})
+		}
 		switch {
-		case mayWrite():
-			if err := t.store.write(map[netip.Addr]*record{address: want}); err != nil {
-				return err
-			}
+		case err == nil:
 			b.stored = want
 		case b.stored == nil || b.stored.Lapsed || string(b.stored.Client) != client || b.stored.Lease < lease:
-			return errTooMany
+			return err
 		}
 	}
 	t.add(b)

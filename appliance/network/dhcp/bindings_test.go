@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"causeway/appliance/model"
 )
 
 // TestFlood has thousands of invented hosts ask, and three real ones keep what
@@ -234,5 +236,73 @@ func TestDamagedFile(t *testing.T) {
 func TestNoDirectory(t *testing.T) {
 	if _, _, _, err := openStore(t.TempDir() + "/missing/dhcp.db"); err == nil {
 		t.Error("openStore in a directory that is not there = nil; want an error")
+	}
+}
+
+// TestHolderRenews: after the file was lost, hosts that nobody knows any more
+// are found by ARP, or by other hosts. They keep what they have.
+func TestHolderRenews(t *testing.T) {
+	const address = "192.168.42.10"
+	for name, setAside := range map[string]func(o *office){
+		"found by ARP": func(o *office) {
+			m := from(host(1), dhcpv4.MessageTypeDiscover)
+			o.desk.settle(m, o.desk.answer(m), host(9))
+		},
+		"declined": func(o *office) {
+			o.lease(host(1))
+			o.ask(from(host(1), dhcpv4.MessageTypeDecline, asking(address), ofServer("192.168.42.1")))
+		},
+	} {
+		o := newOffice(t)
+		setAside(o)
+		if got := says(o.ask(from(host(9), dhcpv4.MessageTypeRequest, having(address)))); got != "ACK "+address {
+			t.Errorf("%s: the host that has it renews: %s; want ACK %s", name, got, address)
+		}
+	}
+	o := newOffice(t)
+	m := from(host(1), dhcpv4.MessageTypeDiscover)
+	o.desk.settle(m, o.desk.answer(m), strangeMAC)
+	if got := says(o.ask(from(host(9), dhcpv4.MessageTypeRequest, having(address)))); got != "NAK" {
+		t.Errorf("the address is in use by another than the one that renews: %s; want NAK", got)
+	}
+}
+
+// TestRenewalsWithoutFile: what the file has is granted, if not with the new
+// name, when it cannot be written.
+func TestRenewalsWithoutFile(t *testing.T) {
+	o := newOffice(t)
+	address := o.lease(host(1))
+	if err := o.table.store.close(); err != nil {
+		t.Fatal(err)
+	}
+	m := from(host(1), dhcpv4.MessageTypeRequest, having(address), dhcpv4.WithOption(dhcpv4.OptHostName("renamed")))
+	if got := says(o.ask(m)); got != "ACK "+address {
+		t.Errorf("a renewal with a new name: %s; want ACK %s", got, address)
+	}
+}
+
+// TestNetworkIsRenumbered: hosts with a lease of ours that is of no pool any
+// more learn of it when they renew; those of another server do not.
+func TestNetworkIsRenumbered(t *testing.T) {
+	for name, pools := range map[string]struct {
+		self string
+		pool model.DHCPPool
+	}{
+		"another pool":    {"192.168.42.1/24", pool("192.168.42.100/24", 3)},
+		"another network": {"192.168.43.1/24", pool("192.168.43.10/24", 3)},
+	} {
+		o := newOffice(t)
+		address := o.lease(host(1))
+		o.Apply(lanServer(pools.self, pools.pool))
+		want := o.services[model.Port{}]
+		o.desk.self, o.desk.pools = want.Self, want.DHCP.Pools
+		for mac, want := range map[MAC]string{host(1): "NAK", host(2): "silence"} {
+			if got := says(o.ask(from(mac, dhcpv4.MessageTypeRequest, having(address)))); got != want {
+				t.Errorf("%s: %v renews: %s; want %s", name, mac, got, want)
+			}
+		}
+		if got, want := says(o.ask(from(host(1), dhcpv4.MessageTypeDiscover))), "OFFER "+pools.pool.Start.Addr().String(); got != want {
+			t.Errorf("%s: then: %s; want %s", name, got, want)
+		}
 	}
 }

@@ -193,6 +193,9 @@ func checkPool(c *model.Config, a config.Args) error {
 		if other.Address.IsValid() && contains(pool, other.Address.Addr()) {
 			return config.BadArgument("START", "the pool has %v in it, the address of %v itself", other.Address.Addr(), other.Port)
 		}
+		if other.Port != lan.Port && other.Address.IsValid() && other.Address.Overlaps(pool.Start) {
+			return config.BadArgument("START", "the pool is on the network %v of %v", other.Address.Masked(), other.Port)
+		}
 		for j, p := range other.DHCP.Pools {
 			total += p.Count
 			if (other.Port != lan.Port || j != i) && !end(p).Less(pool.Start.Addr()) && !end(pool).Less(p.Start.Addr()) {
