@@ -2,6 +2,8 @@ package network
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"slices"
 
 	"causeway/appliance/model"
@@ -126,6 +128,24 @@ func (c *changes) adjust(port model.Port, want, have Interface) {
 	for _, address := range without(want.Addresses, have.Addresses) {
 		c.add(Address{port, address})
 	}
+	is6 := func(address netip.Prefix) bool { return address.Addr().Is6() }
+	if have.Up && have.Carrier && !have.LinkLocal && slices.ContainsFunc(want.Addresses, is6) {
+		if address, ok := linkLocalOf(have.MAC); ok {
+			c.add(Address{port, address})
+		}
+	}
+}
+
+// linkLocalOf gives the address that the kernel gives an interface when its
+// link comes up, and not again when somebody takes it away (RFC 4291 appendix A).
+// Neighbour discovery and the groups of IPv6 need it.
+func linkLocalOf(mac string) (address netip.Prefix, ok bool) {
+	m, err := net.ParseMAC(mac)
+	if err != nil || len(m) != 6 {
+		return netip.Prefix{}, false
+	}
+	id := [16]byte{0xfe, 0x80, 8: m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]}
+	return netip.PrefixFrom(netip.AddrFrom16(id), 64), true
 }
 
 // without gives the elements of list that are not in other.

@@ -41,7 +41,7 @@ func newFakeKernel(present ...model.LANName) *fakeKernel {
 
 // plug is a new interface.
 func (s *State) plug(port model.Port) {
-	s.Interfaces[port] = Interface{Carrier: true, MTU: 1500, MAC: fmt.Sprintf("02:00:00:00:00:0%d", port.LAN+1)}
+	s.Interfaces[port] = Interface{Carrier: true, LinkLocal: true, MTU: 1500, MAC: fmt.Sprintf("02:00:00:00:00:0%d", port.LAN+1)}
 	for i, p := range parametersOf(port, port.Interface()) {
 		s.Parameters[p.Name] = s.Parameters[parametersOf(port, "default")[i].Name]
 	}

@@ -85,7 +85,11 @@ func (n *Netlink) readPorts() (State, map[int]model.Port, error) {
 			MAC:     attrs.HardwareAddr.String(),
 		}
 		for _, address := range addresses {
-			if prefix := prefixOf(address.IPNet); address.LinkIndex == attrs.Index && !linkLocal6(prefix.Addr()) {
+			switch prefix := prefixOf(address.IPNet); {
+			case address.LinkIndex != attrs.Index:
+			case linkLocal6(prefix.Addr()):
+				found.LinkLocal = true
+			default:
 				found.Addresses = append(found.Addresses, prefix)
 			}
 		}

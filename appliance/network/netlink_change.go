@@ -18,9 +18,13 @@ func (n *Netlink) Add(o Object) error {
 		return n.addVLAN(o)
 	case Address:
 		return n.onLink(o.Port, func(link netlink.Link) error {
-			// The route to its network is ours, so that it comes back when
-			// somebody deletes it.
-			return n.handle.AddrAdd(link, &netlink.Addr{IPNet: netOf(o.Address), Flags: unix.IFA_F_NOPREFIXROUTE})
+			address := &netlink.Addr{IPNet: netOf(o.Address)}
+			if !linkLocal6(o.Address.Addr()) {
+				// The route to its network is ours, so that it comes back
+				// when somebody deletes it.
+				address.Flags = unix.IFA_F_NOPREFIXROUTE
+			}
+			return n.handle.AddrAdd(link, address)
 		})
 	case Route:
 		return n.onLink(o.Port, func(link netlink.Link) error { return n.handle.RouteReplace(o.message(link)) })

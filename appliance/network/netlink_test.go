@@ -244,6 +244,10 @@ func TestNetlink(t *testing.T) {
 		}{
 			{"an address removed", func() error { return b.links.AddrDel(one, address("192.168.42.1/24")) }},
 			{"an IPv6 address removed", func() error { return b.links.AddrDel(one, address("2001:db8:42::1/64")) }},
+			{"the IPv6 link-local address removed", func() error {
+				mine, _ := linkLocalOf(one.Attrs().HardwareAddr.String())
+				return b.links.AddrDel(one, &netlink.Addr{IPNet: netOf(mine)})
+			}},
 			{"the link set down", func() error { return b.links.LinkSetDown(one) }},
 			{"an address added", func() error { return b.links.AddrAdd(one, address("192.0.2.1/24")) }},
 			{"a rule removed", func() error { return b.links.RuleDel(Rule{prefix("192.168.42.1/32"), 10000, 10000}.message()) }},

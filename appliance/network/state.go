@@ -51,9 +51,10 @@ type Interface struct {
 	Addresses []netip.Prefix // all but IPv6's link-local ones
 
 	// Of the kernel's state only.
-	Carrier  bool // the cable has a peer
-	MAC      string
-	Ethernet *linkSettings // nil: the driver says nothing
+	Carrier   bool // the cable has a peer
+	LinkLocal bool // there is a link-local address of IPv6
+	MAC       string
+	Ethernet  *linkSettings // nil: the driver says nothing
 
 	// Of a desired state only.
 	Mode   Mode // of a VLAN the zero value: it has that of its port
