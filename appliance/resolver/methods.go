@@ -46,7 +46,7 @@ type Served struct {
 type Server struct {
 	Address   netip.Addr    `json:"address"`
 	Origin    string        `json:"origin"` // "configured", "DHCP LAN1", "default"
-	Silent    bool          `json:"silent"` // it did not answer the last time
+	Silent    bool          `json:"silent"` // it cannot be reached or did not answer a probe
 	Problem   string        `json:"problem"`
 	Asked     int64         `json:"asked"`
 	Failed    int64         `json:"failed"`     // of these

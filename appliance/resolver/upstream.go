@@ -32,7 +32,7 @@ type upstream struct {
 
 	asked     int64
 	failed    int64         // of these, without a usable answer
-	silent    bool          // it did not answer a probe: it is asked last, and probed
+	silent    bool          // it cannot be reached or did not answer a probe: it is asked last, and probed
 	probed    bool          // a probe is under way
 	problem   string        // of the last time; empty: none
 	roundTrip time.Duration // smoothed; 0 before the first answer
