@@ -73,7 +73,7 @@ func runBenchFirewall(ctx context.Context, args []string) error {
 	load := bench.FirewallLoad{Progress: os.Stderr}
 	err := parse("bench-firewall", args, func(set *flag.FlagSet) {
 		flags.declare(set)
-		set.IntVar(&load.Rate, "rate", 40, "new calls per `second`")
+		set.IntVar(&load.Rate, "rate", 25, "new calls per `second`")
 		set.IntVar(&load.Seconds, "seconds", 60, "`length` of each run in seconds")
 		set.IntVar(&load.Turns, "turns", 2, "`times` that the firewall is on, and off")
 	})

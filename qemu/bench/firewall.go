@@ -78,6 +78,7 @@ func MeasureFirewall(ctx context.Context, load FirewallLoad) (cost FirewallCost,
 			if err != nil {
 				return cost, box.Explain(fmt.Errorf("calls with the firewall %s: %w", setting.name, err))
 			}
+			fmt.Fprintf(load.Progress, "  %d us a call\n", cpu.Microseconds()/int64(load.Rate*load.Seconds))
 			*setting.cost += cpu
 		}
 		cost.Calls += load.Rate * load.Seconds
