@@ -3,6 +3,7 @@ package firewall
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -154,6 +155,13 @@ func (s *site) ping(from network, to string) *icmp.PacketConn {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() { conn.Close() })
+	s.again(conn, to)
+	return conn
+}
+
+// again sends an echo request of the same identifier and number.
+func (s *site) again(conn *icmp.PacketConn, to string) {
+	s.Helper()
 	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{}}).Marshal(nil)
 	if err != nil {
 		s.Fatal(err)
@@ -161,7 +169,14 @@ func (s *site) ping(from network, to string) *icmp.PacketConn {
 	if _, err := conn.WriteTo(request, &net.IPAddr{IP: net.ParseIP(to)}); err != nil {
 		s.Fatal(err)
 	}
-	return conn
+}
+
+// forward lets the box forward.
+func (s *site) forward() {
+	s.Helper()
+	if err := s.box.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644) }); err != nil {
+		s.Fatal(err)
+	}
 }
 
 func TestSIPPassesUntracked(t *testing.T) {
@@ -256,11 +271,94 @@ func TestPing(t *testing.T) {
 	}
 }
 
+// The limit holds for who goes on pinging, too: the kernel takes all of one
+// host's for one connection.
+func TestPingLimit(t *testing.T) {
+	s := newSite(t)
+	s.apply(builtIn())
+	const sent = 5 * pingLimit
+	host := s.ping(s.host1, "192.168.42.1")
+	host.SetReadDeadline(time.Now().Add(30 * time.Second))
+	if _, _, err := host.ReadFrom(make([]byte, 100)); err != nil {
+		t.Fatalf("the first ping: %v", err)
+	}
+	for range sent - 1 {
+		s.again(host, "192.168.42.1")
+	}
+	eventually(t, "counted", func() string {
+		accepted, dropped := s.counted(lan1, "ping"), s.counted(lan1, "all else")
+		if answers := s.counted(lan1, "answers"); answers > 0 || accepted+dropped != sent {
+			return fmt.Sprintf("%d pings accepted, %d dropped, %d taken for answers; want %d and none", accepted, dropped, answers, sent)
+		}
+		return ""
+	})
+}
+
+// What a service had let in ends with the service, also for who has used it.
+func TestServiceCloses(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	c.LANs[0].DHCP.Mode = model.DHCPServer
+	s.apply(c)
+	server, client := s.socket(s.box, "192.168.42.1:67"), s.socket(s.host1, "192.168.42.2:68")
+	s.send(client, "192.168.42.1:67")
+	s.send(server, s.receive(server).String())
+	s.receive(client)
+	s.apply(builtIn())
+	s.send(client, "192.168.42.1:67")
+	sip := s.socket(s.box, "192.168.42.1:5060")
+	s.send(client, "192.168.42.1:5060")
+	s.receive(sip)
+	s.nothingAt("a service that was closed", server)
+}
+
+// A datagram of SIP may be longer than what fits in a packet (RFC 3261 §18.1.1
+// has the sender use TCP then; many do not).
+func TestFragments(t *testing.T) {
+	s := newSite(t)
+	s.box.run(t, "ip", "address", "add", "2001:db8:42::1/64", "dev", "lan1", "nodad")
+	s.host1.run(t, "ip", "address", "add", "2001:db8:42::2/64", "dev", "eth0", "nodad")
+	c := builtIn()
+	c.LANs[0].Address6 = netip.MustParsePrefix("2001:db8:42::1/64")
+	c.SIP = listeners("192.168.42.1:5060", "[2001:db8:42::1]:5060")
+	s.apply(c)
+	for box, host := range map[string]string{"192.168.42.1:5060": "192.168.42.2:5060", "[2001:db8:42::1]:5060": "[2001:db8:42::2]:5060"} {
+		sip, caller := s.socket(s.box, box), s.socket(s.host1, host)
+		long := make([]byte, 9000)
+		for _, way := range []struct {
+			from, to *net.UDPConn
+			address  string
+		}{{caller, sip, box}, {sip, caller, host}} {
+			if _, err := way.from.WriteToUDPAddrPort(long, netip.MustParseAddrPort(way.address)); err != nil {
+				t.Fatal(err)
+			}
+			s.receive(way.to)
+		}
+	}
+	if got := s.connections(); got != "" {
+		t.Errorf("tracked after SIP in fragments:\n%s\nwant nothing", got)
+	}
+}
+
+// A phone behind NAT that sends from the port that the proxy listens on gets
+// its answers itself.
+func TestPhoneBehindNAT(t *testing.T) {
+	s := newSite(t)
+	s.forward()
+	c := builtIn()
+	c.LANs[1].NAT = true
+	s.apply(c)
+	proxy := s.socket(s.box, "192.168.43.1:5060")
+	phone, outside := s.socket(s.host1, "192.168.42.2:5060"), s.socket(s.host2, "192.168.43.2:5060")
+	s.send(phone, "192.168.43.2:5060")
+	s.send(outside, s.receive(outside).String())
+	s.receive(phone)
+	s.nothingAt("the proxy", proxy)
+}
+
 func TestNAT(t *testing.T) {
 	s := newSite(t)
-	if err := s.box.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644) }); err != nil {
-		t.Fatal(err)
-	}
+	s.forward()
 	c := builtIn()
 	c.LANs[1].NAT = true
 	s.apply(c)

@@ -26,6 +26,7 @@ const (
 	ICMP6Type                   //
 	SourceRoute6                // 0 if no route leads to the source
 	Connection                  // what connection tracking says; see State
+	Direction                   // 0 as the packet that began the connection, 1 against it
 )
 
 // layout is how the kernel gets at a field.
@@ -52,13 +53,16 @@ var layouts = [...]layout{
 	SourceRoute6: {unix.NFPROTO_IPV6, 0, nftables.TypeBoolean, func(register uint32) expr.Any {
 		return &expr.Fib{Register: register, ResultOIF: true, FlagSADDR: true, FlagPRESENT: true}
 	}},
-	Connection: {0, 0, nftables.TypeCTState, func(register uint32) expr.Any {
-		return &expr.Ct{Register: register, Key: expr.CtKeySTATE}
-	}},
+	Connection: {0, 0, nftables.TypeCTState, tracked(expr.CtKeySTATE)},
+	Direction:  {0, 0, nftables.TypeCTDir, tracked(expr.CtKeyDIRECTION)},
 }
 
 func meta(key expr.MetaKey) func(uint32) expr.Any {
 	return func(register uint32) expr.Any { return &expr.Meta{Key: key, Register: register} }
+}
+
+func tracked(key expr.CtKey) func(uint32) expr.Any {
+	return func(register uint32) expr.Any { return &expr.Ct{Key: key, Register: register} }
 }
 
 func header(base expr.PayloadBase, offset, length uint32) func(uint32) expr.Any {
@@ -156,7 +160,7 @@ func (r Rule) expressions() []expr.Any {
 	case NoTrack:
 		return append(program, &expr.Notrack{})
 	case Masquerade:
-		return append(program, &expr.Masq{})
+		return append(program, &expr.Masq{FullyRandom: r.Random})
 	}
 	return append(program, &expr.Verdict{Kind: expr.VerdictGoto, Chain: r.Goto})
 }

@@ -138,7 +138,7 @@ func plan(config *model.Config, leases []model.Lease) Ruleset {
 	if !config.FirewallOff {
 		r.Chains = append(r.Chains, input(config, both, owned)...)
 	}
-	addNAT(&r, config)
+	addNAT(&r, config, both[0].listeners)
 	return r.trimmed()
 }
 
@@ -214,7 +214,9 @@ func portRules(lan *model.LAN, both []family, owned []own) []Rule {
 			add(Accept, "ICMP errors", isIn(f.errors, f.icmpType))
 		}
 	}
-	add(Accept, "answers", connection(Established|Related))
+	// Only those: a service that is closed or limited is so at once, also for
+	// who has used it before.
+	add(Accept, "answers", connection(Established), is(Direction, Element{Number: 1}))
 	add(Drop, "of no connection", connection(Invalid))
 	for _, s := range services {
 		if s.when(lan) {
@@ -228,7 +230,7 @@ func portRules(lan *model.LAN, both []family, owned []own) []Rule {
 
 // addNAT adds what the ports with NAT need. Only IPv4 is translated, and only
 // what is translated is forwarded.
-func addNAT(r *Ruleset, config *model.Config) {
+func addNAT(r *Ruleset, config *model.Config, listeners Set) {
 	pairs := Set{Name: "hidden", Key: []Field{In, Out}} // from which port to which
 	for _, to := range config.LANs {
 		for _, from := range config.LANs {
@@ -246,14 +248,32 @@ func addNAT(r *Ruleset, config *model.Config) {
 			{What: "answers", Match: []Match{connection(Established | Related)}, Counted: true, Extra: true},
 			{What: "NAT", Match: through, Counted: true, Extra: true},
 		}
-		r.Chains = append(r.Chains, Chain{Name: "postrouting", Hook: SourceNAT, Rules: []Rule{
-			{What: "NAT", Match: through, Counted: true, Verdict: Masquerade, Extra: true},
-		}})
+		hide := Rule{What: "NAT", Match: through, Counted: true, Verdict: Masquerade, Extra: true}
+		rules := []Rule{hide}
+		if ports := portsOf(listeners); len(ports.Elements) > 0 {
+			// SIP is not tracked: a phone that kept the port of a listener
+			// would get no answer, since the proxy would get it.
+			r.Sets = append(r.Sets, ports)
+			move := hide
+			move.Match, move.Random = append(slices.Clone(through), isIn(ports, UDPSource)), true
+			rules = []Rule{move, hide}
+		}
+		r.Chains = append(r.Chains, Chain{Name: "postrouting", Hook: SourceNAT, Rules: rules})
 	}
 	if !config.FirewallOff {
 		forward.Rules = append(forward.Rules, Rule{What: "not to be forwarded", Counted: true, Verdict: Drop})
 		r.Chains = append(r.Chains, forward)
 	}
+}
+
+// portsOf gives the ports of listeners.
+func portsOf(listeners Set) Set {
+	ports := Set{Name: "ports", Key: []Field{UDPSource}}
+	for _, e := range listeners.Elements {
+		ports.Elements = append(ports.Elements, Element{Port: e.Port})
+	}
+	ports.sort()
+	return ports
 }
 
 // sort puts the elements in order, each once.

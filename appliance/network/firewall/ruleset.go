@@ -26,7 +26,7 @@ type Element struct {
 	In, Out string // interfaces
 	Address netip.Addr
 	Port    uint16
-	Number  uint8 // of an ICMP type, a hop limit, a family, a yes or no
+	Number  uint8 // of an ICMP type, a hop limit, a family, a direction, a yes or no
 }
 
 // Chain is a list of rules, tried in order.
@@ -58,6 +58,7 @@ type Rule struct {
 	Counted bool
 	Verdict Verdict
 	Goto    string // the chain of GoTo
+	Random  bool   // Masquerade gives any source port; else it keeps the host's if that is free
 	// Extra is a rule whose modules are loaded late or may be missing. Without
 	// it the table is no more open than with it.
 	Extra bool
