@@ -107,12 +107,14 @@ func (t *bindings) of(client string, pools []model.DHCPPool) *binding {
 
 // choose finds an address for a client that has none in the pools: the one it
 // asks for if nobody has it, else one that nobody ever had, else the one that
-// lapsed first, else the one offered first. A living lease is never chosen.
+// lapsed first, else the one offered first, else the one declined first, so
+// that no host can decline a whole pool. A living lease is never chosen, nor
+// what was found in use.
 func (t *bindings) choose(pools []model.DHCPPool, asked netip.Addr) (netip.Addr, bool) {
 	if _, in := poolOf(pools, asked); in && !t.alive(t.byAddress[asked]) {
 		return asked, true
 	}
-	var lapsed, waiting *binding
+	var lapsed, waiting, declined *binding
 	for _, pool := range pools {
 		address := pool.Start.Addr()
 		for range pool.Count {
@@ -127,11 +129,15 @@ func (t *bindings) choose(pools []model.DHCPPool, asked netip.Addr) (netip.Addr,
 				if waiting == nil || b.until < waiting.until {
 					waiting = b
 				}
+			case b.standing == aside && b.mac == (MAC{}):
+				if declined == nil || b.until < declined.until {
+					declined = b
+				}
 			}
 			address = address.Next()
 		}
 	}
-	for _, b := range []*binding{lapsed, waiting} {
+	for _, b := range []*binding{lapsed, waiting, declined} {
 		if b != nil {
 			return b.address, true
 		}

@@ -306,3 +306,23 @@ func TestNetworkIsRenumbered(t *testing.T) {
 		}
 	}
 }
+
+// TestAllDeclined: a host that declines whatever it is offered does not take
+// the pool away from others; what is known to be in use is left out still.
+func TestAllDeclined(t *testing.T) {
+	o := newOffice(t)
+	m := from(host(9), dhcpv4.MessageTypeDiscover)
+	o.desk.settle(m, o.desk.answer(m), strangeMAC) // .10
+	o.table.drop(netip.MustParseAddr("192.168.42.11")) // that host has gone
+	for range 5 {
+		o.now += time.Second
+		if address := o.lease(host(1)); address != "silence" {
+			o.ask(from(host(1), dhcpv4.MessageTypeDecline, asking(address), ofServer("192.168.42.1")))
+		}
+	}
+	for n, want := range []string{"192.168.42.12", "192.168.42.11", "silence"} {
+		if got := o.lease(host(2 + n)); got != want {
+			t.Errorf("host %d: %s; want %s", n, got, want)
+		}
+	}
+}
