@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -350,5 +351,45 @@ func TestMode(t *testing.T) {
 			}
 			return ""
 		})
+	}
+}
+
+// TestOverflow: of notifications that come faster than they are taken some are
+// lost, and the watch goes on.
+func TestOverflow(t *testing.T) {
+	ns, links := namespace(t)
+	listening, release := make(chan struct{}), make(chan struct{})
+	var calls atomic.Int64
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		ended <- (&Netlink{links, ns}).Watch(ctx, func() {
+			if calls.Add(1) == 1 {
+				close(listening)
+				<-release
+			}
+		})
+	}()
+	<-listening
+	const changes = 2000
+	rule := Rule{prefix("192.168.42.1/32"), 10000, 10000}.message()
+	for range changes / 2 {
+		if err := links.RuleAdd(rule); err != nil {
+			t.Fatal(err)
+		}
+		if err := links.RuleDel(rule); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	eventually(t, "the watch after an overflow", func() string {
+		if told := calls.Load(); told < 10 { // the kernel tells of the overflow before all else
+			return fmt.Sprintf("told %d times", told)
+		}
+		return ""
+	})
+	cancel()
+	if err := <-ended; err != context.Canceled || calls.Load() >= changes {
+		t.Errorf("Watch = %v after %d of %d changes; want it to lose some and go on", err, calls.Load(), changes)
 	}
 }
