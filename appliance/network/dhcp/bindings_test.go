@@ -312,7 +312,7 @@ func TestNetworkIsRenumbered(t *testing.T) {
 func TestAllDeclined(t *testing.T) {
 	o := newOffice(t)
 	m := from(host(9), dhcpv4.MessageTypeDiscover)
-	o.desk.settle(m, o.desk.answer(m), strangeMAC) // .10
+	o.desk.settle(m, o.desk.answer(m), strangeMAC)     // .10
 	o.table.drop(netip.MustParseAddr("192.168.42.11")) // that host has gone
 	for range 5 {
 		o.now += time.Second
