@@ -55,7 +55,8 @@ type TrustedOptions struct {
 //   - the times that signed replies have named (Raise).
 //
 // After a power cut it may be up to reserve ahead; it then waits for the
-// synchronised clock to catch up.
+// synchronised clock to catch up, but never for longer than that: a server
+// that runs slow, or back again and again, cannot hold it.
 type Trusted struct {
 	options TrustedOptions
 	saving  sync.Mutex // held while the disk is waited for; taken before mu
@@ -71,6 +72,7 @@ type Trusted struct {
 // trustedState is what is kept, and the content of the file.
 type trustedState struct {
 	Time    time.Time     `json:"time"`    // trusted, at Uptime
+	Early   time.Duration `json:"early"`   // so much of Time was added by cuts, and may be waited for
 	Elapsed time.Duration `json:"elapsed"` // consumed while the box ran, over all boots
 	Reserve time.Duration `json:"reserve"` // this may have been given out beyond both
 	Boot    string        `json:"boot"`
@@ -92,16 +94,19 @@ func OpenTrusted(options TrustedOptions) *Trusted {
 		t.lost = err.Error()
 		options.Log.Error("trusted time lost", "error", err)
 	case kept.Boot == options.Boot:
-		kept.Elapsed += max(uptime-kept.Uptime, 0)
-		kept.Time = kept.Time.Add(max(uptime-kept.Uptime, kept.Reserve))
+		passed := max(uptime-kept.Uptime, 0)
+		kept.Elapsed += passed
+		kept.Early += max(kept.Reserve-passed, 0)
+		kept.Time = kept.Time.Add(max(kept.Reserve, passed))
 	default:
 		kept.Elapsed += kept.Reserve
+		kept.Early += kept.Reserve
 		kept.Time = kept.Time.Add(kept.Reserve)
 	}
 	if kept.Time.Before(options.Floor) {
 		kept.Time = options.Floor
 	}
-	t.state = trustedState{Time: kept.Time, Elapsed: kept.Elapsed, Boot: options.Boot, Uptime: uptime}
+	t.state = trustedState{Time: kept.Time, Early: kept.Early, Elapsed: kept.Elapsed, Boot: options.Boot, Uptime: uptime}
 	return t
 }
 
@@ -122,7 +127,8 @@ func parseTrusted(text []byte) (state trustedState, err error) {
 	if err := json.Unmarshal(text, &state); err != nil {
 		return trustedState{}, err
 	}
-	if implausible(state.Time) || state.Elapsed < 0 || state.Elapsed > notAfter.Sub(notBefore) ||
+	const most = 230 * 366 * 24 * time.Hour // from notBefore to notAfter
+	if implausible(state.Time) || state.Early < 0 || state.Early > most || state.Elapsed < 0 || state.Elapsed > most ||
 		state.Reserve < 0 || state.Reserve > reserve || state.Uptime < 0 {
 		return trustedState{}, fmt.Errorf("%s is no state", text)
 	}
@@ -160,7 +166,7 @@ func (t *Trusted) Raise(to time.Time) error {
 	t.mu.Lock()
 	t.advance()
 	if to.After(t.state.Time) {
-		t.state.Time = to.Round(0)
+		t.state.Time, t.state.Early = to.Round(0), 0
 	}
 	t.mu.Unlock()
 	return t.save(reserve)
@@ -204,17 +210,20 @@ func (t *Trusted) advance() kernelState {
 		state = kernelState{now: advanced}
 	}
 	switch ahead := state.now.Sub(advanced); {
-	case !state.synchronised || ahead < -tamperedBy:
+	case !state.synchronised || implausible(state.now):
 		t.state.Time = advanced
 	case ahead < 0: // wait for the clock
-		if state.now.After(t.state.Time) {
-			t.state.Time = state.now
-		}
+		wait := min(-ahead, passed, t.state.Early)
+		t.state.Time = advanced.Add(-wait)
+		t.state.Early -= wait
 	default:
 		if t.synchronised && ahead > tamperedBy {
 			t.jumped = fmt.Sprintf("the clock was put ahead by %s to %s", ahead.Round(time.Minute), state.now.UTC().Format(time.RFC3339))
 		}
-		t.state.Time = state.now
+		t.state.Time, t.state.Early = state.now, 0
+	}
+	if t.state.Time.After(notAfter) {
+		t.state.Time = notAfter // what is saved must be readable
 	}
 	t.synchronised = t.synchronised || state.synchronised
 	return state

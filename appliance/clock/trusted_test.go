@@ -96,7 +96,7 @@ func TestTrustedNeverGoesBack(t *testing.T) {
 		b := &box{file: filepath.Join(dir, strconv.Itoa(runs)), wall: epoch.Add(day), cutAt: -1}
 		trusted := b.open()
 		var highest, consumed = epoch, time.Duration(0) // given out, or promised
-		ran := time.Duration(0)
+		ran, lost := time.Duration(0), time.Duration(0) // lost by reboots, at the most
 		look := func() {
 			now, elapsed := trusted.Now(), trusted.Elapsed()
 			if b.cut {
@@ -104,6 +104,9 @@ func TestTrustedNeverGoesBack(t *testing.T) {
 			}
 			if now.Before(highest) || elapsed < consumed || elapsed < ran {
 				t.Fatalf("trusted time %s, %s consumed; want at least %s, %s, and %s that it ran", now, elapsed, highest, consumed, ran)
+			}
+			if now.Before(epoch.Add(ran - lost)) {
+				t.Fatalf("trusted time %s is held; the box ran for %s", now, ran)
 			}
 			if b.synchronised && now.Before(b.wall) {
 				t.Fatalf("trusted time %s is behind the synchronised clock, %s", now, b.wall)
@@ -143,6 +146,7 @@ func TestTrustedNeverGoesBack(t *testing.T) {
 			"the power is cut while it saves": func(t *rapid.T) {
 				b.cutAt = rapid.IntRange(0, 300).Draw(t, "octets")
 				look()
+				lost += reserve
 				b.reboot(true, time.Duration(span.Draw(t, "off for")))
 				trusted = b.open()
 			},
@@ -152,6 +156,7 @@ func TestTrustedNeverGoesBack(t *testing.T) {
 					cancel()
 					trusted.run(ctx)
 				}
+				lost += reserve
 				b.reboot(rapid.Bool().Draw(t, "all of it"), time.Duration(span.Draw(t, "off for"))-time.Minute)
 				trusted = b.open()
 			},
@@ -196,11 +201,27 @@ func TestTrustedAfter(t *testing.T) {
 			b.wall = epoch.Add(30 * day)
 			b.pass(time.Hour)
 		}, 30*day + time.Hour, time.Hour, ""},
-		{"servers behind by less than a day", func(t *testing.T, b *box, trusted *Trusted) {
+		{"a signed reply is ahead of the servers by less than a day", func(t *testing.T, b *box, trusted *Trusted) {
 			b.synchronised, b.wall = true, epoch.Add(5*day)
 			raise(t, trusted, 5*day+10*time.Minute)
-			b.pass(time.Minute) // it waits
-		}, 5*day + 10*time.Minute, time.Minute, ""},
+			b.pass(time.Minute) // it goes on
+		}, 5*day + 11*time.Minute, time.Minute, ""},
+		{"servers after all times", func(t *testing.T, b *box, trusted *Trusted) {
+			b.synchronised, b.wall = true, notAfter.Add(day)
+			b.pass(time.Hour)
+			trusted.Now()
+			b.boots++
+		}, time.Hour + reserve, time.Hour + reserve, ""},
+		{"servers near the end of all times", func(t *testing.T, b *box, trusted *Trusted) {
+			b.synchronised, b.wall = true, notAfter
+			b.pass(time.Hour)
+			b.wall = notAfter
+			trusted.Now()
+			b.synchronised = false
+			b.pass(time.Hour)
+			trusted.Now()
+			b.boots++
+		}, notAfter.Sub(epoch), 2*time.Hour + reserve, ""},
 		{"servers behind by two days", func(t *testing.T, b *box, trusted *Trusted) {
 			b.synchronised, b.wall = true, epoch.Add(5*day)
 			raise(t, trusted, 7*day)
@@ -254,6 +275,26 @@ func TestTrustedAfter(t *testing.T) {
 				t.Errorf("trusted time %s, %s consumed, tampered %q; want %s, %s, %q", now, elapsed, trusted.Tampered(), test.time, test.elapsed, test.tampered)
 			}
 		})
+	}
+}
+
+// After a cut the trusted time waits for the servers as long as the cut put it
+// ahead, however far back they go, and no longer.
+func TestTrustedWaits(t *testing.T) {
+	for _, back := range []time.Duration{0, 30 * time.Second, time.Minute, 20 * time.Hour} { // every minute
+		b := &box{file: filepath.Join(t.TempDir(), "trusted"), wall: epoch, cutAt: -1}
+		b.open().Now()
+		b.reboot(true, 0)
+		trusted := b.open()
+		b.synchronised = true
+		for range 24 * 60 {
+			b.pass(time.Minute)
+			b.wall = b.wall.Add(-back)
+			trusted.Now()
+		}
+		if now := trusted.Now().Sub(epoch); now != day {
+			t.Errorf("a cut, then a day with servers that go back by %s every minute: trusted time %s; want 24h", back, now)
+		}
 	}
 }
 
