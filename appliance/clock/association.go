@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/beevik/ntp"
+	"golang.org/x/sys/unix"
 )
 
 // How often a server is asked.
@@ -76,7 +77,8 @@ type answer struct {
 // lookupLimit bounds a look-up of a server's name.
 const lookupLimit = 10 * time.Second
 
-// exchange asks a server once, at the first of its addresses.
+// exchange asks a server once, at the first of its addresses that this network
+// has a way to.
 func (o *Options) exchange(ctx context.Context, q question) answer {
 	got := answer{question: q, asked: time.Now()}
 	if len(got.left) == 0 {
@@ -86,6 +88,11 @@ func (o *Options) exchange(ctx context.Context, q question) answer {
 	}
 	got.asked, got.sent = time.Now(), true
 	got.response, got.err = o.Query(ctx, netip.AddrPortFrom(got.left[0], port))
+	for errors.Is(got.err, unix.ENETUNREACH) && len(got.left) > 1 {
+		got.left = got.left[1:]
+		got.asked = time.Now()
+		got.response, got.err = o.Query(ctx, netip.AddrPortFrom(got.left[0], port))
+	}
 	if got.err == nil {
 		got.err = judge(got.response)
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/beevik/ntp"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
@@ -223,6 +225,27 @@ func TestWaitSynchronised(t *testing.T) {
 		if c.Synchronised() {
 			t.Error("the clock is synchronised after ten hours without a server")
 		}
+	})
+}
+
+// Addresses of a name that this network has no way to cost no time.
+func TestNoWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, time.Hour, map[string]*server{"2001:db8::1": {}})
+		for _, address := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "2001:db8::1"} {
+			w.names["time.example.com"] = append(w.names["time.example.com"], netip.MustParseAddr(address))
+		}
+		c := w.clock()
+		c.options.Query = func(ctx context.Context, server netip.AddrPort) (*ntp.Response, error) {
+			if server.Addr().Is4() {
+				return nil, os.NewSyscallError("connect", unix.ENETUNREACH)
+			}
+			return w.query(ctx, server)
+		}
+		c.Apply(&model.Config{TimeServers: []string{"time.example.com"}})
+		defer w.run(t, c)()
+		pass(7 * time.Second)
+		w.expectRight(t, c, true)
 	})
 }
 

@@ -49,7 +49,9 @@ func TestStepBackTeachesNothing(t *testing.T) {
 		worst := 0.0
 		for range 600 {
 			pass(time.Second)
+			w.kernel.mu.Lock()
 			worst = max(worst, math.Abs(w.kernel.ppm))
+			w.kernel.mu.Unlock()
 		}
 		if w.kernel.steps() != "step -15m0s" || worst > 50 {
 			t.Errorf("kernel %q, then its frequency was wrong by %.1f ppm; want a step, and 50 at the most", w.kernel.steps(), worst)
