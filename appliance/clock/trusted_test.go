@@ -363,11 +363,12 @@ func TestTrustedFile(t *testing.T) {
 func FuzzTrusted(f *testing.F) {
 	f.Add([]byte(`{"time":"2000-01-02T00:00:00Z","elapsed":60,"reserve":0,"boot":"0","uptime":5}` + "\n"))
 	f.Add([]byte(`{"time":"9999-01-02T00:00:00Z","elapsed":9223372036854775807,"reserve":900000000000,"boot":"","uptime":0}`))
+	f.Add([]byte(`{"time":"2000-01-02T00:00:00Z","early":9223372036854775807,"reserve":900000000000}`))
 	f.Add([]byte(`{"elapsed":-1}`))
 	f.Add([]byte(`null`))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		state, err := parseTrusted(content)
-		if err == nil && (state.Elapsed < 0 || state.Elapsed+state.Reserve < 0) {
+		if err == nil && (state.Elapsed < 0 || state.Elapsed+state.Reserve < 0 || state.Early < 0 || state.Early+state.Reserve < 0) {
 			t.Errorf("parseTrusted(%s) = %+v", content, state)
 		}
 	})
