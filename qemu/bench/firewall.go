@@ -102,7 +102,7 @@ func (c *FirewallCost) run(ctx context.Context, box *smoke.Box, load FirewallLoa
 		return 0, err
 	}
 	started := time.Now()
-	pair := smoke.Pair{Caller: "caller", Callee: "callee", Calls: load.Rate * load.Seconds, Rate: load.Rate, Hold: talk}
+	pair := smoke.Pair{Caller: "bench-caller", Callee: "bench-callee", Calls: load.Rate * load.Seconds, Rate: load.Rate, Hold: talk}
 	placed, err := smoke.Place(ctx, box.Lab, pair)
 	if err != nil && !errors.Is(err, lab.ErrRepeated) {
 		return 0, err
