@@ -199,6 +199,7 @@ func (c *control) subjects() []subject {
 		{"dhcp server", c.dhcpServer.Run, c.dhcpServer.Methods()},
 		{"resolver", c.resolver.Run, c.resolver.Methods()},
 		{"clock", c.clock.Run, c.clock.Methods()},
+		{"steps of the clock", c.watchSteps, nil},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
 		{"watch", c.watch.run, nil},
 		{"log", c.logs.Run, c.logs.Methods()},

@@ -74,6 +74,15 @@ func (c *control) applyLeases(leases []model.Lease) {
 	c.clock.ApplyLeases(leases)
 }
 
+// watchSteps tells those who wait for a time of day that the clock was set, by
+// whomever, and has it in the log: entries before and after it are not in order.
+func (c *control) watchSteps(ctx context.Context) error {
+	return clock.WatchSteps(ctx, func(step clock.Step) {
+		c.log.Warn("the clock was set", "ahead_by", step.Offset)
+		c.reload.ClockSet()
+	})
+}
+
 // timeServers are the configured NTP servers that stand as addresses: DHCP has
 // no room for names (RFC 2132 §8.3).
 func (c *control) timeServers() (list []netip.Addr) {

@@ -344,6 +344,9 @@ func (r *Reload) status() ReloadStatus {
 	}
 }
 
+// ClockSet has the schedule looked at: the clock, or its zone, was set.
+func (r *Reload) ClockSet() { r.wake() }
+
 func (r *Reload) wake() {
 	select {
 	case r.kick <- struct{}{}:
