@@ -122,11 +122,11 @@ func (f *Firewall) Run(ctx context.Context) error {
 		case <-period.C:
 		case <-f.kick:
 		}
-		next := f.pass()
+		next, rest := f.pass()
 		period.Reset(next)
 		select {
 		case <-ctx.Done():
-		case <-time.After(min(next, settleTime)):
+		case <-time.After(rest):
 		}
 	}
 }
@@ -159,21 +159,24 @@ func (f *Firewall) wanted() (wanted Ruleset, applied bool) {
 	return plan(config, leases), true
 }
 
-// pass brings the table to what is wanted and says when to look again.
-func (f *Firewall) pass() time.Duration {
+// pass brings the table to what is wanted. It says when to look again, and how
+// long not to, whatever happens.
+func (f *Firewall) pass() (next, rest time.Duration) {
 	wanted, applied := f.wanted()
 	if !applied {
-		return calmPeriod
+		return calmPeriod, settleTime
 	}
 	err := f.bring(wanted)
 	f.publish(err)
 	switch {
 	case !f.hasSettled():
-		return bootPeriod
+		return bootPeriod, bootPeriod
+	case errors.Is(err, errFollow): // the ports come up now, and have the processors
+		return retryPeriod, retryPeriod
 	case err != nil:
-		return retryPeriod
+		return retryPeriod, settleTime
 	}
-	return calmPeriod
+	return calmPeriod, settleTime
 }
 
 var (

@@ -120,7 +120,11 @@ func TestRun(t *testing.T) {
 		if standing, _ := k.has(plan(first, nil).closed()); !isSettled(f) || !standing {
 			t.Errorf("with a configuration: settled %v, the closed table stands %v; want both", isSettled(f), standing)
 		}
-		time.Sleep(retryPeriod)
+		time.Sleep(retryPeriod - time.Millisecond)
+		if standing, _ := k.has(plan(first, nil).closed()); !standing {
+			t.Error("the whole table is written while the ports come up")
+		}
+		time.Sleep(time.Millisecond)
 		if standing, _ := k.has(plan(first, nil)); !standing {
 			t.Error("the closed table is not followed by the whole")
 		}
