@@ -28,7 +28,7 @@ type FirewallLoad struct {
 type FirewallCost struct {
 	Calls           int // of each setting
 	On, Off         time.Duration
-	Idle            time.Duration // a second
+	Idle            time.Duration // a second, before the last run
 	Retransmissions int           // of SIPp at the calling end, all runs
 }
 
@@ -54,17 +54,13 @@ func MeasureFirewall(ctx context.Context, load FirewallLoad) (cost FirewallCost,
 		return cost, fmt.Errorf("boot the appliance: %w", err)
 	}
 	defer box.Close()
-	sleep(ctx, 2*idleTime)
-	before, err := usage(box.Machine.PID())
-	if err != nil {
-		return cost, err
+	// What happens once after a boot, and at the first calls, is not measured.
+	warm := load
+	warm.Seconds = int(idleTime / time.Second)
+	if _, err := cost.run(ctx, box, warm); err != nil {
+		return cost, box.Explain(fmt.Errorf("the first calls: %w", err))
 	}
-	sleep(ctx, idleTime)
-	after, err := usage(box.Machine.PID())
-	if err != nil {
-		return cost, err
-	}
-	cost.Idle = (after.cpu - before.cpu) / time.Duration(idleTime/time.Second)
+	cost.Retransmissions = 0
 	for turn := range load.Turns {
 		for _, setting := range []struct {
 			name string
@@ -95,12 +91,19 @@ func switchFirewall(ctx context.Context, box *smoke.Box, setting string) error {
 	return nil
 }
 
-// run places the calls of one run and gives what they cost.
+// run places the calls of one run and gives what they cost. What the idle box
+// takes varies, so it is measured right before.
 func (c *FirewallCost) run(ctx context.Context, box *smoke.Box, load FirewallLoad) (time.Duration, error) {
+	atRest, err := usage(box.Machine.PID())
+	if err != nil {
+		return 0, err
+	}
+	sleep(ctx, idleTime)
 	before, err := usage(box.Machine.PID())
 	if err != nil {
 		return 0, err
 	}
+	c.Idle = (before.cpu - atRest.cpu) / time.Duration(idleTime/time.Second)
 	started := time.Now()
 	pair := smoke.Pair{Caller: "bench-caller", Callee: "bench-callee", Calls: load.Rate * load.Seconds, Rate: load.Rate, Hold: talk}
 	placed, err := smoke.Place(ctx, box.Lab, pair)
