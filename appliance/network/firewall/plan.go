@@ -16,7 +16,7 @@ const pingLimit = 100
 // service is something that the box offers on its ports to whoever asks.
 type service struct {
 	name  string
-	match Match
+	match []Match
 	limit uint64
 	when  func(*model.LAN) bool
 }
@@ -24,10 +24,10 @@ type service struct {
 // services is the table of them. What is not here, nor a SIP listener, is
 // closed.
 var services = []service{
-	{"ping", is(ICMPType, Element{Number: 8}), pingLimit, answersPing},
-	{"ping over IPv6", is(ICMP6Type, Element{Number: 128}), pingLimit,
+	{"ping", []Match{is(ICMPType, Element{Number: 8})}, pingLimit, answersPing},
+	{"ping over IPv6", []Match{is(ICMP6Type, Element{Number: 128})}, pingLimit,
 		func(l *model.LAN) bool { return answersPing(l) && hasIPv6(l) }},
-	{"DHCP server, udp port 67", is(UDPDestination, Element{Port: 67}), 0,
+	{"DHCP server, udp port 67", []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), is(UDPDestination, Element{Port: 67})}, 0,
 		func(l *model.LAN) bool { return l.DHCP.Mode == model.DHCPServer }},
 }
 
@@ -220,7 +220,7 @@ func portRules(lan *model.LAN, both []family, owned []own) []Rule {
 	add(Drop, "of no connection", connection(Invalid))
 	for _, s := range services {
 		if s.when(lan) {
-			rule := add(Accept, s.name, s.match)
+			rule := add(Accept, s.name, s.match...)
 			rule.Limit, rule.Extra = s.limit, s.limit > 0
 		}
 	}
