@@ -20,7 +20,7 @@ type network struct {
 	tables Netlink
 }
 
-func newNetwork(t *testing.T) network {
+func newNetwork(t testing.TB) network {
 	t.Helper()
 	namespace, err := lab.NewNamespace()
 	if err != nil {
