@@ -11,7 +11,7 @@ ROUNDS  ?= 100
 MINUTES ?= 10
 
 # What is needed of Debian, and installed: by what builds and boots, and by what
-# tests. Kernels, boot stubs and certificates of the image are fetched by the
+# tests. Kernels, their EFI loaders and certificates of the image are fetched by the
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
 RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils

@@ -154,7 +154,7 @@ func (c *control) buildCare() {
 	c.reload = system.NewReload(system.ReloadOptions{
 		File:   filepath.Join(c.options.Run, "control", "reload"),
 		Now:    func() time.Time { return time.Now().In(c.zone()) },
-		Uptime: bootTime,
+		Uptime: clock.BootTime,
 		Reboot: c.reboot,
 		Log:    c.log,
 	})

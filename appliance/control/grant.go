@@ -1,10 +1,7 @@
 package control
 
 import (
-	"time"
-
-	"golang.org/x/sys/unix"
-
+	"causeway/appliance/clock"
 	"causeway/appliance/model"
 )
 
@@ -24,18 +21,9 @@ type Unlimited struct{ grant model.Grant }
 // does not outlive the boot.
 func NewUnlimited() Unlimited {
 	return Unlimited{model.Grant{
-		Generation: uint64(bootTime()),
+		Generation: uint64(clock.BootTime()),
 		Now:        model.Allowance{Calls: true},
 	}}
-}
-
-// bootTime is the time since boot by a clock that nobody sets.
-func bootTime() time.Duration {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		panic("no CLOCK_BOOTTIME: " + err.Error()) // Linux has it since 2.6.39
-	}
-	return time.Duration(now.Nano())
 }
 
 // Grant implements GrantSource.

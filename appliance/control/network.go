@@ -29,6 +29,7 @@ func (c *control) buildNetwork(built time.Time) {
 	c.network = network.NewReconciler(o.Kernel, o.Log)
 	c.dhcpClient = dhcp.NewClient(dhcp.ClientOptions{
 		Dir:     filepath.Join(o.Run, "control"),
+		Boot:    clock.BootTime,
 		Changed: c.applyLeases,
 		Log:     o.Log,
 	})
@@ -36,6 +37,7 @@ func (c *control) buildNetwork(built time.Time) {
 		File:        filepath.Join(o.ConfigDir, "dhcp.db"),
 		NameServers: func() []netip.Addr { return c.resolver.Upstreams() },
 		TimeServers: c.timeServers,
+		Boot:        clock.BootTime,
 		Log:         o.Log,
 	})
 	o.Resolver.Log = o.Log

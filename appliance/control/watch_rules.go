@@ -201,7 +201,7 @@ func lans(s *sample) []model.Condition {
 	for _, i := range s.status.Interfaces {
 		switch {
 		case i.Link == "" || i.Link != "up" && !configured(s.config, i.LAN):
-		case i.Link != "up":
+		case i.Link != "up" && i.Link != "unknown":
 			list = append(list, model.Condition{Name: alarm.LinkDown, Object: i.LAN, Text: fmt.Sprintf("the link of %s is %s", i.LAN, i.Link)})
 		case i.Problem != "":
 			list = append(list, model.Condition{Name: alarm.LANProblem, Object: i.LAN, Text: i.LAN + ": " + i.Problem})

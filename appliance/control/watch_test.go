@@ -113,6 +113,9 @@ func TestConditions(t *testing.T) {
 			"crash-file | 20260103T000000.001Z-kernel-dmesg-2.txt | kernel crashed; the evidence is harddisk:crash/20260103T000000.001Z-kernel-dmesg-2.txt",
 			"crash-file | 20260103T000000.000Z-proxy.txt | proxy crashed; the evidence is harddisk:crash/20260103T000000.000Z-proxy.txt"}},
 		{"a link is down", func(s *sample) { s.status.Interfaces[0].Link, s.status.Interfaces[0].Problem = "down", "no carrier" }, []string{"link-down | LAN1 | the link of LAN1 is down"}},
+		{"the kernel does not tell", func(s *sample) {
+			s.status.Interfaces[0] = model.InterfaceStatus{LAN: "LAN1", Link: "unknown", Problem: "state not readable: no netlink"}
+		}, []string{"lan-problem | LAN1 | LAN1: state not readable: no netlink"}},
 		{"a port is missing", func(s *sample) { s.status.Interfaces[0] = model.InterfaceStatus{LAN: "LAN1", Link: "missing"} }, []string{"link-down | LAN1 | the link of LAN1 is missing"}},
 		{"a LAN is not looked at yet", func(s *sample) {
 			s.status.Interfaces[0] = model.InterfaceStatus{LAN: "LAN1", Problem: "not looked at yet"}

@@ -117,7 +117,7 @@ type PendingCommit struct {
 type InterfaceStatus struct {
 	LAN      string `json:"lan"` // "LAN1", "LAN1.100"
 	MAC      string `json:"mac"`
-	Link     string `json:"link"`     // "up", "down", "missing"; empty: shut down, or not looked at yet
+	Link     string `json:"link"`     // "up", "down", "missing", "unknown" (the kernel does not tell); empty: shut down, or not looked at yet
 	Shutdown bool   `json:"shutdown"` // by the configuration, of it or of the port that it is a VLAN on
 	Address  string `json:"address"`  // with their prefix lengths, separated by ", "
 	DHCP     bool   `json:"dhcp"`     // the IPv4 address comes from a lease

@@ -136,7 +136,7 @@ func TestDisturbing(t *testing.T) {
 				}
 				return nil
 			}
-			r := NewReconciler(stubborn{k}, quiet())
+			r := NewReconciler(fixedSpeed{k}, quiet())
 			config := twoLANs()
 			config.LANs[0].Speed = 100
 			for commit := range 2 {
@@ -157,10 +157,10 @@ func TestDisturbing(t *testing.T) {
 	}
 }
 
-// stubborn is a kernel whose ports keep their speed.
-type stubborn struct{ *fakeKernel }
+// fixedSpeed is a kernel whose ports keep their speed.
+type fixedSpeed struct{ *fakeKernel }
 
-func (k stubborn) Set(s Setting) error {
+func (k fixedSpeed) Set(s Setting) error {
 	if mode, is := s.(PortMode); is {
 		return k.refuse(mode)
 	}

@@ -16,33 +16,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
+	"causeway/qemu/lab"
 )
 
 // namespace makes a network namespace that lives as long as the test, and a
 // handle in it.
 func namespace(t *testing.T) (netns.NsHandle, *netlink.Handle) {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	home, err := netns.Get()
+	made, err := lab.NewNamespace()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer home.Close()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	if err := netns.Set(home); err != nil {
-		t.Fatal(err)
-	}
-	handle, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(handle.Close)
-	return ns, handle
+	t.Cleanup(func() { made.Close() })
+	return made.Handle(), made.Links()
 }
 
 // plug gives the box the NIC of a port, with a cable to the namespace of peers.

@@ -76,7 +76,7 @@ func (r *Reconciler) make(c change, tried, refused results) {
 func unreadable(desired State, err error) []model.InterfaceStatus {
 	var list []model.InterfaceStatus
 	for _, port := range desired.ports() {
-		list = append(list, model.InterfaceStatus{LAN: port.String(), Problem: "state not readable: " + err.Error()})
+		list = append(list, model.InterfaceStatus{LAN: port.String(), Link: "unknown", Problem: "state not readable: " + err.Error()})
 	}
 	return list
 }

@@ -73,6 +73,12 @@ func (n *Namespace) Do(f func() error) error {
 	})
 }
 
+// Handle is what opens netlink sockets inside. It is closed with the namespace.
+func (n *Namespace) Handle() netns.NsHandle { return n.handle }
+
+// Links is the kernel's network inside. It is closed with the namespace.
+func (n *Namespace) Links() *netlink.Handle { return n.links }
+
 // Start starts the command inside.
 func (n *Namespace) Start(command *exec.Cmd) error { return n.Do(command.Start) }
 

@@ -20,7 +20,7 @@ import (
 type ClientOptions struct {
 	Dir     string               // where leases are kept over a restart: gone with the boot, like /run/control
 	Kernel  Kernel               // nil: Linux
-	Boot    func() time.Duration // CLOCK_BOOTTIME; nil: the kernel's
+	Boot    func() time.Duration // CLOCK_BOOTTIME
 	Changed func([]model.Lease)  // told of all leases in force, in the order of their ports, when they change; one call at a time
 	Log     *slog.Logger
 
@@ -47,9 +47,6 @@ type Client struct {
 func NewClient(o ClientOptions) *Client {
 	if o.Kernel == nil {
 		o.Kernel = Linux{}
-	}
-	if o.Boot == nil {
-		o.Boot = bootTime
 	}
 	if o.jitter == nil {
 		o.jitter = func(d time.Duration) time.Duration { return rand.N(d) }

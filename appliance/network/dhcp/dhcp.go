@@ -21,10 +21,8 @@ package dhcp
 import (
 	"context"
 	"net/netip"
-	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"golang.org/x/sys/unix"
 )
 
 // The ports of RFC 2131 §4.1.
@@ -91,15 +89,6 @@ type Listener interface {
 	Send(m *dhcpv4.DHCPv4, source netip.Addr, to netip.AddrPort, mac MAC) error
 	// Close ends Receive.
 	Close() error
-}
-
-// bootTime is CLOCK_BOOTTIME.
-func bootTime() time.Duration {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
-		panic("no CLOCK_BOOTTIME: " + err.Error()) // Linux has it since 2.6.39
-	}
-	return time.Duration(now.Nano())
 }
 
 // addr is an address of a message; invalid where it has none.

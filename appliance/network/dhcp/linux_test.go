@@ -31,7 +31,7 @@ func TestProbeIsOfItsVLAN(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() {
-			ended <- other.do(func() error { return shout(ctx, other.link(t, "lan1").Attrs().Index, frame) })
+			ended <- other.Do(func() error { return shout(ctx, other.link(t, "lan1").Attrs().Index, frame) })
 		}()
 		holder, err := box.Probe(ctx, link, address)
 		cancel()

@@ -2,98 +2,60 @@ package dhcp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netns"
-	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
+	"causeway/qemu/lab"
 )
 
 // inNamespace is the kernel of a network namespace.
 type inNamespace struct {
 	Linux
-	ns     netns.NsHandle
-	handle *netlink.Handle
+	*lab.Namespace
 }
 
 // namespace makes a network namespace that lives as long as the test.
 func namespace(t *testing.T) inNamespace {
 	t.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	home, err := netns.Get()
+	made, err := lab.NewNamespace()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer home.Close()
-	ns, err := netns.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { ns.Close() })
-	if err := netns.Set(home); err != nil {
-		t.Fatal(err)
-	}
-	handle, err := netlink.NewHandleAt(ns, unix.NETLINK_ROUTE)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(handle.Close)
-	return inNamespace{ns: ns, handle: handle}
-}
-
-// do runs f inside.
-func (k inNamespace) do(f func() error) error {
-	runtime.LockOSThread()
-	home, err := netns.Get()
-	if err != nil {
-		return err
-	}
-	defer home.Close()
-	if err := netns.Set(k.ns); err != nil {
-		return err
-	}
-	err = f()
-	if back := netns.Set(home); back != nil {
-		return errors.Join(err, back) // the thread stays locked and dies
-	}
-	runtime.UnlockOSThread()
-	return err
+	t.Cleanup(func() { made.Close() })
+	return inNamespace{Namespace: made}
 }
 
 func (k inNamespace) Watch(ctx context.Context, changed func(string, Link)) error {
-	return k.do(func() error { return k.Linux.Watch(ctx, changed) })
+	return k.Do(func() error { return k.Linux.Watch(ctx, changed) })
 }
 
 func (k inNamespace) Wire(link Link) (w Wire, err error) {
-	err = k.do(func() (err error) { w, err = k.Linux.Wire(link); return err })
+	err = k.Do(func() (err error) { w, err = k.Linux.Wire(link); return err })
 	return w, err
 }
 
 func (k inNamespace) Listen(name string, link Link) (l Listener, err error) {
-	err = k.do(func() (err error) { l, err = k.Linux.Listen(name, link); return err })
+	err = k.Do(func() (err error) { l, err = k.Linux.Listen(name, link); return err })
 	return l, err
 }
 
 func (k inNamespace) Probe(ctx context.Context, link Link, address netip.Addr) (holder MAC, err error) {
-	err = k.do(func() (err error) { holder, err = k.Linux.Probe(ctx, link, address); return err })
+	err = k.Do(func() (err error) { holder, err = k.Linux.Probe(ctx, link, address); return err })
 	return holder, err
 }
 
 func (k inNamespace) Announce(link Link, address netip.Addr) error {
-	return k.do(func() error { return k.Linux.Announce(link, address) })
+	return k.Do(func() error { return k.Linux.Announce(link, address) })
 }
 
 // ethernet lays a cable from lan1 of each host to one switch.
@@ -103,7 +65,7 @@ func ethernet(t *testing.T, hosts ...inNamespace) {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = "switch"
 	bridge := &netlink.Bridge{LinkAttrs: attrs}
-	if err := center.handle.LinkAdd(bridge); err != nil {
+	if err := center.Links().LinkAdd(bridge); err != nil {
 		t.Fatal(err)
 	}
 	center.up(t, "switch")
@@ -111,10 +73,10 @@ func ethernet(t *testing.T, hosts ...inNamespace) {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = "lan1"
 		socket := fmt.Sprint("port", i)
-		if err := host.handle.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: socket, PeerNamespace: netlink.NsFd(int(center.ns))}); err != nil {
+		if err := host.Links().LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: socket, PeerNamespace: netlink.NsFd(int(center.Handle()))}); err != nil {
 			t.Fatal(err)
 		}
-		if err := center.handle.LinkSetMaster(center.link(t, socket), center.link(t, "switch")); err != nil {
+		if err := center.Links().LinkSetMaster(center.link(t, socket), center.link(t, "switch")); err != nil {
 			t.Fatal(err)
 		}
 		center.up(t, socket)
@@ -124,7 +86,7 @@ func ethernet(t *testing.T, hosts ...inNamespace) {
 
 func (k inNamespace) link(t *testing.T, name string) netlink.Link {
 	t.Helper()
-	link, err := k.handle.LinkByName(name)
+	link, err := k.Links().LinkByName(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +95,7 @@ func (k inNamespace) link(t *testing.T, name string) netlink.Link {
 
 func (k inNamespace) up(t *testing.T, name string) {
 	t.Helper()
-	if err := k.handle.LinkSetUp(k.link(t, name)); err != nil {
+	if err := k.Links().LinkSetUp(k.link(t, name)); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -141,7 +103,7 @@ func (k inNamespace) up(t *testing.T, name string) {
 func (k inNamespace) setAddress(t *testing.T, name string, address netip.Prefix) {
 	t.Helper()
 	n := &net.IPNet{IP: address.Addr().AsSlice(), Mask: net.CIDRMask(address.Bits(), 32)}
-	if err := k.handle.AddrReplace(k.link(t, name), &netlink.Addr{IPNet: n}); err != nil {
+	if err := k.Links().AddrReplace(k.link(t, name), &netlink.Addr{IPNet: n}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -199,6 +161,7 @@ func TestClientAndServer(t *testing.T) {
 	box.setAddress(t, "lan1", netip.MustParsePrefix("192.168.42.1/24"))
 	squatter.setAddress(t, "lan1", netip.MustParsePrefix("192.168.42.10/24"))
 	server := NewServer(ServerOptions{
+		Boot: boot,
 		File: filepath.Join(t.TempDir(), "dhcp.db"), Kernel: box, Log: quiet(),
 		NameServers: just("192.0.2.53"), TimeServers: just("192.0.2.123"),
 	})
@@ -209,7 +172,7 @@ func TestClientAndServer(t *testing.T) {
 	var leases []model.Lease
 	dir := t.TempDir()
 	newClient := func() *Client {
-		c := NewClient(ClientOptions{Dir: dir, Kernel: host, Log: quiet(), Changed: func(all []model.Lease) {
+		c := NewClient(ClientOptions{Dir: dir, Kernel: host, Boot: boot, Log: quiet(), Changed: func(all []model.Lease) {
 			mu.Lock()
 			defer mu.Unlock()
 			leases = all

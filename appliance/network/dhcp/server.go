@@ -22,7 +22,7 @@ type ServerOptions struct {
 	NameServers func() []netip.Addr  // that hosts are told of, at once; those of IPv4 count
 	TimeServers func() []netip.Addr  // likewise
 	Kernel      Kernel               // nil: Linux
-	Boot        func() time.Duration // CLOCK_BOOTTIME; nil: the kernel's
+	Boot        func() time.Duration // CLOCK_BOOTTIME
 	Log         *slog.Logger
 }
 
@@ -61,9 +61,6 @@ const (
 func NewServer(o ServerOptions) *Server {
 	if o.Kernel == nil {
 		o.Kernel = Linux{}
-	}
-	if o.Boot == nil {
-		o.Boot = bootTime
 	}
 	s := &Server{o: o, newcomers: bucket{now: o.Boot}, writes: bucket{now: o.Boot}}
 	s.ports = newPorts(o.Kernel, o.Log, s.serve)

@@ -71,7 +71,7 @@ func TestDo(t *testing.T) {
 func TestMethods(t *testing.T) {
 	o := newOffice(t)
 	o.lease(host(1))
-	client := NewClient(ClientOptions{Dir: t.TempDir(), Kernel: newHub(), Log: quiet(), Changed: func([]model.Lease) {}})
+	client := NewClient(ClientOptions{Dir: t.TempDir(), Boot: boot, Kernel: newHub(), Log: quiet(), Changed: func([]model.Lease) {}})
 	lan2 := lanClient()
 	lan2.LANs[0].Port = model.Port{LAN: model.LAN2}
 	client.Apply(lan2)

@@ -617,17 +617,20 @@ func TestOffAndOn(t *testing.T) {
 	})
 }
 
+// offersOnly is a server that offers and never acknowledges.
+func offersOnly(s sent) []*dhcpv4.DHCPv4 {
+	if s.MessageType() == dhcpv4.MessageTypeDiscover {
+		return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeOffer)}
+	}
+	return nil
+}
+
 // TestHeldWhileTriesFail: a lease that nobody verified ends in time, however
 // long the next try waits.
 func TestHeldWhileTriesFail(t *testing.T) {
 	onBench(t, func(b *bench) {
 		b.bind()
-		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
-			if s.MessageType() == dhcpv4.MessageTypeDiscover { // and no ACK
-				return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeOffer)}
-			}
-			return nil
-		})
+		b.hub.answer(offersOnly)
 		b.hub.plug(Link{Index: 7, MAC: ownMAC}, Link{Index: 7, MAC: ownMAC, Carrier: true})
 		b.after(59 * time.Minute)
 		b.expectTold("before the end")

@@ -89,12 +89,7 @@ func TestRequestIsOfTheDiscover(t *testing.T) {
 		b.hub.answer(silent)
 		b.ask(renew)
 		b.after(20 * time.Second)
-		b.hub.answer(func(s sent) []*dhcpv4.DHCPv4 {
-			if s.MessageType() == dhcpv4.MessageTypeDiscover { // and no ACK
-				return []*dhcpv4.DHCPv4{answering(s, dhcpv4.MessageTypeOffer)}
-			}
-			return nil
-		})
+		b.hub.answer(offersOnly)
 		b.hub.messages()
 		b.after(18 * time.Second)
 		all := b.hub.messages()

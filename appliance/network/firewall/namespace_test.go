@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vishvananda/netns"
-
 	"causeway/appliance/model"
 	"causeway/qemu/lab"
 )
@@ -27,15 +25,7 @@ func newNetwork(t testing.TB) network {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { namespace.Close() })
-	var handle netns.NsHandle
-	if err := namespace.Do(func() (err error) {
-		handle, err = netns.Get()
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { handle.Close() })
-	return network{namespace, Netlink{int(handle)}}
+	return network{namespace, Netlink{int(namespace.Handle())}}
 }
 
 // run runs a command inside and gives what it prints.
