@@ -115,27 +115,32 @@ func renderTables(c *model.Config, in config.Args) []config.Args {
 }
 
 // entries are those of the table whose mode the line stands in.
-func entries(c *model.Config, a config.Args) *[]int {
+func entries(c *model.Config, a config.Args) *[]model.CACEntry {
 	all := *tables(c, a)
 	return &all[tableIndex(all, a)].Entries
 }
 
+func findEntry(all []model.CACEntry, a config.Args) (int, bool) {
+	return slices.BinarySearchFunc(all, a.Int("ENTRY"),
+		func(e model.CACEntry, number int) int { return cmp.Compare(e.Number, number) })
+}
+
 func addEntry(c *model.Config, a config.Args) error {
 	all := entries(c, a)
-	i, found := slices.BinarySearch(*all, a.Int("ENTRY"))
+	i, found := findEntry(*all, a)
 	switch {
 	case found:
 		return nil
 	case len(*all) == entriesMax:
 		return config.BadArgument("ENTRY", "a table can have no more than %d entries", entriesMax)
 	}
-	*all = slices.Insert(*all, i, a.Int("ENTRY"))
+	*all = slices.Insert(*all, i, model.CACEntry{Number: a.Int("ENTRY")})
 	return nil
 }
 
 func removeEntry(c *model.Config, a config.Args) error {
 	all := entries(c, a)
-	i, found := slices.BinarySearch(*all, a.Int("ENTRY"))
+	i, found := findEntry(*all, a)
 	if !found {
 		return config.BadArgument("ENTRY", "there is no entry %d", a.Int("ENTRY"))
 	}
@@ -146,7 +151,7 @@ func removeEntry(c *model.Config, a config.Args) error {
 func renderEntries(c *model.Config, in config.Args) []config.Args {
 	var lines []config.Args
 	for _, entry := range *entries(c, in) {
-		lines = append(lines, config.Args{"ENTRY": entry})
+		lines = append(lines, config.Args{"ENTRY": entry.Number})
 	}
 	return lines
 }

@@ -200,64 +200,6 @@ var (
 	)
 )
 
-func sip(t *rapid.T) model.SIP {
-	var s model.SIP
-	for _, n := range rapid.SliceOfNDistinct(name, 0, 4, rapid.ID).Draw(t, "networks") {
-		s.Networks = append(s.Networks, model.SIPNetwork{Name: n})
-	}
-	endpoints := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) netip.AddrPort {
-		return netip.AddrPortFrom(address.Draw(t, "address"), port.Draw(t, "port"))
-	}), 2, 8, rapid.ID).Draw(t, "endpoints")
-	if len(s.Networks) == 0 {
-		return s
-	}
-	nextHop := endpoints[0] // the one that nobody listens on
-	for _, endpoint := range endpoints[1:] {
-		n := rapid.SampledFrom(indexes(s.Networks)).Draw(t, "listening network")
-		s.Networks[n].Listens = append(s.Networks[n].Listens, model.SIPListen{Address: endpoint})
-	}
-	for _, out := range s.Networks {
-		for _, l := range out.Listens {
-			if l.Address.Addr().Is4() == nextHop.Addr().Is4() {
-				in := rapid.SampledFrom(indexes(s.Networks)).Draw(t, "incoming network")
-				s.Networks[in].NextHop = model.SIPNextHop{Address: nextHop, Network: out.Name}
-			}
-		}
-	}
-	return s
-}
-
-// sbc draws a border controller with all its modes.
-func sbc(t *rapid.T) model.SBC {
-	s := model.SBC{Name: name.Draw(t, "SBC")}
-	if s.SBE = rapid.Bool().Draw(t, "SBE"); !s.SBE {
-		return s
-	}
-	for _, client := range rapid.SliceOfNDistinct(name, 1, 3, rapid.ID).Draw(t, "RADIUS clients") {
-		r := model.RADIUSClient{Name: client}
-		for _, server := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "servers") {
-			r.Servers = append(r.Servers, model.RADIUSServer{Name: server})
-		}
-		s.RADIUSClients = append(s.RADIUSClients, r)
-	}
-	for _, set := range rising(t, number, "policy sets") {
-		p := model.CACPolicySet{Number: set}
-		for _, table := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "tables") {
-			p.Tables = append(p.Tables, model.CACTable{Name: table, Entries: rising(t, number, "entries")})
-		}
-		s.CACPolicySets = append(s.CACPolicySets, p)
-	}
-	if s.Billing.Configured = rapid.Bool().Draw(t, "billing"); !s.Billing.Configured {
-		return s
-	}
-	instance := rapid.IntRange(0, 7)
-	for i, client := range s.RADIUSClients { // an instance has a client of its own
-		s.Billing.PacketCable = append(s.Billing.PacketCable, model.PacketCableMethod{Index: 2*i + rapid.IntRange(0, 1).Draw(t, "index"), Client: client.Name})
-	}
-	s.Billing.XML = rapid.SliceOfN(instance, 0, 1).Draw(t, "XML instance")
-	return s
-}
-
 func rising(t *rapid.T, number *rapid.Generator[int], label string) []int {
 	return slices.Sorted(slices.Values(rapid.SliceOfNDistinct(number, 0, 3, rapid.ID).Draw(t, label)))
 }

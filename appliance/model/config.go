@@ -22,7 +22,8 @@ type Config struct {
 	COM         COM          // resolver: names that must resolve (NET-7, NET-8)
 	TimeServers []string     // clock: NTP servers, address or host name (NET-9)
 	Time        Time         // clock
-	SIP         SIP          // routing: networks and where their calls go
+	SIP         SIP          // routing: networks, and where calls go
+	Admission   Admission    // admission: who may call now
 	Alarms      Alarms       // alarm: thresholds
 	Logging     Logging      // logging: where log lines and alarms go
 	SBC         SBC          // routing, billing, admission: the border controller of the source documents
@@ -66,42 +67,6 @@ func (z TimeZone) Location() (*time.Location, error) {
 		return nil, fmt.Errorf("time zone %s: %w", z.Name, err)
 	}
 	return location, nil
-}
-
-// SIP is what the proxy needs to know.
-type SIP struct {
-	Networks []SIPNetwork
-}
-
-// Network gives the network with that name, or nil.
-func (s *SIP) Network(name string) *SIPNetwork {
-	for i := range s.Networks {
-		if s.Networks[i].Name == name {
-			return &s.Networks[i]
-		}
-	}
-	return nil
-}
-
-// SIPNetwork is a named set of listen points that are treated alike (CUSP's
-// "sip network"). NextHop says where a new request goes that came in here.
-type SIPNetwork struct {
-	Name    string
-	Listens []SIPListen
-	NextHop SIPNextHop
-}
-
-// SIPListen is one listen point. The transport is UDP.
-type SIPListen struct {
-	Address netip.AddrPort
-}
-
-// SIPNextHop is where new requests of a network go: to Address, out of
-// the network named Network. An invalid Address means there is none, and new
-// requests are answered 404.
-type SIPNextHop struct {
-	Address netip.AddrPort
-	Network string
 }
 
 // Alarms are the thresholds that the operator set, in percent of what there

@@ -1,0 +1,32 @@
+package grammar_test
+
+import (
+	"pgregory.net/rapid"
+
+	"causeway/appliance/model"
+)
+
+// sbc draws a border controller with all its modes.
+func sbc(t *rapid.T) model.SBC {
+	s := model.SBC{Name: name.Draw(t, "SBC")}
+	if s.SBE = rapid.Bool().Draw(t, "SBE"); !s.SBE {
+		return s
+	}
+	for _, client := range rapid.SliceOfNDistinct(name, 1, 3, rapid.ID).Draw(t, "RADIUS clients") {
+		r := model.RADIUSClient{Name: client}
+		for _, server := range rapid.SliceOfNDistinct(name, 0, 3, rapid.ID).Draw(t, "servers") {
+			r.Servers = append(r.Servers, model.RADIUSServer{Name: server})
+		}
+		s.RADIUSClients = append(s.RADIUSClients, r)
+	}
+	drawCAC(t, &s)
+	if s.Billing.Configured = rapid.Bool().Draw(t, "billing"); !s.Billing.Configured {
+		return s
+	}
+	instance := rapid.IntRange(0, 7)
+	for i, client := range s.RADIUSClients { // an instance has a client of its own
+		s.Billing.PacketCable = append(s.Billing.PacketCable, model.PacketCableMethod{Index: 2*i + rapid.IntRange(0, 1).Draw(t, "index"), Client: client.Name})
+	}
+	s.Billing.XML = rapid.SliceOfN(instance, 0, 1).Draw(t, "XML instance")
+	return s
+}
