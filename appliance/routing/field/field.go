@@ -1,0 +1,161 @@
+// Package field finds the parts of a message that lookups, trigger conditions
+// and normalisation are about: a component of the Request-URI, a header field,
+// a parameter, or a fact of the message's way such as its network.
+//
+// In comes a model.Field, once, at a commit; out comes a Reader that any
+// number of threads use on the call path. It allocates nothing and changes
+// nothing.
+package field
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
+	"causeway/appliance/sip/message"
+)
+
+// Scratch is the capacity of a buffer in which every fact has room that does
+// not stand in the message.
+const Scratch = 64
+
+// Reader reads one part of messages. Make it with Compile.
+type Reader struct {
+	kind      model.FieldKind
+	component component
+	header    message.HeaderID // HeaderOther: known by its names only
+	name      []byte           // of the header field, long form; nil: the Request-URI is meant
+	compact   []byte           // its short form; nil: it has none
+	param     []byte
+}
+
+// compactNames are the short forms of header fields that package message has
+// no id for (RFC 3261 §7.3.3, RFC 3515, 3841, 3892, 4028, 6665, 8224).
+var compactNames = map[string]string{
+	"accept-contact": "a", "allow-events": "u", "content-encoding": "e", "event": "o", "identity": "y",
+	"refer-to": "r", "referred-by": "b", "reject-contact": "j", "request-disposition": "d", "session-expires": "x",
+}
+
+// Compile makes the Reader of f. The error says what f lacks.
+func Compile(f model.Field) (Reader, error) {
+	component, known := components[f.Component]
+	switch {
+	case !known:
+		return Reader{}, fmt.Errorf("a URI has no component %q", f.Component)
+	case f.Kind == model.FieldTime:
+		return Reader{}, errors.New("a time policy is no part of a message")
+	case f.Header == "" && (f.Kind == model.FieldHeader || f.Kind == model.FieldHeaderParam):
+		return Reader{}, errors.New("no header field is named")
+	case f.Param == "" && (f.Kind == model.FieldURIParam || f.Kind == model.FieldHeaderParam):
+		return Reader{}, errors.New("no parameter is named")
+	}
+	r := Reader{kind: f.Kind, component: component, param: []byte(f.Param)}
+	if f.Header != "" {
+		r.header, r.name = message.HeaderOf(f.Header), []byte(f.Header)
+		r.compact = []byte(compactNames[strings.ToLower(f.Header)])
+	}
+	return r, nil
+}
+
+// Read gives the part of the message in hand; ok is false when it has none.
+// What stands in the message is given in place, with the span it has there;
+// other facts are appended to scratch, and at is zero. A parameter without a
+// value is there with an empty text and a zero span. out is the next hop, or
+// nil while none is known.
+func (r *Reader) Read(scratch []byte, in *hop.Incoming, out *hop.Target) (text []byte, at message.Span, ok bool) {
+	m := in.Message
+	switch r.kind {
+	case model.FieldRequestURI:
+		at, ok = r.ofURI(m.Raw, &in.URI, m.URI)
+	case model.FieldURIParam, model.FieldHeader, model.FieldHeaderParam:
+		if r.name == nil {
+			at, ok = r.ofURI(m.Raw, &in.URI, m.URI)
+		} else if index, found := r.Next(m, 0); found {
+			at, ok = r.Within(m, index)
+		}
+	case model.FieldMethod:
+		if at, ok = m.MethodName, true; m.IsResponse {
+			at = m.CSeqMethodName
+		}
+	default:
+		text, ok = r.fact(scratch, in, out)
+		return text, at, ok
+	}
+	return m.Get(at), at, ok
+}
+
+// fact appends what does not stand in the message.
+func (r *Reader) fact(b []byte, in *hop.Incoming, out *hop.Target) (text []byte, ok bool) {
+	switch r.kind {
+	case model.FieldInNetwork:
+		return append(b, in.Network...), true
+	case model.FieldOutNetwork:
+		if out == nil {
+			return b, false
+		}
+		return append(b, out.Network...), true
+	case model.FieldLocalIP:
+		return in.Local.Addr().AppendTo(b), true
+	case model.FieldLocalPort:
+		return strconv.AppendUint(b, uint64(in.Local.Port()), 10), true
+	case model.FieldRemoteIP:
+		return in.Remote.Addr().AppendTo(b), true
+	case model.FieldRemotePort:
+		return strconv.AppendUint(b, uint64(in.Remote.Port()), 10), true
+	case model.FieldProtocol:
+		return append(b, in.Transport.String()...), true
+	case model.FieldMessage:
+		if in.Message.IsResponse {
+			return append(b, "response"...), true
+		}
+		return append(b, "request"...), true
+	case model.FieldMidDialog:
+		return strconv.AppendBool(b, in.MidDialog), true
+	case model.FieldResponseCode:
+		return strconv.AppendInt(b, int64(in.Message.Status), 10), in.Message.IsResponse
+	}
+	return b, false
+}
+
+// Next gives the index of the first header field from that index on that the
+// Reader is about.
+func (r *Reader) Next(m *message.Message, from int) (index int, found bool) {
+	for i := from; i < len(m.Fields); i++ {
+		switch field := &m.Fields[i]; {
+		case field.ID != r.header:
+		case r.header != message.HeaderOther:
+			return i, true
+		default:
+			name := m.Get(field.Name)
+			if bytes.EqualFold(name, r.name) || len(name) == 1 && bytes.EqualFold(name, r.compact) {
+				return i, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Within gives the part of the header field with that index: all of it, or a
+// component or parameter of its first element.
+func (r *Reader) Within(m *message.Message, index int) (at message.Span, ok bool) {
+	value := m.Fields[index].Value
+	if r.kind == model.FieldHeader && r.component == whole {
+		return value, true
+	}
+	element, err := message.ParseNameAddr(m.Raw, value)
+	if err != nil {
+		return message.Span{}, false
+	}
+	if r.kind == model.FieldHeaderParam {
+		return r.paramIn(m.Raw, element.Params)
+	}
+	uri, err := message.ParseURI(m.Raw, element.URI)
+	if err != nil {
+		return message.Span{}, false
+	}
+	return r.ofURI(m.Raw, &uri, element.URI)
+}
