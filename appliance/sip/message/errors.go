@@ -28,6 +28,7 @@ const (
 	errFieldName   syntaxError = "a line without field name"
 	errStartLine   syntaxError = "extra white space"
 	errNumber      syntaxError = "not a number in range"
+	errNoLength    syntaxError = "no Content-Length in a stream"
 	errTruncated   syntaxError = "larger than the datagram"
 	errRepeated    syntaxError = "given more than once"
 	errEmpty       syntaxError = "empty"

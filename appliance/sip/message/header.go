@@ -2,9 +2,9 @@ package message
 
 import "strings"
 
-// HeaderID is a header field name that the box acts on. The long and the
-// compact form of a name have the same id; a name not in the list is
-// HeaderOther and known only by its span.
+// HeaderID is a header field name that the box acts on, or that has a compact
+// form: the long and the compact form have the same id. A name not in the list
+// is HeaderOther and known only by its span.
 type HeaderID uint8
 
 // The header field names.
@@ -33,47 +33,74 @@ const (
 	HeaderAllow
 	HeaderSubject
 	HeaderTimestamp
+	HeaderPAssertedIdentity
+	HeaderPPreferredIdentity
+	HeaderPrivacy
+	HeaderSessionExpires
+	HeaderEvent
+	HeaderReferTo
+	HeaderReferredBy
+	HeaderAllowEvents
+	HeaderContentEncoding
+	HeaderAcceptContact
+	HeaderRejectContact
+	HeaderRequestDisposition
+	HeaderIdentity
 	headerCount
 )
 
-// headerNames are the names by id, the compact form (RFC 3261 §7.3.3) beside.
-// One marked single identifies, routes or frames the message and may stand
-// only once (§7.3.1): a second one would give the message a second reading.
+// headerNames are the names by id, the compact form beside (RFC 3261 §7.3.3,
+// RFC 3515, 3841, 3892, 4028, 4474, 6665). One marked single identifies, routes
+// or frames the message and may stand only once (§7.3.1): a second one would
+// give the message a second reading.
 var headerNames = [headerCount]struct {
 	long    string
 	compact string
 	single  bool
 }{
-	HeaderVia:           {"Via", "v", false},
-	HeaderFrom:          {"From", "f", true},
-	HeaderTo:            {"To", "t", true},
-	HeaderCallID:        {"Call-ID", "i", true},
-	HeaderCSeq:          {"CSeq", "", true},
-	HeaderMaxForwards:   {"Max-Forwards", "", true},
-	HeaderRoute:         {"Route", "", false},
-	HeaderRecordRoute:   {"Record-Route", "", false},
-	HeaderContact:       {"Contact", "m", false},
-	HeaderContentLength: {"Content-Length", "l", true},
-	HeaderContentType:   {"Content-Type", "c", true},
-	HeaderProxyRequire:  {"Proxy-Require", "", false},
-	HeaderRequire:       {"Require", "", false},
-	HeaderSupported:     {"Supported", "k", false},
-	HeaderRetryAfter:    {"Retry-After", "", false},
-	HeaderExpires:       {"Expires", "", false},
-	HeaderReason:        {"Reason", "", false},
-	HeaderUserAgent:     {"User-Agent", "", false},
-	HeaderServer:        {"Server", "", false},
-	HeaderDate:          {"Date", "", false},
-	HeaderAllow:         {"Allow", "", false},
-	HeaderSubject:       {"Subject", "s", false},
-	HeaderTimestamp:     {"Timestamp", "", false},
+	HeaderVia:                {"Via", "v", false},
+	HeaderFrom:               {"From", "f", true},
+	HeaderTo:                 {"To", "t", true},
+	HeaderCallID:             {"Call-ID", "i", true},
+	HeaderCSeq:               {"CSeq", "", true},
+	HeaderMaxForwards:        {"Max-Forwards", "", true},
+	HeaderRoute:              {"Route", "", false},
+	HeaderRecordRoute:        {"Record-Route", "", false},
+	HeaderContact:            {"Contact", "m", false},
+	HeaderContentLength:      {"Content-Length", "l", true},
+	HeaderContentType:        {"Content-Type", "c", true},
+	HeaderProxyRequire:       {"Proxy-Require", "", false},
+	HeaderRequire:            {"Require", "", false},
+	HeaderSupported:          {"Supported", "k", false},
+	HeaderRetryAfter:         {"Retry-After", "", false},
+	HeaderExpires:            {"Expires", "", false},
+	HeaderReason:             {"Reason", "", false},
+	HeaderUserAgent:          {"User-Agent", "", false},
+	HeaderServer:             {"Server", "", false},
+	HeaderDate:               {"Date", "", false},
+	HeaderAllow:              {"Allow", "", false},
+	HeaderSubject:            {"Subject", "s", false},
+	HeaderTimestamp:          {"Timestamp", "", false},
+	HeaderPAssertedIdentity:  {"P-Asserted-Identity", "", false},
+	HeaderPPreferredIdentity: {"P-Preferred-Identity", "", false},
+	HeaderPrivacy:            {"Privacy", "", false},
+	HeaderSessionExpires:     {"Session-Expires", "x", false},
+	HeaderEvent:              {"Event", "o", false},
+	HeaderReferTo:            {"Refer-To", "r", false},
+	HeaderReferredBy:         {"Referred-By", "b", false},
+	HeaderAllowEvents:        {"Allow-Events", "u", false},
+	HeaderContentEncoding:    {"Content-Encoding", "e", false},
+	HeaderAcceptContact:      {"Accept-Contact", "a", false},
+	HeaderRejectContact:      {"Reject-Contact", "j", false},
+	HeaderRequestDisposition: {"Request-Disposition", "d", false},
+	HeaderIdentity:           {"Identity", "y", false},
 }
 
 // String is the long form of the name, empty for HeaderOther.
 func (id HeaderID) String() string { return headerNames[id].long }
 
 // longestName is the length of the longest name in headerNames.
-const longestName = len("Content-Length")
+const longestName = len("P-Preferred-Identity")
 
 // headerName is a name in lower case and its id.
 type headerName struct {
@@ -110,4 +137,14 @@ func headerOf(name []byte) HeaderID {
 		}
 	}
 	return HeaderOther
+}
+
+// HeaderIDOf is the id of a field name in its long or compact form and any
+// case; HeaderOther when it has none.
+func HeaderIDOf(name string) HeaderID {
+	var short [longestName]byte
+	if len(name) > longestName {
+		return HeaderOther
+	}
+	return headerOf(short[:copy(short[:], name)])
 }

@@ -1,5 +1,7 @@
 package message
 
+import "math"
+
 // Span is a part of Message.Raw: the octets from Start up to, not including,
 // End.
 type Span struct{ Start, End uint16 }
@@ -81,4 +83,34 @@ func (m *Message) First(id HeaderID) (Field, bool) {
 		return Field{}, false
 	}
 	return m.Fields[m.first[id]-1], true
+}
+
+// Lookup gives the topmost field with that name, in its long or compact form
+// and any case.
+func (m *Message) Lookup(name string) (Field, bool) {
+	if id := HeaderIDOf(name); id != HeaderOther {
+		return m.First(id)
+	}
+	for _, field := range m.Fields {
+		if field.ID == HeaderOther && sameName(m.Get(field.Name), name) {
+			return field, true
+		}
+	}
+	return Field{}, false
+}
+
+// RetryAfter gives the seconds of Retry-After (RFC 3261 §20.33), its comment
+// and parameters left out; ok is false when there is none or it is no number.
+func (m *Message) RetryAfter() (seconds int, ok bool) {
+	field, found := m.First(HeaderRetryAfter)
+	if !found {
+		return 0, false
+	}
+	start, end := int(field.Value.Start), int(field.Value.End)
+	digits := skip(digitClass, m.Raw, start, end)
+	if digits < end && !is(lwsClass, m.Raw[digits]) && m.Raw[digits] != ';' && m.Raw[digits] != '(' {
+		return 0, false
+	}
+	n, ok := number(m.Raw[start:digits], math.MaxInt32)
+	return int(n), ok
 }

@@ -127,3 +127,54 @@ func (n *NameAddr) tag(raw []byte) (tag Span, err error) {
 	}
 	return tag, nil
 }
+
+// Q gives the q-value of the element in thousandths, 0–1000; 1000 when it has
+// none or one that RFC 3261 §25.1 does not allow.
+func (n *NameAddr) Q(raw []byte) int {
+	const highest = 1000
+	value, _ := n.Param(raw, "q")
+	text := value.In(raw)
+	if len(text) == 0 || len(text) > len("0.000") || len(text) > 1 && text[1] != '.' {
+		return highest
+	}
+	q, scale := 0, highest
+	for i, c := range text {
+		if i == 1 {
+			continue
+		}
+		if !is(digitClass, c) {
+			return highest
+		}
+		q += int(c-'0') * scale
+		scale /= 10
+	}
+	return min(q, highest)
+}
+
+// Addresses iterates over the elements of all fields with that id, in their
+// order, with their index from 0. It ends at the first one that cannot be read.
+func (m *Message) Addresses(id HeaderID) iter.Seq2[int, NameAddr] {
+	return func(yield func(int, NameAddr) bool) {
+		index := 0
+		for i := range m.Fields {
+			if m.Fields[i].ID != id {
+				continue
+			}
+			for rest := m.Fields[i].Value; ; index++ {
+				element, err := ParseNameAddr(m.Raw, rest)
+				if err != nil || !yield(index, element) {
+					return
+				}
+				if element.Next == 0 {
+					index++
+					break
+				}
+				rest.Start = element.Next
+			}
+		}
+	}
+}
+
+// Contacts iterates over the Contact elements. That of "Contact: *" has the
+// URI "*", which is none to ParseURI.
+func (m *Message) Contacts() iter.Seq2[int, NameAddr] { return m.Addresses(HeaderContact) }

@@ -97,6 +97,24 @@ func equalFold(text []byte, lower string) bool {
 	return true
 }
 
+// hasPrefixFold says whether text begins with lower in any case.
+func hasPrefixFold(text []byte, lower string) bool {
+	return len(text) >= len(lower) && equalFold(text[:len(lower)], lower)
+}
+
+// sameName says whether two field names are equal in any case.
+func sameName(text []byte, name string) bool {
+	if len(text) != len(name) {
+		return false
+	}
+	for i, c := range text {
+		if c|0x20 != name[i]|0x20 { // exact: no two octets of a token differ in that bit but letters
+			return false
+		}
+	}
+	return true
+}
+
 // number reads text as 1*DIGIT of at most limit.
 func number(text []byte, limit uint64) (uint64, bool) {
 	var n uint64

@@ -11,8 +11,11 @@ type Via struct {
 	Received  Span
 	RPort     Span // the value; empty, at its place, when rport has none
 	MAddr     Span
+	OC        Span   // RFC 7339 §4.1; empty, at its place, when oc has no value
+	OCAlgo    Span   // §4.2, with its quotes
 	Port      uint16 // of sent-by; 0 when absent
 	HasRPort  bool
+	HasOC     bool
 	More      bool // another element follows in the same field
 	// Cut is what to remove from Raw to remove just this element: the whole
 	// line for Message.Via alone in its field, else the element with the comma
@@ -109,14 +112,25 @@ func (v *Via) set(raw []byte, p parameter) error {
 		return setOnce(&v.Received, p.value)
 	case equalFold(name, "maddr"):
 		return setOnce(&v.MAddr, p.value)
+	case equalFold(name, "oc-algo"):
+		return setOnce(&v.OCAlgo, p.value)
 	case equalFold(name, "rport"):
-		if v.HasRPort {
-			return errRepeated
-		}
-		v.HasRPort = true
-		if v.RPort = p.value; p.value.Empty() {
-			v.RPort = Span{p.name.End, p.name.End}
-		}
+		return setPlace(&v.RPort, &v.HasRPort, p)
+	case equalFold(name, "oc"):
+		return setPlace(&v.OC, &v.HasOC, p)
+	}
+	return nil
+}
+
+// setPlace notes a parameter that an answer gives a value, and may have one
+// already: the value, or the place for it.
+func setPlace(place *Span, has *bool, p parameter) error {
+	if *has {
+		return errRepeated
+	}
+	*has = true
+	if *place = p.value; p.value.Empty() {
+		*place = Span{p.name.End, p.name.End}
 	}
 	return nil
 }
