@@ -31,21 +31,12 @@ func Frame(b []byte) (n int, err error) {
 	if bytes.HasPrefix(b, []byte("\r\n")) {
 		start = len("\r\n")
 	}
-	if first := bytes.IndexByte(b[start:], '\n'); first >= 0 && !isStartLine(b[start:start+first]) {
-		return 0, ErrNotSIP // the peer has lost its place, or never had one
-	}
-	header := bytes.Index(b[start:], []byte(ping))
-	switch {
-	case header < 0 && len(b)-start <= MaxHeader:
-		return 0, nil
-	case header < 0 || header > MaxHeader-len(ping):
-		return 0, ErrTooLong
-	}
-	header += start + len(ping)
-	length, err := framedLength(b[start:header])
-	switch {
-	case err == errLineEnd || err == errNoLength:
+	header, length, err := frameHeader(b[start:])
+	if header == 0 {
 		return 0, err
+	}
+	header += start
+	switch {
 	case err != nil:
 		return header, err
 	case header+length > math.MaxUint16:
@@ -56,54 +47,65 @@ func Frame(b []byte) (n int, err error) {
 	return header + length, nil
 }
 
-// isStartLine says whether the line names SIP, in any version, where a request
-// or status line does.
-func isStartLine(line []byte) bool {
-	line = bytes.TrimRight(line, " \r")
-	last := line[bytes.LastIndexByte(line, ' ')+1:]
-	return hasPrefixFold(line, "sip/") || hasPrefixFold(last, "sip/")
-}
-
-// framedLength gives the Content-Length in a header, which ends with its empty
-// line. Who reads a bare CR or LF as a line end may see another header than we
-// do, and so another length.
-func framedLength(header []byte) (length int, err error) {
+// frameHeader gives the length of start line and header, 0 while they are not
+// whole, and the Content-Length. Where a peer reads a bare CR or LF as a line
+// end it may see another header than we do, and so another length.
+func frameHeader(b []byte) (header, length int, err error) {
 	length = -1
-	lines := 0
-	for at := 0; at < len(header); lines++ {
-		next := at + bytes.IndexByte(header[at:], '\n') + 1
-		if next-at < 2 || header[next-2] != '\r' {
-			return 0, errLineEnd
+	for at, lines := 0, 1; ; lines++ {
+		next := at + bytes.IndexByte(b[at:], '\n') + 1
+		switch {
+		case next == at && len(b) > MaxHeader || next > MaxHeader:
+			return 0, 0, ErrTooLong
+		case next == at:
+			return 0, 0, nil
+		case next-at == 1 || b[next-2] != '\r':
+			return 0, 0, errLineEnd
+		case at == 0 && !isStartLine(b[:next]):
+			return 0, 0, ErrNotSIP // the peer has lost its place, or never had one
+		case next-at == 2:
+			if bytes.Count(b[:next], []byte("\r")) != lines {
+				return 0, 0, errLineEnd
+			}
+			if length < 0 && err == nil {
+				return 0, 0, errNoLength
+			}
+			return next, length, err
 		}
-		if value, found := lengthField(header, at, next); found && err == nil {
+		if value, found := lengthField(b, at, next); found && err == nil {
 			length, err = sameLength(length, value)
 		}
 		at = next
 	}
-	switch {
-	case bytes.Count(header, []byte("\r")) != lines:
-		return 0, errLineEnd
-	case length < 0 && err == nil:
-		return 0, errNoLength
-	}
-	return length, err
 }
 
-// lengthField gives the value of the field that begins with the line
-// header[at:next] if it is Content-Length.
-func lengthField(header []byte, at, next int) (value []byte, found bool) {
-	if first := header[at] | 0x20; first != 'c' && first != 'l' {
+// isStartLine says whether the line names SIP, in any version, where a request
+// or status line does.
+func isStartLine(line []byte) bool {
+	line = bytes.TrimRight(line, " \r\n")
+	last := line[bytes.LastIndexByte(line, ' ')+1:]
+	return hasPrefixFold(line, "sip/") || hasPrefixFold(last, "sip/")
+}
+
+// lengthField gives the value of the field that begins with the line b[at:next]
+// if it is Content-Length; only a part of it while the header is not whole.
+func lengthField(b []byte, at, next int) (value []byte, found bool) {
+	if first := b[at] | 0x20; first != 'c' && first != 'l' {
 		return nil, false
 	}
-	name := skip(tokenClass, header, at, next)
-	colon := skip(lwsClass, header, name, next)
-	if colon == next || header[colon] != ':' || headerOf(header[at:name]) != HeaderContentLength {
+	name := skip(tokenClass, b, at, next)
+	colon := skip(lwsClass, b, name, next)
+	if colon == next || b[colon] != ':' || headerOf(b[at:name]) != HeaderContentLength {
 		return nil, false
 	}
-	for next < len(header) && (header[next] == ' ' || header[next] == '\t') { // folded
-		next += bytes.IndexByte(header[next:], '\n') + 1
+	for next < len(b) && (b[next] == ' ' || b[next] == '\t') { // folded
+		more := bytes.IndexByte(b[next:], '\n') + 1
+		if more == 0 {
+			break
+		}
+		next += more
 	}
-	return trim(header, colon+1, next).In(header), true
+	return bytes.Trim(b[colon+1:next], " \t\r\n"), true
 }
 
 // sameLength reads a Content-Length, of which there was one before unless that
