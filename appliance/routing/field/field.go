@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
@@ -27,17 +26,9 @@ const Scratch = 64
 type Reader struct {
 	kind      model.FieldKind
 	component component
-	header    message.HeaderID // HeaderOther: known by its names only
-	name      []byte           // of the header field, long form; nil: the Request-URI is meant
-	compact   []byte           // its short form; nil: it has none
+	header    message.HeaderID // HeaderOther: known by its name only
+	name      []byte           // of the header field; nil: the Request-URI is meant
 	param     []byte
-}
-
-// compactNames are the short forms of header fields that package message has
-// no id for (RFC 3261 §7.3.3, RFC 3515, 3841, 3892, 4028, 6665, 8224).
-var compactNames = map[string]string{
-	"accept-contact": "a", "allow-events": "u", "content-encoding": "e", "event": "o", "identity": "y",
-	"refer-to": "r", "referred-by": "b", "reject-contact": "j", "request-disposition": "d", "session-expires": "x",
 }
 
 // Compile makes the Reader of f. The error says what f lacks.
@@ -55,8 +46,7 @@ func Compile(f model.Field) (Reader, error) {
 	}
 	r := Reader{kind: f.Kind, component: component, param: []byte(f.Param)}
 	if f.Header != "" {
-		r.header, r.name = message.HeaderOf(f.Header), []byte(f.Header)
-		r.compact = []byte(compactNames[strings.ToLower(f.Header)])
+		r.header, r.name = message.HeaderIDOf(f.Header), []byte(f.Header)
 	}
 	return r, nil
 }
@@ -125,15 +115,9 @@ func (r *Reader) fact(b []byte, in *hop.Incoming, out *hop.Target) (text []byte,
 // Reader is about.
 func (r *Reader) Next(m *message.Message, from int) (index int, found bool) {
 	for i := from; i < len(m.Fields); i++ {
-		switch field := &m.Fields[i]; {
-		case field.ID != r.header:
-		case r.header != message.HeaderOther:
+		field := &m.Fields[i]
+		if field.ID == r.header && (r.header != message.HeaderOther || bytes.EqualFold(m.Get(field.Name), r.name)) {
 			return i, true
-		default:
-			name := m.Get(field.Name)
-			if bytes.EqualFold(name, r.name) || len(name) == 1 && bytes.EqualFold(name, r.compact) {
-				return i, true
-			}
 		}
 	}
 	return 0, false

@@ -122,10 +122,6 @@ func headerIndex() (index [longestName + 1][]headerName) {
 	return index
 }
 
-// HeaderOf finds the id of a field name in either form and any case; for
-// whoever configures what to look for.
-func HeaderOf(name string) HeaderID { return headerOf([]byte(name)) }
-
 // headerOf finds the id of a field name in either form and any case.
 func headerOf(name []byte) HeaderID {
 	if len(name) > longestName {
