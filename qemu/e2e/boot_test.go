@@ -201,12 +201,12 @@ func TestBootUserNetwork(t *testing.T) {
 		if _, err := prober.AwaitOptionsVia(ctx, lab.BoxLAN1, box); err != nil {
 			t.Fatalf("%v\n%s", err, running.Console.Tail(60))
 		}
-		far, err := host.SIPp(ctx, lab.SIPp{Scenario: "callee", Local: callee, Contact: "192.168.43.2:5060", Calls: 10})
+		far, err := host.SIPp(ctx, lab.SIPp{Ladder: lab.Callee, Local: callee, Contact: "192.168.43.2:5060", Calls: 10})
 		if err != nil {
 			t.Fatal(err)
 		}
 		near, err := host.SIPp(ctx, lab.SIPp{
-			Scenario: "caller", Local: caller, Remote: box, Calls: 10, Rate: 10, Hold: 100 * time.Millisecond,
+			Ladder: lab.Caller, Local: caller, Remote: box, Calls: 10, Rate: 10, Hold: 100 * time.Millisecond,
 		})
 		if err != nil {
 			t.Fatal(err)

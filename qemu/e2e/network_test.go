@@ -263,7 +263,7 @@ func (n network) routeMoves(t *testing.T) {
 	contains(t, "show ip route", command(t, n.Box, "show ip route"), "192.168.42.2")
 	const calls, rate = 80, 10
 	pair := smoke.Pair{
-		Caller: "caller", Callee: "callee", Calls: calls, Rate: rate, Hold: time.Second, From: farCaller.Addr(),
+		Caller: lab.Caller, Callee: lab.Callee, Calls: calls, Rate: rate, Hold: time.Second, From: farCaller.Addr(),
 	}
 	placed := make(chan error, 1)
 	go func() {

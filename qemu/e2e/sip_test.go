@@ -82,10 +82,10 @@ func TestSIPCalls(t *testing.T) {
 		name string
 		pair smoke.Pair
 	}{
-		{"answered", smoke.Pair{Caller: "caller", Callee: "callee", Calls: 200, Rate: 100, Hold: 200 * time.Millisecond}},
-		{"callee hangs up", smoke.Pair{Caller: "caller-is-hung-up", Callee: "callee-hangs-up", Calls: 50, Rate: 50, Hold: 100 * time.Millisecond}},
-		{"cancelled", smoke.Pair{Caller: "caller-cancels", Callee: "callee-cancelled", Calls: 50, Rate: 50}},
-		{"busy", smoke.Pair{Caller: "caller-gets-486", Callee: "callee-busy", Calls: 50, Rate: 50}},
+		{"answered", smoke.Pair{Caller: lab.Caller, Callee: lab.Callee, Calls: 200, Rate: 100, Hold: 200 * time.Millisecond}},
+		{"callee hangs up", smoke.Pair{Caller: lab.CallerHungUpOn, Callee: lab.CalleeHangsUp, Calls: 50, Rate: 50, Hold: 100 * time.Millisecond}},
+		{"cancelled", smoke.Pair{Caller: lab.CallerCancels, Callee: lab.CalleeCancelled, Calls: 50, Rate: 50}},
+		{"busy", smoke.Pair{Caller: lab.CallerFindsBusy, Callee: lab.CalleeBusy, Calls: 50, Rate: 50}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if _, err := smoke.Place(ctx, l, test.pair); err != nil {

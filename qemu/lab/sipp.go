@@ -3,26 +3,25 @@ package lab
 import (
 	"cmp"
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-//go:embed scenarios/*.xml
-var scenarios embed.FS
-
 // SIPp is one run of SIPp, at one end of the calls.
 type SIPp struct {
-	Scenario string         // file name in scenarios/ without .xml
+	Ladder   Ladder
 	Local    netip.AddrPort // where it sends from and listens
+	TCP      bool           // one connection for all calls; else UDP
+	User     string         // whom a caller calls; empty: "service"
 	Contact  string         // where a callee says it is; empty: Local
 	Remote   netip.AddrPort // where a caller's requests go; invalid for a callee
 	Calls    int            // it ends after that many
@@ -31,6 +30,7 @@ type SIPp struct {
 	CallID   string         // call n (from 1) gets the Call-ID <CallID>-<n>; empty: SIPp's own
 	Limit    time.Duration  // it fails after that; 0 means a minute
 	Messages bool           // note every message, for Run.Count
+	Repeats  bool           // messages may be repeated, by either side
 }
 
 // ErrRepeated is the error of a run in which every call went well, but a
@@ -57,14 +57,14 @@ func (n *Namespace) SIPp(ctx context.Context, sipp SIPp) (run *Run, err error) {
 	defer func() {
 		if err != nil {
 			os.RemoveAll(dir)
-			err = fmt.Errorf("run SIPp (Debian package sip-tester) with %s: %w", sipp.Scenario, err)
+			err = fmt.Errorf("run SIPp (Debian package sip-tester): %w", err)
 		}
 	}()
-	scenario, err := scenarios.ReadFile("scenarios/" + sipp.Scenario + ".xml")
+	scenario, err := sipp.Ladder.scenario()
 	if err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(run.path("scenario.xml"), scenario, 0o600); err != nil {
+	if err := os.WriteFile(run.path("scenario.xml"), []byte(scenario), 0o600); err != nil {
 		return nil, err
 	}
 	screen, err := os.Create(run.path("screen"))
@@ -102,10 +102,16 @@ func (r *Run) arguments() []string {
 	if limit == 0 {
 		limit = time.Minute
 	}
+	transport, contact := "u1", cmp.Or(s.Contact, s.Local.String())
+	if s.TCP {
+		transport, contact = "t1", contact+";transport=tcp"
+	}
 	args := []string{
 		"-sf", "scenario.xml",
+		"-t", transport,
 		"-i", s.Local.Addr().String(), "-p", strconv.Itoa(int(s.Local.Port())),
-		"-key", "contact", cmp.Or(s.Contact, s.Local.String()),
+		"-key", "contact", contact,
+		"-s", cmp.Or(s.User, "service"),
 		"-bind_local", "-nostdin",
 		"-m", strconv.Itoa(s.Calls),
 		"-d", strconv.FormatInt(s.Hold.Milliseconds(), 10),
@@ -127,9 +133,8 @@ func (r *Run) arguments() []string {
 
 // listens waits until the socket is bound.
 func (r *Run) listens(ctx context.Context) error {
-	table := fmt.Sprintf("/proc/%d/net/udp", r.command.Process.Pid)
-	octets := r.sipp.Local.Addr().As4()
-	want := fmt.Sprintf(" %02X%02X%02X%02X:%04X ", octets[3], octets[2], octets[1], octets[0], r.sipp.Local.Port())
+	table, want := boundSocket(r.sipp.Local, r.sipp.TCP)
+	table = fmt.Sprintf("/proc/%d/net/%s", r.command.Process.Pid, table)
 	for {
 		text, err := os.ReadFile(table)
 		if err == nil && strings.Contains(string(text), want) {
@@ -143,6 +148,23 @@ func (r *Run) listens(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// boundSocket says which table of the kernel has a socket that is bound to the
+// address, and what stands there.
+func boundSocket(local netip.AddrPort, tcp bool) (table, text string) {
+	octets := local.Addr().AsSlice()
+	for word := range slices.Chunk(octets, 4) {
+		slices.Reverse(word) // as the kernel of a little-endian machine prints them
+	}
+	table = "udp"
+	if tcp {
+		table = "tcp"
+	}
+	if local.Addr().Is6() {
+		table += "6"
+	}
+	return table, fmt.Sprintf(" %X:%04X ", octets, local.Port())
 }
 
 // Wait waits until SIPp has ended and removes its files. It fails unless SIPp
@@ -160,8 +182,8 @@ func (r *Run) Wait() (Statistics, error) {
 	if err != nil || r.status != nil || statistics.Succeeded != r.sipp.Calls {
 		return statistics, errors.Join(err, r.failure())
 	}
-	if statistics != (Statistics{Created: r.sipp.Calls, Succeeded: r.sipp.Calls}) {
-		return statistics, fmt.Errorf("%w: %d calls, %+v: %w", ErrRepeated, r.sipp.Calls, statistics, r.failure())
+	if !r.sipp.Repeats && statistics.Retransmissions+statistics.OutOfCall > 0 {
+		return statistics, fmt.Errorf("%w: %d by SIPp, %d by the others: %w", ErrRepeated, statistics.Retransmissions, statistics.OutOfCall, r.failure())
 	}
 	return statistics, nil
 }
@@ -177,7 +199,7 @@ func (r *Run) failure() error {
 	errorsText, _ := os.ReadFile(r.path("errors")) // absent when there were none
 	screen, _ := os.ReadFile(r.path("screen"))
 	status := r.command.ProcessState.String()
-	return fmt.Errorf("SIPp %s: %s\n%s\n%s", r.sipp.Scenario, status, head(string(errorsText), 40), tail(string(screen), 15))
+	return fmt.Errorf("SIPp %q: %s\n%s\n%s", r.sipp.Ladder, status, head(string(errorsText), 40), tail(string(screen), 15))
 }
 
 // Count gives how many messages with this start (of the start line) SIPp has

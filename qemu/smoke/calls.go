@@ -13,7 +13,7 @@ import (
 
 // Pair is a caller on LAN1 and a callee on LAN2 of SIPp's.
 type Pair struct {
-	Caller, Callee string // scenarios
+	Caller, Callee lab.Ladder
 	Calls, Rate    int
 	Hold           time.Duration
 	Limit          time.Duration // 0 means what Calls, Rate and Hold make likely
@@ -41,14 +41,14 @@ func (p Pair) start(ctx context.Context, l *lab.Lab, callID string, messages boo
 		from = p.From
 	}
 	callee, err = l.LAN2.SIPp(ctx, lab.SIPp{
-		Scenario: p.Callee, Local: netip.AddrPortFrom(lab.PeerLAN2, lab.CalleePort),
+		Ladder: p.Callee, Local: netip.AddrPortFrom(lab.PeerLAN2, lab.CalleePort),
 		Calls: p.Calls, Hold: p.Hold, Limit: limit, Messages: messages,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	caller, err = l.LAN1.SIPp(ctx, lab.SIPp{
-		Scenario: p.Caller, Local: netip.AddrPortFrom(from, lab.CallerPort), Remote: lab.BoxLAN1,
+		Ladder: p.Caller, Local: netip.AddrPortFrom(from, lab.CallerPort), Remote: lab.BoxLAN1,
 		Calls: p.Calls, Rate: p.Rate, Hold: p.Hold, Limit: limit, CallID: callID,
 	})
 	if err != nil {
@@ -88,7 +88,7 @@ func HeldThroughRestart(ctx context.Context, l *lab.Lab, calls, rate int, kill f
 	}
 	defer prober.Close()
 	callID := fmt.Sprintf("held-%d", os.Getpid())
-	pair := Pair{Caller: "caller-held", Callee: "callee", Calls: calls, Rate: rate, Limit: 2 * time.Minute}
+	pair := Pair{Caller: lab.CallerHeld, Callee: lab.Callee, Calls: calls, Rate: rate, Limit: 2 * time.Minute}
 	caller, callee, err := pair.start(ctx, l, callID, true)
 	if err != nil {
 		return Restart{}, err

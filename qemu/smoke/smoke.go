@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"causeway/qemu/lab"
 )
 
 // Report is what a smoke test found.
@@ -85,7 +87,7 @@ func (b *Box) Calls(ctx context.Context, rate int, report *Report) error {
 	held := min(heldAtMost, max(1, report.Calls/10))
 	if rest := report.Calls - held; rest > 0 {
 		placed, err := Place(ctx, b.Lab, Pair{
-			Caller: "caller", Callee: "callee", Calls: rest, Rate: rate, Hold: 200 * time.Millisecond,
+			Caller: lab.Caller, Callee: lab.Callee, Calls: rest, Rate: rate, Hold: 200 * time.Millisecond,
 		})
 		report.OK = placed.Succeeded
 		if err != nil {
