@@ -30,7 +30,9 @@ func (g *Grant) At(boottime time.Duration) Allowance {
 
 // Rules that refuse a call, as they stand in events and counters.
 const (
-	RuleLicence = "licence"         // the grant allows no calls, or there is none
-	RuleCPS     = "cps"             // more calls a second than the grant allows
-	RuleCredits = "billing-credits" // no room for the call's events on the way to the record keeper
+	RuleLicence  = "licence"         // the grant allows no calls, or there is none
+	RuleCPS      = "cps"             // more calls a second than the grant allows
+	RuleCallRate = "call-rate-limit" // more calls a second than the operator allows
+	RuleOverload = "overload"        // the box sheds calls
+	RuleCredits  = "billing-credits" // no room for the call's events on the way to the record keeper
 )

@@ -9,6 +9,8 @@ type SBC struct {
 	Billing       Billing        // billing
 	Adjacencies   []Adjacency    // routing: by name
 	CACPolicySets []CACPolicySet // admission: by rising number
+
+	ActiveCACPolicySet int // admission: "active-cac-policy-set"; 0: none is named, a sole one is active
 }
 
 // RADIUSClient is a set of RADIUS accounting servers under one name.
@@ -39,18 +41,18 @@ type PacketCableMethod struct {
 type CACPolicySet struct {
 	Number      int // 1–2,147,483,647
 	Description string
-	FirstScope  CACScope // "first-cac-scope"
-	FirstTable  string   // "first-cac-table"; empty: the first one
-	Tables      []CACTable
+	FirstScope  CACScope     // "first-cac-scope": of the first table's entries that name none
+	FirstTable  string       // "first-cac-table"; empty: the first in order
+	TableType   CACTableType // "table-type" of tables that say none
+	Tables      []CACTable   // in the order of their definition
 }
 
 // CACTable is one table of a policy set.
 type CACTable struct {
 	Name        string
 	Description string
-	Limit       bool       // "table-type limit SCOPE"; else "table-type policy-set"
-	Match       CACMatch   // of a limit table: what match-value is compared with
-	Entries     []CACEntry // by rising number
+	Type        CACTableType // "table-type"
+	Entries     []CACEntry   // by rising number
 }
 
 // CACEntry is one entry of a table.
@@ -63,14 +65,14 @@ type CACEntry struct {
 	// Limits; 0: none.
 	MaxCalls int // "max-num-calls": at the same time
 	MaxRate  int // "max-call-rate-per-scope": calls a minute
-	Burst    int // calls that may come at once on top of the rate
+	Burst    int // "burst": calls that may come on top of the rate of a minute
 
-	BillingFilter  bool // "billing filter enable"
-	BillingXML     bool // "billing methods xml"
-	BillingPackets bool // "billing methods packetcable-em"
+	BillingFilter  CACBillingFilter // "billing filter"
+	BillingXML     bool             // "billing methods xml"
+	BillingPackets bool             // "billing methods packetcable-em"
 }
 
-// CACAction says where a call goes on from an entry that matched.
+// CACAction says where a call goes on from an entry that took it.
 type CACAction uint8
 
 // The actions.
@@ -80,6 +82,24 @@ const (
 	CACComplete
 )
 
+// CACBillingFilter says whether an entry decides by which methods a call is billed.
+type CACBillingFilter uint8
+
+// The filters.
+const (
+	BillingFilterNotSet  CACBillingFilter = iota // what an earlier entry said stands
+	BillingFilterDisable                         // by all methods
+	BillingFilterEnable                          // by those that the entry names, or by none
+)
+
+// CallBilling is by which methods a call is billed, as call admission control
+// says. The zero value is all that are configured.
+type CallBilling struct {
+	Filtered    bool // only by these:
+	XML         bool
+	PacketCable bool
+}
+
 // CACScope is what calls are counted together.
 type CACScope uint8
 
@@ -87,24 +107,39 @@ type CACScope uint8
 const (
 	ScopeNotSet         CACScope = iota // as ScopeGlobal
 	ScopeGlobal                         // "global"
-	ScopeCall                           // "call": each by itself
-	ScopeAdjacency                      // "adjacency"
-	ScopeAdjacencyGroup                 // "adj-group"
-	ScopeAccount                        // "account"
-	ScopeSource                         // "src-adjacency"
-	ScopeDestination                    // "dst-adjacency"
+	ScopeCall                           // "call": each by itself, so nothing is counted
+	ScopeAdjacency                      // "adjacency": of each leg that the entry takes
+	ScopeAdjacencyGroup                 // "adj-group": likewise
+	ScopeAccount                        // "account": likewise
+	ScopeSource                         // "src-adjacency": the caller's
+	ScopeDestination                    // "dst-adjacency": the callee's
 )
 
-// CACMatch is what the match-value of a limit table is compared with.
-type CACMatch uint8
+// CACScopeNames are the words of "cac-scope", by value.
+var CACScopeNames = [...]string{"", "global", "call", "adjacency", "adj-group", "account", "src-adjacency", "dst-adjacency"}
 
-// The kinds of match.
+// String is the word of "cac-scope", empty when it is not set.
+func (s CACScope) String() string { return CACScopeNames[s] }
+
+// CACTableType says what the match-values of a table are compared with.
+type CACTableType uint8
+
+// The types of tables.
 const (
-	MatchAny            CACMatch = iota // adjacency group, then adjacency (decisions "Names and policy")
-	MatchAdjacencyGroup                 // "adj-group"
-	MatchAdjacency                      // "adjacency"
-	MatchSource                         // "src-adjacency"
-	MatchDestination                    // "dst-adjacency"
-	MatchAccount                        // "account"
-	MatchCallPrefix                     // "dst-prefix": begin of the dialled number
+	TableNotSet         CACTableType = iota // that of the policy set; there: policy-set
+	TablePolicySet                          // "policy-set": as LimitAdjacencyGroup
+	LimitAdjacencyGroup                     // "limit adj-group": the adjacency group of each leg, then its adjacency
+	LimitAdjacency                          // "limit adjacency": the adjacency of each leg
+	LimitSource                             // "limit src-adjacency": the caller's adjacency
+	LimitDestination                        // "limit dst-adjacency": the callee's adjacency
+	LimitAccount                            // "limit account": the account of each leg
+	LimitPrefix                             // "limit dst-prefix": the begin of the dialled number
 )
+
+// CACTableTypeNames are the words of "table-type", by value.
+var CACTableTypeNames = [...]string{
+	"", "policy-set", "limit adj-group", "limit adjacency", "limit src-adjacency", "limit dst-adjacency", "limit account", "limit dst-prefix",
+}
+
+// String is the words of "table-type", empty when it is not set.
+func (t CACTableType) String() string { return CACTableTypeNames[t] }

@@ -175,8 +175,6 @@ type Admission struct {
 	FailedCallsLog bool           // "failed-calls-log on" (CP-8)
 	SourceRate     int            // "sip flood-limit": requests per second of one address outside dialogs; 0: 1000
 	Denied         []netip.Prefix // "sip deny": sources that get no answer
-
-	ActivePolicySet int // "active-cac-policy-set"; 0: none is named, a sole one is active
 }
 
 // Adjacency is a neighbour as billing and call admission control know it
