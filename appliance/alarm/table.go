@@ -26,12 +26,14 @@ const (
 	DHCPNoLease              = "dhcp-no-lease"
 	DHCPPoolFull             = "dhcp-pool-full"
 	DNSDown                  = "dns-down"
+	ElementDown              = "element-down"
 	FirewallProblem          = "firewall-problem"
 	LANProblem               = "lan-problem"
 	LinkDown                 = "link-down"
 	Memory                   = "memory"
 	NameUnresolved           = "name-unresolved"
 	ProxyDown                = "proxy-down"
+	ServerGroupDown          = "server-group-down"
 	ServiceDown              = "service-down"
 	ServiceLooping           = "service-looping"
 	ServiceMemory            = "service-memory"
@@ -214,6 +216,13 @@ var table = []Row{
 		Remedy: "Check ip name-server, the route to it and port 53.",
 	},
 	{
+		Name: ElementDown, Severity: model.Minor, Object: "element", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
+		Raise:  "an element of a server group is down: calls or pings to it failed, or it asked for rest",
+		Clear:  "it answers",
+		Text:   "Calls go to the other elements of its groups.",
+		Remedy: "See show status server-group sip; check the server and the way to it.",
+	},
+	{
 		Name: FirewallProblem, Severity: model.Critical, RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
 		Raise:  "the rules of the firewall are not in the kernel as they should be",
 		Clear:  "they are",
@@ -255,6 +264,13 @@ var table = []Row{
 		Clear:  "it runs",
 		Text:   "No calls are possible.",
 		Remedy: "See show system and harddisk:crash/; init starts it again by itself.",
+	},
+	{
+		Name: ServerGroupDown, Severity: model.Critical, Object: "server group", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
+		Raise:  "no element of a server group is up",
+		Clear:  "one is",
+		Text:   "Calls to this group fail unless a route group has another way.",
+		Remedy: "See show status server-group sip; check the servers and the way to them.",
 	},
 	{
 		Name: ServiceDown, Severity: model.Major, Object: "service", ClearAfter: holdDown,
