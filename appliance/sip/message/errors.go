@@ -8,10 +8,8 @@ var (
 	ErrKeepAlive = errors.New("keep-alive")
 	ErrNotSIP    = errors.New("no SIP start line")
 	ErrTooLong   = errors.New("longer than 65535 octets")
-	// ErrTooManyFields: more than MaxFields.
-	ErrTooManyFields = errors.New("too many header fields")
-	// ErrIncomplete: an answer could not be addressed or matched.
-	ErrIncomplete = errors.New("no usable Via, From, To, Call-ID or CSeq")
+	// ErrNoVia: an answer would have no address.
+	ErrNoVia = errors.New("no usable Via")
 	// ErrMalformed: RFC 3261 §18.1.2 and §18.3 discard such a response.
 	ErrMalformed = errors.New("malformed response")
 )
@@ -25,6 +23,8 @@ func (e syntaxError) Error() string { return string(e) }
 const (
 	errLineEnd     syntaxError = "a line does not end with CRLF"
 	errNoEmptyLine syntaxError = "no empty line after the header"
+	errTooMany     syntaxError = "too many fields"
+	errMissing     syntaxError = "missing"
 	errFieldName   syntaxError = "a line without field name"
 	errStartLine   syntaxError = "extra white space"
 	errNumber      syntaxError = "not a number in range"

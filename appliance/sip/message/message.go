@@ -47,6 +47,7 @@ type Message struct {
 
 	Via              Via  // topmost
 	CallID, From, To Span // values
+	FromURI, ToURI   Span // without angle brackets
 	FromTag, ToTag   Span // empty when absent
 	CSeq             uint32
 	CSeqMethod       Method

@@ -13,7 +13,9 @@ import (
 // can be answered parses, and Validate says how; a response with such a fault
 // is ErrMalformed.
 func (m *Message) Parse(datagram []byte) error {
-	*m = Message{Raw: datagram, Fields: m.Fields[:0], MaxForwards: -1, ContentLength: -1}
+	fields := m.Fields[:0]
+	*m = Message{}
+	m.Raw, m.Fields, m.MaxForwards, m.ContentLength = datagram, fields, -1, -1
 	if len(datagram) > math.MaxUint16 {
 		return ErrTooLong
 	}
@@ -28,13 +30,11 @@ func (m *Message) Parse(datagram []byte) error {
 		return ErrNotSIP
 	}
 	m.FirstHeader = uint16(header)
-	body, err := m.parseHeader(header)
-	if err != nil {
-		return err
+	body := m.parseHeader(header)
+	if !m.parseVia() {
+		return ErrNoVia
 	}
-	if err := m.parseMandatory(); err != nil {
-		return err
-	}
+	m.parseMandatory()
 	if !m.IsResponse {
 		m.parseMaxForwards()
 	}
@@ -108,7 +108,7 @@ func (m *Message) parseRequestLine(end int) bool {
 }
 
 // parseHeader reads all header fields and gives the offset of the body.
-func (m *Message) parseHeader(at int) (body int, err error) {
+func (m *Message) parseHeader(at int) (body int) {
 	lines, closed := 1, 1 // lines, and those that end with CRLF; the start line has its own blame
 	for {
 		if at == len(m.Raw) {
@@ -139,14 +139,15 @@ func (m *Message) parseHeader(at int) (body int, err error) {
 			break // an empty line by the other reading; the count below blames it
 		}
 		if len(m.Fields) == MaxFields {
-			return at, ErrTooManyFields
+			m.blame("Header", errTooMany)
+			return at
 		}
 		m.parseField(start, at)
 	}
 	if closed != lines || bytes.Count(m.Raw[:at], []byte("\r")) != lines { // else no CR and no LF is bare
 		m.blame("Header", errLineEnd)
 	}
-	return at, nil
+	return at
 }
 
 // parseField notes one header field, its line or lines being Raw[at:end].
@@ -175,38 +176,51 @@ func (m *Message) parseField(at, end int) {
 	}
 }
 
-// parseMandatory reads what every answer is made from and matched by
-// (RFC 3261 §8.2.6.2, §17.2.3).
-func (m *Message) parseMandatory() error {
-	for _, id := range [...]HeaderID{HeaderVia, HeaderFrom, HeaderTo, HeaderCallID, HeaderCSeq} {
-		if field, found := m.First(id); !found || field.Value.Empty() {
-			return ErrIncomplete
-		}
+// parseVia reads the topmost Via and says whether an answer could go there
+// (RFC 3261 §18.2.2).
+func (m *Message) parseVia() bool {
+	field, found := m.First(HeaderVia)
+	if !found {
+		return false
 	}
-	field := m.Fields[m.first[HeaderVia]-1]
-	via, err := ParseVia(m.Raw, field.Value)
-	if via.Host.Empty() {
-		return ErrIncomplete
-	}
-	if err != nil {
+	if err := m.Via.parse(m.Raw, field.Value); err != nil {
 		m.blame("Via", err)
 	}
-	if m.Via = via; !via.More {
+	if !m.Via.More {
 		m.Via.Cut = field.Line
 	}
-	m.From, m.FromTag = m.parseParty(HeaderFrom)
-	m.To, m.ToTag = m.parseParty(HeaderTo)
-	m.CallID = m.Fields[m.first[HeaderCallID]-1].Value
+	return !m.Via.Host.Empty()
+}
+
+// parseMandatory reads the other fields that every answer is made from and
+// matched by (RFC 3261 §8.2.6.2, §17.2.3).
+func (m *Message) parseMandatory() {
+	m.From, m.FromURI, m.FromTag = m.parseParty(HeaderFrom)
+	m.To, m.ToURI, m.ToTag = m.parseParty(HeaderTo)
+	m.CallID = m.mandatory(HeaderCallID)
 	if skip(wordClass, m.Raw, int(m.CallID.Start), int(m.CallID.End)) != int(m.CallID.End) {
 		m.blame("Call-ID", errOctet)
 	}
-	m.parseCSeq(m.Fields[m.first[HeaderCSeq]-1].Value)
-	return nil
+	if cseq := m.mandatory(HeaderCSeq); !cseq.Empty() {
+		m.parseCSeq(cseq)
+	}
+}
+
+// mandatory gives the value of a field that may not be missing.
+func (m *Message) mandatory(id HeaderID) Span {
+	field, _ := m.First(id)
+	if field.Value.Empty() {
+		m.blame(id.String(), errMissing)
+	}
+	return field.Value
 }
 
 // parseParty reads From or To.
-func (m *Message) parseParty(id HeaderID) (value, tag Span) {
-	value = m.Fields[m.first[id]-1].Value
+func (m *Message) parseParty(id HeaderID) (value, uri, tag Span) {
+	value = m.mandatory(id)
+	if value.Empty() {
+		return value, uri, tag
+	}
 	address, err := ParseNameAddr(m.Raw, value)
 	if err == nil && address.Next != 0 {
 		err = errRepeated
@@ -217,7 +231,7 @@ func (m *Message) parseParty(id HeaderID) (value, tag Span) {
 	if err != nil {
 		m.blame(id.String(), err)
 	}
-	return value, tag
+	return value, address.URI, tag
 }
 
 // parseCSeq reads 1*DIGIT LWS Method.

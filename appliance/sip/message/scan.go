@@ -51,10 +51,12 @@ func is(class uint8, octet byte) bool { return classes[octet]&class != 0 }
 
 // skip gives the offset of the first octet from at on that is not in class.
 func skip(class uint8, raw []byte, at, end int) int {
-	for at < end && classes[raw[at]]&class != 0 {
-		at++
+	for i, octet := range raw[at:end] {
+		if classes[octet]&class == 0 {
+			return at + i
+		}
 	}
-	return at
+	return end
 }
 
 // trim takes the white space off both ends of raw[at:end].

@@ -51,8 +51,8 @@ var torture = []struct {
 	{"3.1.2.17 start line and CSeq method mismatch", "mismatch01", nil, 400},
 	{"3.1.2.18 unknown method with CSeq method mismatch", "mismatch02", nil, 400}, // or 501, which is no proxy's
 	{"3.1.2.19 overlarge response code", "bigcode", ErrNotSIP, 0},
-	{"3.2.1 missing transaction identifier", "badbranch", nil, 0},       // RFC 2543 matching: the transaction core's
-	{"3.3.1 missing required header fields", "insuf", ErrIncomplete, 0}, // nothing an answer could be matched by
+	{"3.2.1 missing transaction identifier", "badbranch", nil, 0}, // RFC 2543 matching: the transaction core's
+	{"3.3.1 missing required header fields", "insuf", nil, 400},
 	{"3.3.2 Request-URI with unknown scheme", "unkscm", nil, 416},
 	{"3.3.3 Request-URI with known but atypical scheme", "novelsc", nil, 416},
 	{"3.3.4 unknown URI schemes in header fields", "unksm2", nil, 0},

@@ -7,7 +7,7 @@ import (
 
 // Fault is what is wrong with a request and which answer that deserves.
 type Fault struct {
-	Status int    // 400, 416 or 505
+	Status int    // 400, 416, 505 or 513
 	Reason string // the reason phrase, for the peer's eyes; holds nothing the peer sent
 }
 
@@ -25,6 +25,9 @@ func (m *Message) Validate() *Fault {
 	if !equalFold(m.Get(m.Version), "sip/2.0") {
 		return &Fault{505, "Version Not Supported"}
 	}
+	if m.fault.err == errTooMany {
+		return &Fault{513, "Message Too Large"}
+	}
 	if m.fault.err != nil {
 		return badRequest(m.fault.part, m.fault.err)
 	}
@@ -38,12 +41,11 @@ func (m *Message) Validate() *Fault {
 		return fault
 	}
 	for i := range m.Fields {
-		check := fieldChecks[m.Fields[i].ID]
-		if check == nil {
-			continue
-		}
-		if err := check(m.Raw, m.Fields[i].Value); err != nil {
-			return badRequest(m.Fields[i].ID.String(), err)
+		field := &m.Fields[i]
+		if check := fieldChecks[field.ID]; check != nil {
+			if err := check(m, field.Value); err != nil {
+				return badRequest(field.ID.String(), err)
+			}
 		}
 	}
 	return nil
@@ -68,19 +70,27 @@ func (m *Message) validateURI() *Fault {
 	return nil
 }
 
-// fieldChecks are the fields whose every occurrence is checked.
-var fieldChecks = [headerCount]func(raw []byte, value Span) error{
+// fieldChecks are the fields whose every occurrence is checked, as far as Parse
+// has not done so.
+var fieldChecks = [headerCount]func(m *Message, value Span) error{
 	HeaderVia:     checkVia,
-	HeaderFrom:    checkAddress,
-	HeaderTo:      checkAddress,
+	HeaderFrom:    checkParty,
+	HeaderTo:      checkParty,
 	HeaderContact: checkContact,
 	HeaderRoute:   checkRoute,
 	HeaderDate:    checkDate,
 }
 
-func checkVia(raw []byte, value Span) error {
+// checkVia wants a list of Via elements. Parse has read the topmost.
+func checkVia(m *Message, value Span) error {
+	if value.Start == m.Via.Value.Start {
+		if !m.Via.More {
+			return nil
+		}
+		value.Start = m.Via.Cut.End
+	}
 	for {
-		via, err := ParseVia(raw, value)
+		via, err := ParseVia(m.Raw, value)
 		if err != nil || !via.More {
 			return err
 		}
@@ -88,21 +98,29 @@ func checkVia(raw []byte, value Span) error {
 	}
 }
 
-// checkAddress wants a list of addresses, in angle brackets or not.
-func checkAddress(raw []byte, value Span) error { return checkAddresses(raw, value, false) }
+// checkParty wants a URI in From or To. Parse has read the rest.
+func checkParty(m *Message, value Span) error {
+	uri := m.FromURI
+	if value == m.To {
+		uri = m.ToURI
+	}
+	_, err := ParseURI(m.Raw, uri)
+	return err
+}
 
 // checkContact wants a list of addresses or a star (RFC 3261 §10.2.2).
-func checkContact(raw []byte, value Span) error {
-	if string(value.In(raw)) == "*" {
+func checkContact(m *Message, value Span) error {
+	if string(m.Get(value)) == "*" {
 		return nil
 	}
-	return checkAddresses(raw, value, false)
+	return checkAddresses(m.Raw, value, false)
 }
 
 // checkRoute wants angle brackets: without them ;lr is the element's to one
 // reader and the URI's to another.
-func checkRoute(raw []byte, value Span) error { return checkAddresses(raw, value, true) }
+func checkRoute(m *Message, value Span) error { return checkAddresses(m.Raw, value, true) }
 
+// checkAddresses wants a list of addresses, all in angle brackets if enclosed.
 func checkAddresses(raw []byte, value Span, enclosed bool) error {
 	for {
 		address, err := ParseNameAddr(raw, value)
@@ -120,8 +138,8 @@ func checkAddresses(raw []byte, value Span, enclosed bool) error {
 }
 
 // checkDate wants GMT (RFC 3261 §20.17, RFC 4475 §3.1.2.12).
-func checkDate(raw []byte, value Span) error {
-	if !bytes.HasSuffix(value.In(raw), []byte(" GMT")) {
+func checkDate(m *Message, value Span) error {
+	if !bytes.HasSuffix(m.Get(value), []byte(" GMT")) {
 		return errZone
 	}
 	return nil

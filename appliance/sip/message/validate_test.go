@@ -31,6 +31,16 @@ func TestValidate(t *testing.T) {
 		{"Allow:", ":", "400 Bad Header: a line without field name"},
 		{"SIP/2.0\r\nVia", "SIP/2.0\r\n x\r\nVia", "400 Bad Header: a line without field name"},
 
+		{"From:", "Form:", "400 Bad From: missing"},
+		{"\r\nTo:", "\r\nX:", "400 Bad To: missing"},
+		{"Call-ID:", "CallID:", "400 Bad Call-ID: missing"},
+		{"Call-ID: 84617OTlmY2M0ZDQ1ZjQ4@192.0.2.1", "Call-ID: ", "400 Bad Call-ID: missing"},
+		{"CSeq:", "C-Seq:", "400 Bad CSeq: missing"},
+		{"CSeq: 314159 INVITE", "CSeq:", "400 Bad CSeq: missing"},
+		{"Content-Type", strings.Repeat("X: y\r\n", MaxFields-13) + "Content-Type", ""},
+		{"Content-Type", strings.Repeat("X: y\r\n", MaxFields-12) + "Content-Type", "513 Message Too Large"},
+		{"Max-Forwards", strings.Repeat("X: y\r\n", MaxFields) + "Max-Forwards", "513 Message Too Large"},
+
 		{"CSeq: 314159 INVITE", "CSeq: 314159 BYE", "400 Bad CSeq: not the method of the request"},
 		{"CSeq: 314159 INVITE", "CSeq: 314159 invite", "400 Bad CSeq: not the method of the request"},
 		{"CSeq: 314159 INVITE", "CSeq: 314159INVITE", "400 Bad CSeq: not the method of the request"},

@@ -25,38 +25,43 @@ type Via struct {
 
 // ParseVia reads the element that begins at.Start in a Via field that goes on
 // to at.End. With an error, what was read before the fault is in the Via.
-func ParseVia(raw []byte, at Span) (Via, error) {
-	var via Via
+func ParseVia(raw []byte, at Span) (via Via, err error) {
+	err = via.parse(raw, at)
+	return via, err
+}
+
+// parse is ParseVia into a zero Via.
+func (v *Via) parse(raw []byte, at Span) error {
 	end := int(at.End)
 	start := skip(lwsClass, raw, int(at.Start), end)
-	next, err := via.scanSentProtocol(raw, start, end)
+	next, err := v.scanSentProtocol(raw, start, end)
 	if err != nil {
-		return via, err
+		return err
 	}
-	last, next, err := via.scanSentBy(raw, next, end)
+	last, next, err := v.scanSentBy(raw, next, end)
 	if err != nil {
-		return via, err
+		return err
 	}
 	for next < end && raw[next] == ';' {
 		var p parameter
 		if p, last, next, err = scanParameter(raw, next+1, end); err != nil {
-			return via, err
+			return err
 		}
-		if err = via.set(raw, p); err != nil {
-			return via, err
+		if err = v.set(raw, p); err != nil {
+			return err
 		}
 	}
-	via.Value = span(start, last)
-	via.Cut = via.Value
+	v.Value = span(start, last)
+	v.Cut = v.Value
 	following, err := scanComma(raw, next, end)
 	if err != nil {
-		return via, err
+		return err
 	}
 	if following != 0 {
-		via.More = true
-		via.Cut.End = uint16(following)
+		v.More = true
+		v.Cut.End = uint16(following)
 	}
-	return via, nil
+	return nil
 }
 
 // scanSentProtocol reads name "/" version "/" transport and the white space
