@@ -45,6 +45,12 @@ type Command struct {
 	// Opens is the mode that the line opens; empty for most. The commands
 	// typed there see the arguments of this line in their Args.
 	Opens Mode
+	// Ends is another line than exit that leaves the mode which Opens names:
+	// "end network". Empty for most.
+	Ends string
+	// Rank names the Integer argument by which this command's lines are printed
+	// among those of the ranked commands beside it; empty: they stand together.
+	Rank string
 	// Apply brings one line into the model. Its error is the rule the line
 	// broke; BadArgument points at the word at fault.
 	Apply func(c *model.Config, a Args) error
@@ -55,6 +61,8 @@ type Command struct {
 	Check func(c *model.Config, a Args) error
 	// Render gives the arguments of each line of this command that c needs,
 	// in order. In a mode that a line opened, in holds that line's arguments.
+	// It is nil where a line is understood but never printed: another command
+	// prints what it does, or it does nothing.
 	Render func(c *model.Config, in Args) []Args
 
 	form *form // of Syntax, once New has seen it
@@ -115,6 +123,11 @@ func New(subjects ...[]Command) (*Grammar, error) {
 	}
 	for i := range g.commands {
 		command := &g.commands[i]
+		if end := (Form{Syntax: command.Ends, Help: "Leave this mode"}); end.Syntax != "" &&
+			!slices.ContainsFunc(forms[command.Opens], func(f Form) bool { return f.Syntax == end.Syntax }) {
+			forms[command.Opens] = append(forms[command.Opens], end)
+			meanings[command.Opens] = append(meanings[command.Opens], meaning{leave: leaveMode})
+		}
 		mode := command.Mode
 		if !opened[mode] {
 			return nil, fmt.Errorf("declare command %q: no command opens its mode %s", command.Syntax, mode)
@@ -176,8 +189,10 @@ func (command *Command) complete() error {
 	switch {
 	case command.Help == "":
 		return fmt.Errorf("it has no help")
-	case command.Apply == nil || command.Render == nil:
-		return fmt.Errorf("it needs both Apply and Render")
+	case command.Apply == nil:
+		return fmt.Errorf("it needs Apply")
+	case command.Ends != "" && command.Opens == "":
+		return fmt.Errorf("it ends a mode that it does not open")
 	case (command.No == "") != (command.Negate == nil):
 		return fmt.Errorf("it needs both No and Negate or neither")
 	}

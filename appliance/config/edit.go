@@ -184,7 +184,7 @@ func (e *editor) apply(mode *modeGrammar, match Match, src source) *Error {
 func (e *editor) reopen() error {
 	e.returning = false
 	for i, inner := range e.places[1:] {
-		if e.grammar.has(e.config, e.places[i], inner) {
+		if inner.opener.Render == nil || e.grammar.has(e.config, e.places[i], inner) {
 			continue
 		}
 		var err error

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"causeway/appliance/model"
@@ -42,23 +43,49 @@ func (l printed) key() string { return l.at.path + l.text }
 
 // walk visits the lines that c has in the given place, in rendering order.
 func (g *Grammar) walk(c *model.Config, at place, depth int, visit func(printed)) {
+	emit := func(l printed) {
+		visit(l)
+		if l.command.Opens != "" {
+			inner := at.inside(l.command, l.args, l.text)
+			g.walk(c, inner, depth+1, visit)
+			visit(printed{text: "exit", at: inner, depth: depth + 1})
+		}
+	}
+	var ranked []printed // lines of the ranked commands that were passed last
+	flush := func() {
+		slices.SortStableFunc(ranked, func(a, b printed) int { return a.rank() - b.rank() })
+		for _, l := range ranked {
+			emit(l)
+		}
+		ranked = nil
+	}
 	for _, meaning := range g.modes[at.mode].meanings {
 		if meaning.command == nil || meaning.negated {
 			continue
 		}
+		if meaning.command.Rank == "" {
+			flush()
+		}
 		g.visit(c, at, meaning.command, func(args Args, line string) {
-			visit(printed{meaning.command, args, line, at, depth})
-			if meaning.command.Opens != "" {
-				inner := at.inside(meaning.command, args, line)
-				g.walk(c, inner, depth+1, visit)
-				visit(printed{text: "exit", at: inner, depth: depth + 1})
+			l := printed{meaning.command, args, line, at, depth}
+			if meaning.command.Rank != "" {
+				ranked = append(ranked, l)
+			} else {
+				emit(l)
 			}
 		})
 	}
+	flush()
 }
+
+// rank is where the line stands among those of ranked commands.
+func (l printed) rank() int { return l.args.Int(l.command.Rank) }
 
 // visit visits the lines of one command that c has in the given place.
 func (g *Grammar) visit(c *model.Config, at place, command *Command, visit func(args Args, line string)) {
+	if command.Render == nil {
+		return
+	}
 	for _, values := range command.Render(c, at.args) {
 		args := at.with(command.defaults())
 		maps.Copy(args, values)

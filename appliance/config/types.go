@@ -183,7 +183,7 @@ type Name struct {
 // Parse reads a name.
 func (t Name) Parse(word string) (any, error) {
 	longest := cmp.Or(t.Max, 32)
-	if len(word) > longest || !consistsOf(word, "._-") {
+	if !isName(word, longest) {
 		return nil, fmt.Errorf("%s is not a name of 1 to %d letters, digits, dots, hyphens and underscores", word, longest)
 	}
 	return word, nil
@@ -194,6 +194,8 @@ func (Name) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the placeholder.
 func (Name) String() string { return "NAME" }
+
+func isName(s string, longest int) bool { return len(s) <= longest && consistsOf(s, "._-") }
 
 // consistsOf reports whether s holds ASCII letters, digits and others only.
 func consistsOf(s, others string) bool {
@@ -282,13 +284,32 @@ func (Prefix6) Format(value any) string { return fmt.Sprint(value) }
 func (Prefix6) String() string { return "X:X::X/<0-128>" }
 
 // Line is the rest of the line, blanks included. Its value is a string.
-type Line struct{}
+type Line struct {
+	// Quoted says that quotes around the whole text are not part of it, so that
+	// "" stands for an empty one.
+	Quoted bool
+}
 
 // Parse takes the text as it is.
-func (Line) Parse(text string) (any, error) { return text, nil }
+func (t Line) Parse(text string) (any, error) {
+	if t.Quoted && inQuotes(text) {
+		return text[1 : len(text)-1], nil
+	}
+	return text, nil
+}
 
 // Format prints the text.
-func (Line) Format(value any) string { return fmt.Sprint(value) }
+func (t Line) Format(value any) string {
+	text := fmt.Sprint(value)
+	if t.Quoted && (text == "" || inQuotes(text) || strings.Trim(text, " \t") != text) {
+		return `"` + text + `"`
+	}
+	return text
+}
+
+func inQuotes(s string) bool {
+	return len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"'
+}
 
 // String gives the placeholder.
 func (Line) String() string { return "LINE" }

@@ -1,6 +1,10 @@
 package model
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // Routing is where calls go, in CUSP's words: triggers choose a policy, a
 // policy looks a key up in a route table, a route leads to a destination.
@@ -94,7 +98,43 @@ type PingOptions struct {
 type RouteTable struct {
 	Name   string
 	File   string  // "file harddisk:…": more routes, one "key …" line each; read at commit and at start
-	Routes []Route // each key once
+	Routes []Route // each key once, in the order in which they were typed
+	ByKey  []int32 // indexes of Routes by rising key, so that Put is fast; nobody else needs them
+}
+
+// Put adds a route, or replaces the one with its key, which keeps its place.
+func (t *RouteTable) Put(r Route) {
+	at, found := t.find(r.Key)
+	if found {
+		t.Routes[t.ByKey[at]] = r
+		return
+	}
+	t.ByKey = slices.Insert(t.ByKey, at, int32(len(t.Routes)))
+	t.Routes = append(t.Routes, r)
+}
+
+// Remove takes the route with that key out; it is false when there is none.
+func (t *RouteTable) Remove(key string) bool {
+	at, found := t.find(key)
+	if !found {
+		return false
+	}
+	gone := t.ByKey[at]
+	t.Routes = slices.Delete(t.Routes, int(gone), int(gone)+1)
+	t.ByKey = slices.Delete(t.ByKey, at, at+1)
+	for i, index := range t.ByKey {
+		if index > gone {
+			t.ByKey[i]--
+		}
+	}
+	return true
+}
+
+// find gives the place of a key in ByKey.
+func (t *RouteTable) find(key string) (at int, found bool) {
+	return slices.BinarySearchFunc(t.ByKey, key, func(index int32, key string) int {
+		return strings.Compare(t.Routes[index].Key, key)
+	})
 }
 
 // Route is one line of a table: "key KEY …".
@@ -190,7 +230,7 @@ type LookupStep struct {
 	// What is done to the key first.
 	IgnorePlus          bool   // "modify-key ignore-plus": a plus at its begin
 	IgnoreTelSeparators bool   // - . ( ) in a number
-	Match, Replace      string // "modify-key regex-match R regex-replace S"; empty: none
+	Match, Replace      string // "modify-key regex-match R regex-replace S": what R finds becomes S; empty: none
 }
 
 // MatchRule says how a key matches the keys of a table.
@@ -221,7 +261,7 @@ type NormalizationStep struct {
 	Action   NormalizationAction
 	Field    Field
 	All      bool   // of header fields that stand several times: all; else the first
-	Match    string // expression (RE2) that the old value must match; empty: any
+	Match    string // expression (RE2): what it finds in the old value becomes Value, the rest stays (CUSP's "^698 899222698"); empty: all of it
 	Value    string // the new one; $1, $2 stand for groups of Match
 }
 

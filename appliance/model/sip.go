@@ -27,6 +27,16 @@ var transportNames = [...]struct{ lower, upper string }{
 // String is the name as commands and URI parameters have it: "udp".
 func (t Transport) String() string { return transportNames[t].lower }
 
+// ParseTransport gives the transport of a name in small letters: "udp".
+func ParseTransport(name string) (t Transport, ok bool) {
+	for _, t := range Transports {
+		if t.String() == name {
+			return t, true
+		}
+	}
+	return 0, false
+}
+
 // Via is the name as Via has it: "UDP".
 func (t Transport) Via() string { return transportNames[t].upper }
 
