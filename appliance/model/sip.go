@@ -216,3 +216,22 @@ type CallSide struct {
 	Adjacency string `json:"adjacency"`
 	Peer      string `json:"peer"` // "udp 192.0.2.1:5060"
 }
+
+// SIPConnection is one connection of a stream transport, as the proxy shows it.
+type SIPConnection struct {
+	Network     string        `json:"network"`
+	Transport   string        `json:"transport"` // "tcp"
+	Local       string        `json:"local"`     // "192.168.42.1:5060"
+	Remote      string        `json:"remote"`
+	Outbound    bool          `json:"outbound"` // we opened it
+	State       string        `json:"state"`    // "connecting", "handshake", "open"
+	Since       time.Time     `json:"since"`
+	Idle        time.Duration `json:"idle"`
+	MessagesIn  int64         `json:"messages_in"`
+	MessagesOut int64         `json:"messages_out"`
+	OctetsIn    int64         `json:"octets_in"`
+	OctetsOut   int64         `json:"octets_out"`
+	Queued      int           `json:"queued"` // octets that wait for the peer
+	TLS         string        `json:"tls"`    // "TLS 1.3"; empty: not over TLS
+	Peer        string        `json:"peer"`   // who the peer is by its certificate, separated by ", "; empty: it was not verified
+}

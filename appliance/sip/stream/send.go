@@ -1,0 +1,261 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/coder/websocket"
+)
+
+// The most that waits for one connection, in octets and messages, beside what
+// is being written. A message that does not fit fails.
+const (
+	maxQueue    = 256 << 10
+	maxMessages = 512
+)
+
+// Send queues a copy of payload and flushes.
+func (c *Conn) Send(payload []byte) {
+	c.Queue(payload)
+	c.Flush()
+}
+
+// Queue queues a copy of payload, one whole message, for the next Flush.
+func (c *Conn) Queue(payload []byte) {
+	c.mu.Lock()
+	if c.closed || c.queue != nil && (len(c.queue.octets)+len(payload) > maxQueue || len(c.queue.messages) == maxMessages) {
+		closed := c.closed
+		c.mu.Unlock()
+		if !closed {
+			c.pool.counters.add(queueFull)
+		}
+		c.pool.refuse(c, payload)
+		return
+	}
+	if c.queue == nil {
+		c.queue = c.pool.buffers.get()
+	}
+	c.queue.add(payload)
+	c.mu.Unlock()
+}
+
+// Flush writes what is queued, as far as the kernel takes it; the rest follows
+// when it does. Nothing is written while another goroutine does: that one then
+// writes ours as well.
+func (c *Conn) Flush() {
+	c.mu.Lock()
+	if c.writing || c.closed {
+		c.mu.Unlock()
+		return
+	}
+	c.writing = true
+	for !c.closed && (c.queue != nil || c.wire.unsent() > 0) {
+		c.sending, c.queue = c.queue, nil
+		c.mu.Unlock()
+		drained, err := c.transmit(c.sending)
+		switch {
+		case err != nil:
+			c.fail(err)
+			return
+		case !drained:
+			c.await()
+			return
+		}
+		c.sent()
+		c.mu.Lock()
+	}
+	c.mu.Unlock()
+	c.release()
+}
+
+// transmit gives b to the layers below; nil: there is only what they have
+// kept. drained says that the kernel has taken it all.
+func (c *Conn) transmit(b *buffer) (drained bool, err error) {
+	c.wire.cork()
+	switch {
+	case b == nil:
+	case c.websocket != nil:
+		err = c.writeFrames(b)
+	case c.secure != nil:
+		_, err = c.secure.Write(b.octets)
+	default:
+		_, err = c.wire.Write(b.octets)
+	}
+	drained, failed := c.wire.uncork()
+	if err == nil {
+		err = failed
+	}
+	return drained, err
+}
+
+// writeFrames sends each message as one WebSocket message: text where it can
+// be, as browsers want it (RFC 7118 §5).
+func (c *Conn) writeFrames(b *buffer) error {
+	for _, m := range b.messages {
+		payload, kind := b.octets[m.start:m.end], websocket.MessageText
+		if !utf8.Valid(payload) {
+			kind = websocket.MessageBinary
+		}
+		if err := c.websocket.Write(context.Background(), kind, payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sent ends what transmit began, by who writes.
+func (c *Conn) sent() {
+	c.mu.Lock()
+	b := c.sending
+	c.sending = nil
+	c.mu.Unlock()
+	if b == nil {
+		return
+	}
+	c.active.Store(int64(c.pool.now()))
+	c.messagesOut.Add(int64(len(b.messages)))
+	c.octetsOut.Add(int64(len(b.octets)))
+	c.pool.buffers.put(b)
+}
+
+// await leaves the writing to a goroutine that waits for the kernel.
+func (c *Conn) await() {
+	c.mu.Lock()
+	closed := c.closed
+	if !closed {
+		c.stalled.Store(int64(c.pool.now()))
+		c.pool.running.Go(c.drain)
+	}
+	c.mu.Unlock()
+	if closed {
+		c.release()
+	}
+}
+
+func (c *Conn) drain() {
+	if err := c.wire.drain(); err != nil {
+		c.fail(err)
+		return
+	}
+	c.stalled.Store(0)
+	c.sent()
+	c.release()
+	c.Flush()
+}
+
+// release gives up writing. If the connection has ended meanwhile, what is
+// left fails.
+func (c *Conn) release() {
+	c.mu.Lock()
+	c.writing = false
+	closed := c.closed
+	c.mu.Unlock()
+	if closed {
+		c.bury()
+	}
+}
+
+// bury reports what was not written of a connection that has ended and that
+// nobody writes to.
+func (c *Conn) bury() {
+	c.mu.Lock()
+	sending, queue := c.sending, c.queue
+	c.sending, c.queue = nil, nil
+	c.mu.Unlock()
+	if sending != nil {
+		c.keepUnsent(sending)
+		c.pool.report(c, sending)
+	}
+	if queue != nil {
+		c.pool.report(c, queue)
+	}
+}
+
+// keepUnsent takes those messages out of b that the kernel has whole. Over TLS
+// and WebSocket nobody can tell which these are; unless all are, none counts.
+func (c *Conn) keepUnsent(b *buffer) {
+	unsent := c.wire.unsent()
+	written := len(b.octets) - unsent
+	if unsent > 0 && (c.secure != nil || c.websocket != nil) {
+		written = 0
+	}
+	for len(b.messages) > 0 && b.messages[0].end <= written {
+		b.messages = b.messages[1:]
+	}
+}
+
+// failures are messages that could not be written, until they are reported.
+type failures struct {
+	mu      sync.Mutex
+	list    []failure
+	refused int  // octets in the list that were never queued
+	running bool // a goroutine reports them
+	closed  bool
+}
+
+type failure struct {
+	conn    *Conn
+	b       *buffer
+	refused int
+}
+
+// maxRefused is how many octets wait that were never queued. Beyond it they
+// are counted and not reported: their transactions end by their timers.
+const maxRefused = 1 << 20
+
+// refuse reports a copy of payload.
+func (p *Pool) refuse(c *Conn, payload []byte) {
+	b := p.buffers.get()
+	b.add(payload)
+	if !p.failures.add(p, failure{conn: c, b: b, refused: len(payload)}) {
+		p.counters.add(lost)
+		p.buffers.put(b)
+	}
+}
+
+// report reports the messages in b, which is the pool's from now on.
+func (p *Pool) report(c *Conn, b *buffer) { p.failures.add(p, failure{conn: c, b: b}) }
+
+func (f *failures) add(p *Pool, one failure) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || f.refused+one.refused > maxRefused {
+		return false
+	}
+	f.refused += one.refused
+	f.list = append(f.list, one)
+	if !f.running {
+		f.running = true
+		p.running.Go(func() { f.run(p) })
+	}
+	return true
+}
+
+// close forgets those that are not reported yet.
+func (f *failures) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed, f.list = true, nil
+}
+
+// run reports what there is.
+func (f *failures) run(p *Pool) {
+	for {
+		f.mu.Lock()
+		list := f.list
+		f.list, f.refused = nil, 0
+		f.running = len(list) > 0
+		f.mu.Unlock()
+		if len(list) == 0 {
+			return
+		}
+		for _, one := range list {
+			for _, m := range one.b.messages {
+				p.counters.add(unwritten)
+				p.options.Failed(one.conn, one.b.octets[m.start:m.end])
+			}
+			p.buffers.put(one.b)
+		}
+	}
+}
