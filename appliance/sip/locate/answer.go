@@ -25,7 +25,7 @@ type answer struct {
 func (a *answer) failed() bool { return len(a.services) == 0 }
 
 // service is the servers of one transport that have addresses, in the order of
-// a serverSet. A host without SRV records is the only one of its service.
+// ordered. A host without SRV records is the only one of its service.
 type service []server
 
 // server is one of them.

@@ -153,11 +153,19 @@ func serviceOf(rule model.NAPTR) (t model.Transport, ok bool) {
 	return 0, false
 }
 
-// serverSet is what one name has of SRV records, at most maxServers: by
-// priority, and those of weight 0 first within one (RFC 2782).
+// serverSet is what one name has of SRV records, in the order of ordered.
 type serverSet struct {
 	transport model.Transport
 	servers   []model.SRV
+}
+
+// ordered sorts servers by priority, those of weight 0 first within one
+// (RFC 2782), and gives the first maxServers.
+func ordered(servers []model.SRV) []model.SRV {
+	slices.SortStableFunc(servers, func(a, b model.SRV) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
+	})
+	return servers[:min(len(servers), maxServers)]
 }
 
 // servers asks for the SRV records of all names and gives those that have
@@ -181,10 +189,7 @@ func (s *search) servers(ctx context.Context, names []serviceName) (sets []serve
 		servers = slices.DeleteFunc(servers, func(server model.SRV) bool { return server.Target == "" })
 		switch {
 		case len(servers) > 0:
-			slices.SortStableFunc(servers, func(a, b model.SRV) int {
-				return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
-			})
-			sets = append(sets, serverSet{names[i].transport, servers[:min(len(servers), maxServers)]})
+			sets = append(sets, serverSet{names[i].transport, ordered(servers)})
 		case !none:
 			declined = append(declined, names[i].transport)
 		}
