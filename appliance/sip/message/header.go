@@ -102,33 +102,50 @@ func (id HeaderID) String() string { return headerNames[id].long }
 // longestName is the length of the longest name in headerNames.
 const longestName = len("P-Preferred-Identity")
 
+// slotCount leaves more than half of the slots free.
+const slotCount = 128
+
 // headerName is a name in lower case and its id.
 type headerName struct {
 	lower string
 	id    HeaderID
 }
 
-// headersByLength holds both forms of all names, by their length.
-var headersByLength = headerIndex()
+// headerSlots holds both forms of all names, each in the slot of its hash or
+// the next free one.
+var headerSlots = headerIndex()
 
-func headerIndex() (index [longestName + 1][]headerName) {
+func headerIndex() (slots [slotCount]headerName) {
 	for id, names := range headerNames {
 		for _, name := range []string{names.long, names.compact} {
-			if name != "" {
-				index[len(name)] = append(index[len(name)], headerName{strings.ToLower(name), HeaderID(id)})
+			if name == "" {
+				continue
 			}
+			slot := headerHash([]byte(name))
+			for slots[slot].id != HeaderOther {
+				slot = (slot + 1) % slotCount
+			}
+			slots[slot] = headerName{strings.ToLower(name), HeaderID(id)}
 		}
 	}
-	return index
+	return slots
 }
 
-// headerOf finds the id of a field name in either form and any case.
+// headerHash gives the slot of a name. The factors were searched for: two of
+// all names are not in their own.
+func headerHash(name []byte) uint {
+	length := uint(len(name))
+	return (11*length + 59*uint(name[0]|0x20) + uint(name[length-1]|0x20)) % slotCount
+}
+
+// headerOf finds the id of a field name, which must be a token, in either form
+// and any case.
 func headerOf(name []byte) HeaderID {
-	if len(name) > longestName {
+	if len(name) == 0 {
 		return HeaderOther
 	}
-	for _, known := range headersByLength[len(name)] {
-		if name[0]|0x20 == known.lower[0] && equalFold(name, known.lower) {
+	for slot := headerHash(name); headerSlots[slot].id != HeaderOther; slot = (slot + 1) % slotCount {
+		if known := &headerSlots[slot]; sameName(name, known.lower) {
 			return known.id
 		}
 	}
@@ -142,5 +159,9 @@ func HeaderIDOf(name string) HeaderID {
 	if len(name) > longestName {
 		return HeaderOther
 	}
-	return headerOf(short[:copy(short[:], name)])
+	octets := short[:copy(short[:], name)]
+	if skip(tokenClass, octets, 0, len(octets)) != len(octets) {
+		return HeaderOther
+	}
+	return headerOf(octets)
 }

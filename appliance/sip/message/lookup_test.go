@@ -17,6 +17,7 @@ func TestHeaderIDOf(t *testing.T) {
 		{"session-expires", HeaderSessionExpires},
 		{"", HeaderOther},
 		{"X-Note", HeaderOther},
+		{"Call\rID", HeaderOther},
 		{strings.Repeat("x", 300), HeaderOther},
 	}
 	for _, row := range rows {

@@ -109,33 +109,34 @@ func (m *Message) parseRequestLine(end int) bool {
 
 // parseHeader reads all header fields and gives the offset of the body.
 func (m *Message) parseHeader(at int) (body int) {
+	raw := m.Raw
 	lines, closed := 1, 1 // lines, and those that end with CRLF; the start line has its own blame
 	for {
-		if at == len(m.Raw) {
+		if at == len(raw) {
 			m.blame("Header", errNoEmptyLine)
 			break
 		}
-		if m.Raw[at] == '\r' && at+1 < len(m.Raw) && m.Raw[at+1] == '\n' {
+		if raw[at] == '\r' && at+1 < len(raw) && raw[at+1] == '\n' {
 			at += 2
 			lines++
 			closed++
 			break
 		}
 		start := at
-		for more := true; more; more = at < len(m.Raw) && (m.Raw[at] == ' ' || m.Raw[at] == '\t') {
-			end := bytes.IndexByte(m.Raw[at:], '\n')
+		for more := true; more; more = at < len(raw) && (raw[at] == ' ' || raw[at] == '\t') {
+			end := bytes.IndexByte(raw[at:], '\n')
 			if end < 0 {
-				at = len(m.Raw)
+				at = len(raw)
 				m.blame("Header", errNoEmptyLine)
 				break
 			}
-			if end > 0 && m.Raw[at+end-1] == '\r' {
+			if end > 0 && raw[at+end-1] == '\r' {
 				closed++
 			}
 			at += end + 1
 			lines++
 		}
-		if at == start+1 && m.Raw[start] == '\n' {
+		if at == start+1 && raw[start] == '\n' {
 			break // an empty line by the other reading; the count below blames it
 		}
 		if len(m.Fields) == MaxFields {
@@ -144,7 +145,7 @@ func (m *Message) parseHeader(at int) (body int) {
 		}
 		m.parseField(start, at)
 	}
-	if closed != lines || bytes.Count(m.Raw[:at], []byte("\r")) != lines { // else no CR and no LF is bare
+	if closed != lines || bytes.Count(raw[:at], []byte("\r")) != lines { // else no CR and no LF is bare
 		m.blame("Header", errLineEnd)
 	}
 	return at
@@ -152,20 +153,21 @@ func (m *Message) parseHeader(at int) (body int) {
 
 // parseField notes one header field, its line or lines being Raw[at:end].
 func (m *Message) parseField(at, end int) {
-	name := skip(tokenClass, m.Raw, at, end)
+	raw := m.Raw
+	name := skip(tokenClass, raw, at, end)
 	colon := name
-	for colon < end && (m.Raw[colon] == ' ' || m.Raw[colon] == '\t') {
+	for colon < end && (raw[colon] == ' ' || raw[colon] == '\t') {
 		colon++
 	}
-	if name == at || colon == end || m.Raw[colon] != ':' {
+	if name == at || colon == end || raw[colon] != ':' {
 		m.blame("Header", errFieldName)
 		return
 	}
-	id := headerOf(m.Raw[at:name])
+	id := headerOf(raw[at:name])
 	m.Fields = append(m.Fields, Field{
 		ID:    id,
 		Name:  span(at, name),
-		Value: trim(m.Raw, colon+1, end),
+		Value: trim(raw, colon+1, end),
 		Line:  span(at, end),
 	})
 	switch {

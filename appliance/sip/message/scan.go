@@ -1,13 +1,17 @@
 package message
 
-// Classes of octets. An octet may be in several.
+// class is a set of classes of octets. An octet may be in several.
+type class uint16
+
+// The classes.
 const (
-	tokenClass uint8 = 1 << iota // token (RFC 3261 §25.1)
+	tokenClass class = 1 << iota // token (RFC 3261 §25.1)
 	lwsClass                     // white space; CR and LF stand for the fold they are part of
 	digitClass
 	hostClass  // host name or IPv4 address, and the underscore that is found in practice
 	hex6Class  // inside the brackets of an IPv6 address
 	uriClass   // anything that can stand in a URI without ending or breaking it
+	restClass  // the same but @, which ends the user part and may stand nowhere else
 	valueClass // parameter value that is not quoted: wider than a token, but nothing that could end it
 	wordClass  // Call-ID
 )
@@ -15,10 +19,10 @@ const (
 // classes gives the classes of each octet.
 var classes = classTable()
 
-func classTable() (table [256]uint8) {
-	add := func(class uint8, octets string) {
+func classTable() (table [256]class) {
+	add := func(c class, octets string) {
 		for i := range len(octets) {
-			table[octets[i]] |= class
+			table[octets[i]] |= c
 		}
 	}
 	const (
@@ -35,11 +39,12 @@ func classTable() (table [256]uint8) {
 		if c == 0x7f {
 			continue
 		}
-		table[c] |= uriClass | valueClass | wordClass
+		table[c] |= uriClass | restClass | valueClass | wordClass
 	}
 	for _, c := range []byte(`"<>`) {
-		table[c] &^= uriClass | valueClass
+		table[c] &^= uriClass | restClass | valueClass
 	}
+	table['@'] &^= restClass
 	for _, c := range []byte(`;,`) {
 		table[c] &^= valueClass
 	}
@@ -47,16 +52,14 @@ func classTable() (table [256]uint8) {
 }
 
 // is says whether the octet is in the class.
-func is(class uint8, octet byte) bool { return classes[octet]&class != 0 }
+func is(c class, octet byte) bool { return classes[octet]&c != 0 }
 
-// skip gives the offset of the first octet from at on that is not in class.
-func skip(class uint8, raw []byte, at, end int) int {
-	for i, octet := range raw[at:end] {
-		if classes[octet]&class == 0 {
-			return at + i
-		}
+// skip gives the offset of the first octet from at on that is not in the class.
+func skip(c class, raw []byte, at, end int) int {
+	for at < end && classes[raw[at]]&c != 0 {
+		at++
 	}
-	return end
+	return at
 }
 
 // trim takes the white space off both ends of raw[at:end].

@@ -20,12 +20,8 @@ type URI struct {
 }
 
 // ParseURI reads the URI that is exactly the span at.
-func ParseURI(raw []byte, at Span) (URI, error) {
-	var uri URI
+func ParseURI(raw []byte, at Span) (uri URI, err error) {
 	start, end := int(at.Start), int(at.End)
-	if skip(uriClass, raw, start, end) != end {
-		return uri, errOctet
-	}
 	colon := skip(tokenClass, raw, start, end)
 	if colon == start || colon >= end-1 || raw[colon] != ':' {
 		return uri, errScheme
@@ -33,23 +29,24 @@ func ParseURI(raw []byte, at Span) (URI, error) {
 	uri.Scheme = span(start, colon)
 	switch scheme := raw[start:colon]; {
 	case equalFold(scheme, "sip"):
-		return uri, uri.scanSIP(raw, colon+1, end)
+		err = uri.scanSIP(raw, colon+1, end)
 	case equalFold(scheme, "sips"):
 		uri.Secure = true
-		return uri, uri.scanSIP(raw, colon+1, end)
+		err = uri.scanSIP(raw, colon+1, end)
+	case skip(uriClass, raw, colon+1, end) != end:
+		err = errOctet
 	case equalFold(scheme, "tel"):
-		return uri, uri.scanTel(raw, colon+1, end)
+		err = uri.scanTel(raw, colon+1, end)
 	}
-	return uri, nil
+	return uri, err
 }
 
 // scanSIP reads [user [":" password] "@"] host [":" port] *(";" parameter)
 // ["?" headers]. The user part may hold semicolons and question marks; an at
 // sign may stand only behind it, a colon only before the password.
 func (u *URI) scanSIP(raw []byte, at, end int) error {
-	if sign := bytes.IndexByte(raw[at:end], '@'); sign >= 0 {
-		sign += at
-		if bytes.IndexByte(raw[sign+1:end], '@') >= 0 {
+	if sign := skip(restClass, raw, at, end); sign < end {
+		if raw[sign] != '@' {
 			return errOctet
 		}
 		last := sign
@@ -63,6 +60,9 @@ func (u *URI) scanSIP(raw []byte, at, end int) error {
 			return errEmpty
 		}
 		at = sign + 1
+		if skip(restClass, raw, at, end) != end {
+			return errOctet
+		}
 	}
 	host, at, ok := scanHost(raw, at, end)
 	if !ok {

@@ -86,7 +86,7 @@ func TestValidate(t *testing.T) {
 		{`"Alice" <sip`, `Alice A <sip`, ""},
 		{"192.0.2.1>;tag", "192.0.2.1;tag", "400 Bad From: no closing >"},
 		{"<sip:+15550101@192.0.2.1>", "<>", "400 Bad From: empty"},
-		{"<sip:+15550101@192.0.2.1>", "< sip:+15550101@192.0.2.1>", "400 Bad From: octet not allowed here"},
+		{"<sip:+15550101@192.0.2.1>", "< sip:+15550101@192.0.2.1>", "400 Bad From: no URI scheme"},
 		{"<sip:+15550101@192.0.2.1>", "<urn:service:sos>", ""},
 		{";tag=8f1c2d3e", ";tag=8f1c2d3e;tag=x", "400 Bad From: given more than once"},
 		{";tag=8f1c2d3e", ";tag=", "400 Bad From: parameter expected"},
