@@ -189,3 +189,48 @@ func checkCutRoutes(t *testing.T, m *Message) {
 		}
 	}
 }
+
+// FuzzSplice: a message whose field values are replaced by others re-parses to
+// just these and all else as it was.
+func FuzzSplice(f *testing.F) {
+	for _, octets := range tortureFiles(f) {
+		f.Add(octets, uint8(3), "a")
+	}
+	f.Add([]byte(invite), uint8(200), "\"x\" <sip:a@example.com>, b")
+	f.Add([]byte(ok), uint8(7), "")
+	f.Fuzz(func(t *testing.T, datagram []byte, which uint8, text string) {
+		var before, after Message
+		if before.Parse(datagram) != nil || before.Validate() != nil || !plainText(text) || len(datagram)+MaxFields*len(text) > math.MaxUint16 {
+			return
+		}
+		var edits []Edit
+		want := make([]string, len(before.Fields))
+		for i, field := range before.Fields {
+			want[i] = string(before.Get(field.Value))
+			if fieldChecks[field.ID] == nil && !headerNames[field.ID].single && (i^int(which))&1 == 0 {
+				want[i] = strings.Trim(text, " ")
+				edits = append(edits, Edit{At: field.Value, With: []byte(text)})
+			}
+		}
+		spliced := Splice(nil, before.Raw, edits)
+		if err := after.Parse(spliced); err != nil {
+			t.Fatalf("Parse(%q) = %v", spliced, err)
+		}
+		if fault := after.Validate(); fault != nil {
+			t.Errorf("Validate(%q) = %v", spliced, fault)
+		}
+		if len(after.Fields) != len(want) || viewOf(&after) != viewOf(&before) {
+			t.Fatalf("%d fields, %+v of %q; want %d, %+v", len(after.Fields), viewOf(&after), spliced, len(want), viewOf(&before))
+		}
+		for i, field := range after.Fields {
+			if got := string(after.Get(field.Value)); got != want[i] || field.ID != before.Fields[i].ID {
+				t.Errorf("field %d = %q; want %q", i, got, want[i])
+			}
+		}
+	})
+}
+
+// plainText says whether text can stand in a header line.
+func plainText(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f })
+}

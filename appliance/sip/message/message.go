@@ -19,7 +19,7 @@ func (s Span) In(raw []byte) []byte { return raw[s.Start:s.End:s.End] }
 type Field struct {
 	ID    HeaderID
 	Name  Span // as written, without white space
-	Value Span // without the white space around it; folds inside stay
+	Value Span // without the white space around it; folds inside stay; if empty, the place for one
 	Line  Span // the whole line or lines, CRLF included
 }
 

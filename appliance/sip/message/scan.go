@@ -62,13 +62,17 @@ func skip(c class, raw []byte, at, end int) int {
 	return at
 }
 
-// trim takes the white space off both ends of raw[at:end].
+// trim takes the white space off both ends of raw[at:end]; of nothing but white
+// space the place before it is left.
 func trim(raw []byte, at, end int) Span {
-	at = skip(lwsClass, raw, at, end)
-	for end > at && is(lwsClass, raw[end-1]) {
+	start := skip(lwsClass, raw, at, end)
+	if start == end {
+		return span(at, at)
+	}
+	for is(lwsClass, raw[end-1]) {
 		end--
 	}
-	return span(at, end)
+	return span(start, end)
 }
 
 func span(start, end int) Span { return Span{uint16(start), uint16(end)} }
