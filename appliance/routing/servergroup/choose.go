@@ -1,6 +1,7 @@
 package servergroup
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 
@@ -39,7 +40,7 @@ func (s *Set) Choose(group int, in *hop.Incoming, to []hop.Target) []hop.Target 
 		m := &g.members[r.member]
 		switch {
 		case !m.element.take(now, i == 0):
-		case isNewCall(in) && m.element.spare(now):
+		case m.element.spare(now) && isNewCall(in):
 			spared = true
 		default:
 			to = append(to, m.target)
@@ -54,8 +55,7 @@ func (s *Set) Choose(group int, in *hop.Incoming, to []hop.Target) []hop.Target 
 // isNewCall says whether a request may be withheld from a server that is
 // overloaded. Emergency calls (RFC 5031) may not.
 func isNewCall(in *hop.Incoming) bool {
-	scheme := in.Message.Get(in.URI.Scheme)
-	return in.Message.Method == message.Invite && !(len(scheme) == 3 && scheme[0]|0x20 == 'u')
+	return in.Message.Method == message.Invite && !bytes.EqualFold(in.Message.Get(in.URI.Scheme), []byte("urn"))
 }
 
 // order appends all members in the order for one request.
@@ -91,11 +91,7 @@ func (g *group) key(in *hop.Incoming) uint64 {
 	case model.BalanceCallID:
 		return hash(m.Get(m.CallID))
 	case model.BalanceToURI:
-		to, err := message.ParseNameAddr(m.Raw, m.To)
-		if err != nil {
-			return hash(m.Get(m.To))
-		}
-		return hash(m.Get(to.URI))
+		return hash(m.Get(m.ToURI))
 	}
 	return 0
 }
