@@ -110,8 +110,8 @@ func (e *Element) Feedback(percent int, validity time.Duration) {
 	e.lossUntil.Store(int64(e.now() + validity))
 }
 
-// spare says whether this new call is one that the element does not want.
-func (e *Element) spare(now time.Duration) bool {
+// declines says whether this new call is one that the element does not want.
+func (e *Element) declines(now time.Duration) bool {
 	percent := e.loss.Load()
 	return percent > 0 && int64(now) < e.lossUntil.Load() && rand.Int64N(100) < percent
 }
