@@ -280,4 +280,3 @@ func (c ladderCase) place(ctx context.Context, l *lab.Lab) error {
 	}
 	return errors.Join(errs...)
 }
-
