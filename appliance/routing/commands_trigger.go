@@ -135,7 +135,8 @@ func (e expectation) test(a config.Args, not bool) model.TriggerTest {
 // check refuses names of nothing: a time policy, or a network where the
 // expression is a plain name.
 func (e expectation) check(c *model.Config, a config.Args) error {
-	switch value := text(a, "VALUE"); e.kind {
+	value, _ := a["VALUE"].(string) // that of an address is a network
+	switch e.kind {
 	case model.FieldTime:
 		return timePolicies.known(c, "VALUE", value)
 	case model.FieldInNetwork, model.FieldOutNetwork:
