@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
@@ -61,6 +63,9 @@ type Conn struct {
 	state   string
 	queue   *buffer // what nobody writes yet; nil: nothing
 	sending *buffer // what is being written
+	unheard *buffer // written since the peer was last heard; only where we opened it
+	heard   bool    // the peer has sent something
+	reset   bool    // the peer knows nothing of the connection any more
 	writing bool    // someone writes, waits for the kernel, or makes the connection
 	closed  bool    // nobody begins to write any more
 }
@@ -204,6 +209,7 @@ func (c *Conn) end(err error) {
 		return
 	}
 	c.closed = true
+	c.reset = errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ETIMEDOUT)
 	c.ended.Store(true)
 	writing, closer, cancel, open := c.writing, c.closer, c.cancel, c.state == stateOpen
 	c.mu.Unlock()

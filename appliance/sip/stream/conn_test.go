@@ -107,6 +107,63 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNobodyThere: a message that the kernel took fails if the peer turns out
+// to have never been there, or to know nothing of the connection any more.
+func TestNobodyThere(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		heard   bool // the peer has sent something before
+		reset   bool // and not ended its side in order
+		outward bool // we opened the connection
+		fails   bool
+	}{
+		{"accepts and ends", false, false, true, true},
+		{"accepts and resets", false, true, true, true},
+		{"ends after a while", true, false, true, false},
+		{"restarted", true, true, true, true},
+		{"a client resets", true, true, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			l := r.serve(model.TCP, ListenOptions{})
+			var c *Conn
+			var peer net.Conn
+			if test.outward {
+				address, accept := r.peer()
+				c = r.Conn(l, address, "")
+				peer = accept()
+			} else {
+				peer = r.dialTCP(l)
+			}
+			if test.heard {
+				r.write(peer, request("here", ""))
+				c = r.next(r.received).conn
+			}
+			for _, text := range []string{"one ", "two ", "three"} {
+				c.Send([]byte(text))
+			}
+			r.until("it is sent", func() bool { return c.messagesOut.Load() == 3 })
+			if test.reset {
+				peer.(*net.TCPConn).SetLinger(0)
+			} else {
+				r.expect(peer, "one two three")
+			}
+			peer.Close()
+			r.until("it has ended", func() bool { return len(r.Connections()) == 0 })
+			c.Send([]byte("late"))
+			want := []string{"late"}
+			if test.fails {
+				want = []string{"one ", "two ", "three", "late"}
+			}
+			for _, text := range want {
+				if got := r.next(r.failed).payload; got != text {
+					t.Errorf("failed %q; want %q", got, text)
+				}
+			}
+		})
+	}
+}
+
 // TestPeerStopsReading: memory for a peer that does not read is bounded, others
 // go on, and in the end it loses the connection; what it did not take fails.
 func TestPeerStopsReading(t *testing.T) {
@@ -148,8 +205,7 @@ func TestPeerStopsReading(t *testing.T) {
 	if !c.Ended() || r.count(endedSlowReader) != 1 {
 		t.Fatalf("ended: %v, for not reading: %d", c.Ended(), r.count(endedSlowReader))
 	}
-	number := -1
-	for number != last {
+	for number := -1; number != last; {
 		var failed int
 		fmt.Sscan(r.next(r.failed).payload[:8], &failed)
 		if number >= 0 && failed != number+1 {
@@ -325,6 +381,10 @@ func TestIPv6(t *testing.T) {
 	out := r.Conn(l, l.Address(), "")
 	out.Send([]byte(request("self", "")))
 	in := r.next(r.received).conn
+	in.Send([]byte(request("back", "")))
+	if got := r.next(r.received).conn; got != out {
+		t.Errorf("the answer came over %s", got)
+	}
 	for _, c := range []*Conn{out, in} {
 		mark := 0
 		c.wire.raw.Control(func(fd uintptr) { mark, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS) })

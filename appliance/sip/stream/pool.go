@@ -45,9 +45,10 @@ type Options struct {
 	Receive func(c *Conn, payload []byte, more bool)
 	// Failed gets each message that could not be written, in the order they
 	// were sent over c, one at a time on a goroutine of the pool, never within
-	// a call of Send, Queue or Flush; payload is valid until it returns. A
-	// message that the kernel took is not among them, whether or not the peer
-	// ever read it.
+	// a call of Send, Queue or Flush; payload is valid until it returns. What
+	// the kernel took is among them where we opened the connection, nothing has
+	// come since, and the peer never sent anything or has reset it: nobody was
+	// there, or is any more, though that cannot be told for sure.
 	Failed func(c *Conn, payload []byte)
 	// Limits are asked for again and again; nil: the defaults.
 	Limits func() Limits

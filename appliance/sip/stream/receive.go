@@ -107,8 +107,7 @@ func (c *Conn) pause() {
 // messages that are complete.
 func (c *Conn) consume(n int) error {
 	b := c.in.octets[:len(c.in.octets)+n]
-	now := int64(c.pool.now())
-	c.active.Store(now)
+	c.hear()
 	rest, err := c.deliverAll(b)
 	if err != nil {
 		return err
@@ -118,7 +117,7 @@ func (c *Conn) consume(n int) error {
 	case !begun:
 		c.begun.Store(0)
 	case len(rest) < len(b) || c.begun.Load() == 0:
-		c.begun.Store(now)
+		c.begun.Store(c.active.Load())
 	}
 	c.octetsIn.Add(int64(n))
 	return nil

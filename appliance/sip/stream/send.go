@@ -121,13 +121,36 @@ func (c *Conn) writeFrames(b *buffer) error {
 // sent ends what transmit began, by who writes.
 func (c *Conn) sent() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	b := c.sending
 	c.sending = nil
-	c.mu.Unlock()
 	c.active.Store(int64(c.pool.now()))
 	c.messagesOut.Add(int64(len(b.messages)))
 	c.octetsOut.Add(int64(len(b.octets)))
+	switch {
+	case !c.outbound:
+	case c.unheard == nil:
+		c.unheard = b
+		return
+	case len(c.unheard.octets)+len(b.octets) <= maxQueue:
+		c.unheard.join(b)
+	}
 	c.pool.buffers.put(b)
+}
+
+// hear notes that the peer is there: what was written has not gone nowhere.
+func (c *Conn) hear() {
+	c.active.Store(int64(c.pool.now()))
+	if !c.outbound {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = true
+	if c.unheard != nil {
+		c.pool.buffers.put(c.unheard)
+		c.unheard = nil
+	}
 }
 
 // await leaves the writing to a goroutine that waits for the kernel.
@@ -171,11 +194,17 @@ func (c *Conn) release() {
 // nobody writes to.
 func (c *Conn) bury() {
 	c.mu.Lock()
-	sending, queue := c.sending, c.queue
-	c.sending, c.queue = nil, nil
+	unheard, sending, queue := c.unheard, c.sending, c.queue
+	c.unheard, c.sending, c.queue = nil, nil, nil
+	nobody := c.reset || !c.heard
 	c.mu.Unlock()
+	if unheard != nil && nobody {
+		c.pool.report(c, unheard)
+	}
 	if sending != nil {
-		c.keepUnsent(sending)
+		if !nobody || !c.outbound {
+			c.keepUnsent(sending)
+		}
 		c.pool.report(c, sending)
 	}
 	if queue != nil {
