@@ -9,18 +9,18 @@ import (
 )
 
 // part finds a component of the URI that stands at all.
-type part func(raw []byte, uri *message.URI, all message.Span) message.Span
+type part func(raw []byte, uri message.URI, all message.Span) message.Span
 
 // parts are the components by CUSP's words, as package field reads them.
 var parts = map[string]part{
-	"":          func(_ []byte, _ *message.URI, all message.Span) message.Span { return all },
-	"uri":       func(_ []byte, _ *message.URI, all message.Span) message.Span { return all },
-	"scheme":    func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.Scheme },
-	"user":      func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.User },
-	"phone":     func(raw []byte, uri *message.URI, _ message.Span) message.Span { return uri.Number(raw) },
-	"host":      func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.Host },
-	"host-port": func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.HostPort },
-	"domain": func(raw []byte, uri *message.URI, _ message.Span) message.Span {
+	"":          func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
+	"uri":       func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
+	"scheme":    func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.Scheme },
+	"user":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.User },
+	"phone":     func(raw []byte, uri message.URI, _ message.Span) message.Span { return uri.Number(raw) },
+	"host":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.Host },
+	"host-port": func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.HostPort },
+	"domain": func(raw []byte, uri message.URI, _ message.Span) message.Span {
 		if _, literal := uri.Addr(raw); literal {
 			return message.Span{}
 		}
@@ -111,7 +111,7 @@ func (s *step) reads(raw []byte, c *change) bool {
 		return false
 	}
 	if s.part != nil {
-		return bytes.Equal(s.part(raw, &uri, all).In(raw), c.want)
+		return bytes.Equal(s.part(raw, uri, all).In(raw), c.want)
 	}
 	p, found := s.findParam(raw, uri.Parameters(raw))
 	return found != c.gone && bytes.Equal(p.Value.In(raw), c.want)
@@ -125,7 +125,7 @@ func (s *step) changeOf(w *work, raw []byte, uri *message.URI, all message.Span)
 	case s.action == model.NormalizeTelToSIP:
 		return s.telToSIP(w, raw, uri, all)
 	case s.part != nil:
-		if c.at = s.part(raw, uri, all); c.at.Empty() {
+		if c.at = s.part(raw, *uri, all); c.at.Empty() {
 			return c, false
 		}
 		c.with, changed = s.substitute(w, c.at.In(raw))
@@ -149,7 +149,7 @@ func sipToTel(w *work, raw []byte, uri *message.URI, all message.Span) (c change
 	}
 	start := len(w.text)
 	w.text = append(append(w.text, "tel:"...), uri.User.In(raw)...)
-	domain := parts["domain"](raw, uri, all)
+	domain := parts["domain"](raw, *uri, all)
 	if raw[number.Start] != '+' && !domain.Empty() && !bytes.Contains(bytes.ToLower(uri.User.In(raw)), []byte(";phone-context=")) {
 		w.text = append(append(w.text, ";phone-context="...), domain.In(raw)...)
 	}
