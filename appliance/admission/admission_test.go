@@ -3,9 +3,7 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -219,24 +217,6 @@ func TestRunEnds(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
-}
-
-// BootTime is the kernel's: it goes with the up time, which /proc gives in
-// hundredths of a second.
-func TestBootTime(t *testing.T) {
-	before := BootTime()
-	text, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var uptime float64
-	if _, err := fmt.Sscan(string(text), &uptime); err != nil {
-		t.Fatal(err)
-	}
-	after := BootTime()
-	if at := time.Duration(uptime * float64(time.Second)); at < before-10*time.Millisecond || at > after {
-		t.Errorf("/proc/uptime = %v; BootTime() was %v before and %v after", at, before, after)
-	}
 }
 
 // TestConditions: every alarm of the gate holds when it should, and not

@@ -170,7 +170,7 @@ func showFailed(ctx context.Context, s exec.Session, a config.Args) error {
 		exec.Field(s, "Not logged, they came too fast", status.Lost)
 	}
 	if status.Problem != "" {
-		exec.Field(s, "Not written to harddisk:", status.Problem)
+		exec.Field(s, "Not written to the disk", status.Problem)
 	}
 	for _, call := range status.Calls {
 		fmt.Fprintf(s, "\n%s  %d %s\n", exec.Time(s, call.Time, "2006-01-02 15:04:05.000"), call.Status, call.Reason)
