@@ -3,6 +3,7 @@ package normalization
 import (
 	"bytes"
 	"iter"
+	"math"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/message"
@@ -11,11 +12,11 @@ import (
 // part finds a component of the URI that stands at all.
 type part func(raw []byte, uri message.URI, all message.Span) message.Span
 
-// parts are the components by CUSP's words, as package field reads them.
+// parts are the components that can be updated, by CUSP's words. They are what
+// package field reads under these words.
 var parts = map[string]part{
 	"":          func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
 	"uri":       func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
-	"scheme":    func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.Scheme },
 	"user":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.User },
 	"phone":     func(raw []byte, uri message.URI, _ message.Span) message.Span { return uri.Number(raw) },
 	"host":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.Host },
@@ -102,7 +103,7 @@ func (s *step) editURI(w *work, raw []byte, all message.Span, enclosed bool) {
 
 // reads says whether the new URI reads as the change wants it.
 func (s *step) reads(raw []byte, c *change) bool {
-	if len(raw) > 1<<16-1 {
+	if len(raw) > math.MaxUint16 {
 		return false
 	}
 	all := message.Span{End: uint16(len(raw))}
