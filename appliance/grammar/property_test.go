@@ -22,7 +22,9 @@ func TestParseOfRender(t *testing.T) {
 	g := grammar.All()
 	unseen := make(map[string]bool) // commands that no configuration needed
 	for _, command := range g.Commands() {
-		unseen[string(command.Mode)+": "+command.Syntax] = true
+		if command.Render != nil {
+			unseen[string(command.Mode)+": "+command.Syntax] = true
+		}
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		want := configs.Draw(t, "config")
@@ -180,6 +182,7 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 		})
 	}
 	c.SBC = sbc(t)
+	drawAdjacencies(t, c)
 	return c
 })
 
