@@ -197,11 +197,11 @@ func (w *walk) group(g *routeGroup) (decided bool) {
 	for _, i := range w.order(g, space[:0]) {
 		next := &g.ways[i]
 		if w.notes != nil {
-			w.note("element %d: %s q-value %.3f weight %d", next.number, destinationText(&next.destination.Destination), float64(next.q)/1000, next.weight)
+			w.noteWay(next, g.parallel)
 		}
 		if next.time != nil && !next.time.holds(w.minute()) {
 			if w.notes != nil {
-				w.note("  left out: time policy %s does not hold", next.time.name)
+				w.note("  left out: not the time of %s", next.time.name)
 			}
 			continue
 		}

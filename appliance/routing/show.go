@@ -193,7 +193,7 @@ func showTables(ctx context.Context, s exec.Session, _ config.Args) error {
 	}
 	for _, t := range o.Tables {
 		if t.Problem != "" {
-			fmt.Fprintf(s, "Table %s is without its file: %s\n", t.Name, t.Problem)
+			fmt.Fprintf(s, "Table %s is without its file:\n  %s\n", t.Name, t.Problem)
 		}
 	}
 	return nil
@@ -254,7 +254,7 @@ func showTriggers(ctx context.Context, s exec.Session, _ config.Args) error {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\n", t.Stage, t.Sequence, condition, policy, t.Hits)
 	}
 	for _, n := range o.NextHops {
-		fmt.Fprintf(table, "next-hop\t-\tno trigger, network %s\tudp %v\t%d\n", n.Network, n.Address, n.Hits)
+		fmt.Fprintf(table, "next-hop\t-\tnetwork %s\tudp %v\t%d\n", n.Network, n.Address, n.Hits)
 	}
 	return table.Flush()
 }
@@ -275,7 +275,7 @@ func testRoute(ctx context.Context, s exec.Session, a config.Args) error {
 		exec.Field(s, "Refused", e.Refusal)
 		return nil
 	}
-	fmt.Fprintln(s, "Targets:")
+	fmt.Fprintln(s, "Targets, each when the one before has failed:")
 	for _, target := range e.Targets {
 		fmt.Fprintln(s, "  "+target)
 	}
