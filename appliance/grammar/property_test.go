@@ -90,6 +90,9 @@ func typeAll(t *rapid.T, g *config.Grammar, text string, visit func(config.Mode,
 			t.Fatalf("Edit(%q, %q) = %v; want no error in\n%s", path, line, fault, text)
 		}
 		for _, form := range g.Forms(mode) {
+			if first, _, _ := strings.Cut(form.Syntax, " "); !strings.HasPrefix(strings.TrimSpace(line), first) {
+				continue
+			}
 			v, err := config.NewVocabulary([]config.Form{form})
 			if err != nil {
 				t.Fatalf("form %q: %v", form.Syntax, err)
