@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -48,19 +47,18 @@ type Conn struct {
 
 	alias netip.AddrPort // guarded by pool.mu
 
-	// The layers, set before writing is given up for the first time, and
-	// closer with mu held.
+	// The layers, set by who makes the connection.
 	wire      *wire
 	secure    *tls.Conn       // nil: not over TLS
 	websocket *websocket.Conn // nil: not a WebSocket
-	closer    io.Closer       // the outermost layer that Close may be called of at any time
-	cancel    context.CancelFunc
 
 	reading // of the goroutine that reads
 
 	mu      sync.Mutex // guards what follows
 	local   netip.AddrPort
 	state   string
+	cancel  context.CancelFunc // of connecting; nil: we did not open it, or it has not begun
+	closer  io.Closer          // what may be closed at any time; nil: not connected yet
 	queue   *buffer // what nobody writes yet; nil: nothing
 	sending *buffer // what is being written
 	unheard *buffer // written since the peer was last heard; only where we opened it
@@ -136,7 +134,7 @@ func (c *Conn) run(conn *net.TCPConn) {
 	c.release()
 	c.Flush()
 	err := c.read()
-	if c.last {
+	if c.parting {
 		c.linger()
 	}
 	c.end(err)
@@ -194,7 +192,7 @@ func (c *Conn) reach(state string, closer io.Closer) bool {
 	return !closed
 }
 
-// fail ends a connection that was never established, by who makes it.
+// fail ends the connection, by who writes to it or makes it.
 func (c *Conn) fail(err error) {
 	c.end(err)
 	c.release()
@@ -298,6 +296,3 @@ func (c *Conn) show(s *model.SIPConnection, now time.Duration) {
 		s.Peer = strings.Join(identity.names, ", ")
 	}
 }
-
-// String is for logs: "tcp 192.0.2.1:5060".
-func (c *Conn) String() string { return fmt.Sprintf("%s %s", c.Transport(), c.remote) }

@@ -80,8 +80,12 @@ func (c *Conn) Flush() {
 		c.sent()
 		c.mu.Lock()
 	}
+	c.writing = false // before anyone else can queue and find us writing
+	closed := c.closed
 	c.mu.Unlock()
-	c.release()
+	if closed {
+		c.bury()
+	}
 }
 
 // transmit gives b to the layers below. drained says that the kernel has taken
