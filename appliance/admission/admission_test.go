@@ -134,7 +134,7 @@ func TestImmediate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			now := time.Hour
-			gate := gateAt(t, &now, limit, &model.Config{Admission: model.Admission{CPSImmediate: true, CPSCode: 500}})
+			gate := gateAt(t, &now, limit, &model.Config{Admission: model.Admission{CPSImmediate: true, CPSCode500: true}})
 			in := invite(t, "sip:bob@example.com", anyAdjacency)
 			admitted := 0
 			for range 10 * test.offered {
@@ -230,7 +230,7 @@ func TestConditions(t *testing.T) {
 		{"", "", func(*testing.T, *Gate, *time.Duration) {}},
 		{"overload", "50 %", func(_ *testing.T, g *Gate, _ *time.Duration) { g.Queue(1) }},
 		{"sip-flood", "192.0.2.9", func(_ *testing.T, g *Gate, _ *time.Duration) {
-			for range DefaultSourceRate + 1 {
+			for range defaultSourceRate + 1 {
 				g.Flooding(netip.MustParseAddr("192.0.2.9"))
 			}
 		}},
