@@ -59,13 +59,13 @@ type Conn struct {
 	state   string
 	cancel  context.CancelFunc // of connecting; nil: we did not open it, or it has not begun
 	closer  io.Closer          // what may be closed at any time; nil: not connected yet
-	queue   *buffer // what nobody writes yet; nil: nothing
-	sending *buffer // what is being written
-	unheard *buffer // written since the peer was last heard; only where we opened it
-	heard   bool    // the peer has sent something
-	reset   bool    // the peer knows nothing of the connection any more
-	writing bool    // someone writes, waits for the kernel, or makes the connection
-	closed  bool    // nobody begins to write any more
+	queue   *buffer            // what nobody writes yet; nil: nothing
+	sending *buffer            // what is being written
+	unheard *buffer            // written since the peer was last heard; only where we opened it
+	heard   bool               // the peer has sent something
+	reset   bool               // the peer knows nothing of the connection any more
+	writing bool               // someone writes, waits for the kernel, or makes the connection
+	closed  bool               // nobody begins to write any more
 }
 
 func newConn(p *Pool, l *Listener, remote netip.AddrPort) *Conn {
@@ -125,6 +125,7 @@ func (c *Conn) dial() {
 
 // run makes a connection of a socket, and reads it to its end.
 func (c *Conn) run(conn *net.TCPConn) {
+	defer conn.Close()
 	if err := c.establish(conn); err != nil {
 		c.pool.counters.add(handshakeFailed)
 		c.pool.options.Log.Debug("no handshake", "transport", c.Transport(), "with", c.remote, "error", err)
@@ -143,7 +144,6 @@ func (c *Conn) run(conn *net.TCPConn) {
 // establish does the handshakes of the transport.
 func (c *Conn) establish(conn *net.TCPConn) (err error) {
 	if c.wire, err = newWire(conn, &c.pool.buffers); err != nil {
-		conn.Close()
 		return err
 	}
 	if !c.reach(stateHandshake, c.wire) {

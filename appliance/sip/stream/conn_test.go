@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -162,6 +163,40 @@ func TestNobodyThere(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestEndWithinReceive: a connection that turns out to be broken while what it
+// brought is handled ends without waiting for that, whichever one it is.
+func TestEndWithinReceive(t *testing.T) {
+	r := newRig(t)
+	both, breaking := make(chan *Conn, 2), make(chan bool)
+	var came atomic.Int32
+	r.options.Receive = func(c *Conn, payload []byte, _ bool) {
+		if both <- c; came.Add(1) < 2 {
+			return
+		}
+		breaking <- true
+		<-breaking
+		for range 2 {
+			for c := <-both; !c.Ended(); {
+				c.Send([]byte("nobody there"))
+			}
+		}
+		r.received <- event{conn: c, payload: string(payload)}
+	}
+	l := r.serve(model.TCP, ListenOptions{})
+	peers := []net.Conn{r.dialTCP(l), r.dialTCP(l)}
+	for _, peer := range peers {
+		r.write(peer, request("a", ""))
+	}
+	<-breaking
+	for _, peer := range peers {
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+	}
+	breaking <- true
+	r.next(r.received)
+	r.until("both have ended", func() bool { return len(r.Connections()) == 0 })
 }
 
 // TestPeerStopsReading: memory for a peer that does not read is bounded, others
@@ -383,7 +418,7 @@ func TestIPv6(t *testing.T) {
 	in := r.next(r.received).conn
 	in.Send([]byte(request("back", "")))
 	if got := r.next(r.received).conn; got != out {
-		t.Errorf("the answer came over %s", got)
+		t.Errorf("the answer came over the connection from %s", got.Remote())
 	}
 	for _, c := range []*Conn{out, in} {
 		mark := 0

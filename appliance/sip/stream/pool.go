@@ -50,7 +50,8 @@ type Options struct {
 	// come since, and the peer never sent anything or has reset it: nobody was
 	// there, or is any more, though that cannot be told for sure.
 	Failed func(c *Conn, payload []byte)
-	// Limits are asked for again and again; nil: the defaults.
+	// Limits are asked for again and again, and must not call the pool; nil:
+	// the defaults.
 	Limits func() Limits
 	Log    *slog.Logger // nil: none
 }
@@ -120,8 +121,8 @@ func (p *Pool) limits() Limits {
 // or a new one that connects in the background while messages queue up. It
 // never gives nil; if there can be none the messages fail.
 //
-// domain is whom the peer must be by its certificate (RFC 5922), for the
-// transports over TLS. Empty means the address: of a new connection the
+// domain, in lower case, is whom the peer must be by its certificate (RFC 5922),
+// for the transports over TLS. Empty means the address: of a new connection the
 // certificate must name it, and one that the peer opened from that very
 // address and port is good without any.
 func (p *Pool) Conn(l *Listener, remote netip.AddrPort, domain string) *Conn {

@@ -91,14 +91,15 @@ func (c *Conn) Flush() {
 // transmit gives b to the layers below. drained says that the kernel has taken
 // all of it.
 func (c *Conn) transmit(b *buffer) (drained bool, err error) {
-	c.wire.cork()
-	switch {
-	case c.websocket != nil:
-		err = c.writeFrames(b)
-	case c.secure != nil:
-		_, err = c.secure.Write(b.octets)
-	default:
+	if !c.layered() {
 		_, err = c.wire.Write(b.octets)
+		return c.wire.unsent() == 0, err
+	}
+	c.wire.cork()
+	if c.websocket != nil {
+		err = c.writeFrames(b)
+	} else {
+		_, err = c.secure.Write(b.octets)
 	}
 	drained, failed := c.wire.uncork()
 	if err == nil {
@@ -106,6 +107,9 @@ func (c *Conn) transmit(b *buffer) (drained bool, err error) {
 	}
 	return drained, err
 }
+
+// layered says that what the kernel gets is not what is sent.
+func (c *Conn) layered() bool { return c.secure != nil || c.websocket != nil }
 
 // writeFrames sends each message as one WebSocket message: text where it can
 // be, as browsers want it (RFC 7118 §5).
@@ -217,13 +221,12 @@ func (c *Conn) bury() {
 }
 
 // keepUnsent takes those messages out of b that the kernel has whole. Over TLS
-// and WebSocket nobody can tell which these are; unless all are, none counts.
+// and WebSocket nobody can tell which these are, and none is taken out.
 func (c *Conn) keepUnsent(b *buffer) {
-	unsent := c.wire.unsent()
-	written := len(b.octets) - unsent
-	if unsent > 0 && (c.secure != nil || c.websocket != nil) {
-		written = 0
+	if c.layered() {
+		return
 	}
+	written := len(b.octets) - c.wire.unsent()
 	for len(b.messages) > 0 && b.messages[0].end <= written {
 		b.messages = b.messages[1:]
 	}
