@@ -71,8 +71,7 @@ func (p *Plan) explain(in *hop.Incoming, minute int64) Explanation {
 		}
 		w.noteChange(raw)
 		if w.again(raw) {
-			*in.Message, in.URI = w.changed, w.second.URI
-			w.changed = message.Message{}
+			in, w.second = w.second, nil
 		} else {
 			w.note("the changed request cannot be read; it goes on as it was")
 		}
@@ -193,7 +192,7 @@ func (w *walk) noteTest(s *triggerSequence, t *test) {
 	is := "there is none"
 	if t.comparison == isNow {
 		is = "it is " + time.Unix(w.minute()*60, 0).In(t.time.zone).Format("Mon 2006-01-02 15:04")
-	} else if text, _, ok := t.reader.Read(w.scratch[:0], w.in, w.out); ok {
+	} else if text, ok := t.reader.Read(w.scratch[:0], w.in, w.out); ok {
 		is = fmt.Sprintf("it is %q", text)
 	}
 	not := ""

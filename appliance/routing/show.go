@@ -156,7 +156,7 @@ func (p *Plan) page(q RoutesQuery) (page TablePage, err error) {
 // ExecCommands declares what an operator may ask of routing.
 func ExecCommands() []exec.Command {
 	table := config.Argument{Name: "TABLE", Type: config.Name{Max: 64}, Help: "Name of a route table"}
-	key := config.Argument{Name: "KEY", Type: config.Word{Max: maxKey}, Help: "Begin of a key"}
+	key := config.Argument{Name: "KEY", Type: config.Word{Max: keyMax}, Help: "Begin of a key"}
 	policy := config.Argument{Name: "POLICY", Type: config.Name{Max: 64}, Help: "Name of a lookup policy"}
 	return []exec.Command{
 		{Syntax: "show route table", Help: "The route tables, what they hold and how often they are hit", Run: showTables},

@@ -181,7 +181,7 @@ func (w *walk) passes(t *test) bool {
 	case t.field.Kind == model.FieldRemoteIP:
 		return t.network.Contains(w.in.Remote.Addr().Unmap())
 	}
-	text, _, ok := t.reader.Read(w.scratch[:0], w.in, w.out)
+	text, ok := t.reader.Read(w.scratch[:0], w.in, w.out)
 	return ok && t.matches(text)
 }
 
