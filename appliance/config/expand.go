@@ -75,15 +75,14 @@ func (v *Vocabulary) choices(states []state, prefix string) []Completion {
 				keywords = addCompletion(keywords, Completion{Word: it.keyword, Help: v.keywordHelp(states, it.keyword)})
 			}
 		default:
-			known, ok := it.arg.Type.(interface{ Known() []string })
-			if !ok {
-				kinds = addCompletion(kinds, it.arg.completion())
-				continue
-			}
-			for _, value := range known.Known() {
+			var found bool
+			for _, value := range it.arg.known() {
 				if hasPrefixFold(value, prefix) {
-					values = addCompletion(values, Completion{Word: value, Help: it.arg.Help})
+					values, found = addCompletion(values, Completion{Word: value, Help: it.arg.Help}), true
 				}
+			}
+			if _, err := it.arg.Type.Parse(prefix); it.arg.known() == nil || !found && err == nil {
+				kinds = addCompletion(kinds, it.arg.completion())
 			}
 		}
 	}
@@ -116,6 +115,15 @@ func (v *Vocabulary) keywordHelp(states []state, keyword string) string {
 		return v.words["* "+keyword]
 	}
 	return help
+}
+
+// known gives the values of the argument that its type can name, nil for none.
+// There may be others.
+func (arg *Argument) known() []string {
+	if t, ok := arg.Type.(interface{ Known() []string }); ok {
+		return t.Known()
+	}
+	return nil
 }
 
 // completion describes a value of the argument.

@@ -31,6 +31,7 @@ const (
 func Commands() []config.Command {
 	return slices.Concat(
 		networkCommands(),
+		listenCommands(),
 		sipCommands(),
 		dnsCommands(),
 		serverGroupCommands(),

@@ -41,7 +41,7 @@ func argumentsOf(syntax string) []config.Argument {
 		{Name: "WHICH", Type: config.Choice{"first", "all"}, Help: "Which of several header fields of that name"},
 		{Name: "MATCH", Type: config.Expression{}, Help: "What is replaced; all: everything"},
 		{Name: "VALUE", Type: config.Line{Quoted: true}, Help: `Text; "" for none; $1, $2 stand for the groups of MATCH`},
-		{Name: "TARGET", Type: config.HostPort{}, Help: "Host with or without a port"},
+		{Name: "HOST", Type: config.Host{}, Help: "Host of the sip URI"},
 	} {
 		if hasWord(syntax, arg.Name) {
 			args = append(args, arg)

@@ -45,7 +45,8 @@ func lookupCommands() []config.Command {
 	for _, p := range slices.Concat(messageParts, wholeParts, lookupFacts) {
 		commands = append(commands, lookupStep(p))
 	}
-	commands[1].No, commands[1].Negate = "sequence SEQUENCE", lookupSteps.remove
+	remove := &commands[1] // of any step: the number is enough
+	remove.No, remove.Negate = "sequence SEQUENCE", lookupSteps.remove
 	flags := map[string]func(*model.LookupStep) *bool{
 		"ignore-plus":           func(s *model.LookupStep) *bool { return &s.IgnorePlus },
 		"ignore-tel-separators": func(s *model.LookupStep) *bool { return &s.IgnoreTelSeparators },

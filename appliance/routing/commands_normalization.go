@@ -1,6 +1,7 @@
 package routing
 
 import (
+	"fmt"
 	"strings"
 
 	"causeway/appliance/config"
@@ -46,8 +47,8 @@ var changes = []change{
 	{model.NormalizeRemove, part{"uri-param remove HEADER WHICH PARAM", model.FieldURIParam, "Remove a parameter of the URI in a header field"}},
 	{model.NormalizeSIPToTel, part{"sip-to-tel request-uri", model.FieldRequestURI, "Make a tel URI of the Request-URI"}},
 	{model.NormalizeSIPToTel, part{"sip-to-tel HEADER WHICH", model.FieldHeader, "Make a tel URI of the one in a header field"}},
-	{model.NormalizeTelToSIP, part{"tel-to-sip request-uri TARGET", model.FieldRequestURI, "Make a sip URI of a tel Request-URI"}},
-	{model.NormalizeTelToSIP, part{"tel-to-sip HEADER WHICH TARGET", model.FieldHeader, "Make a sip URI of the tel URI in a header field"}},
+	{model.NormalizeTelToSIP, part{"tel-to-sip request-uri HOST", model.FieldRequestURI, "Make a sip URI of a tel Request-URI"}},
+	{model.NormalizeTelToSIP, part{"tel-to-sip HEADER WHICH HOST", model.FieldHeader, "Make a sip URI of the tel URI in a header field"}},
 }
 
 // normalizationCommands declares normalization policies. A step is printed
@@ -56,49 +57,58 @@ func normalizationCommands() []config.Command {
 	commands := []config.Command{
 		normalizers.opener(config.Global, "policy normalization", "end policy", "Configure how messages are changed", normalizationMode),
 	}
-	var unnumbered []config.Command
 	for _, ch := range changes {
-		commands = append(commands, config.Command{
-			Mode: normalizationMode, Syntax: "sequence SEQUENCE " + ch.words, Rank: "SEQUENCE",
-			Args: append(argumentsOf(ch.words), sequence),
-			Help: ch.help,
-			Apply: func(c *model.Config, a config.Args) error {
-				step, err := ch.step(a)
-				if err != nil {
-					return err
-				}
-				step.Sequence = a.Int("SEQUENCE")
-				s, err := normalizationSteps.put(c, a)
-				if err == nil {
-					*s = step
-				}
-				return err
-			},
-			Render: func(c *model.Config, in config.Args) []config.Args { return ch.lines(normalizers.in(c, in)) },
-		})
-		unnumbered = append(unnumbered, config.Command{
-			Mode: normalizationMode, Syntax: ch.words, Args: argumentsOf(ch.words), Help: ch.help,
-			Apply: func(c *model.Config, a config.Args) error {
-				step, err := ch.step(a)
-				if err != nil {
-					return err
-				}
-				return appendStep(normalizers.in(c, a), step)
-			},
-		})
+		commands = append(commands, ch.numbered())
 	}
-	commands[1].No, commands[1].Negate = "sequence SEQUENCE", normalizationSteps.remove
-	return append(commands, unnumbered...)
+	remove := &commands[1] // of any change: the number is enough
+	remove.No, remove.Negate = "sequence SEQUENCE", normalizationSteps.remove
+	for _, ch := range changes {
+		commands = append(commands, ch.unnumbered())
+	}
+	return commands
+}
+
+// numbered declares the line with its number, as it is printed.
+func (ch change) numbered() config.Command {
+	return config.Command{
+		Mode: normalizationMode, Syntax: "sequence SEQUENCE " + ch.words, Rank: "SEQUENCE",
+		Args: append(argumentsOf(ch.words), sequence),
+		Help: ch.help,
+		Apply: func(c *model.Config, a config.Args) error {
+			step, err := ch.step(a)
+			if err != nil {
+				return err
+			}
+			step.Sequence = a.Int("SEQUENCE")
+			s, err := normalizationSteps.put(c, a)
+			if err == nil {
+				*s = step
+			}
+			return err
+		},
+		Render: func(c *model.Config, in config.Args) []config.Args { return ch.lines(normalizers.in(c, in)) },
+	}
+}
+
+// unnumbered declares the line as CUSP has it.
+func (ch change) unnumbered() config.Command {
+	return config.Command{
+		Mode: normalizationMode, Syntax: ch.words, Args: argumentsOf(ch.words), Help: ch.help,
+		Apply: func(c *model.Config, a config.Args) error {
+			step, err := ch.step(a)
+			if err != nil {
+				return err
+			}
+			return appendStep(normalizers.in(c, a), step)
+		},
+	}
 }
 
 // step is what a line does, without its number.
 func (ch change) step(a config.Args) (model.NormalizationStep, error) {
-	step := model.NormalizationStep{Action: ch.action, Field: ch.field(a), All: text(a, "WHICH") == "all", Value: text(a, "VALUE")}
+	step := model.NormalizationStep{Action: ch.action, Field: ch.field(a), All: text(a, "WHICH") == "all", Value: text(a, "VALUE") + text(a, "HOST")}
 	if match := text(a, "MATCH"); match != "all" {
 		step.Match = match
-	}
-	if hasWord(ch.words, "TARGET") {
-		step.Value = config.HostPort{}.Format(a.HostPort("TARGET"))
 	}
 	inURI := step.Field.Kind == model.FieldURIParam || step.Field.Component != ""
 	if inURI && strings.ContainsAny(step.Value, " \t<>\"") {
@@ -120,7 +130,7 @@ func appendStep(p *model.NormalizationPolicy, step model.NormalizationStep) erro
 	}
 	step.Sequence = (last/10 + 1) * 10
 	if len(p.Steps) == sequencesMax || step.Sequence > sequence.Type.(config.Integer).Max {
-		return config.BadArgument("HEADER", "there is no place behind sequence %d", last)
+		return fmt.Errorf("there is no place behind sequence %d", last)
 	}
 	p.Steps = append(p.Steps, step)
 	return nil
@@ -134,15 +144,12 @@ func (ch change) lines(p *model.NormalizationPolicy) []config.Args {
 		if !ok || s.Action != ch.action {
 			continue
 		}
-		line["SEQUENCE"], line["WHICH"], line["MATCH"], line["VALUE"] = s.Sequence, "first", "all", s.Value
+		line["SEQUENCE"], line["WHICH"], line["MATCH"], line["VALUE"], line["HOST"] = s.Sequence, "first", "all", s.Value, s.Value
 		if s.All {
 			line["WHICH"] = "all"
 		}
 		if s.Match != "" {
 			line["MATCH"] = s.Match
-		}
-		if hasWord(ch.words, "TARGET") {
-			line["TARGET"], _ = config.HostPort{}.Parse(s.Value)
 		}
 		lines = append(lines, line)
 	}

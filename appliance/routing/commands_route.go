@@ -36,7 +36,8 @@ func routeTableCommands() []config.Command {
 	for _, w := range destinations {
 		commands = append(commands, routeCommand(w))
 	}
-	commands[2].No, commands[2].Negate = "key KEY", removeRoute
+	remove := &commands[2] // of any route: the key is enough
+	remove.No, remove.Negate = "key KEY", removeRoute
 	return commands
 }
 
