@@ -32,7 +32,8 @@ var samples = map[string]struct {
 	"RANGES<1-31>":                      {"1-31", []string{"0", "32", "01", "1-"}},
 	"RANGES<sun-sat>":                   {"mon-fri", []string{"monday", "1", "mon,", "-"}},
 	"REGEX":                             {"^00.*", []string{"(", "[a", "a**b(", strings.Repeat("r", 257)}},
-	"WORD":                              {"0049", []string{strings.Repeat("w", 129)}},
+	"WORD":                              {"0049", []string{strings.Repeat("w", 256)}},
+	"harddisk:NAME.pcap":                {"harddisk:call.pcap", []string{"harddisk:call", "usb0:call.pcap", "harddisk:other/call.pcap", "call.pcap"}},
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
 

@@ -94,6 +94,7 @@ func Words() config.Words {
 		"delete recursive":                  "With all that is in it",
 		"delete force":                      "Ask nothing",
 		"mount usb0: write":                 "Even if it was not unmounted the last time",
+		"debug":                             "Trace calls, or write more into the log",
 		"debug minutes":                     "End it by itself",
 		"nslookup type":                     "Records of one type",
 		"nslookup server":                   "Ask another name server",

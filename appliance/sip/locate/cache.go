@@ -120,7 +120,7 @@ func (l *Locator) lookAfter(e *entry, now time.Time) {
 	a := e.answer.Load()
 	age := now.Sub(a.stored)
 	switch {
-	case l.flights[e.query] != nil, age < a.life && now.Before(e.renew):
+	case age < a.life && now.Before(e.renew), l.flights[e.query] != nil:
 	case age >= a.life+longestStale, age >= a.life && (a.failed() || !e.used.Load()):
 		l.forget(e)
 	case e.used.Load() && !a.failed() && !now.Before(e.renew) && l.start(e.query):
@@ -129,7 +129,8 @@ func (l *Locator) lookAfter(e *entry, now time.Time) {
 }
 
 // Renew has all answers in use looked up again, and others forgotten: for a
-// commit that changed what Options say. Calls do not wait for it.
+// commit that changed what Options say. Calls to hosts in use do not wait for
+// it.
 func (l *Locator) Renew() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -95,9 +95,10 @@ func New(o Options) *Locator {
 }
 
 // Locate appends the places of a host in the order to try them (RFC 3263
-// §4.2, §4.3). It neither blocks nor allocates, unless to is too small or the
-// host has capitals. known is false when they are not in memory: then Await
-// finds them. A host that could not be found is known and has no places.
+// §4.2, §4.3). It neither blocks nor allocates, unless to is too small, the
+// host has capitals or is a faulty address. known is false when they are not in
+// memory: then Await finds them. A host that could not be found is known and
+// has no places.
 func (l *Locator) Locate(q hop.Query, to []hop.Place) (places []hop.Place, known bool) {
 	q = normal(q)
 	if address, numeric := literal(q.Host); numeric {
