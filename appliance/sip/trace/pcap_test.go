@@ -128,6 +128,7 @@ func TestFile(t *testing.T) {
 		{true, model.UDP, netip.MustParseAddrPort("[::ffff:192.168.42.1]:5060"), alice, response("486 Busy Here", "INVITE", "one", "bob"), "192.168.42.1:5060", "192.0.2.1:5060"},
 		{false, model.TCP, lan1, bob, long, "198.51.100.2:5070", "192.168.42.1:5060"},
 		{false, model.UDP, netip.MustParseAddrPort("[::]:5060"), alice, request("BYE", "odd", "bob1"), "[::ffff:192.0.2.1]:5060", "[::]:5060"},
+		{true, model.TCP, netip.AddrPort{}, bob, request("BYE", "unknown", "bob"), "0.0.0.0:0", "198.51.100.2:5070"},
 	}
 	began := time.Now()
 	begin(t, b, Request{File: "x.pcap"})
@@ -172,7 +173,7 @@ func judge(t *testing.T, tshark, path string) {
 	if err != nil {
 		t.Fatalf("tshark: %v", err)
 	}
-	want := "INVITE\t\t\nINVITE\t\t\n\t486\t\n\t486\t\nMESSAGE\t\t\nBYE\t\t\n"
+	want := "INVITE\t\t\nINVITE\t\t\n\t486\t\n\t486\t\nMESSAGE\t\t\nBYE\t\t\nBYE\t\t\n"
 	if string(output) != want {
 		t.Errorf("tshark reads\n%s; want\n%s", output, want)
 	}

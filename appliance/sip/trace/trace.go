@@ -114,14 +114,14 @@ func (b *Buffer) Start(r Request) (Status, error) {
 	}
 	b.writing.Lock()
 	defer b.writing.Unlock()
-	b.end()
 	var file *pcapFile
 	if r.File != "" {
 		var err error
 		if file, err = createPcap(b.options.Dir, r.File); err != nil {
-			return Status{}, err
+			return Status{}, err // and the one that runs goes on
 		}
 	}
+	b.end()
 	b.file = file
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -236,5 +236,10 @@ func (b *Buffer) work() bool {
 	return b.On()
 }
 
-// unmapped is an address in its own family.
-func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+// unmapped is an address in its own family; one that is not known is 0.0.0.0.
+func unmapped(a netip.AddrPort) netip.AddrPort {
+	if !a.IsValid() {
+		return netip.AddrPortFrom(netip.IPv4Unspecified(), 0)
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
