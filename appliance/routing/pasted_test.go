@@ -12,6 +12,22 @@ import (
 	"causeway/appliance/model"
 )
 
+// TestWorkedExample: the example of the guide is printed as it stands there.
+func TestWorkedExample(t *testing.T) {
+	g := grammar(t)
+	example, err := os.ReadFile("testdata/two-trunks.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := g.Parse(string(example))
+	if err != nil {
+		t.Fatalf("Parse = %v; want no error", err)
+	}
+	if diff := cmp.Diff(string(example), g.Render(c)); diff != "" {
+		t.Errorf("Render differs (-example +rendered):\n%s", diff)
+	}
+}
+
 func TestPastedCUSPConfiguration(t *testing.T) {
 	g := grammar(t)
 	pasted, err := os.ReadFile("testdata/contact-centre.conf")
