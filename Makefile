@@ -9,6 +9,7 @@ FUZZ    ?= 60s
 CUTS    ?= 50
 ROUNDS  ?= 100
 MINUTES ?= 10
+SECONDS ?= 20
 
 # What is needed of Debian, and installed: by what builds and boots, and by what
 # tests. Kernels, their EFI loaders and certificates of the image are fetched by the
@@ -57,8 +58,9 @@ image: packages ## Build what is flashed: out/BOARD-VARIANT/
 reproduce: packages ## Build the commit twice in different surroundings and compare the bytes
 	@go run ./images reproduce -board $(BOARD)
 
-bench-sip: test-packages ## CPU per proxied call, beside Kamailio
-	@go run ./qemu bench-sip
+bench-sip: ROUNDS = 3
+bench-sip: test-packages ## CPU per proxied call beside Kamailio: ROUNDS of SECONDS each
+	@go run ./qemu bench-sip -rounds $(ROUNDS) -seconds $(SECONDS)
 
 bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init that only prints
 	@go run ./images build -board $(BOARD)

@@ -48,11 +48,17 @@ func runBenchSIP(ctx context.Context, args []string) error {
 	workload := bench.Workload{Progress: os.Stderr}
 	err := parse("bench-sip", args, func(set *flag.FlagSet) {
 		set.StringVar(&rateList, "rates", "500,900", "new calls per second, a `list` with commas")
+		set.IntVar(&workload.Rounds, "rounds", 3, "`times` each proxy runs at each rate")
 		set.IntVar(&workload.Seconds, "seconds", 20, "`length` of each run in seconds")
-		set.IntVar(&workload.KamailioChildren, "children", 2, "Kamailio's worker `processes`")
+		set.IntVar(&workload.Highest, "highest", 5000, "look for the highest clean `rate` up to this one; 0: do not")
+		set.BoolVar(&workload.Billing, "billing", false, "run our proxy with its journal, too")
+		set.StringVar(&workload.Profile, "cpuprofile", "", "write a profile of our proxy's last run to this `file`")
 	})
 	if err != nil {
 		return err
+	}
+	if workload.Rounds < 1 || workload.Seconds < 1 {
+		return fmt.Errorf("bench-sip: -rounds %d -seconds %d: want at least 1 of each", workload.Rounds, workload.Seconds)
 	}
 	for field := range strings.SplitSeq(rateList, ",") {
 		rate, err := strconv.Atoi(field)
@@ -61,11 +67,7 @@ func runBenchSIP(ctx context.Context, args []string) error {
 		}
 		workload.Rates = append(workload.Rates, rate)
 	}
-	results, err := bench.MeasureSIP(ctx, ".", workload)
-	for _, result := range results {
-		fmt.Print(result)
-	}
-	return err
+	return bench.MeasureSIP(ctx, ".", workload, os.Stdout)
 }
 
 func runBenchFirewall(ctx context.Context, args []string) error {

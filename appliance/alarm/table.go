@@ -21,6 +21,7 @@ const (
 	ConfigurationAside       = "configuration-aside"
 	ConfigurationProblem     = "configuration-problem"
 	ConfigurationUnconfirmed = "configuration-unconfirmed"
+	CPSExceeded              = "cps-exceeded"
 	CPU                      = "cpu"
 	CrashFile                = "crash-file"
 	DHCPNoLease              = "dhcp-no-lease"
@@ -32,13 +33,16 @@ const (
 	LinkDown                 = "link-down"
 	Memory                   = "memory"
 	NameUnresolved           = "name-unresolved"
+	Overload                 = "overload"
 	ProxyDown                = "proxy-down"
 	ServerGroupDown          = "server-group-down"
+	RouteFile                = "route-file"
 	ServiceDown              = "service-down"
 	ServiceLooping           = "service-looping"
 	ServiceMemory            = "service-memory"
 	ServiceRestarted         = "service-restarted"
 	ServiceSilent            = "service-silent"
+	SIPFlood                 = "sip-flood"
 	SlotOnTrial              = "slot-on-trial"
 	VolumeInMemory           = "volume-in-memory"
 	VolumeMissing            = "volume-missing"
@@ -180,6 +184,13 @@ var table = []Row{
 		Remedy: "Type commit to keep it.",
 	},
 	{
+		Name: CPSExceeded, Severity: model.Major, ClearAfter: time.Minute,
+		Raise:  "the rate of calls offered reaches the limit of the licence or of call-rate-limit",
+		Clear:  "it is below",
+		Text:   "Calls beyond the limit are refused.",
+		Remedy: "See show cps and show failed-calls; ask for more licences or raise call-rate-limit.",
+	},
+	{
 		Name: CPU, Severity: model.Major, RaiseAfter: time.Minute, ClearAfter: time.Minute, Setting: settingCPU,
 		Raise:  "the processors are busy",
 		Clear:  "below the mark",
@@ -259,6 +270,13 @@ var table = []Row{
 		Remedy: "Check com domain, com file-store and the customer's DNS.",
 	},
 	{
+		Name: Overload, Severity: model.Major, ClearAfter: time.Minute,
+		Raise:  "the receive queue of a SIP socket is 80 % full: new calls are refused",
+		Clear:  "no call is refused for it any more",
+		Text:   "More comes in than the box can do: part of the new calls are refused so that the others complete.",
+		Remedy: "See show sip overload and show call-rate; lower the call rate that is offered.",
+	},
+	{
 		Name: ProxyDown, Severity: model.Critical, ClearAfter: holdDown,
 		Raise:  "the proxy does not run",
 		Clear:  "it runs",
@@ -271,6 +289,13 @@ var table = []Row{
 		Clear:  "one is",
 		Text:   "Calls to this group fail unless a route group has another way.",
 		Remedy: "See show status server-group sip; check the servers and the way to them.",
+	},
+	{
+		Name: RouteFile, Severity: model.Major, Object: "table", ClearAfter: holdDown,
+		Raise:  "the file of a route table could not be read when the proxy started",
+		Clear:  "a commit reads it",
+		Text:   "The routes of the file are not there: calls by them are refused or go another way.",
+		Remedy: "Bring the file back or correct the line that is named, then commit.",
 	},
 	{
 		Name: ServiceDown, Severity: model.Major, Object: "service", ClearAfter: holdDown,
@@ -307,6 +332,13 @@ var table = []Row{
 		Clear:  "it answers",
 		Text:   "The state of the service is not known and it takes no changes.",
 		Remedy: "See show processes and the log.",
+	},
+	{
+		Name: SIPFlood, Severity: model.Minor, ClearAfter: time.Minute,
+		Raise:  "an address sends more requests outside dialogs than sip flood-limit allows",
+		Clear:  "nothing more is dropped",
+		Text:   "Requests of that address are dropped without an answer.",
+		Remedy: "See show sip flood; shut an attacker out with sip deny, raise sip flood-limit for a neighbour.",
 	},
 	{
 		Name: SlotOnTrial, Severity: model.Warning,

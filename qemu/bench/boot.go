@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"causeway/qemu/machine"
@@ -104,10 +103,4 @@ func bootBaseline(ctx context.Context, setup smoke.Setup, initramfs string) (tim
 		return 0, err
 	}
 	return up.At.Sub(box.Machine.Started), nil
-}
-
-// median gives the middle value; of an even number, the lower of the two.
-func median(values []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
 }

@@ -12,9 +12,9 @@ import (
 	"causeway/qemu/lab"
 )
 
-// kamailioConfig is a stateful, record-routing proxy with one next hop, and no
-// more: %d worker processes, %s the folder of its modules. It answers OPTIONS,
-// so that one can wait for it.
+// kamailioConfig is a stateful, record-routing proxy with one next hop for each
+// pair of SIPp, and no more: %d worker processes, %s the folder of its modules,
+// %s the next hops. It answers OPTIONS, so that one can wait for it.
 const kamailioConfig = `#!KAMAILIO
 debug=0
 log_stderror=yes
@@ -61,8 +61,7 @@ request_route {
 		sl_send_reply("200", "OK");
 		exit;
 	}
-	$du = "sip:127.0.0.1:5070";
-	t_relay();
+%s	t_relay();
 }
 `
 
@@ -75,7 +74,7 @@ type kamailio struct {
 
 // startKamailio starts it in the foreground with the tlsf allocators: Debian's
 // default one is several times slower and would flatter us.
-func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, children int) (*kamailio, error) {
+func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, children, pairs int) (*kamailio, error) {
 	modules, err := peers.Glob("usr/lib/*/kamailio/modules")
 	if err != nil {
 		return nil, fmt.Errorf("start Kamailio: %w", err)
@@ -85,7 +84,7 @@ func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, 
 		return nil, fmt.Errorf("start Kamailio: %w", err)
 	}
 	config := filepath.Join(dir, "kamailio.cfg")
-	if err := os.WriteFile(config, fmt.Appendf(nil, kamailioConfig, children, modules[0]), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, kamailioConfig, children, modules[0], kamailioHops(pairs)), 0o600); err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start Kamailio: %w", err)
 	}
@@ -105,6 +104,19 @@ func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, 
 	}
 	return k, nil
 }
+
+// kamailioHops are the lines that choose the next hop; of a sole pair there is
+// nothing to choose.
+func kamailioHops(pairs int) string {
+	lines := fmt.Sprintf("\t$du = \"sip:%s\";\n", calleeAt(0))
+	for pair := 1; pair < pairs; pair++ {
+		lines += fmt.Sprintf("\tif ($rU == %q) $du = \"sip:%s\";\n", calledNumber(pair), calleeAt(pair))
+	}
+	return lines
+}
+
+// Counted takes its word: it has no table and no admission control to count in.
+func (k *kamailio) Counted(context.Context, int) error { return nil }
 
 // PID is its first process, which leads the group of all its processes.
 func (k *kamailio) PID() int { return k.command.Process.Pid }

@@ -1,35 +1,31 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"causeway/qemu/lab"
 )
 
-// Workload is what both proxies are given: calls of INVITE with SDP, 100, 180,
-// 200, ACK, 200 ms, BYE, 200, over UDP on loopback, SIPp at both ends. SIPp
-// itself reaches its limit somewhere above 1000 calls a second.
+// Workload is what the proxies are given: calls of INVITE with SDP, 100, 180,
+// 200, ACK, 200 ms, BYE, 200, over UDP on loopback, SIPp at both ends, a pair of
+// them for each 1000 calls a second, which is what one can do.
 type Workload struct {
-	Rates            []int // new calls per second, one run each
-	Seconds          int   // length of a run
-	KamailioChildren int   // its worker processes
-	Progress         io.Writer
+	Rates    []int // new calls per second
+	Rounds   int   // runs at each rate, of each proxy in turn
+	Seconds  int   // length of a run
+	Billing  bool  // our proxy with its journal, too
+	Highest  int   // rate up to which the highest clean one is looked for; 0: it is not
+	Profile  string
+	Progress io.Writer
 }
-
-// talk is how long each call lasts between ACK and BYE.
-const talk = 200 * time.Millisecond
-
-var (
-	proxyAt  = netip.MustParseAddrPort("127.0.0.1:5060")
-	calleeAt = netip.MustParseAddrPort("127.0.0.1:5070")
-	callerAt = netip.MustParseAddrPort("127.0.0.1:5080")
-)
 
 // Cost is what one proxy needed for one run.
 type Cost struct {
@@ -37,158 +33,195 @@ type Cost struct {
 	CPU             time.Duration // user and system time of all its processes
 	Retransmissions int           // SIPp's, both ends
 	MemoryKB        int           // resident at the end, shared pages once
+	P99             time.Duration // that an INVITE spent in the proxy
 }
 
 // PerCall is the CPU time of one call.
 func (c Cost) PerCall() time.Duration { return c.CPU / time.Duration(max(c.Calls, 1)) }
 
-// SIP is the two proxies at one rate.
+// summary is the median of each figure over the rounds, and all that was
+// repeated.
+func summary(rounds []Cost) Cost {
+	calls, repeated := 0, 0
+	var perCall, p99 []time.Duration
+	var memory []int
+	for _, c := range rounds {
+		calls += c.Calls
+		repeated += c.Retransmissions
+		perCall = append(perCall, c.PerCall())
+		p99 = append(p99, c.P99)
+		memory = append(memory, c.MemoryKB)
+	}
+	return Cost{
+		Calls: calls, CPU: median(perCall) * time.Duration(calls), Retransmissions: repeated,
+		MemoryKB: median(memory), P99: median(p99),
+	}
+}
+
+// SIP is the proxies at one rate.
 type SIP struct {
-	Rate           int
-	Ours, Kamailio Cost
+	Rate     int
+	Ours     Cost
+	Kamailio Cost // with as many workers as it is better with
+	Workers  int
+	Billing  *Cost // nil: was not asked for
 }
 
 // String gives the result, one key=value a line.
 func (s SIP) String() string {
-	return fmt.Sprintf("rate=%d\nours_us_per_call=%d\nkamailio_us_per_call=%d\nratio=%.2f\n"+
-		"ours_retransmissions=%d\nkamailio_retransmissions=%d\nours_rss_kb=%d\nkamailio_rss_kb=%d\n",
-		s.Rate, s.Ours.PerCall().Microseconds(), s.Kamailio.PerCall().Microseconds(),
-		float64(s.Ours.PerCall())/float64(s.Kamailio.PerCall()),
-		s.Ours.Retransmissions, s.Kamailio.Retransmissions, s.Ours.MemoryKB, s.Kamailio.MemoryKB)
+	milliseconds := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+	text := fmt.Sprintf("rate=%d\ncpu_us_per_call_ours=%d\ncpu_us_per_call_kamailio=%d\ncpu_ratio=%.2f\nmem_ratio=%.2f\n"+
+		"p99_ms_ours=%.3f\np99_ms_kamailio=%.3f\nretransmissions_ours=%d\nretransmissions_kamailio=%d\nkamailio_workers=%d\n",
+		s.Rate, s.Ours.PerCall().Microseconds(), s.Kamailio.PerCall().Microseconds(), s.ratio(s.Ours),
+		float64(s.Ours.MemoryKB)/float64(s.Kamailio.MemoryKB), milliseconds(s.Ours.P99), milliseconds(s.Kamailio.P99),
+		s.Ours.Retransmissions, s.Kamailio.Retransmissions, s.Workers)
+	if s.Billing != nil {
+		text += fmt.Sprintf("cpu_us_per_call_billing=%d\ncpu_ratio_billing=%.2f\n", s.Billing.PerCall().Microseconds(), s.ratio(*s.Billing))
+	}
+	return text
+}
+
+func (s SIP) ratio(ours Cost) float64 {
+	return float64(ours.PerCall()) / float64(s.Kamailio.PerCall())
+}
+
+// SIPBench holds our proxy against Kamailio.
+type SIPBench struct {
+	load  Workload
+	peers []peer
 }
 
 // peer is a proxy under measurement.
 type peer struct {
-	name  string
-	start func(where *lab.Namespace) (proxy, error)
+	name    string
+	workers int // Kamailio's; 0: ours
+	billing bool
+	start   func(where *lab.Namespace, pairs int) (proxy, error)
 }
 
 // proxy is a running one.
 type proxy interface {
 	PID() int // of its only process, or of the leader of a group of all of them
+	// Counted fails unless the proxy has routed and admitted that many calls.
+	Counted(ctx context.Context, calls int) error
 	Close() error
 }
 
-// MeasureSIP gives the workload to Kamailio and to our proxy in turn. root is
-// the project's folder. It fails if a call did.
-func MeasureSIP(ctx context.Context, root string, w Workload) (results []SIP, err error) {
+// MeasureSIP gives the workload to Kamailio and to our proxy in turn, round
+// after round, and prints each result as it comes. root is the project's
+// folder. It fails if a call did, below the highest rate.
+func MeasureSIP(ctx context.Context, root string, w Workload, results io.Writer) error {
 	dir, err := os.MkdirTemp("", "causeway-bench-")
 	if err != nil {
-		return nil, fmt.Errorf("measure the proxy: %w", err)
+		return fmt.Errorf("measure the proxy: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	program, err := lab.BuildAppliance(ctx, root, dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	debian, err := lab.OpenPeers(ctx, w.Progress)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	peers := []peer{
-		{"kamailio", func(where *lab.Namespace) (proxy, error) {
-			return startKamailio(ctx, debian, where, w.KamailioChildren)
-		}},
-		{"ours", func(where *lab.Namespace) (proxy, error) { return where.StartProxy(program, ownConfig) }},
+	b := SIPBench{load: w}
+	for _, workers := range []int{1, 2} {
+		b.peers = append(b.peers, peer{
+			name: fmt.Sprintf("kamailio with %d workers", workers), workers: workers,
+			start: func(where *lab.Namespace, pairs int) (proxy, error) {
+				return startKamailio(ctx, debian, where, workers, pairs)
+			},
+		})
 	}
+	b.peers = append(b.peers, peer{name: "ours", start: func(where *lab.Namespace, pairs int) (proxy, error) {
+		return startOurs(where, program, pairs, "-journal", "", "-cpuprofile", w.Profile)
+	}})
+	if w.Billing {
+		b.peers = append(b.peers, peer{name: "ours with its journal", billing: true, start: func(where *lab.Namespace, pairs int) (proxy, error) {
+			return startOurs(where, program, pairs)
+		}})
+	}
+	var last SIP
 	for _, rate := range w.Rates {
-		costs := make(map[string]Cost)
-		for _, p := range peers {
-			fmt.Fprintf(w.Progress, "%s at %d calls/s for %d s\n", p.name, rate, w.Seconds)
-			cost, err := measure(ctx, p, rate, rate*w.Seconds)
-			if err != nil {
-				return results, fmt.Errorf("%s at %d calls/s: %w", p.name, rate, err)
-			}
-			costs[p.name] = cost
+		if last, err = b.compare(ctx, rate); err != nil {
+			return err
 		}
-		results = append(results, SIP{Rate: rate, Kamailio: costs["kamailio"], Ours: costs["ours"]})
+		fmt.Fprint(results, last)
 	}
-	return results, nil
+	if w.Highest == 0 {
+		return nil
+	}
+	for _, p := range b.peers {
+		if p.billing || p.workers > 0 && p.workers != last.Workers {
+			continue
+		}
+		highest, err := b.highestClean(ctx, p)
+		if err != nil {
+			return err
+		}
+		name, _, _ := strings.Cut(p.name, " ")
+		fmt.Fprintf(results, "max_clean_cps_%s=%d\n", name, highest)
+	}
+	return nil
 }
 
-// ownConfig does what kamailioConfig does.
-const ownConfig = `hostname bench
-sip network loopback
- exit
-sip listen loopback udp 127.0.0.1 5060
-sip next-hop loopback udp 127.0.0.1 5070 loopback
-`
-
-// measure runs one proxy in a network of its own and places the calls.
-func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error) {
-	where, err := lab.NewNamespace()
-	if err != nil {
-		return Cost{}, err
+// compare runs all peers in turn at one rate.
+func (b *SIPBench) compare(ctx context.Context, rate int) (SIP, error) {
+	rounds := make([][]Cost, len(b.peers))
+	for round := range b.load.Rounds {
+		for i, p := range b.peers {
+			fmt.Fprintf(b.load.Progress, "round %d: %s at %d calls/s for %d s\n", round+1, p.name, rate, b.load.Seconds)
+			cost, err := measure(ctx, p, rate, rate*b.load.Seconds)
+			if err != nil {
+				return SIP{}, fmt.Errorf("%s at %d calls/s: %w", p.name, rate, err)
+			}
+			rounds[i] = append(rounds[i], cost)
+		}
 	}
-	defer where.Close()
-	proxy, err := p.start(where)
-	if err != nil {
-		return Cost{}, err
+	result := SIP{Rate: rate}
+	for i, p := range b.peers {
+		cost := summary(rounds[i])
+		switch {
+		case p.billing:
+			result.Billing = &cost
+		case p.workers == 0:
+			result.Ours = cost
+		case result.Workers == 0 || cost.PerCall() < result.Kamailio.PerCall():
+			result.Kamailio, result.Workers = cost, p.workers
+		}
 	}
-	defer func() { err = errors.Join(err, proxy.Close()) }()
-	prober, err := where.Probe(netip.AddrPortFrom(proxyAt.Addr(), 0))
-	if err != nil {
-		return Cost{}, err
-	}
-	defer prober.Close()
-	starting, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if _, err := prober.AwaitOptions(starting, proxyAt); err != nil {
-		return Cost{}, err
-	}
-
-	before, err := usage(proxy.PID())
-	if err != nil {
-		return Cost{}, err
-	}
-	caller, callee, err := place(ctx, where, rate, calls)
-	if err != nil {
-		return Cost{}, err
-	}
-	after, err := usage(proxy.PID())
-	if err != nil {
-		return Cost{}, err
-	}
-	return Cost{
-		Calls:           caller.Succeeded,
-		CPU:             after.cpu - before.cpu,
-		Retransmissions: caller.Retransmissions + callee.Retransmissions,
-		MemoryKB:        after.memoryKB,
-	}, nil
+	return result, nil
 }
 
-// place has SIPp place the calls. Retransmissions are for the caller to judge.
-func place(ctx context.Context, where *lab.Namespace, rate, calls int) (caller, callee lab.Statistics, err error) {
-	limit := time.Minute + 2*time.Duration(calls/rate)*time.Second
-	answering, err := where.SIPp(ctx, lab.SIPp{Ladder: benchCallee, Local: calleeAt, Calls: calls, Limit: limit})
-	if err != nil {
-		return caller, callee, err
+// rateStep is by how much the rate rises in the search for the highest one.
+const rateStep = 250
+
+// highestClean raises the rate until twice in a row a call failed or a message
+// was repeated, and gives the last one that was clean; 0: none was.
+func (b *SIPBench) highestClean(ctx context.Context, p peer) (int, error) {
+	highest := 0
+	for rate := 2 * rateStep; rate <= b.load.Highest; rate += rateStep {
+		clean := false
+		for attempt := 0; attempt < 2 && !clean; attempt++ {
+			fmt.Fprintf(b.load.Progress, "%s at %d calls/s for %d s: is it clean?\n", p.name, rate, b.load.Seconds)
+			cost, err := measure(ctx, p, rate, rate*b.load.Seconds)
+			switch {
+			case err == nil:
+				clean = cost.Retransmissions == 0
+			case !errors.Is(err, errCallsFailed):
+				return 0, err
+			}
+		}
+		if !clean {
+			return highest, nil
+		}
+		highest = rate
 	}
-	calling, err := where.SIPp(ctx, lab.SIPp{
-		Ladder: benchCaller, Local: callerAt, Remote: proxyAt, Calls: calls, Rate: rate, Hold: talk, Limit: limit,
-	})
-	if err != nil {
-		answering.Stop()
-		answering.Wait()
-		return caller, callee, err
-	}
-	caller, err = calling.Wait()
-	if err != nil && !errors.Is(err, lab.ErrRepeated) {
-		answering.Stop()
-		answering.Wait()
-		return caller, callee, err
-	}
-	callee, err = answering.Wait()
-	if errors.Is(err, lab.ErrRepeated) {
-		err = nil
-	}
-	return caller, callee, err
+	return highest, nil
 }
 
-// The two ends of a call. 100 and 180 may come late or not at all, as from a
-// proxy whose workers overtake each other; in the moment between 180 and 200
-// they cannot put those out of order.
-const (
-	benchCaller lab.Ladder = "send INVITE, recv 100?, recv 180?, recv 200, send ACK, hold, send BYE, recv 200"
-	benchCallee lab.Ladder = "recv INVITE, send 180, wait 20ms, send 200, recv ACK, recv BYE, send 200"
-)
+// median gives the middle value; of an even number, the lower of the two.
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[(len(sorted)-1)/2]
+}

@@ -21,6 +21,16 @@ var program = sync.OnceValues(func() (string, error) {
 	return lab.BuildAppliance(context.Background(), root, scratch)
 })
 
+// twoLANs is a box that listens on both LANs.
+const twoLANs = `hostname lab
+sip network lan1
+ exit
+sip network lan2
+ exit
+sip listen lan1 udp 192.168.42.1 5060
+sip listen lan2 udp 192.168.43.1 5060
+`
+
 // hostBox starts a proxy on this host between the two LANs of a lab of its own
 // and waits until it answers.
 func hostBox(t *testing.T, config string) (*lab.Lab, *lab.Proxy) {

@@ -79,16 +79,20 @@ func (p *Prober) Contact() string { return "sip:lab@" + p.Local.String() }
 // Request makes a request outside of any dialog to uri. Each has a branch, a
 // Call-ID and a tag of its own.
 func (p *Prober) Request(method, uri string) Message {
-	n := p.sent.Add(1)
-	id := fmt.Sprintf("%d-%d-%d", os.Getpid(), p.Local.Port(), n)
+	return makeRequest("UDP", p.Local, p.sent.Add(1), method, uri, p.Contact())
+}
+
+// makeRequest makes request number n of who is at local.
+func makeRequest(transport string, local netip.AddrPort, n int64, method, uri, contact string) Message {
+	id := fmt.Sprintf("%d-%d-%d", os.Getpid(), local.Port(), n)
 	lines := []string{
 		fmt.Sprintf("%s %s SIP/2.0", method, uri),
-		fmt.Sprintf("Via: SIP/2.0/UDP %s;branch=z9hG4bK-%s", p.Local, id),
-		fmt.Sprintf("From: <%s>;tag=%s", p.Contact(), id),
+		fmt.Sprintf("Via: SIP/2.0/%s %s;branch=z9hG4bK-%s", transport, local, id),
+		fmt.Sprintf("From: <sip:lab@%s>;tag=%s", local, id),
 		fmt.Sprintf("To: <%s>", uri),
-		"Call-ID: probe-" + id + "@" + p.Local.Addr().String(),
+		"Call-ID: probe-" + id + "@" + local.Addr().String(),
 		"CSeq: 1 " + method,
-		"Contact: <" + p.Contact() + ">",
+		"Contact: <" + contact + ">",
 		"Max-Forwards: 70",
 		"Content-Length: 0",
 	}

@@ -6,13 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
 )
 
 // Proxy is `appliance proxy` running on this host, without a machine around
 // it: in the namespace of a box, with files of its own.
 type Proxy struct {
 	program string
-	config  string // text
+	flags   []string
 	where   *Namespace
 	dir     string
 	output  *lockedBuffer // of all its lives
@@ -36,13 +39,13 @@ func BuildAppliance(ctx context.Context, root, dir string) (string, error) {
 }
 
 // StartProxy starts program's proxy with that configuration text in the
-// namespace. It may not listen yet.
-func (n *Namespace) StartProxy(program, config string) (*Proxy, error) {
+// namespace, and more flags than it needs. It may not listen yet.
+func (n *Namespace) StartProxy(program, config string, flags ...string) (*Proxy, error) {
 	dir, err := os.MkdirTemp("", "causeway-proxy-")
 	if err != nil {
 		return nil, fmt.Errorf("start the proxy: %w", err)
 	}
-	p := &Proxy{program: program, config: config, where: n, dir: dir, output: &lockedBuffer{}}
+	p := &Proxy{program: program, flags: flags, where: n, dir: dir, output: &lockedBuffer{}}
 	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start the proxy: %w", err)
@@ -62,8 +65,9 @@ func (p *Proxy) start() error {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
-	command := exec.Command(p.program, "proxy", "-config", p.path("config"),
-		"-run", p.path("run"), "-journal", p.path("journal"), "-key", p.path("call.key"), "-serial", p.path("serial"))
+	flags := []string{"proxy", "-config", p.path("config"), "-run", p.path("run"), "-journal", p.path("journal"),
+		"-key", p.path("call.key"), "-serial", p.path("serial")}
+	command := exec.Command(p.program, append(flags, p.flags...)...)
 	var err error
 	p.process, err = p.where.run("the proxy", command, p.output)
 	return err
@@ -77,6 +81,31 @@ func (p *Proxy) PID() int { return p.process.PID() }
 func (p *Proxy) Restart(context.Context) error {
 	p.process.Kill()
 	return p.start()
+}
+
+// Call asks the proxy, as other processes of a box do (package link).
+func (p *Proxy) Call(ctx context.Context, method string, params, result any) error {
+	return link.Call(ctx, link.Socket(p.path("run"), "proxy"), method, params, result)
+}
+
+// Status is what it says of itself.
+func (p *Proxy) Status(ctx context.Context) (status model.ProxyStatus, err error) {
+	err = p.Call(ctx, "proxy.status", nil, &status)
+	return status, err
+}
+
+// Configure puts another configuration in force, now and after a restart.
+func (p *Proxy) Configure(ctx context.Context, config string) error {
+	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
+		return fmt.Errorf("configure the proxy: %w", err)
+	}
+	if err := p.Call(ctx, "proxy.prepare", map[string]string{"revision": config}, nil); err != nil {
+		return fmt.Errorf("configure the proxy: %w", err)
+	}
+	if err := p.Call(ctx, "proxy.switch", nil, nil); err != nil {
+		return fmt.Errorf("configure the proxy: %w", err)
+	}
+	return nil
 }
 
 // Output is what all its lives have printed.

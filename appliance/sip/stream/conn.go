@@ -130,7 +130,11 @@ func (c *Conn) run(conn *net.TCPConn) {
 	}
 	c.release()
 	c.Flush()
-	c.end(c.read())
+	err := c.read()
+	if c.last {
+		c.linger()
+	}
+	c.end(err)
 }
 
 // establish does the handshakes of the transport.
@@ -142,20 +146,30 @@ func (c *Conn) establish(conn *net.TCPConn) (err error) {
 	if !c.reach(stateHandshake, c.wire) {
 		return errClosed
 	}
+	if !c.outbound {
+		options := connectionOptions(c.remote.Addr().Is6(), c.listener.options.Load().DSCP)
+		if err := setOptions(c.wire.raw, options); err != nil {
+			return err
+		}
+	}
 	conn.SetDeadline(time.Now().Add(handshakeTimeout))
 	if c.Transport().Secure() {
 		if err := c.startTLS(); err != nil {
 			return err
 		}
 	}
-	if t := c.Transport(); t == model.WS || t == model.WSS {
+	if isWebSocket(c.Transport()) {
 		if err := c.startWebSocket(); err != nil {
 			return err
 		}
 	}
 	conn.SetDeadline(time.Time{})
 	c.wire.establish()
-	if !c.reach(stateOpen, c.closer) {
+	closer := io.Closer(c.wire)
+	if c.secure != nil {
+		closer = c.secure // it tells the peer
+	}
+	if !c.reach(stateOpen, closer) {
 		return errClosed
 	}
 	return nil
@@ -166,7 +180,7 @@ func (c *Conn) establish(conn *net.TCPConn) (err error) {
 func (c *Conn) reach(state string, closer io.Closer) bool {
 	c.mu.Lock()
 	c.state, c.closer = state, closer
-	c.local = c.wire.LocalAddr().(*net.TCPAddr).AddrPort()
+	c.local = addrPort(c.wire.LocalAddr())
 	closed := c.closed
 	c.mu.Unlock()
 	if closed {
@@ -230,7 +244,7 @@ func (c *Conn) Alias(port uint16) bool {
 }
 
 // overdue says whether its time is over, and why.
-func (c *Conn) overdue(now, idle time.Duration) (error, counter) {
+func (c *Conn) overdue(now, idle time.Duration) (why counter, err error) {
 	since := func(at *atomic.Int64) time.Duration {
 		if at := time.Duration(at.Load()); at != 0 {
 			return now - at
@@ -239,13 +253,13 @@ func (c *Conn) overdue(now, idle time.Duration) (error, counter) {
 	}
 	switch {
 	case since(&c.begun) > messageTimeout:
-		return errSlowWriter, endedSlowWriter
+		return endedSlowWriter, errSlowWriter
 	case since(&c.stalled) > writeTimeout:
-		return errSlowReader, endedSlowReader
+		return endedSlowReader, errSlowReader
 	case since(&c.active) > idle:
-		return errIdle, endedIdle
+		return endedIdle, errIdle
 	}
-	return nil, 0
+	return 0, nil
 }
 
 // show fills in what operators see.
@@ -271,7 +285,7 @@ func (c *Conn) show(s *model.SIPConnection, now time.Duration) {
 			s.Queued += len(b.octets)
 		}
 	}
-	if c.secure != nil && c.state == stateOpen {
+	if c.state == stateOpen && c.secure != nil {
 		s.TLS = tls.VersionName(c.secure.ConnectionState().Version)
 	}
 	if identity := c.identity.Load(); identity != nil {

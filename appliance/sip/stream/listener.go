@@ -62,7 +62,7 @@ func (p *Pool) Listen(t model.Transport, address netip.AddrPort) (*Listener, err
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s %s: %w", t, address, err)
 	}
-	l := &Listener{pool: p, transport: t, address: socket.Addr().(*net.TCPAddr).AddrPort(), socket: socket.(*net.TCPListener)}
+	l := &Listener{pool: p, transport: t, address: addrPort(socket.Addr()), socket: socket.(*net.TCPListener)}
 	l.options.Store(&ListenOptions{})
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -155,8 +155,7 @@ func (l *Listener) accept() {
 // take makes a connection of a socket, or closes it.
 func (l *Listener) take(conn *net.TCPConn) {
 	p, o := l.pool, l.options.Load()
-	remote := conn.RemoteAddr().(*net.TCPAddr).AddrPort()
-	c := newConn(p, l, netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port()))
+	c := newConn(p, l, addrPort(conn.RemoteAddr()))
 	var victim *Conn
 	err := errRoom
 	if o.Refuse {
@@ -191,6 +190,11 @@ func (l *Listener) dialer() *net.Dialer {
 	}
 	d.SetMultipathTCP(false)
 	return d
+}
+
+func addrPort(a net.Addr) netip.AddrPort {
+	address := a.(*net.TCPAddr).AddrPort()
+	return netip.AddrPortFrom(address.Addr().Unmap(), address.Port())
 }
 
 // option is one socket option.

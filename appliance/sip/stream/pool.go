@@ -239,7 +239,7 @@ func (p *Pool) sweep(now time.Duration) bool {
 	p.sweeping = len(conns) > 0
 	p.mu.Unlock()
 	for _, c := range conns {
-		if err, why := c.overdue(now, idle); err != nil {
+		if why, err := c.overdue(now, idle); err != nil {
 			p.counters.add(why)
 			c.end(err)
 		}

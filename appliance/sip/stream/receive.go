@@ -19,6 +19,7 @@ const maxMessage = 64 << 10
 type reading struct {
 	in    *buffer // nil: nothing has come that is not consumed
 	err   error   // why it ended
+	last  bool    // nobody can tell where the next message begins; this one gets an answer
 	first [1]byte
 }
 
@@ -108,7 +109,6 @@ func (c *Conn) consume(n int) error {
 	b := c.in.octets[:len(c.in.octets)+n]
 	now := int64(c.pool.now())
 	c.active.Store(now)
-	c.octetsIn.Add(int64(n))
 	rest, err := c.deliverAll(b)
 	if err != nil {
 		return err
@@ -120,6 +120,7 @@ func (c *Conn) consume(n int) error {
 	case len(rest) < len(b) || c.begun.Load() == 0:
 		c.begun.Store(now)
 	}
+	c.octetsIn.Add(int64(n))
 	return nil
 }
 
@@ -129,17 +130,15 @@ func (c *Conn) deliverAll(b []byte) (rest []byte, err error) {
 	for n > 0 {
 		frame := b[:n]
 		b = b[n:]
-		last := err
-		if last == nil {
+		if c.last = err != nil; c.last {
+			n = 0
+		} else {
 			n, err = message.Frame(b)
 		}
 		if string(frame) == ping {
-			c.Queue([]byte(pong))
+			c.answerPing()
 		} else {
-			c.deliver(frame, last == nil && n > 0)
-		}
-		if last != nil {
-			break
+			c.deliver(frame, n > 0)
 		}
 	}
 	c.Flush()
@@ -154,4 +153,19 @@ func (c *Conn) deliverAll(b []byte) (rest []byte, err error) {
 func (c *Conn) deliver(payload []byte, more bool) {
 	c.messagesIn.Add(1)
 	c.pool.options.Receive(c, payload, more)
+}
+
+// linger waits until the peer has ended its side, or its time is over. Would
+// the connection be closed with octets unread, it were reset, and the last
+// answer perhaps lost with it.
+func (c *Conn) linger() {
+	c.ended.Store(true)
+	c.begun.Store(int64(c.pool.now()))
+	c.wire.CloseWrite()
+	c.in.octets = c.in.octets[:0]
+	for {
+		if _, err := c.wire.Read(c.free()); err != nil {
+			return
+		}
+	}
 }

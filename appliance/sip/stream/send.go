@@ -40,6 +40,21 @@ func (c *Conn) Queue(payload []byte) {
 	c.mu.Unlock()
 }
 
+// answerPing queues what says that the connection lives.
+func (c *Conn) answerPing() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	if c.queue == nil {
+		c.queue = c.pool.buffers.get()
+	}
+	if len(c.queue.octets) < maxQueue { // else it is alive, or soon no more
+		c.queue.octets = append(c.queue.octets, pong...)
+	}
+}
+
 // Flush writes what is queued, as far as the kernel takes it; the rest follows
 // when it does. Nothing is written while another goroutine does: that one then
 // writes ours as well.
@@ -50,7 +65,7 @@ func (c *Conn) Flush() {
 		return
 	}
 	c.writing = true
-	for !c.closed && (c.queue != nil || c.wire.unsent() > 0) {
+	for !c.closed && c.queue != nil {
 		c.sending, c.queue = c.queue, nil
 		c.mu.Unlock()
 		drained, err := c.transmit(c.sending)
@@ -69,12 +84,11 @@ func (c *Conn) Flush() {
 	c.release()
 }
 
-// transmit gives b to the layers below; nil: there is only what they have
-// kept. drained says that the kernel has taken it all.
+// transmit gives b to the layers below. drained says that the kernel has taken
+// all of it.
 func (c *Conn) transmit(b *buffer) (drained bool, err error) {
 	c.wire.cork()
 	switch {
-	case b == nil:
 	case c.websocket != nil:
 		err = c.writeFrames(b)
 	case c.secure != nil:
@@ -110,9 +124,6 @@ func (c *Conn) sent() {
 	b := c.sending
 	c.sending = nil
 	c.mu.Unlock()
-	if b == nil {
-		return
-	}
 	c.active.Store(int64(c.pool.now()))
 	c.messagesOut.Add(int64(len(b.messages)))
 	c.octetsOut.Add(int64(len(b.octets)))
