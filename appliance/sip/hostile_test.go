@@ -100,8 +100,25 @@ func TestSecondByeFindsRoom(t *testing.T) {
 // A BYE that cannot be sent on ends the call all the same: its sender is gone.
 func TestByeThatCannotBeSent(t *testing.T) {
 	b := newBench(t)
-	set := append(routes(reversed(b.established())), tagged)
+	invite := b.invited()
+	b.only(b.receive(lan2, callee, answerTo(invite, 200, "OK", "Contact: <sip:bob@callee.example.com>")), "SIP/2.0 200 OK")
+	set := append(routes(reversed(invite.values("Record-Route"))), tagged)
 	b.only(b.receive(lan1, caller, request("BYE", "sip:bob@callee.example.com", "b1", 2, set...)), "SIP/2.0 500 Destination Not Found")
+	b.empty()
+}
+
+// A BYE that goes elsewhere than to the other side ends no call: it would go
+// on without a record.
+func TestByeThatGoesElsewhere(t *testing.T) {
+	b := newBench(t)
+	set := append(routes(reversed(b.established())), tagged)
+	out := b.only(b.receive(lan1, caller, request("BYE", "sip:bob@203.0.113.9", "b1", 2, set...)), "BYE sip:bob@203.0.113.9 SIP/2.0")[0]
+	b.only(b.receive(lan2, callee, answerTo(out, 200, "OK")), "SIP/2.0 200 OK")
+	if n := b.status().OpenCalls; n != 1 {
+		t.Errorf("%d open calls; want 1", n)
+	}
+	out = b.only(b.receive(lan1, caller, request("BYE", "sip:bob@192.168.43.2:5060", "b2", 3, set...)), "BYE sip:bob@192.168.43.2:5060 SIP/2.0")[0]
+	b.only(b.receive(lan2, callee, answerTo(out, 200, "OK")), "SIP/2.0 200 OK")
 	b.empty()
 }
 
