@@ -106,6 +106,7 @@ func (t *clientTransaction) success(w *worker, s *shard) {
 		w.refreshed(server)
 		w.cancelBranches(s, server)
 	}
+	t.leave() // if the call is another branch's
 	payload := message.Splice(w.out.buffer(), w.msg.Raw, w.upstreamEdits(server, t))
 	if server.state == serverProceeding || server.state == serverAccepted {
 		w.deliver(s, server, w.msg.Status, payload)
@@ -171,10 +172,7 @@ func (t *clientTransaction) udpInReserve(server *serverTransaction) bool {
 // conclude ends the client transaction with the final response in hand.
 func (t *clientTransaction) conclude(w *worker, s *shard) {
 	timers := t.timers()
-	if t.seat != nil {
-		t.seat.Leave()
-		t.seat = nil
-	}
+	t.leave()
 	if !t.invite {
 		s.buffers.put(&t.request)
 		t.complete(w, s, clientCompleted, t.lingers(timers.t4)) // timer K

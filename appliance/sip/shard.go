@@ -113,9 +113,7 @@ func (s *shard) newClient(server *serverTransaction, to flow) *clientTransaction
 func (s *shard) dropClient(t *clientTransaction) {
 	s.wheel.disarm(&t.timer)
 	s.buffers.put(&t.request)
-	if t.seat != nil {
-		t.seat.Leave()
-	}
+	t.leave()
 	s.clients[t.slot] = nil
 	s.slots = append(s.slots, t.slot)
 	if t.server != nil {

@@ -223,6 +223,14 @@ func (t *clientTransaction) report(o hop.Outcome, retryAfter time.Duration) {
 	}
 }
 
+// leave gives back the branch's room in call admission control, if it has any.
+func (t *clientTransaction) leave() {
+	if t.seat != nil {
+		t.seat.Leave()
+		t.seat = nil
+	}
+}
+
 // complete ends the wait for a final response. The transaction stays for as
 // long as retransmissions of that response may come.
 func (t *clientTransaction) complete(w *worker, s *shard, state clientState, stay time.Duration) {
