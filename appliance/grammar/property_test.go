@@ -169,6 +169,7 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 	drawDNS(t, c)
 	drawTime(t, c)
 	c.SIP = sip(t)
+	c.Admission = admission(t)
 	c.Alarms = model.Alarms{CPU: threshold.Draw(t, "CPU"), Memory: threshold.Draw(t, "memory"), Storage: threshold.Draw(t, "storage")}
 	for _, host := range rapid.SliceOfNDistinct(label, 0, 4, rapid.ID).Draw(t, "syslog servers") {
 		c.Logging.Servers = append(c.Logging.Servers, model.LogServer{

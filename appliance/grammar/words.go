@@ -9,6 +9,13 @@ func Words() config.Words {
 		"no": "Undo a line, or go back to the default",
 
 		// The configuration.
+		"action":                          "Where calls go on that the entry takes",
+		"billing":                         "How calls are billed that the entry takes",
+		"cps":                             "Calls per second",
+		"emergency":                       "Calls that must not be refused",
+		"license":                         "What the licence allows",
+		"max-call-rate-per-scope burst":   "Calls on top of those of one minute",
+		"table-type":                      "What match-values are compared with",
 		"com":                             "Where the remote management is found",
 		"dhcp":                            "Addresses given and taken over the network",
 		"dhcp pool mask":                  "Another mask than that of the port",
@@ -31,6 +38,7 @@ func Words() config.Words {
 		"clear":                 "Forget or end something",
 		"clear dhcp":            "Addresses given over the network",
 		"clear dhcp binding":    "Which hosts have addresses",
+		"clear server-group":    "Counters of server groups",
 		"copy":                  "Copy a file or the configuration",
 		"copy running-config":   "The configuration in force",
 		"delete recursive":      "With all that is in it",
@@ -66,6 +74,7 @@ func Words() config.Words {
 		"show reports days":     "Of the last days",
 		"show reports hours":    "Of the last hours",
 		"show reports calls":    "Calls and failures over time",
+		"show status":           "How what is configured does",
 		"traceroute source":     "Where the packets come from",
 	}
 }

@@ -84,7 +84,7 @@ var fates = []fate{
 	{section: "3.3.13", file: "cparam02", forwarded: true},
 	{section: "3.3.14", file: "regescrt", forwarded: true},
 	{section: "3.3.15", file: "sdp01", forwarded: true},
-	{section: "3.4.1", file: "inv2543", forwarded: true},
+	{section: "3.4.1", file: "inv2543", forwarded: true, datagram: true},
 	{section: "no section", file: "test"}, // a Request-Line without a version
 }
 

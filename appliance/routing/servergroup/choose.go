@@ -1,8 +1,10 @@
 package servergroup
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
@@ -12,14 +14,18 @@ import (
 // MaxElements is the most elements that a group can have.
 const MaxElements = 64
 
-// rank is the place of a member in the order for one call: the lower key goes
-// first, among equals the one that is configured first.
-type rank struct {
-	key    uint64 // tier in the upper 8 bits, score below
-	member int
-}
+// rank is the place of a member in the order for one call, lower ones first:
+// its tier in the upper 8 bits, its score in the next 48, and its number in the
+// lowest 8, so that equal scores go in the order of the configuration.
+type rank uint64
 
-const scoreBits = 56
+const (
+	tierShift  = 56
+	scoreShift = 8
+	scoreBits  = 48
+)
+
+func (r rank) member() int { return int(r & 0xff) }
 
 // Choose appends the elements that a request goes to, in the order to try them:
 // by falling q-value, and among equal ones as the group's balance says. A hash
@@ -34,19 +40,19 @@ func (s *Set) Choose(group int, in *hop.Incoming, to []hop.Target) []hop.Target 
 	var space [MaxElements]rank
 	order := g.order(in, space[:0])
 	now := s.registry.now()
-	first, spared := len(to), false
+	first, declined := len(to), false
 	for i, r := range order {
-		m := &g.members[r.member]
+		m := &g.members[r.member()]
 		switch {
 		case !m.element.take(now, i == 0):
-		case isNewCall(in) && m.element.spare(now):
-			spared = true
+		case m.element.declines(now) && isNewCall(in):
+			declined = true
 		default:
 			to = append(to, m.target)
 		}
 	}
-	if len(to) == first && !spared && len(order) > 0 {
-		to = append(to, g.members[order[0].member].target)
+	if len(to) == first && !declined && len(order) > 0 {
+		to = append(to, g.members[order[0].member()].target)
 	}
 	return to
 }
@@ -54,8 +60,7 @@ func (s *Set) Choose(group int, in *hop.Incoming, to []hop.Target) []hop.Target 
 // isNewCall says whether a request may be withheld from a server that is
 // overloaded. Emergency calls (RFC 5031) may not.
 func isNewCall(in *hop.Incoming) bool {
-	scheme := in.Message.Get(in.URI.Scheme)
-	return in.Message.Method == message.Invite && !(len(scheme) == 3 && scheme[0]|0x20 == 'u')
+	return in.Message.Method == message.Invite && !bytes.EqualFold(in.Message.Get(in.URI.Scheme), []byte("urn"))
 }
 
 // order appends all members in the order for one request.
@@ -71,14 +76,9 @@ func (g *group) order(in *hop.Incoming, order []rank) []rank {
 		default:
 			score = mix(key^m.hash) >> (64 - scoreBits)
 		}
-		r := rank{m.tier<<scoreBits | score, i}
-		at := len(order)
-		order = append(order, r)
-		for ; at > 0 && order[at-1].key > r.key; at-- {
-			order[at] = order[at-1]
-		}
-		order[at] = r
+		order = append(order, rank(m.tier<<tierShift|score<<scoreShift|uint64(i)))
 	}
+	slices.Sort(order)
 	return order
 }
 
@@ -91,11 +91,7 @@ func (g *group) key(in *hop.Incoming) uint64 {
 	case model.BalanceCallID:
 		return hash(m.Get(m.CallID))
 	case model.BalanceToURI:
-		to, err := message.ParseNameAddr(m.Raw, m.To)
-		if err != nil {
-			return hash(m.Get(m.To))
-		}
-		return hash(m.Get(to.URI))
+		return hash(m.Get(m.ToURI))
 	}
 	return 0
 }
@@ -108,8 +104,8 @@ func weigh(share float64) uint64 {
 	if share == 0 {
 		return 1<<scoreBits - 1
 	}
-	// Positive floats sort as their bits do.
-	return math.Float64bits(rand.ExpFloat64()/share) >> (64 - scoreBits)
+	// Positive floats sort as their bits do; the first one is 0.
+	return math.Float64bits(rand.ExpFloat64()/share) >> (63 - scoreBits)
 }
 
 // hash is FNV-1a: short, without a seed, so that a key finds the same element

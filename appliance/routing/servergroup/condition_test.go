@@ -10,9 +10,9 @@ import (
 	"causeway/appliance/sip/hop"
 )
 
-// TestStates walks the table of docs/routing.md (element states), written down
-// here a second time: what an element with two retries is after each event, of
-// calls and of pings alike.
+// TestStates walks the table of states, written down here a second time from
+// what operators are told: what an element with two retries is after each
+// event, of calls and of pings alike.
 func TestStates(t *testing.T) {
 	const second = time.Second
 	type row struct {

@@ -48,27 +48,23 @@ func (e *Element) Up() bool {
 	return c.state == up || c.state == busy && e.now() >= c.until
 }
 
-// outcomeReasons are the reasons that outcomes of calls are.
+// outcomeReasons are the reasons of failures by their outcomes.
 var outcomeReasons = [...]reason{
-	hop.Answered: callAnswered, hop.Failed: callFailover, hop.TimedOut: callTimedOut, hop.Unreachable: callUnreachable,
+	hop.Failed: callFailover, hop.TimedOut: callTimedOut, hop.Unreachable: callUnreachable,
 }
 
 // Report tells how a request went. A failover response with a Retry-After takes
 // the element out for that time, one without for the configured time.
 func (e *Element) Report(o hop.Outcome, retryAfter time.Duration) {
 	e.outcomes[o].Add(1)
-	switch o {
-	case hop.Answered:
+	if o == hop.Failed && retryAfter <= 0 {
+		retryAfter = e.rules.Load().rest
+	}
+	switch {
+	case o == hop.Answered:
 		e.happens(answered, callAnswered, 0)
-	case hop.Failed:
-		if retryAfter <= 0 {
-			retryAfter = e.rules.Load().rest
-		}
-		if retryAfter > 0 {
-			e.happens(refused, callRetryAfter, retryAfter)
-			return
-		}
-		fallthrough
+	case o == hop.Failed && retryAfter > 0:
+		e.happens(refused, callRetryAfter, retryAfter)
 	default:
 		e.happens(failed, outcomeReasons[o], 0)
 	}
@@ -114,8 +110,8 @@ func (e *Element) Feedback(percent int, validity time.Duration) {
 	e.lossUntil.Store(int64(e.now() + validity))
 }
 
-// spare says whether this new call is one that the element does not want.
-func (e *Element) spare(now time.Duration) bool {
+// declines says whether this new call is one that the element does not want.
+func (e *Element) declines(now time.Duration) bool {
 	percent := e.loss.Load()
 	return percent > 0 && int64(now) < e.lossUntil.Load() && rand.Int64N(100) < percent
 }

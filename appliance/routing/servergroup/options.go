@@ -228,8 +228,19 @@ func (d Dialer) Dial(ctx context.Context, local netip.AddrPort, to hop.Place, ne
 		protocol, dialer.LocalAddr = "udp", net.UDPAddrFromAddrPort(local)
 	}
 	conn, err := dialer.DialContext(ctx, protocol, to.Address.String())
-	if err != nil || to.Transport != model.TLS {
-		return conn, err
+	if err != nil {
+		return nil, err
+	}
+	if stream, ok := conn.(*net.TCPConn); ok {
+		// A line that we close leaves nothing behind: from one port to the
+		// same place, the next would have to wait for a minute.
+		if err := stream.SetLinger(0); err != nil {
+			conn.Close()
+			return nil, err
+		}
+	}
+	if to.Transport != model.TLS {
+		return conn, nil
 	}
 	config := &tls.Config{}
 	if d.TLS != nil {

@@ -64,15 +64,26 @@ func reply(request []byte, transport string, status int) ([]byte, error) {
 	return []byte(sip.NewResponseFromRequest(parsed.(*sip.Request), status, "", nil).String()), nil
 }
 
-// TestPingUDP: pings of several elements come from one port, and each hears its
-// own.
-func TestPingUDP(t *testing.T) {
-	free, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
+// freePort is an address of ours with a port that nobody uses.
+func freePort(t *testing.T) string {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	local := free.LocalAddr().String()
-	free.Close()
+	defer free.Close()
+	datagrams, err := net.ListenPacket("udp", free.Addr().String())
+	if err != nil {
+		return freePort(t)
+	}
+	defer datagrams.Close()
+	return free.Addr().String()
+}
+
+// TestPingUDP: pings of several elements come from one port, and each hears its
+// own.
+func TestPingUDP(t *testing.T) {
+	local := freePort(t)
 	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0"} {
 		server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address)))
 		if err != nil {
@@ -177,8 +188,9 @@ func serveStream(listener net.Listener, transport string, each int) error {
 	}
 }
 
-// TestPingStreams: a connection is kept, and one that the other side has closed
-// is no failure.
+// TestPingStreams: a connection is kept, one that the other side has closed is
+// no failure, and one that we have closed does not keep the port that pings
+// come from.
 func TestPingStreams(t *testing.T) {
 	certificate, trusted := selfSigned(t)
 	plain, err := net.Listen("tcp", "127.0.0.1:0")
@@ -201,17 +213,20 @@ func TestPingStreams(t *testing.T) {
 	}{{model.TCP, plain}, {model.TLS, secure}} {
 		served := make(chan error, 1)
 		go func() { served <- serveStream(test.listener, test.transport.Via(), 2) }()
-		p := loopback(t, test.transport, "127.0.0.1:0", dialer)
+		p := loopback(t, test.transport, freePort(t), dialer)
 		lines := map[net.Conn]bool{}
-		for i := range 6 {
+		for i := range 7 {
 			a, err := p.ask(t.Context(), placeOf(test.transport, test.listener.Addr()))
 			if err != nil || a.status != 200 {
 				t.Fatalf("%v: ask %d = %+v, %v; want 200", test.transport, i, a, err)
 			}
 			lines[p.line.conn] = true
+			if i == 4 {
+				p.hangUp()
+			}
 		}
-		if len(lines) != 3 {
-			t.Errorf("%v: 6 pings over %d connections that take 2 each; want 3", test.transport, len(lines))
+		if len(lines) != 4 {
+			t.Errorf("%v: 7 pings over %d connections that take 2 each, one hung up after its first; want 4", test.transport, len(lines))
 		}
 		p.hangUp()
 		test.listener.Close()

@@ -70,7 +70,7 @@ func (r *Registry) Compile(c *model.Config, adjacency Adjacency) (*Set, error) {
 			balance: balanceOf(configured.Balance, routing.Balance),
 			members: s.members(configured, adjacency),
 		})
-		s.set(configured, network, routing)
+		s.configure(configured, network, routing)
 	}
 	return s, nil
 }
@@ -113,9 +113,9 @@ func (s *Set) members(g *model.ServerGroup, adjacency Adjacency) []member {
 	return members
 }
 
-// set keeps what the configuration says about the elements of a group. An
+// configure keeps what the configuration says about the elements of a group. An
 // element of several groups is pinged when one of them has it pinged.
-func (s *Set) set(g *model.ServerGroup, network *model.SIPNetwork, routing *model.Routing) {
+func (s *Set) configure(g *model.ServerGroup, network *model.SIPNetwork, routing *model.Routing) {
 	members := s.groups[len(s.groups)-1].members
 	for i := range members {
 		e := members[i].element

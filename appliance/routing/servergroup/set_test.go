@@ -192,7 +192,7 @@ func TestConcurrently(t *testing.T) {
 	r := New(Options{Dial: l.dial, Locator: l})
 	configurations := make([]*model.Config, 3)
 	for i := range configurations {
-		configurations[i] = pinged(model.PingOptions{Up: 1 + i, Down: 1 + i, Timeout: 1}, servers(make([]model.ServerElement, 2+i)...)...)
+		configurations[i] = pinged(model.PingOptions{Up: 1 + i, Down: 1 + i, Timeout: 1000}, servers(make([]model.ServerElement, 2+i)...)...)
 	}
 	s := compiled(t, r, configurations[0])
 	ctx, cancel := context.WithCancel(t.Context())

@@ -159,7 +159,7 @@ func ExecCommands() []exec.Command {
 	return []exec.Command{
 		{
 			Syntax: "show status server-group sip [NAME]",
-			Args:   []config.Argument{{Name: "NAME", Type: config.Name{}, Help: "Name of a server group: everything about its elements"}},
+			Args:   []config.Argument{{Name: "NAME", Type: config.Name{Max: 64}, Help: "Name of a server group: everything about its elements"}},
 			Help:   "Server groups and the states of their elements", Run: showStatus,
 		},
 		{Syntax: "clear server-group sip statistics", Help: "Set the counters of all elements back", Level: exec.Privileged, Run: clearStatistics},

@@ -3,6 +3,7 @@ package message
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -81,6 +82,64 @@ func TestParseURI(t *testing.T) {
 		if got != row.want {
 			t.Errorf("ParseURI(%q) = %s; want %s", row.text, got, row.want)
 		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	rows := []struct{ uri, number, hostPort string }{
+		{"tel:+1-555-0100;phone-context=example.com", "+1-555-0100", ""},
+		{"tel:7042", "7042", ""},
+		{"sip:+15550100;postd=22:secret@example.com:5070;user=phone", "+15550100", "example.com:5070"},
+		{"sip:*67#@192.0.2.1", "*67#", "192.0.2.1"},
+		{"sip:(030)12.34-5@[2001:db8::1]:5060", "(030)12.34-5", "[2001:db8::1]:5060"},
+		{"sip:alice@example.com;x", "", "example.com"},
+		{"sip:+@example.com", "", "example.com"},
+		{"sip:1+2@example.com", "", "example.com"},
+		{"sip:12a@example.com", "", "example.com"},
+		{"sip:example.com", "", "example.com"},
+		{"urn:service:sos", "", ""},
+	}
+	for _, row := range rows {
+		raw := []byte(row.uri)
+		uri, err := ParseURI(raw, whole(row.uri))
+		if err != nil {
+			t.Fatalf("ParseURI(%q) = %v", raw, err)
+		}
+		if got := string(uri.Number(raw).In(raw)); got != row.number {
+			t.Errorf("Number of %q = %q; want %q", raw, got, row.number)
+		}
+		if got := string(uri.HostPort.In(raw)); got != row.hostPort {
+			t.Errorf("HostPort of %q = %q; want %q", raw, got, row.hostPort)
+		}
+	}
+}
+
+// TestParameterCuts: each parameter with what removes it, of a URI and of an
+// element.
+func TestParameterCuts(t *testing.T) {
+	const text = `<sip:a@example.com;x;lr;y=z=1;?h=;i> ;q = 0.5 ; r="a;b" ;s`
+	raw := []byte(text)
+	element, err := ParseNameAddr(raw, whole(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	uri, err := ParseURI(raw, element.URI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	note := func(p Parameter) {
+		got = append(got, fmt.Sprintf("%s|%s|%s", p.Name.In(raw), p.Value.In(raw), p.Cut.In(raw)))
+	}
+	for p := range uri.Parameters(raw) {
+		note(p)
+	}
+	for p := range element.Parameters(raw) {
+		note(p)
+	}
+	want := []string{"x||;x", "lr||;lr", "y|z=1|;y=z=1", `q|0.5|;q = 0.5`, `r|"a;b"|; r="a;b"`, "s||;s"}
+	if !slices.Equal(got, want) {
+		t.Errorf("Parameters = %q; want %q", got, want)
 	}
 }
 

@@ -35,7 +35,7 @@ func ParseNameAddr(raw []byte, at Span) (NameAddr, error) {
 		}
 		address.Params = span(first, last)
 	}
-	if !address.enclosed(raw) && bytes.IndexByte(address.Params.In(raw), '@') >= 0 {
+	if !address.Enclosed(raw) && bytes.IndexByte(address.Params.In(raw), '@') >= 0 {
 		return address, errEnclose // the semicolon could belong to the user part
 	}
 	address.Element = span(start, last)
@@ -87,14 +87,14 @@ func (n *NameAddr) scanURI(raw []byte, at, end int) (next int, err error) {
 	return next, nil
 }
 
-// enclosed says whether the URI stands in angle brackets.
-func (n *NameAddr) enclosed(raw []byte) bool {
+// Enclosed says whether the URI stands in angle brackets.
+func (n *NameAddr) Enclosed(raw []byte) bool {
 	return n.URI.Start > 0 && raw[n.URI.Start-1] == '<'
 }
 
-// parameters iterates over the element's parameters.
-func (n *NameAddr) parameters(raw []byte) iter.Seq[parameter] {
-	return func(yield func(parameter) bool) {
+// Parameters iterates over the element's parameters.
+func (n *NameAddr) Parameters(raw []byte) iter.Seq[Parameter] {
+	return func(yield func(Parameter) bool) {
 		for next, end := int(n.Params.Start), int(n.Params.End); next < end; next++ {
 			p, _, after, err := scanParameter(raw, next, end)
 			if err != nil || !yield(p) {
@@ -108,9 +108,9 @@ func (n *NameAddr) parameters(raw []byte) iter.Seq[parameter] {
 // Param finds a parameter of the element by its name in lower case. The value
 // is empty when the parameter has none, and keeps its quotes when it is quoted.
 func (n *NameAddr) Param(raw []byte, name string) (value Span, found bool) {
-	for p := range n.parameters(raw) {
-		if equalFold(p.name.In(raw), name) {
-			return p.value, true
+	for p := range n.Parameters(raw) {
+		if equalFold(p.Name.In(raw), name) {
+			return p.Value, true
 		}
 	}
 	return Span{}, false
@@ -118,9 +118,9 @@ func (n *NameAddr) Param(raw []byte, name string) (value Span, found bool) {
 
 // tag gives the tag, which may be given only once.
 func (n *NameAddr) tag(raw []byte) (tag Span, err error) {
-	for p := range n.parameters(raw) {
-		if equalFold(p.name.In(raw), "tag") {
-			if err := setOnce(&tag, p.value); err != nil {
+	for p := range n.Parameters(raw) {
+		if equalFold(p.Name.In(raw), "tag") {
+			if err := setOnce(&tag, p.Value); err != nil {
 				return tag, err
 			}
 		}

@@ -1,19 +1,23 @@
 package message
 
-// parameter is one generic-param of a header field (RFC 3261 §25.1): its name,
-// and its value or an empty span. A quoted value keeps its quotes.
-type parameter struct{ name, value Span }
+// Parameter is one generic-param of a header field (RFC 3261 §25.1).
+type Parameter struct {
+	Name  Span
+	Value Span // quotes of a quoted one included; empty when there is none
+	Cut   Span // what to remove to remove the parameter: its text and the semicolon before
+}
 
 // scanParameter reads the parameter that follows the semicolon before at.
 // last is the end of its text, next the offset of what follows the white space
 // after it: a semicolon, a comma, or end.
-func scanParameter(raw []byte, at, end int) (p parameter, last, next int, err error) {
+func scanParameter(raw []byte, at, end int) (p Parameter, last, next int, err error) {
+	p.Cut.Start = uint16(at - 1)
 	at = skip(lwsClass, raw, at, end)
 	last = skip(tokenClass, raw, at, end)
 	if last == at {
 		return p, last, last, errParameter
 	}
-	p.name = span(at, last)
+	p.Name = span(at, last)
 	next = skip(lwsClass, raw, last, end)
 	if next < end && raw[next] == '=' {
 		at = skip(lwsClass, raw, next+1, end)
@@ -24,12 +28,13 @@ func scanParameter(raw []byte, at, end int) (p parameter, last, next int, err er
 		} else if last = skip(valueClass, raw, at, end); last == at {
 			return p, last, last, errParameter
 		}
-		p.value = span(at, last)
+		p.Value = span(at, last)
 		next = skip(lwsClass, raw, last, end)
 	}
 	if next < end && raw[next] != ';' && raw[next] != ',' {
 		return p, last, next, errSeparator
 	}
+	p.Cut.End = uint16(last)
 	return p, last, next, nil
 }
 

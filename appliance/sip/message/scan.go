@@ -14,6 +14,7 @@ const (
 	restClass  // the same but @, which ends the user part and may stand nowhere else
 	valueClass // parameter value that is not quoted: wider than a token, but nothing that could end it
 	wordClass  // Call-ID
+	phoneClass // telephone number with its visual separators
 )
 
 // classes gives the classes of each octet.
@@ -35,6 +36,7 @@ func classTable() (table [256]class) {
 	add(digitClass, digits)
 	add(hostClass, letters+digits+"-._")
 	add(hex6Class, hexes+":.")
+	add(phoneClass, digits+"+*#-.()")
 	for c := '!'; c <= 0xff; c++ {
 		if c == 0x7f {
 			continue
@@ -109,6 +111,17 @@ func equalFold(text []byte, lower string) bool {
 // hasPrefixFold says whether text begins with lower in any case.
 func hasPrefixFold(text []byte, lower string) bool {
 	return len(text) >= len(lower) && equalFold(text[:len(lower)], lower)
+}
+
+// IsToken says whether text is a token (RFC 3261 §25.1), as the names of header
+// fields and parameters are.
+func IsToken(text string) bool {
+	for i := range len(text) {
+		if !is(tokenClass, text[i]) {
+			return false
+		}
+	}
+	return text != ""
 }
 
 // sameName says whether two field names are equal in any case.

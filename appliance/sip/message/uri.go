@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"iter"
 	"net/netip"
 )
 
@@ -9,14 +10,15 @@ import (
 // scheme. Of a tel URI, User is the number and Params its parameters; of
 // another scheme only Scheme is set.
 type URI struct {
-	Scheme  Span // as written
-	User    Span // without the password
-	Host    Span // brackets of an IPv6 address included
-	Params  Span // after the first semicolon
-	Headers Span // after the question mark
-	Port    uint16
-	Secure  bool // sips
-	Loose   bool // ;lr
+	Scheme   Span // as written
+	User     Span // without the password
+	Host     Span // brackets of an IPv6 address included
+	HostPort Span // with the port, if there is one
+	Params   Span // after the first semicolon
+	Headers  Span // after the question mark
+	Port     uint16
+	Secure   bool // sips
+	Loose    bool // ;lr
 }
 
 // ParseURI reads the URI that is exactly the span at.
@@ -74,6 +76,7 @@ func (u *URI) scanSIP(raw []byte, at, end int) error {
 			return errPort
 		}
 	}
+	u.HostPort = span(int(host.Start), at)
 	if at < end && raw[at] == ';' {
 		start := at + 1
 		if at = end; start < end {
@@ -106,23 +109,48 @@ func (u *URI) scanTel(raw []byte, at, end int) error {
 	return nil
 }
 
-// Param finds a parameter by its name in lower case. The value is nil when the
-// parameter has none.
+// Number gives the telephone number of a tel URI, or that which the user part
+// of a SIP URI is, without its parameters (RFC 3966 §3, RFC 3261 §19.1.6); empty
+// when it is something else.
+func (u *URI) Number(raw []byte) Span {
+	end := skip(phoneClass, raw, int(u.User.Start), int(u.User.End))
+	number := span(int(u.User.Start), end)
+	if end < int(u.User.End) && raw[end] != ';' || !bytes.ContainsAny(number.In(raw), "0123456789*#") {
+		return Span{}
+	}
+	if bytes.LastIndexByte(number.In(raw), '+') > 0 {
+		return Span{}
+	}
+	return number
+}
+
+// Parameters iterates over the URI's parameters. An empty value stands at its
+// place behind the equals sign if there is one.
+func (u *URI) Parameters(raw []byte) iter.Seq[Parameter] {
+	return func(yield func(Parameter) bool) {
+		end := int(u.Params.End)
+		for at, last := int(u.Params.Start), 0; at < end; at = last + 1 {
+			last = end
+			if semicolon := bytes.IndexByte(raw[at:end], ';'); semicolon >= 0 {
+				last = at + semicolon
+			}
+			p := Parameter{Name: span(at, last), Cut: span(at-1, last)}
+			if equals := bytes.IndexByte(raw[at:last], '='); equals >= 0 {
+				p.Name.End, p.Value = uint16(at+equals), span(at+equals+1, last)
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Param finds a parameter by its name in lower case. The value is empty when
+// the parameter has none.
 func (u *URI) Param(raw []byte, name string) (value []byte, found bool) {
-	for rest := u.Params.In(raw); len(rest) > 0; {
-		var one []byte
-		if semicolon := bytes.IndexByte(rest, ';'); semicolon >= 0 {
-			one, rest = rest[:semicolon], rest[semicolon+1:]
-		} else {
-			one, rest = rest, nil
-		}
-		if equals := bytes.IndexByte(one, '='); equals >= 0 {
-			one, value = one[:equals], one[equals+1:]
-		} else {
-			value = nil
-		}
-		if equalFold(one, name) {
-			return value, true
+	for p := range u.Parameters(raw) {
+		if equalFold(p.Name.In(raw), name) {
+			return p.Value.In(raw), true
 		}
 	}
 	return nil, false

@@ -127,7 +127,7 @@ func checkAddresses(raw []byte, value Span, enclosed bool) error {
 		if err != nil {
 			return err
 		}
-		if enclosed && !address.enclosed(raw) {
+		if enclosed && !address.Enclosed(raw) {
 			return errEnclose
 		}
 		if _, err := ParseURI(raw, address.URI); err != nil || address.Next == 0 {

@@ -43,7 +43,7 @@ func (v *Via) parse(raw []byte, at Span) error {
 		return err
 	}
 	for next < end && raw[next] == ';' {
-		var p parameter
+		var p Parameter
 		if p, last, next, err = scanParameter(raw, next+1, end); err != nil {
 			return err
 		}
@@ -108,17 +108,17 @@ func (v *Via) scanSentBy(raw []byte, at, end int) (last, next int, err error) {
 }
 
 // set notes a parameter of the element.
-func (v *Via) set(raw []byte, p parameter) error {
-	name := p.name.In(raw)
+func (v *Via) set(raw []byte, p Parameter) error {
+	name := p.Name.In(raw)
 	switch {
 	case equalFold(name, "branch"):
-		return setOnce(&v.Branch, p.value)
+		return setOnce(&v.Branch, p.Value)
 	case equalFold(name, "received"):
-		return setOnce(&v.Received, p.value)
+		return setOnce(&v.Received, p.Value)
 	case equalFold(name, "maddr"):
-		return setOnce(&v.MAddr, p.value)
+		return setOnce(&v.MAddr, p.Value)
 	case equalFold(name, "oc-algo"):
-		return setOnce(&v.OCAlgo, p.value)
+		return setOnce(&v.OCAlgo, p.Value)
 	case equalFold(name, "rport"):
 		return setPlace(&v.RPort, &v.HasRPort, p)
 	case equalFold(name, "oc"):
@@ -129,13 +129,13 @@ func (v *Via) set(raw []byte, p parameter) error {
 
 // setPlace notes a parameter that an answer gives a value, and may have one
 // already: the value, or the place for it.
-func setPlace(place *Span, has *bool, p parameter) error {
+func setPlace(place *Span, has *bool, p Parameter) error {
 	if *has {
 		return errRepeated
 	}
 	*has = true
-	if *place = p.value; p.value.Empty() {
-		*place = Span{p.name.End, p.name.End}
+	if *place = p.Value; p.Value.Empty() {
+		*place = Span{p.Name.End, p.Name.End}
 	}
 	return nil
 }
