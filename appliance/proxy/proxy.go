@@ -17,7 +17,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
-	"time"
 
 	"causeway/appliance/admission"
 	"causeway/appliance/billing/journal"
@@ -56,7 +55,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 // process is the running whole.
 type process struct {
 	options Options
-	gate    admission.Gate
+	gate    *admission.Gate
 	core    *sip.Proxy
 	journal *journal.Writer // nil when no events are recorded
 
@@ -74,7 +73,7 @@ func Main(ctx context.Context, o Options) error {
 		}
 		defer stop()
 	}
-	p := &process{options: o}
+	p := &process{options: o, gate: admission.New(admission.Options{Log: o.Log})}
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -91,7 +90,7 @@ func (p *process) open() error {
 	if err != nil {
 		return err
 	}
-	options := sip.Options{Admission: &p.gate, Key: key, Log: p.options.Log}
+	options := sip.Options{Routing: tempRouting{}, Admission: p.gate, Key: key, Log: p.options.Log}
 	var recovery *journal.Recovery
 	if p.options.Journal != "" {
 		box, err := journal.ReadBox(p.options.Serial)
@@ -115,21 +114,11 @@ func (p *process) open() error {
 
 // restore takes over the calls that an earlier life of the process left open.
 func (p *process) restore(r *journal.Recovery) {
-	var open []model.CallKey
-	var ended journal.Batch
+	var open []sip.RestoredCall
 	for _, call := range r.Calls {
-		if !call.Answered.IsZero() {
-			open = append(open, call.Key)
-			continue
-		}
-		// Its INVITE's transaction died with us: nothing more will come of it.
-		p.journal.Overdraw(journal.MaxBareRecord)
-		ended.Append(&model.CallEvent{Kind: model.CallEnded, Key: call.Key, Time: time.Now(), Cause: model.EndStale})
+		open = append(open, sip.RestoredCall{Key: call.Key, Answered: !call.Answered.IsZero()})
 	}
 	p.core.Restore(open)
-	if err := p.journal.Commit(&ended); err != nil {
-		p.options.Log.Error("journal: events wait in memory", "error", err)
-	}
 	p.options.Log.Info("journal opened", "open_calls", len(open), "repaired", r.Repaired, "cut_octets", r.Cut, "set_aside", r.Aside)
 }
 

@@ -48,7 +48,7 @@ func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 		switch {
 		case underWay && !next.Parallel:
 			return true
-		case next.Element != nil && len(server.targets) > 1 && !next.Element.Up():
+		case server.branches != nil && len(server.targets) > 1 && next.Element != nil && !next.Element.Up():
 			server.drop()
 			continue
 		case !next.Address.IsValid():
