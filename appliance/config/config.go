@@ -48,8 +48,9 @@ type Command struct {
 	// Ends is another line than exit that leaves the mode which Opens names:
 	// "end network". Empty for most.
 	Ends string
-	// Rank names the Integer argument by which this command's lines are printed
-	// among those of the ranked commands beside it; empty: they stand together.
+	// Rank names the int, among the arguments that Render gives, by which this
+	// command's lines are printed among those of the ranked commands beside it;
+	// empty: they stand together.
 	Rank string
 	// Apply brings one line into the model. Its error is the rule the line
 	// broke; BadArgument points at the word at fault.

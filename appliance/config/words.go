@@ -8,18 +8,17 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // Word is anything without blanks. Its value is a string.
 type Word struct {
-	Max int // the longest, in characters
+	Max int // the longest, in octets
 }
 
 // Parse takes the word as it is.
 func (t Word) Parse(word string) (any, error) {
-	if utf8.RuneCountInString(word) > t.Max {
-		return nil, fmt.Errorf("%s has more than %d characters", word, t.Max)
+	if len(word) > t.Max {
+		return nil, fmt.Errorf("%s has more than %d octets", word, t.Max)
 	}
 	return word, nil
 }
@@ -185,13 +184,13 @@ func (TimeOfDay) Format(value any) string {
 // String gives the notation.
 func (TimeOfDay) String() string { return "HH:MM" }
 
-// DateTime is a date with a time in the form of iCalendar (RFC 5545 §3.3.5,
-// form 1). Its value is a string.
+// DateTime is a date with a time in the form of iCalendar (RFC 5545 §3.3.5):
+// local, or UTC with a Z behind it. Its value is a string.
 type DateTime struct{}
 
 // Parse reads a date with a time.
 func (DateTime) Parse(word string) (any, error) {
-	if _, err := time.Parse("20060102T150405", word); err != nil {
+	if _, err := time.Parse("20060102T150405", strings.TrimSuffix(word, "Z")); err != nil {
 		return nil, fmt.Errorf("%s is not a date and time such as 20260131T235959", word)
 	}
 	return word, nil
@@ -201,4 +200,4 @@ func (DateTime) Parse(word string) (any, error) {
 func (DateTime) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the notation.
-func (DateTime) String() string { return "YYYYMMDDTHHMMSS" }
+func (DateTime) String() string { return "YYYYMMDDTHHMMSS[Z]" }

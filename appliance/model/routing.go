@@ -113,6 +113,12 @@ func (t *RouteTable) Put(r Route) {
 	t.Routes = append(t.Routes, r)
 }
 
+// Has says whether a route has that key.
+func (t *RouteTable) Has(key string) bool {
+	_, found := t.find(key)
+	return found
+}
+
 // Remove takes the route with that key out; it is false when there is none.
 func (t *RouteTable) Remove(key string) bool {
 	at, found := t.find(key)

@@ -1,10 +1,7 @@
-// Package routing decides where calls go. On this first floor it declares the
-// SIP networks, their listen points and one next hop each; the proxy follows
-// them. Adjacencies, triggers, policies and route tables grow here.
 package routing
 
 import (
-	"net/netip"
+	"cmp"
 	"slices"
 
 	"causeway/appliance/config"
@@ -13,206 +10,267 @@ import (
 
 // The bounds of what can be configured.
 const (
-	networksMax = 64
-	listensMax  = 64 // of one network
+	networksMax    = 64
+	listensMax     = 64 // of one network
+	aliasesMax     = 64
+	groupsMax      = 256 // of servers; of routes as many
+	elementsMax    = 1024
+	waysMax        = 64 // of a route group
+	tablesMax      = 256
+	routesMax      = 10000 // of all tables, beside their files
+	keyMax         = 128   // octets of a key
+	policiesMax    = 256   // of each kind
+	conditionsMax  = 256
+	sequencesMax   = 256 // of a policy or a condition; and triggers of a stage
+	testsMax       = 32  // of a sequence
+	adjacenciesMax = 1024
+	remotesMax     = 64 // of an adjacency
 )
 
 // Commands declares the commands of this subject, in CUSP's words.
 func Commands() []config.Command {
-	network := config.Argument{Name: "NETWORK", Type: config.Name{}, Help: "Name of a SIP network"}
-	address := config.Argument{Name: "ADDRESS", Type: config.Address{}, Help: "IP address"}
-	port := config.Argument{Name: "PORT", Type: config.Port, Help: "UDP port"}
+	return slices.Concat(
+		networkCommands(),
+		sipCommands(),
+		dnsCommands(),
+		serverGroupCommands(),
+		pingCommands(),
+		timeCommands(),
+		routeGroupCommands(),
+		routeTableCommands(),
+		lookupCommands(),
+		normalizationCommands(),
+		conditionCommands(),
+		triggerCommands(),
+		foreignCommands(),
+	)
+}
+
+// sequence is the place of a line among others.
+var sequence = config.Argument{Name: "SEQUENCE", Type: config.Integer{Min: 1, Max: 65535}, Help: "Place in the order"}
+
+// networkArg names a SIP network, existing or not.
+func networkArg(name, help string) config.Argument {
+	return config.Argument{Name: name, Type: config.Name{}, Help: help}
+}
+
+// nameArg names something of routing, existing or not. CUSP's server groups
+// are often called like a host.
+func nameArg(name, help string) config.Argument {
+	return config.Argument{Name: name, Type: config.Name{Max: 64}, Help: help}
+}
+
+// transportArg names one of the transports.
+func transportArg(help string, transports ...model.Transport) config.Argument {
+	var words config.Choice
+	for _, t := range transports {
+		words = append(words, t.String())
+	}
+	return config.Argument{Name: "TRANSPORT", Type: words, Help: help}
+}
+
+// transportOf is the value of a TRANSPORT.
+func transportOf(a config.Args) model.Transport {
+	t, _ := model.ParseTransport(a.Text("TRANSPORT")) // a Choice of their names
+	return t
+}
+
+// text is the value of an argument that some forms of a line do not have.
+func text(a config.Args, name string) string {
+	if !a.Has(name) {
+		return ""
+	}
+	return a.Text(name)
+}
+
+// switchOn declares a setting that is off until its words are typed.
+func switchOn(mode config.Mode, words, help string, field func(*model.Config, config.Args) *bool) config.Command {
+	return config.Command{
+		Mode: mode, Syntax: words, No: words, Help: help,
+		Apply:  func(c *model.Config, a config.Args) error { *field(c, a) = true; return nil },
+		Negate: func(c *model.Config, a config.Args) error { *field(c, a) = false; return nil },
+		Render: func(c *model.Config, in config.Args) []config.Args { return onlyIf(*field(c, in)) },
+	}
+}
+
+// switchOff declares a setting that is on until "no" and its words are typed;
+// field is true while it is off.
+func switchOff(mode config.Mode, words, help, helpNo string, field func(*model.Config, config.Args) *bool) []config.Command {
 	return []config.Command{
 		{
-			Mode: config.Global, Syntax: "sip network NETWORK", No: "sip network NETWORK", Opens: "config-sip-network",
-			Args:  []config.Argument{network},
-			Help:  "Configure a SIP network",
-			Apply: addNetwork, Negate: removeNetwork,
-			Render: func(c *model.Config, _ config.Args) []config.Args {
-				var lines []config.Args
-				for _, n := range c.SIP.Networks {
-					lines = append(lines, config.Args{"NETWORK": n.Name})
-				}
-				return lines
-			},
+			Mode: mode, Syntax: words, Help: help + " (default)",
+			Apply: func(c *model.Config, a config.Args) error { *field(c, a) = false; return nil },
 		},
 		{
-			Mode: config.Global, Syntax: "sip listen NETWORK udp ADDRESS PORT", No: "sip listen NETWORK udp ADDRESS PORT",
-			Args:   []config.Argument{network, address, port},
-			Help:   "Receive SIP on an address for a network",
-			Apply:  addListen,
-			Negate: removeListen,
-			Check:  checkListen,
-			Render: renderListens,
+			Mode: mode, Syntax: "no " + words, Help: helpNo,
+			Apply:  func(c *model.Config, a config.Args) error { *field(c, a) = true; return nil },
+			Render: func(c *model.Config, in config.Args) []config.Args { return onlyIf(*field(c, in)) },
 		},
-		{
-			Mode: config.Global, Syntax: "sip next-hop NETWORK udp ADDRESS PORT OUT-NETWORK", No: "sip next-hop NETWORK [udp ADDRESS PORT OUT-NETWORK]",
-			Args: []config.Argument{
-				network, address, port,
-				{Name: "OUT-NETWORK", Type: config.Name{}, Help: "SIP network the requests leave by"},
-			},
-			Help:  "Send the new requests of a network to an address",
-			Apply: setNextHop,
-			Negate: func(c *model.Config, a config.Args) error {
-				n, err := networkOf(c, a)
-				if err != nil {
-					return err
-				}
-				n.NextHop = model.SIPNextHop{}
+	}
+}
+
+// onlyIf is one line without arguments, or none.
+func onlyIf(there bool) []config.Args {
+	if !there {
+		return nil
+	}
+	return []config.Args{{}}
+}
+
+// number declares a number that has its default while it is 0.
+func number(mode config.Mode, words, help string, arg config.Argument, field func(*model.Config, config.Args) *int) config.Command {
+	return config.Command{
+		Mode: mode, Syntax: words + " " + arg.Name, No: words + " [" + arg.Name + "]", Help: help,
+		Args:   []config.Argument{arg},
+		Apply:  func(c *model.Config, a config.Args) error { *field(c, a) = a.Int(arg.Name); return nil },
+		Negate: func(c *model.Config, a config.Args) error { *field(c, a) = 0; return nil },
+		Render: func(c *model.Config, in config.Args) []config.Args {
+			if *field(c, in) == 0 {
 				return nil
-			},
-			Check:  checkNextHop,
-			Render: renderNextHops,
+			}
+			return []config.Args{{arg.Name: *field(c, in)}}
 		},
 	}
 }
 
-// networkOf is the configured network that the NETWORK argument names.
-func networkOf(c *model.Config, a config.Args) (*model.SIPNetwork, error) {
-	name := a.Text("NETWORK")
-	if n := c.SIP.Network(name); n != nil {
-		return n, nil
-	}
-	return nil, config.BadArgument("NETWORK", "there is no SIP network %s; define it first with sip network %s", name, name)
+// integer declares a whole number.
+func integer(name string, least, most int, help string) config.Argument {
+	return config.Argument{Name: name, Type: config.Integer{Min: least, Max: most}, Help: help}
 }
 
-func addNetwork(c *model.Config, a config.Args) error {
-	switch {
-	case c.SIP.Network(a.Text("NETWORK")) != nil:
-		return nil
-	case len(c.SIP.Networks) == networksMax:
-		return config.BadArgument("NETWORK", "there can be no more than %d SIP networks", networksMax)
-	}
-	c.SIP.Networks = append(c.SIP.Networks, model.SIPNetwork{Name: a.Text("NETWORK")})
-	return nil
+// collection is the configured things of one kind, each with a name.
+type collection[T any] struct {
+	what     string // in errors: "route table"
+	argument string // of the lines that name one
+	most     int
+	all      func(*model.Config) *[]T
+	name     func(*T) *string
 }
 
-func removeNetwork(c *model.Config, a config.Args) error {
-	if _, err := networkOf(c, a); err != nil {
-		return err
-	}
-	c.SIP.Networks = slices.DeleteFunc(c.SIP.Networks, func(n model.SIPNetwork) bool {
-		return n.Name == a.Text("NETWORK")
-	})
-	return nil
-}
-
-// endpointOf is the address and port of a line. They must be those of one host.
-func endpointOf(a config.Args) (netip.AddrPort, error) {
-	addr := a.Addr("ADDRESS")
-	if addr.IsUnspecified() || addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
-		return netip.AddrPort{}, config.BadArgument("ADDRESS", "%v is not the address of a host", addr)
-	}
-	return a.AddrPort("ADDRESS", "PORT"), nil
-}
-
-func addListen(c *model.Config, a config.Args) error {
-	n, err := networkOf(c, a)
-	if err != nil {
-		return err
-	}
-	endpoint, err := endpointOf(a)
-	if err != nil {
-		return err
-	}
-	switch {
-	case listensOn(*n, endpoint):
-		return nil
-	case len(n.Listens) == listensMax:
-		return config.BadArgument("NETWORK", "network %s can listen on no more than %d addresses", n.Name, listensMax)
-	}
-	n.Listens = append(n.Listens, model.SIPListen{Address: endpoint})
-	return nil
-}
-
-func removeListen(c *model.Config, a config.Args) error {
-	n, err := networkOf(c, a)
-	if err != nil {
-		return err
-	}
-	i := slices.Index(n.Listens, model.SIPListen{Address: a.AddrPort("ADDRESS", "PORT")})
-	if i < 0 {
-		return config.BadArgument("ADDRESS", "network %s does not listen there", n.Name)
-	}
-	n.Listens = slices.Delete(n.Listens, i, i+1)
-	return nil
-}
-
-// checkListen refuses an address that two networks listen on: a request could
-// not be told to have come in on one of them.
-func checkListen(c *model.Config, a config.Args) error {
-	endpoint := a.AddrPort("ADDRESS", "PORT")
-	for _, n := range c.SIP.Networks {
-		if n.Name != a.Text("NETWORK") && listensOn(n, endpoint) {
-			return config.BadArgument("ADDRESS", "network %s listens on %v already", n.Name, endpoint)
+// find gives the one with that name, or nil.
+func (k collection[T]) find(c *model.Config, name string) *T {
+	all := *k.all(c)
+	for i := range all {
+		if *k.name(&all[i]) == name {
+			return &all[i]
 		}
 	}
 	return nil
 }
 
-func listensOn(n model.SIPNetwork, endpoint netip.AddrPort) bool {
-	return slices.Contains(n.Listens, model.SIPListen{Address: endpoint})
+// in gives the one in whose mode a line stands.
+func (k collection[T]) in(c *model.Config, a config.Args) *T { return k.find(c, a.Text(k.argument)) }
+
+// put gives the one that the line names, made if need be.
+func (k collection[T]) put(c *model.Config, a config.Args) (*T, error) {
+	if t := k.in(c, a); t != nil {
+		return t, nil
+	}
+	all := k.all(c)
+	if len(*all) == k.most {
+		return nil, config.BadArgument(k.argument, "there can be no more than %d %ss", k.most, k.what)
+	}
+	var t T
+	*k.name(&t) = a.Text(k.argument)
+	*all = append(*all, t)
+	return &(*all)[len(*all)-1], nil
 }
 
-func setNextHop(c *model.Config, a config.Args) error {
-	n, err := networkOf(c, a)
-	if err != nil {
+// remove takes the one that the line names out.
+func (k collection[T]) remove(c *model.Config, a config.Args) error {
+	if err := k.known(c, k.argument, a.Text(k.argument)); err != nil {
 		return err
 	}
-	endpoint, err := endpointOf(a)
-	if err != nil {
-		return err
-	}
-	n.NextHop = model.SIPNextHop{Address: endpoint, Network: a.Text("OUT-NETWORK")}
+	all := k.all(c)
+	*all = slices.DeleteFunc(*all, func(t T) bool { return *k.name(&t) == a.Text(k.argument) })
 	return nil
 }
 
-// checkNextHop sees that requests can leave by the named network, and that
-// they do not come back to ourselves.
-func checkNextHop(c *model.Config, a config.Args) error {
-	endpoint := a.AddrPort("ADDRESS", "PORT")
-	out := c.SIP.Network(a.Text("OUT-NETWORK"))
-	if out == nil {
-		return config.BadArgument("OUT-NETWORK", "there is no SIP network %s", a.Text("OUT-NETWORK"))
-	}
-	sameFamily := func(l model.SIPListen) bool { return l.Address.Addr().Is4() == endpoint.Addr().Is4() }
-	if !slices.ContainsFunc(out.Listens, sameFamily) {
-		return config.BadArgument("OUT-NETWORK", "network %s listens on no address from which %v can be reached", out.Name, endpoint.Addr())
-	}
-	for _, n := range c.SIP.Networks {
-		if listensOn(n, endpoint) {
-			return config.BadArgument("ADDRESS", "%v is our own listen address in network %s: requests would loop", endpoint, n.Name)
-		}
+// known refuses a name, given by an argument, that nothing has.
+func (k collection[T]) known(c *model.Config, argument, name string) error {
+	if k.find(c, name) == nil {
+		return config.BadArgument(argument, "there is no %s %s", k.what, name)
 	}
 	return nil
 }
 
-func renderListens(c *model.Config, _ config.Args) []config.Args {
-	var lines []config.Args
-	for _, n := range c.SIP.Networks {
-		for _, listen := range n.Listens {
-			lines = append(lines, config.Args{
-				"NETWORK": n.Name,
-				"ADDRESS": listen.Address.Addr(),
-				"PORT":    int(listen.Address.Port()),
-			})
-		}
+// opener declares the line that makes one and opens its mode.
+func (k collection[T]) opener(mode config.Mode, words, ends, help string, opens config.Mode) config.Command {
+	return config.Command{
+		Mode: mode, Syntax: words + " " + k.argument, No: words + " " + k.argument, Opens: opens, Ends: ends,
+		Args:   []config.Argument{nameArg(k.argument, "Name of the "+k.what)},
+		Help:   help,
+		Apply:  func(c *model.Config, a config.Args) error { _, err := k.put(c, a); return err },
+		Negate: k.remove,
+		Render: func(c *model.Config, _ config.Args) []config.Args {
+			var lines []config.Args
+			for i := range *k.all(c) {
+				lines = append(lines, config.Args{k.argument: *k.name(&(*k.all(c))[i])})
+			}
+			return lines
+		},
 	}
-	return lines
 }
 
-func renderNextHops(c *model.Config, _ config.Args) []config.Args {
-	var lines []config.Args
-	for _, n := range c.SIP.Networks {
-		if !n.NextHop.Address.IsValid() {
-			continue
-		}
-		lines = append(lines, config.Args{
-			"NETWORK":     n.Name,
-			"ADDRESS":     n.NextHop.Address.Addr(),
-			"PORT":        int(n.NextHop.Address.Port()),
-			"OUT-NETWORK": n.NextHop.Network,
-		})
+// ordered is a list by rising sequence number.
+type ordered[T any] struct {
+	all    func(*model.Config, config.Args) *[]T
+	number func(*T) *int
+}
+
+// search gives the index that the number has, or would have.
+func (o ordered[T]) search(all []T, number int) (i int, found bool) {
+	return slices.BinarySearchFunc(all, number, func(t T, number int) int { return cmp.Compare(*o.number(&t), number) })
+}
+
+// in gives the one in whose mode a line stands.
+func (o ordered[T]) in(c *model.Config, a config.Args) *T {
+	all := *o.all(c, a)
+	i, _ := o.search(all, a.Int("SEQUENCE"))
+	return &all[i]
+}
+
+// put gives the one with the line's number, made if need be.
+func (o ordered[T]) put(c *model.Config, a config.Args) (*T, error) {
+	all := o.all(c, a)
+	i, found := o.search(*all, a.Int("SEQUENCE"))
+	if found {
+		return &(*all)[i], nil
 	}
-	return lines
+	if len(*all) == sequencesMax {
+		return nil, config.BadArgument("SEQUENCE", "there can be no more than %d sequences", sequencesMax)
+	}
+	var t T
+	*o.number(&t) = a.Int("SEQUENCE")
+	*all = slices.Insert(*all, i, t)
+	return &(*all)[i], nil
+}
+
+// remove takes the one with the line's number out.
+func (o ordered[T]) remove(c *model.Config, a config.Args) error {
+	all := o.all(c, a)
+	i, found := o.search(*all, a.Int("SEQUENCE"))
+	if !found {
+		return config.BadArgument("SEQUENCE", "there is no sequence %d", a.Int("SEQUENCE"))
+	}
+	*all = slices.Delete(*all, i, i+1)
+	return nil
+}
+
+// opener declares the line that makes one and opens its mode.
+func (o ordered[T]) opener(mode config.Mode, help string, opens config.Mode) config.Command {
+	return config.Command{
+		Mode: mode, Syntax: "sequence SEQUENCE", No: "sequence SEQUENCE", Opens: opens, Ends: "end sequence",
+		Args:   []config.Argument{sequence},
+		Help:   help,
+		Apply:  func(c *model.Config, a config.Args) error { _, err := o.put(c, a); return err },
+		Negate: o.remove,
+		Render: func(c *model.Config, in config.Args) []config.Args {
+			var lines []config.Args
+			for i := range *o.all(c, in) {
+				lines = append(lines, config.Args{"SEQUENCE": *o.number(&(*o.all(c, in))[i])})
+			}
+			return lines
+		},
+	}
 }

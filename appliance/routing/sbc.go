@@ -5,11 +5,12 @@ import (
 	"causeway/appliance/model"
 )
 
-// SBCCommands declares the modes that the session border controller's
-// commands hang in: billing and admission declare what is in them.
+// SBCCommands declares the modes that the session border controller's commands
+// hang in, and the adjacencies; billing and admission declare the rest of what
+// is in them.
 func SBCCommands() []config.Command {
 	name := []config.Argument{{Name: "SBC", Type: config.Name{}, Help: "Name of the session border controller"}}
-	return []config.Command{
+	return append([]config.Command{
 		{
 			Mode: config.Global, Syntax: "sbc SBC", No: "sbc SBC", Opens: "config-sbc",
 			Args: name,
@@ -50,5 +51,5 @@ func SBCCommands() []config.Command {
 				return []config.Args{{}}
 			},
 		},
-	}
+	}, adjacencyCommands()...)
 }

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"causeway/qemu/lab"
+	"causeway/qemu/load"
 )
 
 // kamailioConfig is a stateful, record-routing proxy with one next hop for each
@@ -108,9 +109,9 @@ func startKamailio(ctx context.Context, peers *lab.Peers, where *lab.Namespace, 
 // kamailioHops are the lines that choose the next hop; of a sole pair there is
 // nothing to choose.
 func kamailioHops(pairs int) string {
-	lines := fmt.Sprintf("\t$du = \"sip:%s\";\n", calleeAt(0))
+	lines := fmt.Sprintf("\t$du = \"sip:%s\";\n", load.CalleeAt(0))
 	for pair := 1; pair < pairs; pair++ {
-		lines += fmt.Sprintf("\tif ($rU == %q) $du = \"sip:%s\";\n", calledNumber(pair), calleeAt(pair))
+		lines += fmt.Sprintf("\tif ($rU == %q) $du = \"sip:%s\";\n", load.Number(pair), load.CalleeAt(pair))
 	}
 	return lines
 }

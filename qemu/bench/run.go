@@ -8,22 +8,11 @@ import (
 	"time"
 
 	"causeway/qemu/lab"
+	"causeway/qemu/load"
 )
 
 // talk is how long each call lasts between ACK and BYE.
 const talk = 200 * time.Millisecond
-
-// pairRate is the number of calls a second that one pair of SIPp can do.
-const pairRate = 1000
-
-var proxyAt = netip.MustParseAddrPort("127.0.0.1:5060")
-
-// Where the ends of a pair are, and the number that is called.
-func calleeAt(pair int) netip.AddrPort { return netip.AddrPortFrom(proxyAt.Addr(), uint16(5100+pair)) }
-func callerAt(pair int) netip.AddrPort { return netip.AddrPortFrom(proxyAt.Addr(), uint16(5200+pair)) }
-func calledNumber(pair int) string     { return fmt.Sprintf("%s%02d", calledPrefix, pair) }
-
-const calledPrefix = "4930555501"
 
 // The two ends of a call. 100 and 180 may come late or not at all, as from a
 // proxy whose workers overtake each other; in the moment between 180 and 200
@@ -33,10 +22,6 @@ const (
 	benchCallee lab.Ladder = "recv INVITE, send 180, wait 20ms, send 200, recv ACK, recv BYE, send 200"
 )
 
-// errCallsFailed is the error of a run in which calls did not go as they
-// should.
-var errCallsFailed = errors.New("calls failed")
-
 // measure runs one proxy in a network of its own and places the calls.
 func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error) {
 	where, err := lab.NewNamespace()
@@ -44,20 +29,20 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 		return Cost{}, err
 	}
 	defer where.Close()
-	pairs := (rate + pairRate - 1) / pairRate
+	pairs := (rate + load.PairRate - 1) / load.PairRate
 	proxy, err := p.start(where, pairs)
 	if err != nil {
 		return Cost{}, err
 	}
 	defer func() { err = errors.Join(err, proxy.Close()) }()
-	prober, err := where.Probe(netip.AddrPortFrom(proxyAt.Addr(), 0))
+	prober, err := where.Probe(netip.AddrPortFrom(load.ProxyAt.Addr(), 0))
 	if err != nil {
 		return Cost{}, err
 	}
 	defer prober.Close()
 	starting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if _, err := prober.AwaitOptions(starting, proxyAt); err != nil {
+	if _, err := prober.AwaitOptions(starting, load.ProxyAt); err != nil {
 		return Cost{}, err
 	}
 
@@ -65,11 +50,16 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 	if err != nil {
 		return Cost{}, err
 	}
-	transit, err := watchTransit(where, proxyAt.Port())
+	transit, err := watchTransit(where, load.ProxyAt.Port())
 	if err != nil {
 		return Cost{}, err
 	}
-	repeated, err := place(ctx, where, pairs, rate, calls)
+	flows := make([]load.Flow, pairs)
+	for n := range flows {
+		share := func(of int) int { return of*(n+1)/pairs - of*n/pairs }
+		flows[n] = load.Flow{Caller: benchCaller, Callee: benchCallee, Calls: share(calls), Rate: share(rate), Hold: talk}
+	}
+	repeated, err := load.Place(ctx, where, flows)
 	times := transit.stop()
 	if err != nil {
 		return Cost{}, err
@@ -87,56 +77,4 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 	return Cost{
 		Calls: calls, CPU: after.cpu - before.cpu, Retransmissions: repeated, MemoryKB: after.memoryKB, P99: percentile(times, 99),
 	}, nil
-}
-
-// place has that many pairs of SIPp place the calls, and gives the number of
-// messages that were repeated.
-func place(ctx context.Context, where *lab.Namespace, pairs, rate, calls int) (repeated int, err error) {
-	limit := time.Minute + 2*time.Duration(calls/rate)*time.Second
-	share := func(of, pair int) int { return of*(pair+1)/pairs - of*pair/pairs }
-	var callees, callers []*lab.Run
-	for pair := range pairs {
-		callee, err := where.SIPp(ctx, lab.SIPp{Ladder: benchCallee, Local: calleeAt(pair), Calls: share(calls, pair), Limit: limit, Repeats: true})
-		if err != nil {
-			return 0, errors.Join(err, stop(callees))
-		}
-		callees = append(callees, callee)
-	}
-	for pair := range pairs {
-		caller, err := where.SIPp(ctx, lab.SIPp{
-			Ladder: benchCaller, Local: callerAt(pair), Remote: proxyAt, User: calledNumber(pair),
-			Calls: share(calls, pair), Rate: share(rate, pair), Hold: talk, Limit: limit, Repeats: true,
-		})
-		if err != nil {
-			return 0, errors.Join(err, stop(callers), stop(callees))
-		}
-		callers = append(callers, caller)
-	}
-	for _, end := range [][]*lab.Run{callers, callees} {
-		for _, run := range end {
-			statistics, failure := run.Wait()
-			repeated += statistics.Retransmissions
-			if failure != nil && err == nil {
-				err = fmt.Errorf("%w: %w", errCallsFailed, failure)
-				stopAll(callers)
-				stopAll(callees)
-			}
-		}
-	}
-	return repeated, err
-}
-
-func stopAll(runs []*lab.Run) {
-	for _, run := range runs {
-		run.Stop()
-	}
-}
-
-// stop ends the runs and removes their files.
-func stop(runs []*lab.Run) error {
-	stopAll(runs)
-	for _, run := range runs {
-		run.Wait() // its failure is ours
-	}
-	return nil
 }

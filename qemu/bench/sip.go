@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"causeway/qemu/lab"
+	"causeway/qemu/load"
 )
 
 // Workload is what the proxies are given: calls of INVITE with SDP, 100, 180,
@@ -85,8 +86,8 @@ func (s SIP) ratio(ours Cost) float64 {
 	return float64(ours.PerCall()) / float64(s.Kamailio.PerCall())
 }
 
-// SIPBench holds our proxy against Kamailio.
-type SIPBench struct {
+// sipBench holds our proxy against Kamailio.
+type sipBench struct {
 	load  Workload
 	peers []peer
 }
@@ -124,7 +125,7 @@ func MeasureSIP(ctx context.Context, root string, w Workload, results io.Writer)
 	if err != nil {
 		return err
 	}
-	b := SIPBench{load: w}
+	b := sipBench{load: w}
 	for _, workers := range []int{1, 2} {
 		b.peers = append(b.peers, peer{
 			name: fmt.Sprintf("kamailio with %d workers", workers), workers: workers,
@@ -166,7 +167,7 @@ func MeasureSIP(ctx context.Context, root string, w Workload, results io.Writer)
 }
 
 // compare runs all peers in turn at one rate.
-func (b *SIPBench) compare(ctx context.Context, rate int) (SIP, error) {
+func (b *sipBench) compare(ctx context.Context, rate int) (SIP, error) {
 	rounds := make([][]Cost, len(b.peers))
 	for round := range b.load.Rounds {
 		for i, p := range b.peers {
@@ -198,7 +199,7 @@ const rateStep = 250
 
 // highestClean raises the rate until twice in a row a call failed or a message
 // was repeated, and gives the last one that was clean; 0: none was.
-func (b *SIPBench) highestClean(ctx context.Context, p peer) (int, error) {
+func (b *sipBench) highestClean(ctx context.Context, p peer) (int, error) {
 	highest := 0
 	for rate := 2 * rateStep; rate <= b.load.Highest; rate += rateStep {
 		clean := false
@@ -208,7 +209,7 @@ func (b *SIPBench) highestClean(ctx context.Context, p peer) (int, error) {
 			switch {
 			case err == nil:
 				clean = cost.Retransmissions == 0
-			case !errors.Is(err, errCallsFailed):
+			case !errors.Is(err, load.ErrCallsFailed):
 				return 0, err
 			}
 		}

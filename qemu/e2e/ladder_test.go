@@ -95,7 +95,7 @@ var ladderCases = []ladderCase{
 	{name: "CANCEL after 180", caller: lab.CallerCancels, callees: map[uint16]lab.Ladder{5060: lab.CalleeCancelled}},
 	{name: "CANCEL crosses 200",
 		caller:  "send INVITE, recv 100, recv 180, send CANCEL, recv 200 of CANCEL, recv 200 of INVITE, send ACK" + ends,
-		callees: map[uint16]lab.Ladder{5060: "recv INVITE, send 180, recv CANCEL, send 200 of INVITE, send 200 of CANCEL, recv ACK" + isEnded}},
+		callees: map[uint16]lab.Ladder{5060: "recv INVITE, send 180, recv CANCEL, send 200 of CANCEL, send 200 of INVITE, recv ACK" + isEnded}},
 
 	// RFC 3261 §16.8: who rings too long is cancelled.
 	{name: "Timer C", config: nextHop + shortTimers("C 1000"),
@@ -138,7 +138,7 @@ var ladderCases = []ladderCase{
 		caller: "send INVITE, recv 100, recv 180?, recv 180?, recv 200, send ACK, recv 200 of INVITE, send ACK, recv BYE, send 200" + ends,
 		callees: map[uint16]lab.Ladder{
 			5060: "recv INVITE, send 180, wait 100ms, send 200, recv ACK, wait 300ms" + ends,
-			5061: "recv INVITE, send 180, recv CANCEL, send 200 of INVITE, send 200 of CANCEL, recv ACK" + isEnded,
+			5061: "recv INVITE, send 180, recv CANCEL, send 200 of CANCEL, send 200 of INVITE, recv ACK" + isEnded,
 		}},
 	{name: "603 ends all", config: callsTo("group both", bothRing),
 		caller: "send INVITE, recv 100, recv 180?, recv 180?, recv 603, send ACK",
@@ -280,4 +280,3 @@ func (c ladderCase) place(ctx context.Context, l *lab.Lab) error {
 	}
 	return errors.Join(errs...)
 }
-

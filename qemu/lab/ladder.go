@@ -29,7 +29,8 @@ import (
 // must have been record-routed, or the call fails. A side that is not the first
 // to send is a callee. A request that is answered when another one has come
 // in between must have come through one box from one caller, and from one LAN to
-// the other.
+// the other. Of two messages that are sent in a row, the first must not be one
+// that the other side answers at once: SIPp does not listen in between.
 type Ladder string
 
 // step is one of them.

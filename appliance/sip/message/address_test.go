@@ -34,6 +34,7 @@ func TestParseURI(t *testing.T) {
 		{"sip:a\x00@c", "octet not allowed here"},
 		{"sip:a@b@c", "octet not allowed here"},
 		{"sip:a:b:c@d", "octet not allowed here"},
+		{"sip:a[b]@c", "octet not allowed here"},
 		{"sip:@c", "empty"},
 		{"sip::secret@c", "empty"},
 		{"tel:;x", "empty"},

@@ -58,6 +58,9 @@ func (u *URI) scanSIP(raw []byte, at, end int) error {
 				return errOctet
 			}
 		}
+		if bytes.IndexByte(raw[at:sign], '[') >= 0 {
+			return errOctet // some look there for the host
+		}
 		if u.User = span(at, last); u.User.Empty() {
 			return errEmpty
 		}

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"causeway/appliance/model"
@@ -59,10 +58,10 @@ func (j *job) wants(t model.Transport, remote netip.AddrPort, payload []byte) bo
 	if j.filter == (Filter{}) {
 		return true
 	}
-	m := views.Get().(*message.Message)
+	m := j.views.Get().(*message.Message)
 	defer func() {
 		m.Raw = nil // it is the caller's
-		views.Put(m)
+		j.views.Put(m)
 	}()
 	m.Parse(payload) // what cannot be read still comes from an address
 	callID := m.Get(m.CallID)
@@ -75,9 +74,6 @@ func (j *job) wants(t model.Transport, remote netip.AddrPort, payload []byte) bo
 	j.calls.follow(callID)
 	return true
 }
-
-// views are those of messages that a filter looks into.
-var views = sync.Pool{New: func() any { return new(message.Message) }}
 
 // fits says whether a message has all that is set.
 func (f *Filter) fits(t model.Transport, remote netip.AddrPort, m *message.Message) bool {
@@ -109,8 +105,6 @@ type calls struct {
 	seed   maphash.Seed
 	hashes [4096]atomic.Uint64
 }
-
-func newCalls() *calls { return &calls{seed: maphash.MakeSeed()} }
 
 // followed says whether a call was picked. Nothing is no Call-ID.
 func (c *calls) followed(callID []byte) bool {

@@ -14,6 +14,7 @@ const (
 	screenWidth = 80
 	timeWidth   = len(clockFormat) + len("  ")
 	peersMax    = 4 // more columns leave no room for words on the arrows
+	widthMax    = 32
 )
 
 // printLadder draws messages as arrows between columns: one for the box, one
@@ -67,7 +68,7 @@ func newLadder(messages []Traced) (l ladder, count int) {
 		}
 		count++
 	}
-	l.width = (screenWidth - timeWidth - 2) / len(l.peers)
+	l.width = min((screenWidth-timeWidth-2)/len(l.peers), widthMax)
 	return l, count
 }
 
@@ -116,7 +117,10 @@ func (l *ladder) arrow(t *Traced) string {
 	} else {
 		shaft[0] = '<'
 	}
-	words := " " + t.Summary[:min(len(t.Summary), len(shaft)-6)] + " "
+	words := t.Summary[:min(len(t.Summary), len(shaft)-2)]
+	if len(words) < len(shaft)-4 {
+		words = " " + words + " "
+	}
 	copy(shaft[(len(shaft)-len(words))/2:], words)
 	return strings.TrimRight(string(line), " ")
 }

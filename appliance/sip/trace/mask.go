@@ -30,18 +30,24 @@ func mask(message []byte) {
 func wholeLine(message []byte) []byte {
 	end := 0
 	for {
-		next := bytes.IndexAny(message[end:], "\r\n")
-		if next < 0 {
-			return message
-		}
-		end += next + 1
-		if message[end-1] == '\r' && end < len(message) && message[end] == '\n' {
-			end++
-		}
+		end += lineLength(message[end:])
 		if end == len(message) || message[end] != ' ' && message[end] != '\t' {
 			return message[:end]
 		}
 	}
+}
+
+// lineLength is that of the first line with its end, which is CRLF or one of
+// the two.
+func lineLength(text []byte) int {
+	end := len(text)
+	if feed := bytes.IndexByte(text, '\n'); feed >= 0 {
+		end = feed + 1
+	}
+	if cr := bytes.IndexByte(text[:end], '\r'); cr >= 0 && cr+2 != end {
+		end = cr + 1
+	}
+	return end
 }
 
 // fieldsWithCredentials are in lower case. Those that begin with a scheme have
@@ -103,7 +109,11 @@ func maskParameters(text []byte) {
 			blot(rest)
 			return
 		}
-		if !isHarmless(name) {
+		switch {
+		case isHarmless(name):
+		case rest[0] == '"':
+			blot(rest[1 : length-1]) // the message keeps its shape
+		default:
 			blot(rest[:length])
 		}
 		text = rest[length:]
@@ -181,11 +191,11 @@ func maskSDP(line []byte) {
 	}
 }
 
-// blot overwrites text with asterisks, but for quotes and line ends: the
-// message keeps its shape.
+// blot overwrites text with asterisks, but for line ends: the message keeps its
+// lines.
 func blot(text []byte) {
 	for i, c := range text {
-		if c != '"' && c != '\r' && c != '\n' {
+		if c != '\r' && c != '\n' {
 			text[i] = '*'
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"path"
 	"strings"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -104,7 +105,7 @@ func stop(ctx context.Context, s exec.Session, _ config.Args) error {
 
 func printStatus(s exec.Session, now Status) {
 	if now.On {
-		exec.Field(s, "Trace", fmt.Sprintf("on, for %.0f s", now.Left.Seconds()))
+		exec.Field(s, "Trace", "on, for another "+now.Left.Round(time.Second).String())
 	} else {
 		exec.Field(s, "Trace", "off")
 	}

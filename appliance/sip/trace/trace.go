@@ -11,12 +11,14 @@ package trace
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/message"
 )
 
 // DefaultSize is that of the ring, in octets.
@@ -51,10 +53,19 @@ type Buffer struct {
 	wake chan struct{} // has Run look at once
 }
 
-// job is a tracing that runs. It never changes.
+// job is a tracing that runs.
 type job struct {
 	filter Filter
-	calls  *calls
+	calls  calls
+	views  sync.Pool // of *message.Message, for the filter
+}
+
+func newJob(f Filter) *job {
+	return &job{
+		filter: f,
+		calls:  calls{seed: maphash.MakeSeed()},
+		views:  sync.Pool{New: func() any { return &message.Message{Fields: make([]message.Field, 0, message.MaxFields)} }},
+	}
 }
 
 // New makes a buffer that traces nothing yet.
@@ -117,7 +128,7 @@ func (b *Buffer) Start(r Request) (Status, error) {
 	b.kept.reset(b.options.Size)
 	b.last = Status{Filter: r.Filter, Most: r.Messages, File: r.File}
 	b.until = time.Now().Add(time.Duration(r.Minutes) * time.Minute)
-	b.job.Store(&job{r.Filter, newCalls()})
+	b.job.Store(newJob(r.Filter))
 	b.rouse()
 	return b.status(), nil
 }

@@ -1,0 +1,47 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// throttlePeriod is what a share of a processor is counted in.
+const throttlePeriod = 100 * time.Millisecond
+
+// Throttle lets a process have no more than that share of one processor, until
+// release. It takes the kernel's control groups, of whichever version is there,
+// and needs root.
+func Throttle(pid int, share float64) (release func() error, err error) {
+	quota := strconv.FormatInt(int64(share*float64(throttlePeriod.Microseconds())), 10)
+	period := strconv.FormatInt(throttlePeriod.Microseconds(), 10)
+	const root = "/sys/fs/cgroup"
+	parent, settings := root+"/cpu", [][2]string{{"cpu.cfs_period_us", period}, {"cpu.cfs_quota_us", quota}}
+	if _, err := os.Stat(root + "/cgroup.controllers"); err == nil { // version 2
+		if err := os.WriteFile(root+"/cgroup.subtree_control", []byte("+cpu"), 0o644); err != nil {
+			return nil, fmt.Errorf("throttle process %d: %w", pid, err)
+		}
+		parent, settings = root, [][2]string{{"cpu.max", quota + " " + period}}
+	}
+	group := filepath.Join(parent, "causeway-"+strconv.Itoa(pid))
+	if err := os.Mkdir(group, 0o755); err != nil {
+		return nil, fmt.Errorf("throttle process %d: %w", pid, err)
+	}
+	release = func() error {
+		back := os.WriteFile(filepath.Join(parent, "cgroup.procs"), []byte(strconv.Itoa(pid)), 0o644)
+		if errors.Is(back, os.ErrProcessDone) || back != nil && strings.Contains(back.Error(), "no such process") {
+			back = nil // it has ended
+		}
+		return errors.Join(back, os.Remove(group))
+	}
+	for _, s := range append(settings, [2]string{"cgroup.procs", strconv.Itoa(pid)}) {
+		if err := os.WriteFile(filepath.Join(group, s[0]), []byte(s[1]), 0o644); err != nil {
+			return nil, fmt.Errorf("throttle process %d: %w", pid, errors.Join(err, release()))
+		}
+	}
+	return release, nil
+}
