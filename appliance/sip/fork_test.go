@@ -114,16 +114,18 @@ func TestFailoverOnSilence(t *testing.T) {
 	}
 }
 
-// A target that is down is left out while there is another.
+// Of the targets after the first, one that is down is left out while there is
+// another; the first is routing's choice.
 func TestDownElementsAreLeftOut(t *testing.T) {
-	b := newBench(t)
-	down := toward(callee)
+	down := toward(second)
 	down.Element = &element{down: true}
-	if out := b.forked(down, toward(second)); len(out) != 1 || out[0].to != second {
-		t.Errorf("sent %v; want the INVITE to the second target", out)
+	b := newBench(t)
+	invite := b.only(b.forked(toward(callee), down, toward(third)), invited)[0]
+	if out := b.receive(lan2, callee, answerTo(invite, 503, "No")); len(to(out, third)) != 1 || len(to(out, second)) != 0 {
+		t.Errorf("sent %v; want the INVITE to the third target", out)
 	}
-	if out := newBench(t).forked(down); len(out) != 1 || out[0].to != callee {
-		t.Errorf("sent %v; want the INVITE to the only target", out)
+	if out := newBench(t).forked(down, toward(callee)); len(out) != 1 || out[0].to != second {
+		t.Errorf("sent %v; want the INVITE to the first target", out)
 	}
 }
 

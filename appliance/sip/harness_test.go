@@ -63,7 +63,10 @@ type gate struct {
 
 var _ Admission = (*gate)(nil)
 
-func (g *gate) Ready() bool                     { return g.refusal.Status == 0 }
+func (g *gate) Ready() bool { return g.refusal.Status == 0 }
+func (g *gate) Emergency(in *hop.Incoming) bool {
+	return string(in.Message.Get(in.URI.User)) == "112"
+}
 func (g *gate) Denied(from netip.Addr) bool     { return from == g.denied }
 func (g *gate) Flooding(netip.Addr) bool        { return g.flood }
 func (g *gate) Queue(float64)                   {}

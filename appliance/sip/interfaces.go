@@ -42,6 +42,8 @@ type Admission interface {
 	Queue(fill float64)
 	// Shed is asked for each new INVITE: true refuses it for overload.
 	Shed() (refusal hop.Refusal, shed bool)
+	// Emergency says whether a call is one that is let through all the same.
+	Emergency(in *hop.Incoming) bool
 	// Feedback is what neighbours that understand RFC 7339 are told: the
 	// percentage of their requests to keep back, and the number of this advice.
 	Feedback() (percent int, sequence uint64, ok bool)

@@ -116,9 +116,17 @@ func (p *Proxy) Restore(open []RestoredCall) {
 	}
 }
 
-// Abandon ends the restored calls that nobody has answered: their INVITE died
-// with the process that sent it, and whoever would have answered has.
-func (p *Proxy) Abandon() {
+// lateAnswers is how long after the start somebody may still answer an INVITE
+// that an earlier life of the process has sent: timer C.
+const lateAnswers = 181 * time.Second
+
+// abandon ends the restored calls that nobody has answered by then.
+func (p *Proxy) abandon(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(lateAnswers):
+	}
 	p.restoredMu.Lock()
 	var given []*call
 	for key, c := range p.restored {

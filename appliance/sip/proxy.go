@@ -213,6 +213,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx, p.fail = ctx, fail
 	p.startReaders()
+	p.running.Go(func() { p.abandon(ctx) })
 	p.mu.Unlock()
 
 	p.runTimers(ctx)

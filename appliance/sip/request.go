@@ -75,7 +75,7 @@ func (w *worker) mayEnter(s *shard, key uint64) bool {
 		w.refuse(s, key, target{Refusal: hop.Refusal{Status: 503, Reason: "Too Many Transactions", Rule: model.RuleTransactions}})
 	case w.msg.Method == message.Invite:
 		refusal, shed := admission.Shed()
-		if !shed {
+		if !shed || w.emergency() {
 			return true
 		}
 		w.refuse(s, key, target{Refusal: refusal})
@@ -83,6 +83,15 @@ func (w *worker) mayEnter(s *shard, key uint64) bool {
 		return true
 	}
 	return false
+}
+
+// emergency says whether the INVITE in hand is let through an overload.
+func (w *worker) emergency() bool {
+	if w.msg.Validate() != nil {
+		return false
+	}
+	w.describe()
+	return w.p.options.Admission.Emergency(&w.in)
 }
 
 // check gives the answer that a faulty request deserves (§16.3), or nothing.

@@ -242,7 +242,7 @@ func statusSpan(m *message.Message) message.Span {
 func (w *worker) stray(s *shard) {
 	m := &w.msg
 	via, further := m.SecondVia()
-	if !further || w.now > w.at.network.timers.longest() || m.CSeqMethod != message.Invite || m.Status <= 100 || m.Status >= 300 || !w.ownVia(&m.Via) {
+	if !further || w.now > lateAnswers || m.CSeqMethod != message.Invite || m.Status <= 100 || m.Status >= 300 || !w.ownVia(&m.Via) {
 		s.counted[countStray]++
 		return
 	}
