@@ -18,9 +18,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
@@ -42,6 +39,7 @@ type Options struct {
 // Gate decides on calls. Make it with New, configure it with Apply, and let
 // Run own its clock and its log.
 type Gate struct {
+	clock *bootClock // nil where Options had one
 	now   func() time.Duration
 	epoch time.Time // wall clock at boot time 0
 	log   *slog.Logger
@@ -69,15 +67,17 @@ type counters struct {
 // New makes a gate that has no grant and no configuration yet: it admits
 // nobody.
 func New(o Options) *Gate {
+	var clock *bootClock
 	if o.Now == nil {
-		o.Now = BootTime
+		clock = newBootClock()
+		o.Now = clock.now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	now := o.Now()
 	g := &Gate{
-		now: o.Now, epoch: time.Now().Add(-now), log: o.Log,
+		clock: clock, now: o.Now, epoch: time.Now().Add(-now), log: o.Log,
 		sources: newSources(), failed: newFailedCalls(o.FailedCalls, o.Log), seats: make(map[entryKey]*tallies),
 	}
 	g.rates.start(now)
@@ -101,6 +101,9 @@ func (g *Gate) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+			if g.clock != nil {
+				g.clock.catchUp()
+			}
 			now := g.now()
 			g.rates.tick(now, g.counted.offered.Load(), g.exceeds)
 			g.overload.lapse(now, g.epoch)
@@ -217,17 +220,4 @@ func (g *Gate) exceeds(now time.Duration) bool {
 	p, allowance := g.plan.Load(), g.allowance(now)
 	limit := p.limit(allowance)
 	return allowance.Calls && limit.cps > 0 && !p.immediate && p.rejects(g.rates.average(), limit.cps)
-}
-
-// BootTime is CLOCK_BOOTTIME: the time since power-on, suspension included. No
-// clock setting moves it.
-//
-// The call is a raw one: it takes a fraction of a microsecond, and one that the
-// scheduler is told about would wake the runtime's monitor thread for every
-// call set up.
-func BootTime() time.Duration {
-	var t unix.Timespec
-	// It cannot fail: the clock exists since Linux 2.6.39.
-	unix.RawSyscall(unix.SYS_CLOCK_GETTIME, unix.CLOCK_BOOTTIME, uintptr(unsafe.Pointer(&t)), 0)
-	return time.Duration(t.Nano())
 }

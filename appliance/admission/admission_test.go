@@ -3,9 +3,7 @@ package admission
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -136,7 +134,7 @@ func TestImmediate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			now := time.Hour
-			gate := gateAt(t, &now, limit, &model.Config{Admission: model.Admission{CPSImmediate: true, CPSCode: 500}})
+			gate := gateAt(t, &now, limit, &model.Config{Admission: model.Admission{CPSImmediate: true, CPSCode500: true}})
 			in := invite(t, "sip:bob@example.com", anyAdjacency)
 			admitted := 0
 			for range 10 * test.offered {
@@ -221,24 +219,6 @@ func TestRunEnds(t *testing.T) {
 	})
 }
 
-// BootTime is the kernel's: it goes with the up time, which /proc gives in
-// hundredths of a second.
-func TestBootTime(t *testing.T) {
-	before := BootTime()
-	text, err := os.ReadFile("/proc/uptime")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var uptime float64
-	if _, err := fmt.Sscan(string(text), &uptime); err != nil {
-		t.Fatal(err)
-	}
-	after := BootTime()
-	if at := time.Duration(uptime * float64(time.Second)); at < before-10*time.Millisecond || at > after {
-		t.Errorf("/proc/uptime = %v; BootTime() was %v before and %v after", at, before, after)
-	}
-}
-
 // TestConditions: every alarm of the gate holds when it should, and not
 // before.
 func TestConditions(t *testing.T) {
@@ -250,7 +230,7 @@ func TestConditions(t *testing.T) {
 		{"", "", func(*testing.T, *Gate, *time.Duration) {}},
 		{"overload", "50 %", func(_ *testing.T, g *Gate, _ *time.Duration) { g.Queue(1) }},
 		{"sip-flood", "192.0.2.9", func(_ *testing.T, g *Gate, _ *time.Duration) {
-			for range DefaultSourceRate + 1 {
+			for range defaultSourceRate + 1 {
 				g.Flooding(netip.MustParseAddr("192.0.2.9"))
 			}
 		}},

@@ -27,9 +27,3 @@ func (b *bucket) take(now, token, depth time.Duration) bool {
 
 // giveBack undoes a take.
 func (b *bucket) giveBack(token time.Duration) { b.full.Add(-int64(token)) }
-
-// empty is how long the bucket takes to be full: what was taken and did not
-// come back yet.
-func (b *bucket) empty(now time.Duration) time.Duration {
-	return max(0, time.Duration(b.full.Load())-now)
-}

@@ -420,7 +420,7 @@ func TestPlaceFromManyThreads(t *testing.T) {
 				if seat, refusal := g.Place(in, &hop.Target{Adjacency: legs[rand.IntN(len(legs))]}); refusal.Status == 0 {
 					seats = append(seats, seat)
 				}
-				if calls := g.seats[entryKey{1, "t", 1}].of(instance{model.ScopeGlobal, ""}).calls.Load(); calls > most || calls < 0 {
+				if calls := g.seats[entryKey{1, "t", 1}].of(model.ScopeGlobal, "").calls.Load(); calls > most || calls < 0 {
 					t.Errorf("%d calls at the same time; want 0–%d", calls, most)
 				}
 				if len(seats) > 0 && rand.IntN(2) == 0 {

@@ -224,46 +224,6 @@ func tableType[T any](mode config.Mode, of func(*model.Config, config.Args) *T, 
 // line is the argument of a description.
 var line = config.Argument{Name: "LINE", Type: config.Line{}, Help: "What it is for"}
 
-// optional declares a line with one value, which is zero when it is not set.
-func optional[T any, V comparable](mode config.Mode, words string, arg config.Argument, of func(*model.Config, config.Args) *T, field func(*T) *V) config.Command {
-	var zero V
-	return config.Command{
-		Mode: mode, Syntax: words + " " + arg.Name, No: words, Args: []config.Argument{arg}, Help: arg.Help,
-		Apply:  func(c *model.Config, a config.Args) error { *field(of(c, a)) = a[arg.Name].(V); return nil },
-		Negate: func(c *model.Config, a config.Args) error { *field(of(c, a)) = zero; return nil },
-		Render: func(c *model.Config, in config.Args) []config.Args {
-			value := *field(of(c, in))
-			return when(value != zero, config.Args{arg.Name: value})
-		},
-	}
-}
-
-// enum declares a line with one of a few words, of which names has those of
-// each value; that of zero is empty.
-func enum[T any, V ~uint8](mode config.Mode, words, help string, names []string, of func(*model.Config, config.Args) *T, field func(*T) *V) config.Command {
-	return config.Command{
-		Mode: mode, Syntax: words + " WORD", No: words, Help: help,
-		Args: []config.Argument{{Name: "WORD", Type: config.Choice(names[1:]), Help: help}},
-		Apply: func(c *model.Config, a config.Args) error {
-			*field(of(c, a)) = V(slices.Index(names, a.Text("WORD")))
-			return nil
-		},
-		Negate: func(c *model.Config, a config.Args) error { *field(of(c, a)) = 0; return nil },
-		Render: func(c *model.Config, in config.Args) []config.Args {
-			value := *field(of(c, in))
-			return when(value != 0, config.Args{"WORD": names[value]})
-		},
-	}
-}
-
-// when is one line with these values, if that is needed.
-func when(needed bool, a config.Args) []config.Args {
-	if !needed {
-		return nil
-	}
-	return []config.Args{a}
-}
-
 // tableIsThere checks that an argument names a table of its policy set.
 func tableIsThere(argument string) func(*model.Config, config.Args) error {
 	return func(c *model.Config, a config.Args) error {

@@ -18,8 +18,8 @@ const (
 
 // sources are the addresses that requests came from lately, in a table of
 // fixed size. An address may stand in the ways of one set only; where all are
-// taken, the source that used least gives way, so that whoever floods stays
-// while forged addresses that come once push out each other.
+// taken, the one whose bucket is full soonest gives way, so that whoever floods
+// stays while forged addresses that come once push out each other.
 type sources struct {
 	seed    maphash.Seed
 	sets    [sourceSets][sourceWays]source
@@ -48,14 +48,14 @@ func (s *sources) take(now, token time.Duration, from netip.Addr) bool {
 	octets := from.As16()
 	mark := s.mark(&octets)
 	set := &s.sets[mark>>1%sourceSets]
-	least, leastUsed := &set[0], time.Duration(1<<63-1)
+	least := &set[0]
 	for i := range set {
 		known := &set[i]
 		if known.mark.Load() == mark {
 			return s.count(known, now, token)
 		}
-		if used := known.bucket.empty(now); used < leastUsed {
-			least, leastUsed = known, used
+		if known.bucket.full.Load() < least.bucket.full.Load() {
+			least = known
 		}
 	}
 	least.mark.Store(mark)

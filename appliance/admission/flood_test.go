@@ -27,8 +27,8 @@ func TestFloodLimit(t *testing.T) {
 		limit, rate int // requests a second
 		dropped     [2]int
 	}{
-		{0, DefaultSourceRate, [2]int{0, 0}},
-		{0, 3 * DefaultSourceRate, [2]int{19_000, 20_000}},
+		{0, defaultSourceRate, [2]int{0, 0}},
+		{0, 3 * defaultSourceRate, [2]int{19_000, 20_000}},
 		{10, 10, [2]int{0, 0}},
 		{10, 20, [2]int{89, 100}},
 	} {

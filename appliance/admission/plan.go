@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strings"
@@ -9,15 +10,12 @@ import (
 	"causeway/appliance/sip/hop"
 )
 
-// The defaults of numbers that are 0 in the model.
-const (
-	DefaultRejectCode = 503  // CP-15
-	DefaultSourceRate = 1000 // requests a second of one address
-)
+// defaultSourceRate is how many requests a second one address may send.
+const defaultSourceRate = 1000
 
-// DefaultEmergencyNumbers are emergency calls beside urn:service:sos, unless
+// defaultEmergencyNumbers are emergency calls beside urn:service:sos, unless
 // others are configured.
-var DefaultEmergencyNumbers = []string{"112", "911"}
+var defaultEmergencyNumbers = []string{"112", "911"}
 
 // plan is what a configuration says, as the call path needs it. It never changes.
 type plan struct {
@@ -44,17 +42,19 @@ type plan struct {
 func newPlan(c *model.Config, tallies func(entryKey) *tallies) *plan {
 	a := &c.Admission
 	p := &plan{
-		immediate: a.CPSImmediate, equal: a.CPSEqual, rejectCode: a.CPSCode, callRate: a.CallRate,
+		immediate: a.CPSImmediate, equal: a.CPSEqual, rejectCode: 503, callRate: a.CallRate,
 		exempting: !a.EmergencyCounted, emergency: a.EmergencyNumbers,
 		logsFailures: a.FailedCallsLog,
-		sourceRate:   orDefault(a.SourceRate, DefaultSourceRate),
+		sourceRate:   cmp.Or(a.SourceRate, defaultSourceRate),
 		denied:       disjoint(a.Denied),
 		shed:         shedRefusal(c.SIP.Overload),
 		sbc:          c.SBC.Name,
 	}
-	p.rejectCode = orDefault(p.rejectCode, DefaultRejectCode)
+	if a.CPSCode500 {
+		p.rejectCode = 500
+	}
 	if p.emergency == nil {
-		p.emergency = DefaultEmergencyNumbers
+		p.emergency = defaultEmergencyNumbers
 	}
 	for i := range c.SBC.CACPolicySets {
 		set := newPolicySet(&c.SBC.CACPolicySets[i], tallies)
@@ -64,13 +64,6 @@ func newPlan(c *model.Config, tallies func(entryKey) *tallies) *plan {
 		}
 	}
 	return p
-}
-
-func orDefault(n, standard int) int {
-	if n == 0 {
-		return standard
-	}
-	return n
 }
 
 // rateLimit is the limit that binds, and what a caller is told about it.

@@ -22,18 +22,14 @@ type entryKey struct {
 // that brought it back, so they are never given up.
 type tallies struct {
 	failures atomic.Int64 // calls that the entry refused
-	byScope  atomic.Pointer[map[instance]*tally]
-	mu       sync.Mutex // over adding to byScope, whose maps never change
+	// byName are, for each scope, the things that calls are counted for: the
+	// adjacency a, the account b; of the global scope the empty name. The maps
+	// never change: adding to one replaces it.
+	byName [len(model.CACScopeNames)]atomic.Pointer[map[string]*tally]
+	mu     sync.Mutex // over adding
 }
 
-// instance is one of the things that a scope counts for: the adjacency a, the
-// account b. Of the global scope the name is empty.
-type instance struct {
-	scope model.CACScope
-	name  string
-}
-
-// tally is what is counted for one instance.
+// tally is what is counted for one thing.
 type tally struct {
 	calls atomic.Int64 // now
 	rate  bucket
@@ -44,27 +40,29 @@ func (g *Gate) talliesOf(key entryKey) *tallies {
 	t := g.seats[key]
 	if t == nil {
 		t = &tallies{}
-		t.byScope.Store(&map[instance]*tally{})
+		for i := range t.byName {
+			t.byName[i].Store(&map[string]*tally{})
+		}
 		g.seats[key] = t
 	}
 	return t
 }
 
-// of gives the tally of an instance. Only the first call of each waits for others.
-func (t *tallies) of(i instance) *tally {
-	if known := (*t.byScope.Load())[i]; known != nil {
+// of gives the tally of one thing. Only the first call of each waits for others.
+func (t *tallies) of(scope model.CACScope, name string) *tally {
+	if known := (*t.byName[scope].Load())[name]; known != nil {
 		return known
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	old := *t.byScope.Load()
-	if known := old[i]; known != nil {
+	old := *t.byName[scope].Load()
+	if known := old[name]; known != nil {
 		return known
 	}
 	more := maps.Clone(old)
-	more[i] = &tally{}
-	t.byScope.Store(&more)
-	return more[i]
+	more[name] = &tally{}
+	t.byName[scope].Store(&more)
+	return more[name]
 }
 
 // enter counts one more call if there are fewer than most; 0: always.
@@ -218,7 +216,7 @@ func (s *seating) take(e *cacEntry, found [legCount]*cacEntry) *hop.Refusal {
 // takeOne takes one place. A call is counted once, however many of its legs
 // lead to the same tally.
 func (s *seating) takeOne(e *cacEntry, name string) *hop.Refusal {
-	t := e.of(instance{e.scope, name})
+	t := e.of(e.scope, name)
 	if s.seat.has(t) {
 		return nil
 	}

@@ -144,8 +144,8 @@ func failedExecCommands() []exec.Command {
 			Syntax: "show failed-calls [last COUNT] [rule RULE] [from CALLER]",
 			Args: []config.Argument{
 				{Name: "COUNT", Type: config.Integer{Min: 1, Max: failedMost}, Help: "How many calls", Default: 20},
-				{Name: "RULE", Type: config.Word{Max: failedText}, Help: "Part of the rule: licence, cps, cac, 1/t1/3"},
-				{Name: "CALLER", Type: config.Word{Max: failedText}, Help: "Part of the caller's URI"},
+				{Name: "RULE", Type: config.Word{Max: 80}, Help: "Part of the rule: licence, cps, cac, 1/t1/3"},
+				{Name: "CALLER", Type: config.Word{Max: 80}, Help: "Part of the caller's URI"},
 			},
 			Help: "Calls that failed, and the rule that refused them", Run: showFailed,
 		},
@@ -164,13 +164,13 @@ func showFailed(ctx context.Context, s exec.Session, a config.Args) error {
 	if err := s.Call(ctx, "proxy", "proxy.failed-calls", query, &status); err != nil {
 		return err
 	}
-	exec.Field(s, "Failed-calls log", second(config.Choice{off, on}, status.On))
+	exec.Field(s, "Failed-calls log", map[bool]string{true: on, false: off}[status.On])
 	exec.Field(s, "Calls logged since the proxy started", status.Written)
 	if status.Lost > 0 {
 		exec.Field(s, "Not logged, they came too fast", status.Lost)
 	}
 	if status.Problem != "" {
-		exec.Field(s, "Not written to harddisk:", status.Problem)
+		exec.Field(s, "Not written to the disk", status.Problem)
 	}
 	for _, call := range status.Calls {
 		fmt.Fprintf(s, "\n%s  %d %s\n", exec.Time(s, call.Time, "2006-01-02 15:04:05.000"), call.Status, call.Reason)

@@ -162,8 +162,10 @@ func (g *Gate) cacStatus(q CACQuery) (CACStatus, error) {
 // counted gives the tallies of an entry, by name.
 func (t *tallies) counted() []CACCalls {
 	var all []CACCalls
-	for i, tally := range *t.byScope.Load() {
-		all = append(all, CACCalls{i.scope.String(), i.name, tally.calls.Load()})
+	for scope := range t.byName {
+		for name, tally := range *t.byName[scope].Load() {
+			all = append(all, CACCalls{model.CACScopeNames[scope], name, tally.calls.Load()})
+		}
 	}
 	slices.SortFunc(all, func(a, b CACCalls) int { return strings.Compare(a.Scope+" "+a.Name, b.Scope+" "+b.Name) })
 	return all

@@ -10,7 +10,8 @@ import (
 // those that several commands share, and those that are optional or stand
 // after an argument. The key is the keyword behind those before it, without
 // "no" and without those of optional parts that have ended: "ip", "show sip",
-// "ping source" in "ping HOST [repeat COUNT] [source ADDRESS]".
+// "ping source" in "ping HOST [repeat COUNT] [source ADDRESS]". "* weight" is
+// what a keyword means wherever nothing else says it.
 type Words map[string]string
 
 // Expansion is what may stand at the end of a line, for ? and Tab.
@@ -111,8 +112,8 @@ func (v *Vocabulary) keywordHelp(states []state, keyword string) string {
 		}
 		forms++
 	}
-	if forms > 1 {
-		return ""
+	if forms > 1 || help == "" {
+		return v.words["* "+keyword]
 	}
 	return help
 }

@@ -23,6 +23,17 @@ var samples = map[string]struct {
 	"ZONE":                              {"Europe/Berlin", []string{"Europe/München", strings.Repeat("z", 33), "a:b"}},
 	"HH:MM:SS":                          {"23:59:59", []string{"24:00:00", "12:60:00", "9:30:00", "12:00", "noon"}},
 	"HH:MM":                             {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
+	"YYYYMMDDTHHMMSS[Z]":                {"20260131T235959", []string{"20260132T000000", "20260131T240000", "2026-01-31", "soon"}},
+	"<0.0-1.0>":                         {"0.9", []string{"1.1", "-0.1", "0.1234", ".5", "one"}},
+	"HOST[:PORT]":                       {"gw.example.com:5070", []string{"gw:0", "gw:65536", "a_b:5060", "[2001:db8::1", "a/b"}},
+	"ADDRESS[/LENGTH]":                  {"192.0.2.0/24", []string{"192.0.2.1/24", "192.0.2.0/33", "fe80::1%lan1", "host"}},
+	"CODE[-CODE][,CODE...]":             {"500-503", []string{"299", "700", "5xx", "5000"}},
+	"RANGES<1-12>":                      {"1,3-5", []string{"0", "13", "1-13", "1,,2", "jan"}},
+	"RANGES<1-31>":                      {"1-31", []string{"0", "32", "01", "1-"}},
+	"RANGES<sun-sat>":                   {"mon-fri", []string{"monday", "1", "mon,", "-"}},
+	"REGEX":                             {"^00.*", []string{"(", "[a", "a**b(", strings.Repeat("r", 257)}},
+	"WORD":                              {"0049", []string{strings.Repeat("w", 129)}},
+	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
 
 // sample gives for a type a word it takes and words it must refuse: one below

@@ -14,7 +14,7 @@ func admission(t *rapid.T) model.Admission {
 	a := model.Admission{
 		CPSImmediate:     rapid.Bool().Draw(t, "immediate"),
 		CPSEqual:         rapid.Bool().Draw(t, "equal"),
-		CPSCode:          rapid.SampledFrom([]int{0, 500}).Draw(t, "code"),
+		CPSCode500:       rapid.Bool().Draw(t, "code 500"),
 		CallRate:         rapid.OneOf(rapid.Just(0), rapid.IntRange(1, 10_000)).Draw(t, "call rate"),
 		EmergencyCounted: rapid.Bool().Draw(t, "emergency calls count"),
 		EmergencyNumbers: rapid.SliceOfNDistinct(rapid.StringMatching(`[+*#]?[0-9]{1,20}`), 0, 4, rapid.ID).Draw(t, "emergency numbers"),

@@ -26,6 +26,7 @@ type Config struct {
 	Admission   Admission    // admission: who may call now
 	Alarms      Alarms       // alarm: thresholds
 	Logging     Logging      // logging: where log lines and alarms go
+	Metrics     Metrics      // metrics: what scrapers get
 	SBC         SBC          // routing, billing, admission: the border controller of the source documents
 }
 
@@ -88,4 +89,10 @@ type LogServer struct {
 	Transport string // "udp", "tcp" or "tls"
 	Port      int    // 1–65535
 	Level     int    // lines of this RFC 5424 severity or worse are sent: 0 (worst) to 7
+}
+
+// Metrics says whether Prometheus may scrape the box.
+type Metrics struct {
+	On   bool
+	Port int // TCP, 1–65535; 0: 9464
 }

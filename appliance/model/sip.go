@@ -176,7 +176,7 @@ type SIPPrivacy struct {
 type Admission struct {
 	CPSImmediate bool // "cps mode immediate": token bucket of one second; else the window of 5 minutes (CP-9)
 	CPSEqual     bool // "cps reject-at equal": the average equal to the limit rejects (CP-5, CP-6)
-	CPSCode      int  // "cps reject-code": 500 or 503; 0: 503 (CP-15)
+	CPSCode500   bool // "cps reject-code 500"; else 503 (CP-15)
 	CallRate     int  // "call-rate-limit": calls per second; 0: what the licence grants
 
 	EmergencyCounted bool     // "license emergency-exempt off": emergency calls are calls like others

@@ -141,6 +141,7 @@ func integer(name string, least, most int, help string) config.Argument {
 // collection is the configured things of one kind, each with a name.
 type collection[T any] struct {
 	what     string // in errors: "route table"
+	plural   string
 	argument string // of the lines that name one
 	most     int
 	all      func(*model.Config) *[]T
@@ -168,7 +169,7 @@ func (k collection[T]) put(c *model.Config, a config.Args) (*T, error) {
 	}
 	all := k.all(c)
 	if len(*all) == k.most {
-		return nil, config.BadArgument(k.argument, "there can be no more than %d %ss", k.most, k.what)
+		return nil, config.BadArgument(k.argument, "there can be no more than %d %s", k.most, k.plural)
 	}
 	var t T
 	*k.name(&t) = a.Text(k.argument)

@@ -14,7 +14,7 @@ const (
 )
 
 var lookupPolicies = collection[model.LookupPolicy]{
-	what: "lookup policy", argument: "POLICY", most: policiesMax,
+	what: "lookup policy", plural: "lookup policies", argument: "POLICY", most: policiesMax,
 	all:  func(c *model.Config) *[]model.LookupPolicy { return &c.SIP.Routing.Lookups },
 	name: func(p *model.LookupPolicy) *string { return &p.Name },
 }

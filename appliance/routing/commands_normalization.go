@@ -10,7 +10,7 @@ import (
 const normalizationMode = "config-norm"
 
 var normalizers = collection[model.NormalizationPolicy]{
-	what: "normalization policy", argument: "POLICY", most: policiesMax,
+	what: "normalization policy", plural: "normalization policies", argument: "POLICY", most: policiesMax,
 	all:  func(c *model.Config) *[]model.NormalizationPolicy { return &c.SIP.Routing.Normalizers },
 	name: func(p *model.NormalizationPolicy) *string { return &p.Name },
 }

@@ -9,7 +9,7 @@ import (
 const routeTableMode = "config-rt"
 
 var routeTables = collection[model.RouteTable]{
-	what: "route table", argument: "TABLE", most: tablesMax,
+	what: "route table", plural: "route tables", argument: "TABLE", most: tablesMax,
 	all:  func(c *model.Config) *[]model.RouteTable { return &c.SIP.Routing.Tables },
 	name: func(t *model.RouteTable) *string { return &t.Name },
 }

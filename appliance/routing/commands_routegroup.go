@@ -11,7 +11,7 @@ import (
 const routeGroupMode = "config-rg"
 
 var routeGroups = collection[model.RouteGroup]{
-	what: "route group", argument: "ROUTE-GROUP", most: groupsMax,
+	what: "route group", plural: "route groups", argument: "ROUTE-GROUP", most: groupsMax,
 	all:  func(c *model.Config) *[]model.RouteGroup { return &c.SIP.Routing.RouteGroups },
 	name: func(g *model.RouteGroup) *string { return &g.Name },
 }

@@ -21,7 +21,7 @@ const (
 )
 
 var serverGroups = collection[model.ServerGroup]{
-	what: "server group", argument: "GROUP", most: groupsMax,
+	what: "server group", plural: "server groups", argument: "GROUP", most: groupsMax,
 	all:  func(c *model.Config) *[]model.ServerGroup { return &c.SIP.Routing.Groups },
 	name: func(g *model.ServerGroup) *string { return &g.Name },
 }

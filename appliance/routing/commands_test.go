@@ -5,17 +5,13 @@ import (
 	"reflect"
 	"testing"
 
-	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
 
 const twoNetworks = "sip network in\nsip network out\nsip listen in udp 192.0.2.1 5060\nsip listen out udp 198.51.100.1 5060\n"
 
 func TestCommands(t *testing.T) {
-	g, err := config.New(Commands())
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := grammar(t)
 	listen := func(s string) []model.SIPListen {
 		return []model.SIPListen{{Address: netip.MustParseAddrPort(s)}}
 	}
@@ -55,23 +51,20 @@ func TestCommands(t *testing.T) {
 }
 
 func TestCommandsRefuse(t *testing.T) {
-	g, err := config.New(Commands())
-	if err != nil {
-		t.Fatal(err)
-	}
+	g := grammar(t)
 	for _, test := range []struct{ text, want string }{
 		{"sip listen in udp 192.0.2.1 5060",
 			`line 1: "sip listen in udp 192.0.2.1 5060": there is no SIP network in; define it first with sip network in`},
 		{"sip network in\nsip listen in udp 0.0.0.0 5060",
 			`line 2: "sip listen in udp 0.0.0.0 5060": 0.0.0.0 is not the address of a host`},
 		{twoNetworks + "sip listen out udp 192.0.2.1 5060",
-			`line 3: "sip listen in udp 192.0.2.1 5060": network out listens on 192.0.2.1:5060 already (and 1 more)`},
+			`line 3: "sip listen in udp 192.0.2.1 5060": network out listens on 192.0.2.1:5060 (udp) already (and 1 more)`},
 		{twoNetworks + "sip next-hop in udp 198.51.100.2 5060 nowhere",
 			`line 5: "sip next-hop in udp 198.51.100.2 5060 nowhere": there is no SIP network nowhere`},
 		{twoNetworks + "sip next-hop in udp 198.51.100.1 5060 out",
 			`line 5: "sip next-hop in udp 198.51.100.1 5060 out": 198.51.100.1:5060 is our own listen address in network out: requests would loop`},
 		{twoNetworks + "sip next-hop in udp 2001:db8::2 5060 out",
-			`line 5: "sip next-hop in udp 2001:db8::2 5060 out": network out listens on no address from which 2001:db8::2 can be reached`},
+			`line 5: "sip next-hop in udp 2001:db8::2 5060 out": network out listens on no address from which 2001:db8::2 can be reached over udp`},
 		{twoNetworks + "sip next-hop in udp 198.51.100.2 5060 out\nno sip network out",
 			`line 5: "sip next-hop in udp 198.51.100.2 5060 out": there is no SIP network out`},
 		{"no sip network in", `line 1: "no sip network in": there is no SIP network in; define it first with sip network in`},

@@ -14,7 +14,7 @@ const (
 )
 
 var timePolicies = collection[model.TimePolicy]{
-	what: "time policy", argument: "POLICY", most: policiesMax,
+	what: "time policy", plural: "time policies", argument: "POLICY", most: policiesMax,
 	all:  func(c *model.Config) *[]model.TimePolicy { return &c.SIP.Routing.TimePolicies },
 	name: func(p *model.TimePolicy) *string { return &p.Name },
 }

@@ -16,7 +16,7 @@ const (
 )
 
 var conditions = collection[model.TriggerCondition]{
-	what: "trigger condition", argument: "CONDITION", most: conditionsMax,
+	what: "trigger condition", plural: "trigger conditions", argument: "CONDITION", most: conditionsMax,
 	all:  func(c *model.Config) *[]model.TriggerCondition { return &c.SIP.Routing.Conditions },
 	name: func(t *model.TriggerCondition) *string { return &t.Name },
 }

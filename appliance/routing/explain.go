@@ -71,19 +71,21 @@ func (p *Plan) explain(in *hop.Incoming, minute int64) Explanation {
 		}
 		w.noteChange(raw)
 		if w.again(raw) {
-			*in.Message, in.URI = w.changed, w.second.URI
-			w.changed = message.Message{}
+			in, w.second = w.second, nil
 		} else {
 			w.note("the changed request cannot be read; it goes on as it was")
 		}
 	})
 	stage(in, nil, (*walk).route)
 	for i := range d.Targets {
-		t := &d.Targets[i]
-		e.Targets = append(e.Targets, targetText(t, i))
-		stage(in, t, func(w *walk) {
+		e.Targets = append(e.Targets, targetText(&d.Targets[i], i))
+		if !p.Rewrites(model.TriggerPostNormalization) {
+			continue
+		}
+		stage(in, &d.Targets[i], func(w *walk) {
+			w.note("target %d", i+1)
+			w.indent++
 			if raw := w.rewrite(nil, model.TriggerPostNormalization); raw != nil {
-				w.note("target %d", i+1)
 				w.noteChange(raw)
 			}
 		})
@@ -100,8 +102,11 @@ func (p *Plan) testRequest(q *TestQuery) (*hop.Incoming, error) {
 		q.Network = p.networks[0].Name
 	}
 	i := slices.IndexFunc(p.networks, func(n model.SIPNetwork) bool { return n.Name == q.Network })
-	if i < 0 {
-		return nil, fmt.Errorf("there is no SIP network %q: name the one that the request comes in on", q.Network)
+	switch {
+	case q.Network == "":
+		return nil, errors.New("say which network the request comes in on")
+	case i < 0:
+		return nil, fmt.Errorf("there is no SIP network %s", q.Network)
 	}
 	in := &hop.Incoming{Message: new(message.Message), Network: q.Network}
 	if listens := p.networks[i].Listens; len(listens) > 0 {
@@ -141,23 +146,17 @@ const maxTestURI = 1024
 
 // targetText is one target as people read it.
 func targetText(t *hop.Target, index int) string {
-	var b strings.Builder
-	if fmt.Fprintf(&b, "%d. %s", index+1, placeText(t)); t.Network != "" {
-		fmt.Fprintf(&b, " network %s", t.Network)
-	}
+	text := fmt.Sprintf("%d. %s, network %s", index+1, placeText(t), t.Network)
 	if t.Adjacency != nil {
-		fmt.Fprintf(&b, " adjacency %s", t.Adjacency.Name)
+		text += ", adjacency " + t.Adjacency.Name
 	}
-	switch {
-	case t.Parallel:
-		b.WriteString(", at the same time as the one before")
-	case index > 0:
-		b.WriteString(", after a failure of the one before")
+	if t.Parallel {
+		text += ", at the same time"
 	}
 	if t.Element != nil && !t.Element.Up() {
-		b.WriteString(", which is down")
+		text += ", down"
 	}
-	return b.String()
+	return text
 }
 
 // placeText is "udp 192.0.2.1:5060", or a name and what is known with it.
@@ -173,30 +172,56 @@ func placeText(t *hop.Target) string {
 	return t.Host + " (transport and port by DNS)"
 }
 
-// noteTest says which test of a sequence failed.
-func (w *walk) noteTest(c *condition, s *triggerSequence, t *test) {
-	is := "there is none"
-	if t.comparison != isNow {
-		if text, _, ok := t.reader.Read(w.scratch[:0], w.in, w.out); ok {
-			is = fmt.Sprintf("it is %q", text)
-		}
+// noteTrigger says which trigger is looked at.
+func (w *walk) noteTrigger(stage model.TriggerKind, t *trigger) {
+	text := fmt.Sprintf("trigger %s %d: ", model.TriggerKindNames[stage], t.sequence)
+	if t.policy == "" {
+		text += "by-pass"
 	} else {
-		is = "it does not hold at " + time.Unix(w.minute()*60, 0).In(t.time.zone).Format("2006-01-02 15:04")
+		text += "policy " + t.policy
+	}
+	if t.condition == nil {
+		w.note("%s, always", text)
+	} else {
+		w.note("%s, if %s", text, t.condition.name)
+	}
+}
+
+// noteTest says which test of a sequence failed.
+func (w *walk) noteTest(s *triggerSequence, t *test) {
+	is := "there is none"
+	if t.comparison == isNow {
+		is = "it is " + time.Unix(w.minute()*60, 0).In(t.time.zone).Format("Mon 2006-01-02 15:04")
+	} else if text, ok := t.reader.Read(w.scratch[:0], w.in, w.out); ok {
+		is = fmt.Sprintf("it is %q", text)
 	}
 	not := ""
 	if t.not {
 		not = "not "
 	}
-	w.note("condition %s: sequence %d does not hold: %s%s %s: %s", c.name, s.number, not, describe(t.field), t.value, is)
+	w.note("sequence %d is false: %s%s %s", s.number, not, describe(t.field), t.value)
+	w.note("  %s", is)
 }
 
 // noteStep says what a step found.
 func (w *walk) noteStep(s *step, key []byte, route int32) {
-	found := "no key matches"
-	if route != none {
-		found = fmt.Sprintf("key %s %s", s.table.keys.at(int(route)), destinationText(&w.plan.destinations[s.table.destinations[route]].Destination))
+	w.note("sequence %d: %s %q", s.sequence, describe(s.field), key)
+	if route == none {
+		w.note("  table %s, rule %s: no key matches", s.table.name, model.MatchRuleNames[s.rule])
+		return
 	}
-	w.note("sequence %d: table %s, %s %q by rule %v: %s", s.sequence, s.table.name, describe(s.field), key, model.MatchRuleNames[s.rule], found)
+	w.note("  table %s, rule %s: key %s", s.table.name, model.MatchRuleNames[s.rule], s.table.keys.at(int(route)))
+	w.note("  %s", destinationText(&w.plan.destinations[s.table.destinations[route]].Destination))
+}
+
+// noteWay says which element of a route group comes next.
+func (w *walk) noteWay(of *way, parallel bool) {
+	drawn := ""
+	if of.shared && !parallel {
+		drawn = ", drawn for each call"
+	}
+	w.note("element %d: %s", of.number, destinationText(&of.destination.Destination))
+	w.note("  q-value %.3f weight %d%s", float64(of.q)/1000, of.weight, drawn)
 }
 
 // noteServers says which elements of a server group are tried, and which not.
@@ -212,7 +237,7 @@ func (w *walk) noteServers(d *destination, chosen []hop.Target) {
 		if at >= 0 {
 			place = fmt.Sprintf("choice %d", at+1)
 		}
-		w.note("  element %s port %d %v q-value %.3f weight %d: %s", e.Host, e.Port, e.Transport, float64(e.Q)/1000, e.Weight, place)
+		w.note("  %v %s %d q-value %.3f weight %d: %s", e.Transport, e.Host, e.Port, float64(e.Q)/1000, e.Weight, place)
 	}
 }
 

@@ -10,9 +10,6 @@ import (
 	"causeway/appliance/sip/hop"
 )
 
-// maxWays is the most elements that a route group can have.
-const maxWays = 64
-
 // Groups are the server groups of one configuration.
 type Groups interface {
 	// Index finds a group by its name.
@@ -101,11 +98,12 @@ func (c *compiler) destination(m *model.Destination) (int32, error) {
 // target finds out what a host is: a server group of that name, an address, or
 // a name that is located for each call and has no adjacency before.
 func (c *compiler) target(d *destination) error {
-	if d.Port == 0 && d.Transport == "" {
-		if group, found := c.plan.servers.Index(d.Host); found {
-			d.servers = group
-			return nil
+	if group, found := c.plan.servers.Index(d.Host); found && d.Port == 0 {
+		d.servers = group
+		if network := c.serverGroup(d.Host).Network; network != d.Network {
+			return fmt.Errorf("server group %s is in network %s", d.Host, network)
 		}
+		return nil
 	}
 	if c.c.SIP.Network(d.Network) == nil {
 		return fmt.Errorf("there is no SIP network %q", d.Network)
@@ -127,6 +125,12 @@ func (c *compiler) target(d *destination) error {
 	return nil
 }
 
+// serverGroup is the group of that name, which is there.
+func (c *compiler) serverGroup(name string) *model.ServerGroup {
+	groups := c.c.SIP.Routing.Groups
+	return &groups[slices.IndexFunc(groups, func(g model.ServerGroup) bool { return g.Name == name })]
+}
+
 // aim sets the address of a target, and so its adjacency.
 func (p *Plan) aim(t *hop.Target, address netip.Addr) {
 	if t.Port == 0 {
@@ -138,8 +142,8 @@ func (p *Plan) aim(t *hop.Target, address netip.Addr) {
 
 // routeGroup fills in a route group.
 func (c *compiler) routeGroup(g *routeGroup, m *model.RouteGroup) error {
-	if len(m.Elements) > maxWays {
-		return fmt.Errorf("route group %s: %d elements; there can be no more than %d", m.Name, len(m.Elements), maxWays)
+	if len(m.Elements) > waysMax {
+		return fmt.Errorf("route group %s: %d elements; there can be no more than %d", m.Name, len(m.Elements), waysMax)
 	}
 	g.parallel = m.Parallel
 	for i := range m.Elements {
@@ -170,9 +174,7 @@ func (c *compiler) way(m *model.RouteElement) (way, error) {
 	}
 	w.destination = c.plan.destinations[i]
 	if w.destination.servers >= 0 {
-		codes := c.c.SIP.Routing.Groups[slices.IndexFunc(c.c.SIP.Routing.Groups, func(g model.ServerGroup) bool {
-			return g.Name == m.Host
-		})].FailoverCodes
+		codes := c.serverGroup(m.Host).FailoverCodes
 		if codes == nil {
 			codes = defaultServerFailover
 		}
@@ -192,16 +194,16 @@ func (w *walk) group(g *routeGroup) (decided bool) {
 		return false
 	}
 	defer w.leave()
-	var space [maxWays]uint8
+	var space [waysMax]uint8
 	last := -1 // q-value of the last way that gave a target
 	for _, i := range w.order(g, space[:0]) {
 		next := &g.ways[i]
 		if w.notes != nil {
-			w.note("element %d: %s q-value %.3f weight %d", next.number, destinationText(&next.destination.Destination), float64(next.q)/1000, next.weight)
+			w.noteWay(next, g.parallel)
 		}
 		if next.time != nil && !next.time.holds(w.minute()) {
 			if w.notes != nil {
-				w.note("  left out: time policy %s does not hold", next.time.name)
+				w.note("  left out: not the time of %s", next.time.name)
 			}
 			continue
 		}

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"causeway/appliance/config"
 	"causeway/appliance/model"
 	"causeway/appliance/routing/servergroup"
 	"causeway/appliance/sip/hop"
@@ -28,11 +27,7 @@ sip listen wan tcp 192.168.43.1 5060
 // configured reads a configuration as an operator types it.
 func configured(t testing.TB, text string) *model.Config {
 	t.Helper()
-	g, err := config.New(Commands(), SBCCommands())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := g.Parse(networks + text)
+	c, err := grammar(t).Parse(networks + text)
 	if err != nil {
 		t.Fatalf("Parse(%s): %v", text, err)
 	}

@@ -121,7 +121,7 @@ func (w *walk) find(s *step) (route int32) {
 
 // key is what a step looks up, in lower case.
 func (w *walk) key(s *step) (key []byte, ok bool) {
-	text, _, ok := s.reader.Read(w.scratch[:0], w.in, nil)
+	text, ok := s.reader.Read(w.scratch[:0], w.in, nil)
 	if !ok {
 		return nil, false
 	}

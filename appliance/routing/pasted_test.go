@@ -1,7 +1,6 @@
 package routing
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"testing"
@@ -9,10 +8,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"causeway/appliance/config"
+	"causeway/appliance/exec/exectest"
 	"causeway/appliance/model"
 )
-
-var update = flag.Bool("update", false, "write the golden files")
 
 func TestPastedCUSPConfiguration(t *testing.T) {
 	g := grammar(t)
@@ -25,19 +23,7 @@ func TestPastedCUSPConfiguration(t *testing.T) {
 		t.Fatalf("Parse = %v; want no error", err)
 	}
 	rendered := g.Render(c)
-	const golden = "testdata/contact-centre.golden"
-	if *update {
-		if err := os.WriteFile(golden, []byte(rendered), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), rendered); diff != "" {
-		t.Errorf("Render differs (-golden +rendered):\n%s", diff)
-	}
+	exectest.Golden(t, "contact-centre", rendered)
 	if loaded, aside, faults := g.Load(string(pasted)); len(aside)+len(faults) > 0 || g.Render(loaded) != rendered {
 		t.Errorf("Load = %q aside, %v, and\n%s", aside, faults, g.Render(loaded))
 	}

@@ -2,6 +2,7 @@ package routing
 
 import (
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -21,7 +22,7 @@ func (w *walk) rewrite(b []byte, stage model.TriggerKind) []byte {
 	case !w.again(changed[len(b):]):
 		return changed
 	}
-	hidden := n.Privacy(changed, &w.second, w.out)
+	hidden := n.Privacy(changed, w.second, w.out)
 	if hidden == nil {
 		return changed
 	}
@@ -31,15 +32,19 @@ func (w *walk) rewrite(b []byte, stage model.TriggerKind) []byte {
 // again makes w.second the message as it is after a change. That it cannot be
 // read means that a policy has spoilt it.
 func (w *walk) again(raw []byte) bool {
-	w.second = *w.in
-	w.second.Message = &w.changed
-	if w.changed.Parse(raw) != nil {
+	if w.second == nil {
+		w.second = &hop.Incoming{Message: new(message.Message)}
+	}
+	m := w.second.Message
+	*w.second = *w.in
+	w.second.Message = m
+	if m.Parse(raw) != nil {
 		return false
 	}
-	if w.changed.IsResponse {
+	if m.IsResponse {
 		return true
 	}
 	var err error
-	w.second.URI, err = message.ParseURI(w.changed.Raw, w.changed.URI)
+	w.second.URI, err = message.ParseURI(m.Raw, m.URI)
 	return err == nil
 }

@@ -250,11 +250,15 @@ func TestPlanRefuses(t *testing.T) {
 	}{
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Network = "moon" }, `route table t: key 9: there is no SIP network "moon"`},
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Host = "no host" }, "route table t: key 9: there is no server group"},
+		{func(c *model.Config) {
+			c.SIP.Routing.Groups = []model.ServerGroup{{Name: "gw", Network: "lan"}}
+			c.SIP.Routing.Tables[0].Routes[0].Host = "gw"
+		}, "server group gw is in network lan"},
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Transport = "sctp" }, `there is no transport "sctp"`},
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Kind = model.ToGroup }, "there is no route group"},
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Kind = model.ToPolicy }, "there is no lookup policy"},
 		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Kind = model.ToResponse }, "response 0 is not between"},
-		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Key = "" }, "has not 1 to 255 characters"},
+		{func(c *model.Config) { c.SIP.Routing.Tables[0].Routes[0].Key = "" }, "has not 1 to 128 octets"},
 		{func(c *model.Config) {
 			c.SIP.Routing.Tables[0].Routes = append(c.SIP.Routing.Tables[0].Routes, c.SIP.Routing.Tables[0].Routes[0])
 		}, "key 9: the table has it already"},

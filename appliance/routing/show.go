@@ -156,7 +156,7 @@ func (p *Plan) page(q RoutesQuery) (page TablePage, err error) {
 // ExecCommands declares what an operator may ask of routing.
 func ExecCommands() []exec.Command {
 	table := config.Argument{Name: "TABLE", Type: config.Name{Max: 64}, Help: "Name of a route table"}
-	key := config.Argument{Name: "KEY", Type: config.Word{Max: maxKey}, Help: "Begin of a key"}
+	key := config.Argument{Name: "KEY", Type: config.Word{Max: keyMax}, Help: "Begin of a key"}
 	policy := config.Argument{Name: "POLICY", Type: config.Name{Max: 64}, Help: "Name of a lookup policy"}
 	return []exec.Command{
 		{Syntax: "show route table", Help: "The route tables, what they hold and how often they are hit", Run: showTables},
@@ -193,7 +193,7 @@ func showTables(ctx context.Context, s exec.Session, _ config.Args) error {
 	}
 	for _, t := range o.Tables {
 		if t.Problem != "" {
-			fmt.Fprintf(s, "Table %s is without its file: %s\n", t.Name, t.Problem)
+			fmt.Fprintf(s, "Table %s is without its file:\n  %s\n", t.Name, t.Problem)
 		}
 	}
 	return nil
@@ -254,7 +254,7 @@ func showTriggers(ctx context.Context, s exec.Session, _ config.Args) error {
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%d\n", t.Stage, t.Sequence, condition, policy, t.Hits)
 	}
 	for _, n := range o.NextHops {
-		fmt.Fprintf(table, "next-hop\t-\tno trigger, network %s\tudp %v\t%d\n", n.Network, n.Address, n.Hits)
+		fmt.Fprintf(table, "next-hop\t-\tnetwork %s\tudp %v\t%d\n", n.Network, n.Address, n.Hits)
 	}
 	return table.Flush()
 }
@@ -275,7 +275,7 @@ func testRoute(ctx context.Context, s exec.Session, a config.Args) error {
 		exec.Field(s, "Refused", e.Refusal)
 		return nil
 	}
-	fmt.Fprintln(s, "Targets:")
+	fmt.Fprintln(s, "Targets, each when the one before has failed:")
 	for _, target := range e.Targets {
 		fmt.Fprintln(s, "  "+target)
 	}

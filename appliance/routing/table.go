@@ -17,7 +17,6 @@ import (
 const (
 	maxRoutes      = 200_000 // typed ones and those of its file
 	maxExpressions = 1_000   // of a table that is looked up by rule regex: they are tried one by one
-	maxKey         = 255     // octets of a key
 )
 
 var errNoSubnet = errors.New("it is no address and no network such as 192.0.2.0/24")
@@ -101,8 +100,8 @@ func (c *compiler) fillTable(t *table, typed []model.Route, lines []routeLine) e
 func (c *compiler) add(t *table, text *strings.Builder, taken map[string]struct{}, r *model.Route) error {
 	_, double := taken[r.Key]
 	switch {
-	case r.Key == "" || len(r.Key) > maxKey || strings.IndexByte(r.Key, 0) >= 0:
-		return fmt.Errorf("key %.20q has not 1 to %d characters", r.Key, maxKey)
+	case r.Key == "" || len(r.Key) > keyMax || strings.IndexByte(r.Key, 0) >= 0:
+		return fmt.Errorf("key %.20q has not 1 to %d octets", r.Key, keyMax)
 	case double:
 		return fmt.Errorf("key %s: the table has it already", r.Key)
 	case t.keys.len() == maxRoutes:

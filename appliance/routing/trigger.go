@@ -151,11 +151,11 @@ func (w *walk) holds(c *condition) bool {
 		s := &c.sequences[i]
 		if failed := w.firstFalse(s); failed == nil {
 			if w.notes != nil {
-				w.note("condition %s: sequence %d holds", c.name, s.number)
+				w.note("sequence %d is true", s.number)
 			}
 			return true
 		} else if w.notes != nil {
-			w.noteTest(c, s, failed)
+			w.noteTest(s, failed)
 		}
 	}
 	return false
@@ -181,7 +181,7 @@ func (w *walk) passes(t *test) bool {
 	case t.field.Kind == model.FieldRemoteIP:
 		return t.network.Contains(w.in.Remote.Addr().Unmap())
 	}
-	text, _, ok := t.reader.Read(w.scratch[:0], w.in, w.out)
+	text, ok := t.reader.Read(w.scratch[:0], w.in, w.out)
 	return ok && t.matches(text)
 }
 
@@ -204,7 +204,7 @@ func (w *walk) trigger(stage model.TriggerKind) *trigger {
 	for i := range triggers {
 		t := &triggers[i]
 		if w.notes != nil {
-			w.note("trigger %v sequence %d", model.TriggerKindNames[stage], t.sequence)
+			w.noteTrigger(stage, t)
 			w.indent++
 		}
 		holds := w.holds(t.condition)

@@ -37,8 +37,7 @@ type walk struct {
 	scratch   [field.Scratch]byte
 	folded    []byte // the key in lower case
 	backwards []byte
-	second    hop.Incoming    // the message after a change
-	changed   message.Message // of second
+	second    *hop.Incoming // the message after a change; made when it is first needed
 
 	notes  *[]string // of test route; nil: a call
 	indent int
@@ -54,7 +53,12 @@ func (p *Plan) begin(in *hop.Incoming, out *hop.Target) *walk {
 // end gives it back: nothing of the message stays.
 func (w *walk) end() {
 	r := w.plan.router
-	*w = walk{folded: w.folded, backwards: w.backwards, changed: message.Message{Fields: w.changed.Fields[:0]}}
+	if w.second != nil {
+		m := w.second.Message
+		*m = message.Message{Fields: m.Fields[:0]}
+		*w.second = hop.Incoming{Message: m}
+	}
+	*w = walk{folded: w.folded, backwards: w.backwards, second: w.second}
 	r.walks.Put(w)
 }
 

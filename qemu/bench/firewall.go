@@ -94,16 +94,16 @@ func switchFirewall(ctx context.Context, box *smoke.Box, setting string) error {
 // run places the calls of one run and gives what they cost. What the idle box
 // takes varies, so it is measured right before.
 func (c *FirewallCost) run(ctx context.Context, box *smoke.Box, load FirewallLoad) (time.Duration, error) {
-	atRest, err := usage(box.Machine.PID())
+	atRest, err := lab.Usage(box.Machine.PID())
 	if err != nil {
 		return 0, err
 	}
 	sleep(ctx, idleTime)
-	before, err := usage(box.Machine.PID())
+	before, err := lab.Usage(box.Machine.PID())
 	if err != nil {
 		return 0, err
 	}
-	c.Idle = (before.cpu - atRest.cpu) / time.Duration(idleTime/time.Second)
+	c.Idle = (before.CPU - atRest.CPU) / time.Duration(idleTime/time.Second)
 	started := time.Now()
 	pair := smoke.Pair{Caller: "bench-caller", Callee: "bench-callee", Calls: load.Rate * load.Seconds, Rate: load.Rate, Hold: talk}
 	placed, err := smoke.Place(ctx, box.Lab, pair)
@@ -112,11 +112,11 @@ func (c *FirewallCost) run(ctx context.Context, box *smoke.Box, load FirewallLoa
 	}
 	c.Retransmissions += placed.Retransmissions
 	idle := time.Duration(float64(c.Idle) * time.Since(started).Seconds())
-	after, err := usage(box.Machine.PID())
+	after, err := lab.Usage(box.Machine.PID())
 	if err != nil {
 		return 0, err
 	}
-	return after.cpu - before.cpu - idle, nil
+	return after.CPU - before.CPU - idle, nil
 }
 
 // sleep waits; a context that ends is noticed by what comes next.

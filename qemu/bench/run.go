@@ -46,7 +46,7 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 		return Cost{}, err
 	}
 
-	before, err := usage(proxy.PID())
+	before, err := lab.Usage(proxy.PID())
 	if err != nil {
 		return Cost{}, err
 	}
@@ -64,7 +64,7 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 	if err != nil {
 		return Cost{}, err
 	}
-	after, err := usage(proxy.PID())
+	after, err := lab.Usage(proxy.PID())
 	if err != nil {
 		return Cost{}, err
 	}
@@ -75,6 +75,6 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 		return Cost{}, err
 	}
 	return Cost{
-		Calls: calls, CPU: after.cpu - before.cpu, Retransmissions: repeated, MemoryKB: after.memoryKB, P99: percentile(times, 99),
+		Calls: calls, CPU: after.CPU - before.CPU, Retransmissions: repeated, MemoryKB: after.MemoryKB, P99: percentile(times, 99),
 	}, nil
 }

@@ -18,6 +18,7 @@ import (
 // it may stand
 //
 //	?                 recv: it may be missing
+//	ends              recv: a final response to INVITE that may be missing; after it the call is over
 //	of METHOD         a response: to that request; else to the last one that has no final response
 //	with "Name: value" send: one more header field, or another value of one
 //	body N            send: a body of N octets; INVITE and its 2xx have an SDP by themselves
@@ -35,16 +36,16 @@ type Ladder string
 
 // step is one of them.
 type step struct {
-	send, optional bool
-	pause          string // attribute of <pause>, with a blank; "hold" has none
-	method         string // of a request, or of what a response is to
-	status         int    // 0: a request
-	of             string
-	headers        []string
-	body           int
-	uri            string
-	exchange       *exchange
-	late           bool // a response that is sent when another request has come in between
+	send, optional, ends bool
+	pause                string // attribute of <pause>, with a blank; "hold" has none
+	method               string // of a request, or of what a response is to
+	status               int    // 0: a request
+	of                   string
+	headers              []string
+	body                 int
+	uri                  string
+	exchange             *exchange
+	late                 bool // a response that is sent when another request has come in between
 }
 
 // exchange is a request and its responses.
@@ -115,7 +116,7 @@ func (l Ladder) parse() ([]*step, error) {
 				}
 				s.late, e.kept = true, true
 			}
-			if s.status >= 200 {
+			if s.status >= 200 && !s.ends {
 				e.final = s.status
 			}
 			dialog = dialog || e.beginsDialog() && s.status > 100 && s.status < 300
@@ -178,6 +179,8 @@ func parseStep(text string) (*step, error) {
 		switch word := next(); word {
 		case "of":
 			s.of = next()
+		case "ends":
+			s.optional, s.ends = true, true
 		case "with":
 			s.headers = append(s.headers, strings.Trim(next(), `"`))
 		case "body":

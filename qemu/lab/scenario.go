@@ -16,7 +16,12 @@ func (l Ladder) scenario() (string, error) {
 		w.asks = w.asks || s.send && s.status == 0
 	}
 	fmt.Fprintf(w, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<scenario name=\"ladder\">\n")
+	var ends *exchange // of the steps after which the call is over
 	for i, s := range steps {
+		w.last = i == len(steps)-1 && ends != nil
+		if s.ends {
+			ends = s.exchange
+		}
 		switch {
 		case s.pause != "":
 			fmt.Fprintf(w, "  <pause%s/>\n", strings.TrimRight(s.pause, " "))
@@ -25,6 +30,13 @@ func (l Ladder) scenario() (string, error) {
 		default:
 			w.recv(s)
 		}
+	}
+	if ends != nil {
+		refused := &exchange{method: ends.method, number: ends.number, index: ends.index, final: 300}
+		fmt.Fprintf(w, "  <label id=%q/>\n", labelRefused)
+		w.last = false
+		w.send(&step{send: true, method: "ACK", exchange: refused}, len(steps))
+		fmt.Fprintf(w, "  <label id=%q/>\n", labelOver)
 	}
 	if len(w.names) > 0 {
 		fmt.Fprintf(w, "  <Reference variables=\"%s\"/>\n", strings.Join(w.names, ","))
@@ -37,6 +49,7 @@ func (l Ladder) scenario() (string, error) {
 type scenarioWriter struct {
 	strings.Builder
 	asks  bool // it sends requests
+	last  bool // the step in hand is the last one, before what only refused calls do
 	names []string
 	used  map[string]bool
 }
@@ -91,12 +104,23 @@ func (w *scenarioWriter) recv(s *step) {
 	if s.optional {
 		attributes += ` optional="true"`
 	}
+	if s.ends {
+		attributes += fmt.Sprintf(" next=%q", labelRefused)
+	} else if w.last {
+		attributes += fmt.Sprintf(" next=%q", labelOver)
+	}
 	if actions.Len() == 0 {
 		fmt.Fprintf(w, "  <recv %s/>\n", attributes)
 		return
 	}
 	fmt.Fprintf(w, "  <recv %s>\n    <action>\n%s    </action>\n  </recv>\n", attributes, &actions)
 }
+
+// Places that calls go on from.
+const (
+	labelRefused = "1"
+	labelOver    = "2"
+)
 
 // kept is what a response repeats of its request, when that is no longer the
 // last message received.
@@ -131,6 +155,9 @@ func (w *scenarioWriter) send(s *step, index int) {
 	attributes := ""
 	if s.method != "ACK" && (s.status == 0 || s.status >= 200 && s.method == "INVITE") {
 		attributes += ` retrans="500"`
+	}
+	if w.last {
+		attributes += fmt.Sprintf(" next=%q", labelOver)
 	}
 	header := w.request
 	if s.status > 0 {

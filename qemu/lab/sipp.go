@@ -24,7 +24,7 @@ type SIPp struct {
 	User     string         // whom a caller calls; empty: "service"
 	Contact  string         // where a callee says it is; empty: Local
 	Remote   netip.AddrPort // where a caller's requests go; invalid for a callee
-	Calls    int            // it ends after that many
+	Calls    int            // it ends after that many; 0: a callee goes on until Stop
 	Rate     int            // new calls per second, for a caller
 	Hold     time.Duration  // length of the scenario's pauses
 	CallID   string         // call n (from 1) gets the Call-ID <CallID>-<n>; empty: SIPp's own
@@ -113,11 +113,13 @@ func (r *Run) arguments() []string {
 		"-key", "contact", contact,
 		"-s", cmp.Or(s.User, "service"),
 		"-bind_local", "-nostdin",
-		"-m", strconv.Itoa(s.Calls),
 		"-d", strconv.FormatInt(s.Hold.Milliseconds(), 10),
 		"-timeout", fmt.Sprintf("%dms", limit.Milliseconds()), "-timeout_error",
 		"-trace_stat", "-stf", "statistics.csv", "-fd", "1",
 		"-trace_err", "-error_file", "errors",
+	}
+	if s.Calls > 0 {
+		args = append(args, "-m", strconv.Itoa(s.Calls))
 	}
 	if s.Messages {
 		args = append(args, "-trace_shortmsg", "-shortmessage_file", "messages")
@@ -174,11 +176,7 @@ func boundSocket(local netip.AddrPort, tcp bool) (table, text string) {
 func (r *Run) Wait() (Statistics, error) {
 	<-r.exited
 	defer os.RemoveAll(r.dir)
-	text, err := os.ReadFile(r.path("statistics.csv"))
-	if err != nil {
-		return Statistics{}, errors.Join(r.failure(), err)
-	}
-	statistics, err := parseStatistics(string(text))
+	statistics, err := r.Statistics()
 	if err != nil || r.status != nil || statistics.Succeeded != r.sipp.Calls {
 		return statistics, errors.Join(err, r.failure())
 	}
@@ -186,6 +184,15 @@ func (r *Run) Wait() (Statistics, error) {
 		return statistics, fmt.Errorf("%w: %d by SIPp, %d by the others: %w", ErrRepeated, statistics.Retransmissions, statistics.OutOfCall, r.failure())
 	}
 	return statistics, nil
+}
+
+// Statistics is its account as it was a second ago, while it runs.
+func (r *Run) Statistics() (Statistics, error) {
+	text, err := os.ReadFile(r.path("statistics.csv"))
+	if err != nil {
+		return Statistics{}, fmt.Errorf("read SIPp's statistics: %w", err)
+	}
+	return parseStatistics(string(text))
 }
 
 // Ended is closed when SIPp has ended.

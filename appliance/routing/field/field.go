@@ -51,13 +51,13 @@ func Compile(f model.Field) (Reader, error) {
 	return r, nil
 }
 
-// Read gives the part of the message in hand; ok is false when it has none.
-// What stands in the message is given in place, with the span it has there;
-// other facts are appended to scratch, and at is zero. A parameter without a
-// value is there with an empty text and a zero span. out is the next hop, or
-// nil while none is known.
-func (r *Reader) Read(scratch []byte, in *hop.Incoming, out *hop.Target) (text []byte, at message.Span, ok bool) {
+// Read gives the part of the message in hand; ok is false when it has none. What
+// stands in the message is given in place; other facts are appended to scratch.
+// A parameter without a value is there with an empty text. out is the next hop,
+// or nil while none is known.
+func (r *Reader) Read(scratch []byte, in *hop.Incoming, out *hop.Target) (text []byte, ok bool) {
 	m := in.Message
+	var at message.Span
 	switch r.kind {
 	case model.FieldRequestURI:
 		at, ok = r.ofURI(m.Raw, &in.URI, m.URI)
@@ -65,17 +65,16 @@ func (r *Reader) Read(scratch []byte, in *hop.Incoming, out *hop.Target) (text [
 		if r.name == nil {
 			at, ok = r.ofURI(m.Raw, &in.URI, m.URI)
 		} else if index, found := r.Next(m, 0); found {
-			at, ok = r.Within(m, index)
+			at, ok = r.within(m, index)
 		}
 	case model.FieldMethod:
 		if at, ok = m.MethodName, true; m.IsResponse {
 			at = m.CSeqMethodName
 		}
 	default:
-		text, ok = r.fact(scratch, in, out)
-		return text, at, ok
+		return r.fact(scratch, in, out)
 	}
-	return m.Get(at), at, ok
+	return m.Get(at), ok
 }
 
 // fact appends what does not stand in the message.
@@ -123,9 +122,9 @@ func (r *Reader) Next(m *message.Message, from int) (index int, found bool) {
 	return 0, false
 }
 
-// Within gives the part of the header field with that index: all of it, or a
+// within gives the part of the header field with that index: all of it, or a
 // component or parameter of its first element.
-func (r *Reader) Within(m *message.Message, index int) (at message.Span, ok bool) {
+func (r *Reader) within(m *message.Message, index int) (at message.Span, ok bool) {
 	value := m.Fields[index].Value
 	if r.kind == model.FieldHeader && r.component == whole {
 		return value, true
@@ -135,7 +134,7 @@ func (r *Reader) Within(m *message.Message, index int) (at message.Span, ok bool
 		return message.Span{}, false
 	}
 	if r.kind == model.FieldHeaderParam {
-		return r.paramIn(m.Raw, element.Params)
+		return r.among(m.Raw, element.Parameters(m.Raw))
 	}
 	uri, err := message.ParseURI(m.Raw, element.URI)
 	if err != nil {

@@ -82,7 +82,8 @@ func (s *step) compilePlace(n *model.NormalizationStep) error {
 		return fmt.Errorf("%q is no name of a parameter", f.Param)
 	case slices.Contains(protected, id):
 		return fmt.Errorf("%v belongs to the proxy; a policy cannot change it", id)
-	case (id == message.HeaderFrom || id == message.HeaderTo) && (wholeField || f.Kind == model.FieldHeaderParam && strings.EqualFold(f.Param, "tag")):
+	case (id == message.HeaderFrom || id == message.HeaderTo) &&
+		(wholeField || f.Kind == model.FieldHeaderParam && strings.EqualFold(f.Param, "tag")):
 		return fmt.Errorf("the tag of %v belongs to the dialog; change a part of the URI instead", id)
 	case f.Component != "" && s.action != model.NormalizeUpdate:
 		return errors.New("a part of a URI can only be updated")
@@ -90,8 +91,10 @@ func (s *step) compilePlace(n *model.NormalizationStep) error {
 	switch {
 	case s.action == model.NormalizeSIPToTel || s.action == model.NormalizeTelToSIP:
 		s.part = parts["phone"]
-	case !wholeField && f.Kind != model.FieldURIParam:
-		s.part = parts[f.Component]
+	case !wholeField && (f.Kind == model.FieldRequestURI || f.Kind == model.FieldHeader):
+		if s.part = parts[f.Component]; s.part == nil {
+			return fmt.Errorf("the %s of a URI cannot be changed", f.Component)
+		}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func FuzzApply(f *testing.F) {
 		if before.Parse(raw) != nil || before.Validate() != nil || len(value) > 1000 || len(match) > 100 {
 			return
 		}
-		where := model.Field{Kind: model.FieldKind(kind), Header: header}
+		where := model.Field{Kind: model.FieldKind(kind % 4), Header: header}
 		switch where.Kind {
 		case model.FieldURIParam, model.FieldHeaderParam:
 			where.Param = name
@@ -49,7 +49,7 @@ func FuzzApply(f *testing.F) {
 		}
 		e, err := New(&model.SIP{Routing: model.Routing{Normalizers: []model.NormalizationPolicy{{
 			Name: "p", Steps: []model.NormalizationStep{{
-				Action: model.NormalizationAction(action), Field: where, All: len(value)%2 == 0, Match: match, Value: value,
+				Action: model.NormalizationAction(action % 5), Field: where, All: len(value)%2 == 0, Match: match, Value: value,
 			}},
 		}}}})
 		if err != nil {

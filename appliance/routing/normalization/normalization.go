@@ -1,13 +1,14 @@
-// Package normalization changes messages as policies say ("policy
-// normalization", spec: CUSP's header, header-param, uri-component, uri-param,
-// sip-to-tel, tel-to-sip) and takes out asserted identities where a caller
-// wants privacy (RFC 3323, RFC 3325).
+// Package normalization changes messages as policies say (CUSP's "policy
+// normalization": header, header-param, uri-component, uri-param, sip-to-tel,
+// tel-to-sip), and takes out asserted identities where a caller wants privacy
+// (RFC 3323, RFC 3325).
 //
 // In comes model.SIP, once, at a commit; out comes an Engine that any number of
 // threads use. It works on spans of the message in hand: what no step names
 // leaves as it came, octet by octet. Each step sees what the ones before it
 // have made. A step whose result would not be a good message, or would be
-// another one (another call, transaction, dialog or body), changes nothing.
+// another one (another call, transaction, dialog or body), or would not read as
+// the step has written it, changes nothing.
 package normalization
 
 import (

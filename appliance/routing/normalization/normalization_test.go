@@ -114,7 +114,7 @@ func TestApply(t *testing.T) {
 		{requestURI("host", "", "[2001:db8::1]"), "@192.0.2.10:5070", "@[2001:db8::1]:5070"},
 		{requestURI("host-port", "", "example.com"), "@192.0.2.10:5070", "@example.com"},
 		{requestURI("domain", "", "example.com"), nothing, ""}, // an address is none
-		{requestURI("scheme", "", "sips"), "INVITE sip:", "INVITE sips:"},
+		{requestURI("", "^sip:", "sips:"), "INVITE sip:", "INVITE sips:"},
 		{requestURI("", "", "urn:service:sos"), nothing, ""}, // gets 416
 		{requestURI("uri", "^sip:([^@]*)@.*", "tel:$1"), "sip:+4930123@192.0.2.10:5070;user=phone;x=1", "tel:+4930123"},
 		{requestURI("user", "", "+4930123"), nothing, ""},
@@ -250,6 +250,7 @@ func TestNewRefuses(t *testing.T) {
 		{headerParam(add, "X", "a;b", "", "1"), "no name of a parameter"},
 		{header(add, "X", "user", "", "1"), "can only be updated"},
 		{header(update, "X", "planet", "", "1"), "no component"},
+		{requestURI("scheme", "", "tel"), "the scheme of a URI cannot be changed"},
 		{header(update, "", "", "", "1"), "no header field is named"},
 		{uriParam(add, "X", "", "", "1"), "no parameter is named"},
 		{header(add, "X", "", "", "1\r\nEvil: 2"), "control character"},

@@ -3,24 +3,25 @@ package normalization
 import (
 	"bytes"
 	"iter"
+	"math"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/message"
 )
 
 // part finds a component of the URI that stands at all.
-type part func(raw []byte, uri *message.URI, all message.Span) message.Span
+type part func(raw []byte, uri message.URI, all message.Span) message.Span
 
-// parts are the components by CUSP's words, as package field reads them.
+// parts are the components that can be updated, by CUSP's words. They are what
+// package field reads under these words.
 var parts = map[string]part{
-	"":          func(_ []byte, _ *message.URI, all message.Span) message.Span { return all },
-	"uri":       func(_ []byte, _ *message.URI, all message.Span) message.Span { return all },
-	"scheme":    func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.Scheme },
-	"user":      func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.User },
-	"phone":     func(raw []byte, uri *message.URI, _ message.Span) message.Span { return uri.Number(raw) },
-	"host":      func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.Host },
-	"host-port": func(_ []byte, uri *message.URI, _ message.Span) message.Span { return uri.HostPort },
-	"domain": func(raw []byte, uri *message.URI, _ message.Span) message.Span {
+	"":          func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
+	"uri":       func(_ []byte, _ message.URI, all message.Span) message.Span { return all },
+	"user":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.User },
+	"phone":     func(raw []byte, uri message.URI, _ message.Span) message.Span { return uri.Number(raw) },
+	"host":      func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.Host },
+	"host-port": func(_ []byte, uri message.URI, _ message.Span) message.Span { return uri.HostPort },
+	"domain": func(raw []byte, uri message.URI, _ message.Span) message.Span {
 		if _, literal := uri.Addr(raw); literal {
 			return message.Span{}
 		}
@@ -102,7 +103,7 @@ func (s *step) editURI(w *work, raw []byte, all message.Span, enclosed bool) {
 
 // reads says whether the new URI reads as the change wants it.
 func (s *step) reads(raw []byte, c *change) bool {
-	if len(raw) > 1<<16-1 {
+	if len(raw) > math.MaxUint16 {
 		return false
 	}
 	all := message.Span{End: uint16(len(raw))}
@@ -111,7 +112,7 @@ func (s *step) reads(raw []byte, c *change) bool {
 		return false
 	}
 	if s.part != nil {
-		return bytes.Equal(s.part(raw, &uri, all).In(raw), c.want)
+		return bytes.Equal(s.part(raw, uri, all).In(raw), c.want)
 	}
 	p, found := s.findParam(raw, uri.Parameters(raw))
 	return found != c.gone && bytes.Equal(p.Value.In(raw), c.want)
@@ -125,7 +126,7 @@ func (s *step) changeOf(w *work, raw []byte, uri *message.URI, all message.Span)
 	case s.action == model.NormalizeTelToSIP:
 		return s.telToSIP(w, raw, uri, all)
 	case s.part != nil:
-		if c.at = s.part(raw, uri, all); c.at.Empty() {
+		if c.at = s.part(raw, *uri, all); c.at.Empty() {
 			return c, false
 		}
 		c.with, changed = s.substitute(w, c.at.In(raw))
@@ -149,7 +150,7 @@ func sipToTel(w *work, raw []byte, uri *message.URI, all message.Span) (c change
 	}
 	start := len(w.text)
 	w.text = append(append(w.text, "tel:"...), uri.User.In(raw)...)
-	domain := parts["domain"](raw, uri, all)
+	domain := parts["domain"](raw, *uri, all)
 	if raw[number.Start] != '+' && !domain.Empty() && !bytes.Contains(bytes.ToLower(uri.User.In(raw)), []byte(";phone-context=")) {
 		w.text = append(append(w.text, ";phone-context="...), domain.In(raw)...)
 	}

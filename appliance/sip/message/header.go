@@ -1,7 +1,5 @@
 package message
 
-import "strings"
-
 // HeaderID is a header field name that the box acts on, or that has a compact
 // form: the long and the compact form have the same id. A name not in the list
 // is HeaderOther and known only by its span.
@@ -105,10 +103,10 @@ const longestName = len("P-Preferred-Identity")
 // slotCount leaves more than half of the slots free.
 const slotCount = 128
 
-// headerName is a name in lower case and its id.
+// headerName is a name as RFCs write it and its id.
 type headerName struct {
-	lower string
-	id    HeaderID
+	text string
+	id   HeaderID
 }
 
 // headerSlots holds both forms of all names, each in the slot of its hash or
@@ -125,7 +123,7 @@ func headerIndex() (slots [slotCount]headerName) {
 			for slots[slot].id != HeaderOther {
 				slot = (slot + 1) % slotCount
 			}
-			slots[slot] = headerName{strings.ToLower(name), HeaderID(id)}
+			slots[slot] = headerName{name, HeaderID(id)}
 		}
 	}
 	return slots
@@ -145,7 +143,8 @@ func headerOf(name []byte) HeaderID {
 		return HeaderOther
 	}
 	for slot := headerHash(name); headerSlots[slot].id != HeaderOther; slot = (slot + 1) % slotCount {
-		if known := &headerSlots[slot]; sameName(name, known.lower) {
+		known := &headerSlots[slot]
+		if string(name) == known.text || sameName(name, known.text) { // the first is quick and nearly always right
 			return known.id
 		}
 	}

@@ -25,6 +25,13 @@ func (b *buffer) add(payload []byte) {
 	b.messages = append(b.messages, span{start, len(b.octets)})
 }
 
+// join appends the messages of another one.
+func (b *buffer) join(other *buffer) {
+	for _, m := range other.messages {
+		b.add(other.octets[m.start:m.end])
+	}
+}
+
 // buffers are those that no connection uses now.
 type buffers struct{ pool sync.Pool }
 

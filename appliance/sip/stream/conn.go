@@ -3,7 +3,7 @@ package stream
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
 )
@@ -46,23 +47,25 @@ type Conn struct {
 
 	alias netip.AddrPort // guarded by pool.mu
 
-	// The layers, set before writing is given up for the first time, and
-	// closer with mu held.
+	// The layers, set by who makes the connection.
 	wire      *wire
 	secure    *tls.Conn       // nil: not over TLS
 	websocket *websocket.Conn // nil: not a WebSocket
-	closer    io.Closer       // the outermost layer that Close may be called of at any time
-	cancel    context.CancelFunc
 
 	reading // of the goroutine that reads
 
 	mu      sync.Mutex // guards what follows
 	local   netip.AddrPort
 	state   string
-	queue   *buffer // what nobody writes yet; nil: nothing
-	sending *buffer // what is being written
-	writing bool    // someone writes, waits for the kernel, or makes the connection
-	closed  bool    // nobody begins to write any more
+	cancel  context.CancelFunc // of connecting; nil: we did not open it, or it has not begun
+	closer  io.Closer          // what may be closed at any time; nil: not connected yet
+	queue   *buffer            // what nobody writes yet; nil: nothing
+	sending *buffer            // what is being written
+	unheard *buffer            // written since the peer was last heard; only where we opened it
+	heard   bool               // the peer has sent something
+	reset   bool               // the peer knows nothing of the connection any more
+	writing bool               // someone writes, waits for the kernel, or makes the connection
+	closed  bool               // nobody begins to write any more
 }
 
 func newConn(p *Pool, l *Listener, remote netip.AddrPort) *Conn {
@@ -122,6 +125,7 @@ func (c *Conn) dial() {
 
 // run makes a connection of a socket, and reads it to its end.
 func (c *Conn) run(conn *net.TCPConn) {
+	defer conn.Close()
 	if err := c.establish(conn); err != nil {
 		c.pool.counters.add(handshakeFailed)
 		c.pool.options.Log.Debug("no handshake", "transport", c.Transport(), "with", c.remote, "error", err)
@@ -131,7 +135,7 @@ func (c *Conn) run(conn *net.TCPConn) {
 	c.release()
 	c.Flush()
 	err := c.read()
-	if c.last {
+	if c.parting {
 		c.linger()
 	}
 	c.end(err)
@@ -140,7 +144,6 @@ func (c *Conn) run(conn *net.TCPConn) {
 // establish does the handshakes of the transport.
 func (c *Conn) establish(conn *net.TCPConn) (err error) {
 	if c.wire, err = newWire(conn, &c.pool.buffers); err != nil {
-		conn.Close()
 		return err
 	}
 	if !c.reach(stateHandshake, c.wire) {
@@ -189,7 +192,7 @@ func (c *Conn) reach(state string, closer io.Closer) bool {
 	return !closed
 }
 
-// fail ends a connection that was never established, by who makes it.
+// fail ends the connection, by who writes to it or makes it.
 func (c *Conn) fail(err error) {
 	c.end(err)
 	c.release()
@@ -204,6 +207,7 @@ func (c *Conn) end(err error) {
 		return
 	}
 	c.closed = true
+	c.reset = errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ETIMEDOUT)
 	c.ended.Store(true)
 	writing, closer, cancel, open := c.writing, c.closer, c.cancel, c.state == stateOpen
 	c.mu.Unlock()
@@ -292,6 +296,3 @@ func (c *Conn) show(s *model.SIPConnection, now time.Duration) {
 		s.Peer = strings.Join(identity.names, ", ")
 	}
 }
-
-// String is for logs: "tcp 192.0.2.1:5060".
-func (c *Conn) String() string { return fmt.Sprintf("%s %s", c.Transport(), c.remote) }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,6 +108,97 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestNobodyThere: a message that the kernel took fails if the peer turns out
+// to have never been there, or to know nothing of the connection any more.
+func TestNobodyThere(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		heard   bool // the peer has sent something before
+		reset   bool // and not ended its side in order
+		outward bool // we opened the connection
+		fails   bool
+	}{
+		{"accepts and ends", false, false, true, true},
+		{"accepts and resets", false, true, true, true},
+		{"ends after a while", true, false, true, false},
+		{"restarted", true, true, true, true},
+		{"a client resets", true, true, false, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t)
+			l := r.serve(model.TCP, ListenOptions{})
+			var c *Conn
+			var peer net.Conn
+			if test.outward {
+				address, accept := r.peer()
+				c = r.Conn(l, address, "")
+				peer = accept()
+			} else {
+				peer = r.dialTCP(l)
+			}
+			if test.heard {
+				r.write(peer, request("here", ""))
+				c = r.next(r.received).conn
+			}
+			for _, text := range []string{"one ", "two ", "three"} {
+				c.Send([]byte(text))
+			}
+			r.until("it is sent", func() bool { return c.messagesOut.Load() == 3 })
+			if test.reset {
+				peer.(*net.TCPConn).SetLinger(0)
+			} else {
+				r.expect(peer, "one two three")
+			}
+			peer.Close()
+			r.until("it has ended", func() bool { return len(r.Connections()) == 0 })
+			c.Send([]byte("late"))
+			want := []string{"late"}
+			if test.fails {
+				want = []string{"one ", "two ", "three", "late"}
+			}
+			for _, text := range want {
+				if got := r.next(r.failed).payload; got != text {
+					t.Errorf("failed %q; want %q", got, text)
+				}
+			}
+		})
+	}
+}
+
+// TestEndWithinReceive: a connection that turns out to be broken while what it
+// brought is handled ends without waiting for that, whichever one it is.
+func TestEndWithinReceive(t *testing.T) {
+	r := newRig(t)
+	both, breaking := make(chan *Conn, 2), make(chan bool)
+	var came atomic.Int32
+	r.options.Receive = func(c *Conn, payload []byte, _ bool) {
+		if both <- c; came.Add(1) < 2 {
+			return
+		}
+		breaking <- true
+		<-breaking
+		for range 2 {
+			for c := <-both; !c.Ended(); {
+				c.Send([]byte("nobody there"))
+			}
+		}
+		r.received <- event{conn: c, payload: string(payload)}
+	}
+	l := r.serve(model.TCP, ListenOptions{})
+	peers := []net.Conn{r.dialTCP(l), r.dialTCP(l)}
+	for _, peer := range peers {
+		r.write(peer, request("a", ""))
+	}
+	<-breaking
+	for _, peer := range peers {
+		peer.(*net.TCPConn).SetLinger(0)
+		peer.Close()
+	}
+	breaking <- true
+	r.next(r.received)
+	r.until("both have ended", func() bool { return len(r.Connections()) == 0 })
+}
+
 // TestPeerStopsReading: memory for a peer that does not read is bounded, others
 // go on, and in the end it loses the connection; what it did not take fails.
 func TestPeerStopsReading(t *testing.T) {
@@ -148,8 +240,7 @@ func TestPeerStopsReading(t *testing.T) {
 	if !c.Ended() || r.count(endedSlowReader) != 1 {
 		t.Fatalf("ended: %v, for not reading: %d", c.Ended(), r.count(endedSlowReader))
 	}
-	number := -1
-	for number != last {
+	for number := -1; number != last; {
 		var failed int
 		fmt.Sscan(r.next(r.failed).payload[:8], &failed)
 		if number >= 0 && failed != number+1 {
@@ -325,6 +416,10 @@ func TestIPv6(t *testing.T) {
 	out := r.Conn(l, l.Address(), "")
 	out.Send([]byte(request("self", "")))
 	in := r.next(r.received).conn
+	in.Send([]byte(request("back", "")))
+	if got := r.next(r.received).conn; got != out {
+		t.Errorf("the answer came over the connection from %s", got.Remote())
+	}
 	for _, c := range []*Conn{out, in} {
 		mark := 0
 		c.wire.raw.Control(func(fd uintptr) { mark, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_TCLASS) })

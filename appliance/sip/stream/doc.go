@@ -9,7 +9,8 @@
 // that could not be written is given back, so that its transaction fails at
 // once (RFC 3261 §8.1.3.1, §18.4).
 //
-// A connection at rest has one goroutine and no buffers. Nothing that a peer
+// A connection at rest has one goroutine and no buffers; one that we opened
+// keeps what it sent until the peer is heard again. Nothing that a peer
 // does makes us keep more than a message of it and a bounded queue for it: who
 // does not finish a message, does not read, or is silent for too long loses
 // the connection, and so does who opens too many.

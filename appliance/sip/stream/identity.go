@@ -60,13 +60,12 @@ func (c *Conn) startTLS() error {
 	}
 	verify := func(state tls.ConnectionState) error {
 		peer, err := identify(state.PeerCertificates, own.Roots)
-		if err != nil {
-			return err
-		}
-		if c.outbound {
+		if err == nil && c.outbound {
 			err = peer.speaksFor(c.domain, c.remote.Addr())
 		}
-		c.identity.Store(peer)
+		if err == nil {
+			c.identity.Store(peer)
+		}
 		return err
 	}
 	if c.outbound {

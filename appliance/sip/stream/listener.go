@@ -20,7 +20,8 @@ import (
 // the peer has answered.
 const DefaultConnectTimeout = time.Second
 
-// ListenOptions are what a commit may change of a listener.
+// ListenOptions are what a commit may change of a listener. They hold for
+// connections that are made from then on.
 type ListenOptions struct {
 	Network        string // its name, for show
 	Refuse         bool   // only connections that we open
@@ -216,11 +217,10 @@ func setOptions(raw syscall.RawConn, options []option) error {
 
 // listenOptions let an address be bound before it is there.
 func listenOptions(ipv6 bool) []option {
-	options := []option{{unix.SOL_SOCKET, unix.SO_REUSEADDR, 1}}
 	if ipv6 {
-		return append(options, option{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1}, option{unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1})
+		return []option{{unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1}, {unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}}
 	}
-	return append(options, option{unix.IPPROTO_IP, unix.IP_FREEBIND, 1})
+	return []option{{unix.IPPROTO_IP, unix.IP_FREEBIND, 1}}
 }
 
 // connectionOptions mark what is sent (RFC 2474 §3) and end a connection whose

@@ -45,11 +45,13 @@ type Options struct {
 	Receive func(c *Conn, payload []byte, more bool)
 	// Failed gets each message that could not be written, in the order they
 	// were sent over c, one at a time on a goroutine of the pool, never within
-	// a call of Send, Queue or Flush; payload is valid until it returns. A
-	// message that the kernel took is not among them, whether or not the peer
-	// ever read it.
+	// a call of Send, Queue or Flush; payload is valid until it returns. What
+	// the kernel took is among them where we opened the connection, nothing has
+	// come since, and the peer never sent anything or has reset it: nobody was
+	// there, or is any more, though that cannot be told for sure.
 	Failed func(c *Conn, payload []byte)
-	// Limits are asked for again and again; nil: the defaults.
+	// Limits are asked for again and again, and must not call the pool; nil:
+	// the defaults.
 	Limits func() Limits
 	Log    *slog.Logger // nil: none
 }
@@ -119,8 +121,8 @@ func (p *Pool) limits() Limits {
 // or a new one that connects in the background while messages queue up. It
 // never gives nil; if there can be none the messages fail.
 //
-// domain is whom the peer must be by its certificate (RFC 5922), for the
-// transports over TLS. Empty means the address: of a new connection the
+// domain, in lower case, is whom the peer must be by its certificate (RFC 5922),
+// for the transports over TLS. Empty means the address: of a new connection the
 // certificate must name it, and one that the peer opened from that very
 // address and port is good without any.
 func (p *Pool) Conn(l *Listener, remote netip.AddrPort, domain string) *Conn {

@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"bytes"
+	"errors"
 	"syscall"
 
 	"causeway/appliance/sip/message"
@@ -15,12 +17,18 @@ const (
 // maxMessage is the largest message, in octets; message.Frame has that limit.
 const maxMessage = 64 << 10
 
+// maxLines is the most lines of the header of a message that is not whole yet.
+// It is looked at again for each part of it that comes, which may be an octet.
+const maxLines = 4 * message.MaxFields
+
+var errLines = errors.New("a header of too many lines")
+
 // reading is what the goroutine has that reads a connection.
 type reading struct {
-	in    *buffer // nil: nothing has come that is not consumed
-	err   error   // why it ended
-	last  bool    // nobody can tell where the next message begins; this one gets an answer
-	first [1]byte
+	in        *buffer // nil: nothing has come that is not consumed
+	readError error   // why readTCP ended
+	parting   bool    // the last message gets an answer, though nobody can tell where it ends
+	octet     [1]byte // what readTLS waits for
 }
 
 // read receives messages until the connection ends, and says why it did.
@@ -32,8 +40,8 @@ func (c *Conn) read() error {
 		return c.readTLS()
 	}
 	err := c.wire.raw.Read(c.readTCP)
-	if c.err != nil {
-		return c.err
+	if c.readError != nil {
+		return c.readError
 	}
 	return err
 }
@@ -51,7 +59,7 @@ func (c *Conn) readTCP(fd uintptr) (done bool) {
 			err = c.consume(n)
 		}
 		if err != nil {
-			c.err = err
+			c.readError = err
 			return true
 		}
 	}
@@ -61,7 +69,7 @@ func (c *Conn) readTCP(fd uintptr) (done bool) {
 // readTLS reads records. It waits for the first octet without a buffer.
 func (c *Conn) readTLS() error {
 	for {
-		into := c.first[:]
+		into := c.octet[:]
 		if c.in != nil {
 			into = c.free()
 		}
@@ -107,8 +115,7 @@ func (c *Conn) pause() {
 // messages that are complete.
 func (c *Conn) consume(n int) error {
 	b := c.in.octets[:len(c.in.octets)+n]
-	now := int64(c.pool.now())
-	c.active.Store(now)
+	c.hear()
 	rest, err := c.deliverAll(b)
 	if err != nil {
 		return err
@@ -118,7 +125,7 @@ func (c *Conn) consume(n int) error {
 	case !begun:
 		c.begun.Store(0)
 	case len(rest) < len(b) || c.begun.Load() == 0:
-		c.begun.Store(now)
+		c.begun.Store(c.active.Load())
 	}
 	c.octetsIn.Add(int64(n))
 	return nil
@@ -130,7 +137,7 @@ func (c *Conn) deliverAll(b []byte) (rest []byte, err error) {
 	for n > 0 {
 		frame := b[:n]
 		b = b[n:]
-		if c.last = err != nil; c.last {
+		if c.parting = err != nil; c.parting {
 			n = 0
 		} else {
 			n, err = message.Frame(b)
@@ -142,6 +149,9 @@ func (c *Conn) deliverAll(b []byte) (rest []byte, err error) {
 		}
 	}
 	c.Flush()
+	if header, _, _ := bytes.Cut(b, []byte("\r\n\r\n")); err == nil && bytes.Count(header, []byte("\n")) > maxLines {
+		err = errLines
+	}
 	if err != nil {
 		c.pool.counters.add(unframed)
 		return nil, err

@@ -89,15 +89,21 @@ func chunks(octets []byte, size int) (payloads []string, pongs int, err error) {
 	return payloads, pongs, err
 }
 
-// TestNotSIP: a peer that has lost its place loses the connection.
+// TestNotSIP: a peer that has lost its place, or makes us look for it too
+// often, loses the connection.
 func TestNotSIP(t *testing.T) {
-	r := newRig(t)
-	conn := r.dialTCP(r.serve(model.TCP, ListenOptions{}))
-	r.write(conn, request("a", "")+"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
-	r.next(r.received)
-	r.expectEnd(conn)
-	if got := r.count(unframed); got != 1 {
-		t.Errorf("%d connections ended by it; want 1", got)
+	for _, text := range []string{
+		"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
+		"OPTIONS sip:192.0.2.1 SIP/2.0\r\n" + strings.Repeat("X: y\r\n", maxLines),
+	} {
+		r := newRig(t)
+		conn := r.dialTCP(r.serve(model.TCP, ListenOptions{}))
+		r.write(conn, request("a", "")+text)
+		r.next(r.received)
+		r.expectEnd(conn)
+		if got := r.count(unframed); got != 1 {
+			t.Errorf("%.30q: %d connections ended by it; want 1", text, got)
+		}
 	}
 }
 

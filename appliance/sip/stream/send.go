@@ -80,21 +80,26 @@ func (c *Conn) Flush() {
 		c.sent()
 		c.mu.Lock()
 	}
+	c.writing = false // before anyone else can queue and find us writing
+	closed := c.closed
 	c.mu.Unlock()
-	c.release()
+	if closed {
+		c.bury()
+	}
 }
 
 // transmit gives b to the layers below. drained says that the kernel has taken
 // all of it.
 func (c *Conn) transmit(b *buffer) (drained bool, err error) {
-	c.wire.cork()
-	switch {
-	case c.websocket != nil:
-		err = c.writeFrames(b)
-	case c.secure != nil:
-		_, err = c.secure.Write(b.octets)
-	default:
+	if !c.layered() {
 		_, err = c.wire.Write(b.octets)
+		return c.wire.unsent() == 0, err
+	}
+	c.wire.cork()
+	if c.websocket != nil {
+		err = c.writeFrames(b)
+	} else {
+		_, err = c.secure.Write(b.octets)
 	}
 	drained, failed := c.wire.uncork()
 	if err == nil {
@@ -102,6 +107,9 @@ func (c *Conn) transmit(b *buffer) (drained bool, err error) {
 	}
 	return drained, err
 }
+
+// layered says that what the kernel gets is not what is sent.
+func (c *Conn) layered() bool { return c.secure != nil || c.websocket != nil }
 
 // writeFrames sends each message as one WebSocket message: text where it can
 // be, as browsers want it (RFC 7118 §5).
@@ -121,13 +129,36 @@ func (c *Conn) writeFrames(b *buffer) error {
 // sent ends what transmit began, by who writes.
 func (c *Conn) sent() {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	b := c.sending
 	c.sending = nil
-	c.mu.Unlock()
 	c.active.Store(int64(c.pool.now()))
 	c.messagesOut.Add(int64(len(b.messages)))
 	c.octetsOut.Add(int64(len(b.octets)))
+	switch {
+	case !c.outbound:
+	case c.unheard == nil:
+		c.unheard = b
+		return
+	case len(c.unheard.octets)+len(b.octets) <= maxQueue:
+		c.unheard.join(b)
+	}
 	c.pool.buffers.put(b)
+}
+
+// hear notes that the peer is there: what was written has not gone nowhere.
+func (c *Conn) hear() {
+	c.active.Store(int64(c.pool.now()))
+	if !c.outbound {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = true
+	if c.unheard != nil {
+		c.pool.buffers.put(c.unheard)
+		c.unheard = nil
+	}
 }
 
 // await leaves the writing to a goroutine that waits for the kernel.
@@ -171,11 +202,17 @@ func (c *Conn) release() {
 // nobody writes to.
 func (c *Conn) bury() {
 	c.mu.Lock()
-	sending, queue := c.sending, c.queue
-	c.sending, c.queue = nil, nil
+	unheard, sending, queue := c.unheard, c.sending, c.queue
+	c.unheard, c.sending, c.queue = nil, nil, nil
+	nobody := c.reset || !c.heard
 	c.mu.Unlock()
+	if unheard != nil && nobody {
+		c.pool.report(c, unheard)
+	}
 	if sending != nil {
-		c.keepUnsent(sending)
+		if !nobody || !c.outbound {
+			c.keepUnsent(sending)
+		}
 		c.pool.report(c, sending)
 	}
 	if queue != nil {
@@ -184,13 +221,12 @@ func (c *Conn) bury() {
 }
 
 // keepUnsent takes those messages out of b that the kernel has whole. Over TLS
-// and WebSocket nobody can tell which these are; unless all are, none counts.
+// and WebSocket nobody can tell which these are, and none is taken out.
 func (c *Conn) keepUnsent(b *buffer) {
-	unsent := c.wire.unsent()
-	written := len(b.octets) - unsent
-	if unsent > 0 && (c.secure != nil || c.websocket != nil) {
-		written = 0
+	if c.layered() {
+		return
 	}
+	written := len(b.octets) - c.wire.unsent()
 	for len(b.messages) > 0 && b.messages[0].end <= written {
 		b.messages = b.messages[1:]
 	}

@@ -86,7 +86,7 @@ func (c *Conn) dialWebSocket(conn net.Conn) (*websocket.Conn, error) {
 
 // touch notes a ping, which the library answers.
 func (c *Conn) touch(context.Context, []byte) bool {
-	c.active.Store(int64(c.pool.now()))
+	c.hear()
 	return true
 }
 
@@ -108,7 +108,7 @@ func (c *Conn) readWebSocket() error {
 			return err
 		}
 		c.begun.Store(0)
-		c.active.Store(int64(c.pool.now()))
+		c.hear()
 		payload := c.in.octets
 		c.octetsIn.Add(int64(len(payload)))
 		switch string(payload) {

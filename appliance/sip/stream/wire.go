@@ -75,14 +75,11 @@ func (w *wire) readSome(fd uintptr) (done bool) {
 func (w *wire) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.writeError != nil {
-		return 0, w.writeError
-	}
 	if !w.established {
 		return w.writeAll(p)
 	}
 	w.rest = p
-	if w.out == nil && !w.corked {
+	if w.out == nil && !w.corked && w.writeError == nil {
 		if err := w.raw.Control(w.writeRaw); err != nil && w.writeError == nil {
 			w.writeError = err
 		}
@@ -134,6 +131,17 @@ func (w *wire) writeSome(fd uintptr) {
 			return
 		}
 	}
+}
+
+// Close ends both directions. The descriptor stays with whoever has opened it:
+// closing that waits for the goroutine that reads, which may be the caller or
+// wait for it.
+func (w *wire) Close() error {
+	var err error
+	if controlErr := w.raw.Control(func(fd uintptr) { err = unix.Shutdown(int(fd), unix.SHUT_RDWR) }); controlErr != nil {
+		return controlErr
+	}
+	return err
 }
 
 // establish ends the time in which Write may park.

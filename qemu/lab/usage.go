@@ -1,4 +1,4 @@
-package bench
+package lab
 
 import (
 	"errors"
@@ -10,21 +10,21 @@ import (
 	"time"
 )
 
-// used is what a group of processes has used so far.
-type used struct {
-	cpu      time.Duration // user and system time of the living
-	memoryKB int           // resident, pages shared within the group once
+// Used is what a group of processes has used so far.
+type Used struct {
+	CPU      time.Duration // user and system time of the living
+	MemoryKB int           // resident, pages shared within the group once
 }
 
 // tick is the unit of times in /proc (USER_HZ, 100 on every Linux board).
 const tick = 10 * time.Millisecond
 
-// usage adds up a process and the group it leads, if it leads one.
-func usage(leader int) (used, error) {
-	var total used
+// Usage adds up a process and the group it leads, if it leads one.
+func Usage(leader int) (Used, error) {
+	var total Used
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return used{}, err
+		return Used{}, err
 	}
 	members := 0
 	for _, path := range stats {
@@ -34,21 +34,21 @@ func usage(leader int) (used, error) {
 		}
 		s, err := parseStat(string(text))
 		if err != nil {
-			return used{}, fmt.Errorf("%s: %w", path, err)
+			return Used{}, fmt.Errorf("%s: %w", path, err)
 		}
 		if s.group != leader && s.pid != leader {
 			continue
 		}
 		memory, err := proportionalKB(filepath.Dir(path))
 		if err != nil {
-			return used{}, err
+			return Used{}, err
 		}
 		members++
-		total.cpu += s.cpu
-		total.memoryKB += memory
+		total.CPU += s.cpu
+		total.MemoryKB += memory
 	}
 	if members == 0 {
-		return used{}, fmt.Errorf("process %d is gone", leader)
+		return Used{}, fmt.Errorf("process %d is gone", leader)
 	}
 	return total, nil
 }

@@ -1,8 +1,7 @@
-package bench
+package lab
 
 import (
 	"os"
-	"slices"
 	"testing"
 	"time"
 )
@@ -31,35 +30,19 @@ func FuzzParseStat(f *testing.F) {
 }
 
 func TestUsageOfThisProcess(t *testing.T) {
-	before, err := usage(os.Getpid())
+	before, err := Usage(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if before.memoryKB <= 0 {
-		t.Errorf("usage: %d kB of memory; want some", before.memoryKB)
+	if before.MemoryKB <= 0 {
+		t.Errorf("usage: %d kB of memory; want some", before.MemoryKB)
 	}
-	for after := before; after.cpu <= before.cpu; { // works until it shows
-		if after, err = usage(os.Getpid()); err != nil {
+	for after := before; after.CPU <= before.CPU; { // works until it shows
+		if after, err = Usage(os.Getpid()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := usage(1 << 30); err == nil {
+	if got, err := Usage(1 << 30); err == nil {
 		t.Errorf("usage of no process = %+v; want an error", got)
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, test := range []struct {
-		values []time.Duration
-		want   time.Duration
-	}{
-		{[]time.Duration{5}, 5},
-		{[]time.Duration{9, 1, 5}, 5},
-		{[]time.Duration{4, 3, 2, 1}, 2},
-	} {
-		original := slices.Clone(test.values)
-		if got := median(test.values); got != test.want || !slices.Equal(test.values, original) {
-			t.Errorf("median(%v) = %v, leaving %v; want %v", original, got, test.values, test.want)
-		}
 	}
 }

@@ -91,10 +91,10 @@ type HostAndPort struct {
 
 // Parse reads a host and its port.
 func (HostPort) Parse(word string) (any, error) {
-	if addr, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(word, "["), "]")); err == nil && addr.Zone() == "" {
-		return HostAndPort{Host: addr.Unmap().String()}, nil
-	}
 	v := HostAndPort{Host: word}
+	if strings.HasPrefix(word, "[") && strings.HasSuffix(word, "]") {
+		v.Host = word[1 : len(word)-1]
+	}
 	if host, port, err := net.SplitHostPort(word); err == nil {
 		n, err := Port.Parse(port)
 		if err != nil {
@@ -106,7 +106,7 @@ func (HostPort) Parse(word string) (any, error) {
 	switch {
 	case err == nil:
 		v.Host = host.(string)
-	case v.Port != 0 || !isName(v.Host, serverNameMax):
+	case v.Host != word || v.Port != 0 || !isName(v.Host, serverNameMax):
 		return nil, fmt.Errorf("%s is neither a host nor a host and a port", word)
 	}
 	return v, nil

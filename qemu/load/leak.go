@@ -1,0 +1,62 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Leak is what a proxy holds after calls, beside what it held before.
+type Leak struct {
+	Program  string // the appliance
+	Calls    int
+	Rate     int // per second
+	Progress io.Writer
+}
+
+// settleTime is more than the longest timer of a transaction, which outlives
+// its call by 64·T1 (RFC 3261 table 4, RFC 6026).
+const settleTime = 2 * time.Minute
+
+// Run has the proxy do as many calls as show what it keeps for later, then all
+// of them, and prints what it holds before and after, one key=value a line. It
+// fails when something has grown.
+func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
+	w, err := open(ctx, l.Program, len(mix), "")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := w.close(); err == nil {
+			err = closing
+		}
+	}()
+	if _, err := Place(ctx, w.where, mixed(min(l.Calls, 4*l.Rate), l.Rate, 0)); err != nil {
+		return err
+	}
+	settling, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	before, err := w.settle(settling)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(l.Progress, "%d calls at %d a second\n", l.Calls, l.Rate)
+	repeated, err := Place(ctx, w.where, mixed(l.Calls, l.Rate, 0))
+	if err != nil {
+		return err
+	}
+	settling, cancelAfter := context.WithTimeout(ctx, settleTime)
+	defer cancelAfter()
+	after, err := w.settle(settling)
+	if err != nil {
+		return err
+	}
+	text, grown := after.Since(before)
+	fmt.Fprintf(results, "calls=%d\nretransmissions=%d\n%s", l.Calls, repeated, text)
+	if len(grown) > 0 {
+		return fmt.Errorf("after %d calls the proxy holds more: %s", l.Calls, strings.Join(grown, ", "))
+	}
+	return nil
+}
