@@ -116,17 +116,12 @@ const (
 // rewrite appends the request in hand as it goes out at l: our Via and
 // Record-Routes on top, Max-Forwards one less, all else as it was prepared.
 func (w *worker) rewrite(b []byte, server *serverTransaction, a *attempt, l *listenPoint, kind byte, branch uint64) []byte {
-	m := &w.msg
-	if plan := w.plan(); plan.Rewrites(model.TriggerPostNormalization) { // then nothing is left to prepare
-		if changed := plan.Rewrite(w.changed[:0], model.TriggerPostNormalization, &w.in, &a.Target); changed != nil {
-			w.changed = changed
-			if w.kept.Parse(changed) == nil {
-				m = &w.kept
-			}
-		}
+	m, uri := &w.msg, w.newURI(a)
+	if w.plan().Rewrites(model.TriggerPostNormalization) { // then nothing is left to prepare
+		m, uri = w.normaliseFor(a, uri)
 	}
 	edits := append(w.edits[:0], w.prepared...)
-	if uri := w.newURI(a); uri != nil {
+	if uri != nil {
 		edits = append(edits, message.Edit{At: m.URI, With: uri})
 	}
 	text := w.scratch
@@ -158,6 +153,29 @@ func (w *worker) rewrite(b []byte, server *serverTransaction, a *attempt, l *lis
 	sortEdits(edits)
 	w.edits = edits
 	return message.Splice(b, m.Raw, edits)
+}
+
+// normaliseFor gives the request in hand as the policies want it for a target,
+// and the Request-URI that it still needs, or nil.
+func (w *worker) normaliseFor(a *attempt, uri []byte) (m *message.Message, left []byte) {
+	in := w.in
+	if uri != nil { // they see it, and may change it again
+		w.retargeted = message.Splice(w.retargeted[:0], w.msg.Raw, []message.Edit{{At: w.msg.URI, With: uri}})
+		if w.kept.Parse(w.retargeted) != nil {
+			return &w.msg, uri // impossible: routing has read the URI
+		}
+		in.Message = &w.kept
+		in.URI, _ = message.ParseURI(w.kept.Raw, w.kept.URI)
+	}
+	changed := w.plan().Rewrite(w.changed[:0], model.TriggerPostNormalization, &in, &a.Target)
+	if changed == nil {
+		return &w.msg, uri
+	}
+	w.changed = changed
+	if w.kept.Parse(changed) != nil {
+		return &w.msg, uri // impossible: normalisation has read it
+	}
+	return &w.kept, nil
 }
 
 // recordRouted says whether a request begins a dialog that we stay in.

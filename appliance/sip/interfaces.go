@@ -23,7 +23,8 @@ type Plan interface {
 	// Rewrites says whether Rewrite may change a message at that stage.
 	Rewrites(stage model.TriggerKind) bool
 	// Rewrite appends the message to b as the policies of the stage change it;
-	// nil when they do not. out is nil before routing, and for responses.
+	// nil when they do not. out is nil before routing; after it, of a response
+	// only the network that it leaves by.
 	Rewrite(b []byte, stage model.TriggerKind, in *hop.Incoming, out *hop.Target) []byte
 	// Use says that the plan is in force from now on.
 	Use()

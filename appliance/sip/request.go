@@ -237,7 +237,7 @@ func (w *worker) serverKey(method message.Method) uint64 {
 // target decides where the request goes (§16.4, §16.5).
 func (w *worker) target(s *shard) target {
 	w.describe()
-	if w.normalise(model.TriggerPreNormalization) {
+	if w.normalise(model.TriggerPreNormalization, nil) {
 		w.examineVia() // the spans have moved
 	}
 	path, fault := w.ownRoutes()

@@ -29,10 +29,12 @@ func (w *worker) response(s *shard) {
 		s.counted[countStray]++
 		return
 	}
-	if w.plan().Rewrites(model.TriggerPreNormalization) || w.plan().Rewrites(model.TriggerPostNormalization) {
+	if plan := w.plan(); t.server != nil && (plan.Rewrites(model.TriggerPreNormalization) || plan.Rewrites(model.TriggerPostNormalization)) {
 		w.describe()
-		w.normalise(model.TriggerPreNormalization)
-		w.normalise(model.TriggerPostNormalization)
+		w.in.MidDialog = t.server.inDialog
+		w.leaving = hop.Target{Network: t.server.back.listen.network.name, Address: t.server.back.to}
+		w.normalise(model.TriggerPreNormalization, nil)
+		w.normalise(model.TriggerPostNormalization, &w.leaving)
 	}
 	switch {
 	case m.Status < 200:

@@ -37,13 +37,15 @@ type worker struct {
 	targets    []attempt
 	places     []hop.Place
 
-	edits    []message.Edit
-	scratch  []byte // texts made for this message
-	original []byte // the message in hand as a policy changed it
-	changed  []byte // and as it goes to one target
-	random   [256]byte
-	unused   int  // octets of random not handed out yet
-	queued   bool // the socket had datagrams waiting when it was last looked at
+	edits      []message.Edit
+	scratch    []byte     // texts made for this message
+	original   []byte     // the message in hand as a policy changed it
+	changed    []byte     // and as it goes to one target
+	retargeted []byte     // the request in hand with the Request-URI of a target
+	leaving    hop.Target // by which network a response leaves
+	random     [256]byte
+	unused     int  // octets of random not handed out yet
+	queued     bool // the socket had datagrams waiting when it was last looked at
 }
 
 func (p *Proxy) newWorker(reader int) *worker {
@@ -155,13 +157,13 @@ func (w *worker) describe() {
 }
 
 // normalise changes the message in hand as the policies of a stage want it,
-// and says whether they did.
-func (w *worker) normalise(stage model.TriggerKind) (changed bool) {
+// and says whether they did. out is nil before routing.
+func (w *worker) normalise(stage model.TriggerKind, out *hop.Target) (changed bool) {
 	plan := w.plan()
 	if !plan.Rewrites(stage) {
 		return false
 	}
-	text := plan.Rewrite(w.changed[:0], stage, &w.in, nil)
+	text := plan.Rewrite(w.changed[:0], stage, &w.in, out)
 	if text == nil {
 		return false
 	}
