@@ -16,6 +16,7 @@ var base = map[string][]string{
 	"model":         nil,
 	"sip/message":   nil,
 	"sip/hop":       {"model", "sip/message"},
+	"routing/field": {"model", "sip/hop", "sip/message"},
 	"storage":       nil,
 	"config":        {"model"},
 	"exec":          {"config", "model"},

@@ -77,6 +77,8 @@ var directories = []directory{
 	{"/harddisk/billcache", 0o775 | os.ModeSetgid, 0, model.GIDJournal}, // control shows what is there
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
 	{"/harddisk/log", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/harddisk/log/failed-calls", 0o750, model.UIDProxy, model.GIDCauseway},
+	{"/harddisk/trace", 0o750, model.UIDProxy, model.GIDCauseway},
 	{"/harddisk/reports", 0o750, model.UIDControl, model.GIDCauseway},
 }
 

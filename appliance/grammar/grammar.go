@@ -20,7 +20,10 @@ import (
 	"causeway/appliance/reports"
 	"causeway/appliance/resolver"
 	"causeway/appliance/routing"
+	"causeway/appliance/routing/servergroup"
 	"causeway/appliance/sip"
+	"causeway/appliance/sip/locate"
+	"causeway/appliance/sip/trace"
 	"causeway/appliance/storage/files"
 	"causeway/appliance/system"
 )
@@ -60,6 +63,11 @@ func Exec() []exec.Command {
 		firewall.ExecCommands(),
 		resolver.ExecCommands(),
 		sip.ExecCommands(),
+		routing.ExecCommands(),
+		servergroup.ExecCommands(),
+		admission.ExecCommands(),
+		locate.ExecCommands(),
+		trace.ExecCommands(),
 		billing.ExecCommands(),
 		alarm.ExecCommands(),
 		logging.ExecCommands(),

@@ -126,6 +126,8 @@ type CallEvent struct {
 	Peer       []byte // address and port the packet came from or went to, "192.0.2.1:5060"
 	Rule       []byte // what refused the call
 	SDP        []byte
+	Adjacency  []byte // name of the neighbour on that side
+	Account    []byte // of the neighbour
 }
 
 // Bounds of an encoded event, in octets. Longer texts are cut: a record must
@@ -157,7 +159,9 @@ const (
 	tagPeer
 	tagRule
 	tagSDP
-	callTexts = tagSDP
+	tagAdjacency
+	tagAccount
+	callTexts = tagAccount
 )
 
 // text gives the field with that tag, or nil.
@@ -179,6 +183,10 @@ func (e *CallEvent) text(tag int) *[]byte {
 		return &e.Rule
 	case tagSDP:
 		return &e.SDP
+	case tagAdjacency:
+		return &e.Adjacency
+	case tagAccount:
+		return &e.Account
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestCallEventIsBounded(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 70_000)
 	event := CallEvent{
 		Kind: CallOffered, Time: time.Unix(1, 0), CallID: long, From: long, To: long, RequestURI: long,
-		Network: long, Peer: long, Rule: long, SDP: long,
+		Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long,
 	}
 	encoded := event.AppendTo(nil)
 	if len(encoded) != MaxCallEvent {

@@ -11,19 +11,26 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"causeway/appliance/admission"
 	"causeway/appliance/billing/journal"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/resolver"
+	"causeway/appliance/routing"
+	"causeway/appliance/routing/servergroup"
 	"causeway/appliance/sip"
+	"causeway/appliance/sip/locate"
+	"causeway/appliance/sip/trace"
+	"causeway/appliance/storage"
 )
 
 // Options are what the process is started with.
@@ -35,6 +42,10 @@ type Options struct {
 	Journal string // directory of the journal; empty records no call events
 	Key     string // file of the key that signs call keys
 	Serial  string // file of the box's serial number, which marks its journal
+	Volumes string // directory of the volumes: "/" on the box
+	TLS     string // directory of the certificate, its key and the authorities that are trusted
+	Failed  string // directory of the failed-calls log; empty keeps it in memory
+	Traces  string // directory of traces
 	Profile string // file for a CPU profile, for default.pgo
 	// Parse reads a revision with the grammar of the appliance.
 	Parse func(text string) (*model.Config, error)
@@ -50,16 +61,26 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Journal, "journal", "/harddisk/billcache", "`directory` of the call event journal; empty records no events")
 	set.StringVar(&o.Key, "key", "/bootflash/proxy/call.key", "`file` of the key that signs call keys, made if it is not there")
 	set.StringVar(&o.Serial, "serial", model.SerialFile, "`file` of the box's serial number")
+	set.StringVar(&o.Volumes, "volumes", "/", "`directory` of the volumes")
+	set.StringVar(&o.TLS, "tls", "/bootflash/proxy/tls", "`directory` of the certificate, its key and the trusted authorities")
+	set.StringVar(&o.Failed, "failed-calls", "/harddisk/log/failed-calls", "`directory` of the failed-calls log; empty keeps it in memory")
+	set.StringVar(&o.Traces, "traces", "/harddisk/trace", "`directory` of traces")
 	set.StringVar(&o.Profile, "cpuprofile", "", "write a CPU profile to this `file`")
 }
 
 // process is the running whole.
 type process struct {
 	options Options
-	gate    admission.Gate
+	gate    *admission.Gate
+	router  *routing.Router
+	servers *servergroup.Registry
+	locator *locate.Locator
+	trace   *trace.Buffer
 	core    *sip.Proxy
 	journal *journal.Writer // nil when no events are recorded
 
+	dns      atomic.Pointer[model.SIPDNS] // in force
+	prepared *model.Config                // by the last prepare
 	revision link.Revision
 	grants   sync.Mutex // over putting a grant in force and keeping it
 }
@@ -78,7 +99,7 @@ func Main(ctx context.Context, o Options) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Log: o.Log, Apply: p.core.Switch, Prepare: p.core.Prepare}
+	p.revision = link.Revision{Process: "proxy", Parse: o.Parse, Log: o.Log, Apply: p.apply, Prepare: p.prepare}
 	if o.Config == "" {
 		p.revision.File = p.stateFile("revision")
 	}
@@ -86,23 +107,37 @@ func Main(ctx context.Context, o Options) error {
 }
 
 // open makes the parts.
-func (p *process) open() error {
+func (p *process) open() (err error) {
 	key, err := loadKey(p.options.Key)
 	if err != nil {
 		return err
 	}
-	options := sip.Options{Admission: &p.gate, Key: key, Log: p.options.Log}
-	var recovery *journal.Recovery
-	if p.options.Journal != "" {
-		box, err := journal.ReadBox(p.options.Serial)
-		if err != nil {
-			return err
-		}
-		report := func(err error) { p.options.Log.Error("journal", "error", err) }
-		if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: box, Report: report}); err != nil {
-			return err
-		}
-		options.Ledger = ledger{p.journal}
+	p.gate = admission.New(admission.Options{FailedCalls: p.options.Failed, Log: p.options.Log})
+	p.trace = trace.New(trace.Options{Dir: p.options.Traces})
+	identity := &identity{dir: p.options.TLS}
+	p.dns.Store(new(model.SIPDNS))
+	p.locator = locate.New(locate.Options{
+		Resolver: &resolver.Client{},
+		DNS:      func() model.SIPDNS { return *p.dns.Load() },
+		Speaks:   func(t model.Transport, ipv6 bool) bool { return p.core.Speaks(t, ipv6) },
+	})
+	p.servers = servergroup.New(servergroup.Options{
+		Dial:    servergroup.Dialer{TLS: identity.client}.Dial,
+		Locator: p.locator,
+	})
+	if p.router, err = routing.New(routing.Options{
+		Servers: func(c *model.Config, adjacency routing.Adjacency) (routing.Groups, error) {
+			return p.servers.Compile(c, adjacency)
+		},
+		OpenFile: p.openFile,
+	}); err != nil {
+		return err
+	}
+	options := sip.Options{Routing: plans{p.router}, Admission: p.gate, Locator: p.locator, Tracer: p.trace, Identity: identity.load,
+		Key: key, Log: p.options.Log}
+	recovery, err := p.openJournal(&options)
+	if err != nil {
+		return err
 	}
 	if p.core, err = sip.New(options); err != nil {
 		return err
@@ -113,23 +148,74 @@ func (p *process) open() error {
 	return nil
 }
 
+// openJournal opens the journal, if there is to be one.
+func (p *process) openJournal(options *sip.Options) (recovery *journal.Recovery, err error) {
+	if p.options.Journal == "" {
+		return nil, nil
+	}
+	box, err := journal.ReadBox(p.options.Serial)
+	if err != nil {
+		return nil, err
+	}
+	report := func(err error) { p.options.Log.Error("journal", "error", err) }
+	if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: box, Report: report}); err != nil {
+		return nil, err
+	}
+	options.Ledger = ledger{p.journal}
+	return recovery, nil
+}
+
+// plans lets the SIP core use the router.
+type plans struct{ router *routing.Router }
+
+// Plan implements sip.Routing.
+func (p plans) Plan(c *model.Config) (sip.Plan, error) { return p.router.Plan(c) }
+
+// openFile opens a file that the configuration names, such as
+// "harddisk:routes.txt".
+func (p *process) openFile(name string) (io.ReadCloser, error) {
+	path, err := storage.ParsePath(name)
+	if err != nil {
+		return nil, err
+	}
+	volume, err := storage.OpenVolume(p.options.Volumes, path.Volume)
+	if err != nil {
+		return nil, err
+	}
+	defer volume.Close()
+	return volume.Open(path.Name)
+}
+
+// prepare checks a configuration and binds what it adds.
+func (p *process) prepare(c *model.Config) error {
+	if err := p.gate.Check(c); err != nil {
+		return err
+	}
+	if err := p.core.Prepare(c); err != nil {
+		return err
+	}
+	p.prepared = c
+	return nil
+}
+
+// apply puts in force what was prepared last.
+func (p *process) apply() error {
+	if err := p.core.Switch(); err != nil {
+		return err
+	}
+	p.gate.Apply(p.prepared)
+	p.dns.Store(&p.prepared.SIP.DNS)
+	p.locator.Renew()
+	return nil
+}
+
 // restore takes over the calls that an earlier life of the process left open.
 func (p *process) restore(r *journal.Recovery) {
-	var open []model.CallKey
-	var ended journal.Batch
+	var open []sip.RestoredCall
 	for _, call := range r.Calls {
-		if !call.Answered.IsZero() {
-			open = append(open, call.Key)
-			continue
-		}
-		// Its INVITE's transaction died with us: nothing more will come of it.
-		p.journal.Overdraw(journal.MaxBareRecord)
-		ended.Append(&model.CallEvent{Kind: model.CallEnded, Key: call.Key, Time: time.Now(), Cause: model.EndStale})
+		open = append(open, sip.RestoredCall{Key: call.Key, Answered: !call.Answered.IsZero()})
 	}
 	p.core.Restore(open)
-	if err := p.journal.Commit(&ended); err != nil {
-		p.options.Log.Error("journal: events wait in memory", "error", err)
-	}
 	p.options.Log.Info("journal opened", "open_calls", len(open), "repaired", r.Repaired, "cut_octets", r.Cut, "set_aside", r.Aside)
 }
 
@@ -152,8 +238,9 @@ func (p *process) run(ctx context.Context) error {
 			}
 		})
 	}
-	start(p.core.Run)
-	start(p.serve)
+	for _, part := range []func(context.Context) error{p.core.Run, p.serve, p.gate.Run, p.servers.Run, p.locator.Run, p.trace.Run} {
+		start(part)
+	}
 	if p.journal != nil {
 		start(p.recordEvents)
 	}

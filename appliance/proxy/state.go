@@ -18,7 +18,9 @@ import (
 // methods are what the other processes may ask.
 func (p *process) methods() link.Methods {
 	methods := p.revision.Methods()
-	maps.Copy(methods, p.options.Debug)
+	for _, more := range []link.Methods{p.options.Debug, p.gate.Methods(), p.router.Methods(), p.servers.Methods(), p.locator.Methods(), p.trace.Methods(), p.core.Methods()} {
+		maps.Copy(methods, more)
+	}
 	methods["proxy.grant"] = func(ctx context.Context, g model.Grant) error {
 		if err := link.OnlyControl(ctx); err != nil {
 			return err
@@ -64,6 +66,9 @@ func (p *process) status() model.ProxyStatus {
 	status := model.ProxyStatus{Revision: p.revision.ID()}
 	status.Grant, _ = p.gate.Grant()
 	p.core.Status(&status)
+	for _, conditions := range [][]model.Condition{p.gate.Conditions(), p.router.Conditions(), p.servers.Conditions()} {
+		status.Alarms = append(status.Alarms, conditions...)
+	}
 	return status
 }
 

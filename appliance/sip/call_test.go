@@ -144,10 +144,10 @@ func TestDialogSurvivesRestart(t *testing.T) {
 	bye := request("BYE", "sip:bob@192.168.43.2:5060", "b1", 2, set...)
 
 	b := newBenchWith(t, &memoryLedger{room: 1 << 20})
-	var open []model.CallKey
+	var open []RestoredCall
 	for i := range before.p.shards {
 		for key := range before.p.shards[i].calls {
-			open = append(open, key)
+			open = append(open, RestoredCall{key, true})
 		}
 	}
 	b.p.Restore(open)

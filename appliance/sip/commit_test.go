@@ -18,7 +18,7 @@ const patience = 30 * time.Second
 // runProxy runs a proxy on real sockets until the test ends.
 func runProxy(t *testing.T) *Proxy {
 	t.Helper()
-	p, err := New(Options{Admission: &gate{}, Key: signing, Readers: 2})
+	p, err := New(Options{Admission: &gate{}, Routing: &planner{}, Key: signing, Readers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +130,6 @@ func TestPrepareRefuses(t *testing.T) {
 		name, want string
 		network    model.SIPNetwork
 	}{
-		{"no such network", `there is no network "b"`, model.SIPNetwork{Name: "a", Listens: listens, NextHop: model.SIPNextHop{Address: callee, Network: "b"}}},
-		{"itself", "is a listen point of this box", model.SIPNetwork{Name: "a", Listens: listens, NextHop: model.SIPNextHop{Address: listen, Network: "a"}}},
-		{"other family", "has no listen point of its address family", model.SIPNetwork{Name: "a", Listens: listens, NextHop: model.SIPNextHop{Address: addressOf("[2001:db8::1]:5060"), Network: "a"}}},
 		{"twice", "already listened on", model.SIPNetwork{Name: "a", Listens: append(listens, listens...)}},
 		{"any address", "an address of the box itself is needed", model.SIPNetwork{Name: "a", Listens: []model.SIPListen{{Address: addressOf("0.0.0.0:5060")}}}},
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 )
 
 // The test network: callers on LAN1, callees on LAN2, the proxy between.
@@ -49,11 +50,71 @@ func (s sent) value(name string) string {
 	return ""
 }
 
-// gate admits by rule.
-type gate struct{ rule string }
+// gate admits by rule, and takes and counts seats.
+type gate struct {
+	refusal hop.Refusal // of Offer
+	place   hop.Refusal // of Place
+	shed    hop.Refusal
+	denied  netip.Addr
+	flood   bool
+	seats   int
+	failed  []hop.Failure
+}
 
-func (g *gate) Admit() string { return g.rule }
-func (g *gate) Ready() bool   { return g.rule == "" }
+var _ Admission = (*gate)(nil)
+
+func (g *gate) Ready() bool { return g.refusal.Status == 0 }
+func (g *gate) Emergency(in *hop.Incoming) bool {
+	return string(in.Message.Get(in.URI.User)) == "112"
+}
+func (g *gate) Denied(from netip.Addr) bool     { return from == g.denied }
+func (g *gate) Flooding(netip.Addr) bool        { return g.flood }
+func (g *gate) Queue(float64)                   {}
+func (g *gate) Shed() (hop.Refusal, bool)       { return g.shed, g.shed.Status != 0 }
+func (g *gate) Feedback() (int, uint64, bool)   { return 20, 7, g.shed.Status != 0 }
+func (g *gate) Offer(*hop.Incoming) hop.Refusal { return g.refusal }
+func (g *gate) LogsFailures() bool              { return true }
+func (g *gate) Failed(f *hop.Failure)           { g.failed = append(g.failed[:min(len(g.failed), 9)], *f) }
+func (g *gate) Leave()                          { g.seats-- }
+func (g *gate) Place(*hop.Incoming, *hop.Target) (hop.Seat, hop.Refusal) {
+	if g.place.Status != 0 {
+		return nil, g.place
+	}
+	g.seats++
+	return g, hop.Refusal{}
+}
+
+// nextHops is a routing that knows next hops only, and what a test adds.
+type nextHops struct {
+	Plan
+	networks []model.SIPNetwork
+	targets  []hop.Target // of all requests, if there are any
+}
+
+// planner makes such routings.
+type planner struct{ last *nextHops }
+
+func (p *planner) Plan(c *model.Config) (Plan, error) {
+	p.last = &nextHops{networks: c.SIP.Networks}
+	return p.last, nil
+}
+
+func (r *nextHops) Use()                            {}
+func (r *nextHops) Rewrites(model.TriggerKind) bool { return false }
+func (r *nextHops) Adjacency(network string, _ model.Transport, _ netip.Addr) *model.Adjacency {
+	return &model.Adjacency{Name: network}
+}
+func (r *nextHops) Route(in *hop.Incoming, d *hop.Decision) {
+	if r.targets != nil {
+		d.Targets = append(d.Targets, r.targets...)
+		return
+	}
+	for _, n := range r.networks {
+		if n.Name == in.Network && n.NextHop.Address.IsValid() {
+			d.Targets = append(d.Targets, hop.Target{Network: n.NextHop.Network, Address: n.NextHop.Address})
+		}
+	}
+}
 
 // memoryLedger is a ledger with a bound, and a batch in one.
 type memoryLedger struct {
@@ -93,6 +154,7 @@ type bench struct {
 	p      *Proxy
 	w      *worker
 	gate   *gate
+	plans  *planner
 	ledger *memoryLedger
 	out    []sent
 }
@@ -101,8 +163,8 @@ func newBench(t *testing.T) *bench { return newBenchWith(t, &memoryLedger{room: 
 
 func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
 	t.Helper()
-	b := &bench{T: t, gate: &gate{}, ledger: ledger}
-	p, err := New(Options{Admission: b.gate, Ledger: ledger, Key: signing, Readers: 1})
+	b := &bench{T: t, gate: &gate{}, plans: &planner{}, ledger: ledger}
+	p, err := New(Options{Admission: b.gate, Routing: b.plans, Ledger: ledger, Key: signing, Readers: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,9 +174,9 @@ func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
 	b.w.now = testStart
 	b.w.out.capture = func(s *socket, to netip.AddrPort, payload []byte) {
 		var from netip.AddrPort
-		for address, l := range p.config.Load().own {
+		for place, l := range p.config.Load().own {
 			if l.sockets[0] == s {
-				from = address
+				from = place.Address
 			}
 		}
 		b.out = append(b.out, sent{from, to, string(payload)})
@@ -124,13 +186,13 @@ func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
 
 // configure puts networks in force without binding anything.
 func (b *bench) configure(networks *model.SIP) {
-	old := &snapshot{own: make(map[netip.AddrPort]*listenPoint)}
+	old := &snapshot{own: make(map[hop.Place]*listenPoint)}
 	for _, n := range networks.Networks {
 		for _, l := range n.Listens {
-			old.own[l.Address] = &listenPoint{sockets: []*socket{{}}}
+			old.own[hop.Place(l)] = &listenPoint{sockets: []*socket{{}}}
 		}
 	}
-	next, err := newSnapshot(&model.Config{SIP: *networks}, old, 1)
+	next, err := b.p.newSnapshot(&model.Config{SIP: *networks}, old)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -141,7 +203,8 @@ func (b *bench) configure(networks *model.SIP) {
 func (b *bench) receive(at, from netip.AddrPort, text string) []sent {
 	b.Helper()
 	b.out = nil
-	b.w.receive(b.p.config.Load().own[at], from, []byte(text))
+	b.w.config = b.p.config.Load()
+	b.w.receive(b.w.config.own[hop.Place{Address: at}], from, nil, []byte(text))
 	return b.out
 }
 
@@ -194,6 +257,9 @@ func (b *bench) empty() {
 	}
 	if s := b.status(); s.Transactions != 0 || clients != 0 || s.OpenCalls != 0 {
 		b.Errorf("left over: %d server transactions, %d client transactions, %d calls", s.Transactions, clients, s.OpenCalls)
+	}
+	if b.gate.seats != 0 {
+		b.Errorf("left over: %d seats", b.gate.seats)
 	}
 	if b.ledger.reserved != 0 {
 		b.Errorf("left over: %d octets reserved", b.ledger.reserved)

@@ -52,9 +52,9 @@ func TestDestinationsOfTheBoxItself(t *testing.T) {
 		"sip:0.0.0.0":            "SIP/2.0 403 Destination Not Allowed",
 		"sip:224.0.0.1":          "SIP/2.0 403 Destination Not Allowed",
 		"sip:bob@192.168.43.1":   "SIP/2.0 482 Loop Detected",
-		"sip:bob.example.com":    "SIP/2.0 500 Host Name Not Resolved",
-		"sips:bob@192.168.43.2":  "SIP/2.0 500 Transport Not Available",
-		"sip:b@[2001:db8::1]":    "SIP/2.0 500 No Listen Point Reaches The Destination",
+		"sip:bob.example.com":    "SIP/2.0 500 Destination Not Found",
+		"sips:bob@192.168.43.2":  "SIP/2.0 500 No Listen Point Reaches The Next Hop",
+		"sip:b@[2001:db8::1]":    "SIP/2.0 500 No Listen Point Reaches The Next Hop",
 		"sip:b@1.2.3.4;lr;cw=zz": "INFO sip:b@1.2.3.4;lr;cw=zz SIP/2.0",
 	} {
 		b.only(b.receive(lan1, caller, request("INFO", uri, "d"+uri, 2, set...)), want)
@@ -100,8 +100,25 @@ func TestSecondByeFindsRoom(t *testing.T) {
 // A BYE that cannot be sent on ends the call all the same: its sender is gone.
 func TestByeThatCannotBeSent(t *testing.T) {
 	b := newBench(t)
+	invite := b.invited()
+	b.only(b.receive(lan2, callee, answerTo(invite, 200, "OK", "Contact: <sip:bob@callee.example.com>")), "SIP/2.0 200 OK")
+	set := append(routes(reversed(invite.values("Record-Route"))), tagged)
+	b.only(b.receive(lan1, caller, request("BYE", "sip:bob@callee.example.com", "b1", 2, set...)), "SIP/2.0 500 Destination Not Found")
+	b.empty()
+}
+
+// A BYE that goes elsewhere than to the other side ends no call: it would go
+// on without a record.
+func TestByeThatGoesElsewhere(t *testing.T) {
+	b := newBench(t)
 	set := append(routes(reversed(b.established())), tagged)
-	b.only(b.receive(lan1, caller, request("BYE", "sip:bob@callee.example.com", "b1", 2, set...)), "SIP/2.0 500 Host Name Not Resolved")
+	out := b.only(b.receive(lan1, caller, request("BYE", "sip:bob@203.0.113.9", "b1", 2, set...)), "BYE sip:bob@203.0.113.9 SIP/2.0")[0]
+	b.only(b.receive(lan2, callee, answerTo(out, 200, "OK")), "SIP/2.0 200 OK")
+	if n := b.status().OpenCalls; n != 1 {
+		t.Errorf("%d open calls; want 1", n)
+	}
+	out = b.only(b.receive(lan1, caller, request("BYE", "sip:bob@192.168.43.2:5060", "b2", 3, set...)), "BYE sip:bob@192.168.43.2:5060 SIP/2.0")[0]
+	b.only(b.receive(lan2, callee, answerTo(out, 200, "OK")), "SIP/2.0 200 OK")
 	b.empty()
 }
 
@@ -129,7 +146,7 @@ func TestBareCookie(t *testing.T) {
 // sips may not go on without TLS (RFC 3261 §26.2.2).
 func TestSIPSOverUDP(t *testing.T) {
 	b := newBench(t)
-	b.only(b.receive(lan1, caller, request("MESSAGE", "sips:bob@example.com", "m", 1)), "SIP/2.0 416 Unsupported URI Scheme")
+	b.only(b.receive(lan1, caller, request("MESSAGE", "sips:bob@example.com", "m", 1)), "SIP/2.0 416 No Secure Next Hop")
 }
 
 // RFC 4320: no provisional response but 100 and no 408 to other requests.
@@ -145,7 +162,7 @@ func TestOtherRequestsGetNo1xxAndNo408(t *testing.T) {
 func TestFloodIsBounded(t *testing.T) {
 	for _, text := range []string{request("INVITE", bob, "F", 1), request("MESSAGE", bob, "F", 1), request("INVITE", bob, "F", 1, tagged)} {
 		b := newBench(t)
-		b.gate.rule = model.RuleCPS
+		refuses(model.RuleCPS, "")(b)
 		for i := range 2 * shardCount * transactionsMost {
 			b.receive(lan1, caller, strings.NewReplacer("z9hG4bKF", fmt.Sprint("z9hG4bKF", i), "call-1", fmt.Sprint("call-", i)).Replace(text))
 		}

@@ -1,8 +1,10 @@
 package sip
 
 import (
+	"bytes"
 	"hash/maphash"
 
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -15,64 +17,103 @@ func (w *worker) ack(s *shard, t *serverTransaction) {
 		return
 	}
 	m := &w.msg
-	if m.Validate() != nil || m.MaxForwards == 0 {
-		s.counted[countStray]++ // an ACK is never answered
-		return
-	}
-	path, fault := w.ownRoutes()
-	if fault != nil || m.ToTag.Empty() {
+	if m.Validate() != nil || m.MaxForwards == 0 || m.ToTag.Empty() { // an ACK is never answered
 		s.counted[countStray]++
 		return
 	}
-	to := w.inDialogTarget(s, path)
-	if to.status != 0 {
+	to := w.target(s)
+	if to.Status != 0 {
+		s.counted[countStray]++
+		return
+	}
+	one := &w.targets[0]
+	if !one.Address.IsValid() && !w.locateAck(one) {
+		return
+	}
+	l := w.leaves(one)
+	if l == nil {
 		s.counted[countStray]++
 		return
 	}
 	// The branch is the same for a repeated ACK (§16.11).
 	branch := maphash.Bytes(w.p.seed, m.Get(m.Via.Branch)) ^ maphash.Bytes(w.p.seed, m.Get(m.ToTag))
-	w.out.put(w.socket(to.out), to.to, w.rewrite(w.out.buffer(), to, branchStateless, branch))
+	out := flow{listen: l, to: one.Address}
+	if out.reliable() {
+		out.conn = w.connect(out, one.Host)
+	}
+	w.put(out, w.rewrite(w.out.buffer(), nil, one, l, branchStateless, branch))
 	s.counted[countForwarded]++
 }
 
-// cancel handles a CANCEL (§9.2, §16.10): it is answered here, and the INVITE
-// it names is cancelled downstream. What the callee finally says goes upstream
-// as it comes: a 200 that crosses the CANCEL on the wire is a call.
+// locateAck finds the place of an ACK's next hop. Where DNS must be asked, the
+// ACK comes again when that has answered: it has no transaction to wait in.
+func (w *worker) locateAck(one *attempt) bool {
+	locator := w.p.options.Locator
+	if locator == nil {
+		return false
+	}
+	places, known := locator.Locate(one.Query, w.places[:0])
+	w.places = places
+	if !known {
+		p, at, from, conn, payload := w.p, w.at, w.from, w.conn, bytes.Clone(w.msg.Raw)
+		locator.Await(one.Query, func() {
+			w := p.borrow()
+			defer p.giveBack(w)
+			w.receive(at, from, conn, payload)
+		})
+		return false
+	}
+	for _, place := range places {
+		one.Transport, one.Address = place.Transport, place.Address
+		if w.leaves(one) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// cancel handles a CANCEL (§9.2, §16.10): it is answered here, and every
+// branch of the INVITE it names is cancelled. What the callee finally says
+// goes upstream as it comes: a 200 that crosses the CANCEL on the wire is a
+// call.
 func (w *worker) cancel(s *shard, t *serverTransaction) {
 	if fault := w.msg.Validate(); fault != nil {
 		w.answerStateless(s, fault.Status, fault.Reason, nil)
 		return
 	}
-	if t == nil {
+	if t == nil { // it would reach the next hop under a branch that means nothing there
 		w.answerStateless(s, 481, "", nil)
 		return
 	}
 	w.answerStateless(s, 200, "", nil)
-	client := t.client
-	if client == nil || client.state > clientProceeding || client.cancel != cancelNone {
+	if t.cancelled || t.state != serverProceeding || !t.invite {
 		return
 	}
 	s.counted[countCancelled]++
-	client.cancelled = true
-	if t.call != nil {
+	t.cancelled = true
+	if t.call != nil && !t.inDialog {
 		t.call.cancelled = true
 	}
-	if client.state == clientCalling {
-		client.cancel = cancelWanted // sent with the first provisional response
-		return
+	w.cancelBranches(s, t)
+	if t.locating { // nothing that is under way could bring an answer
+		t.locating = false
+		t.pending--
+		t.life++
 	}
-	client.startCancel(w, s)
-	client.arm(s)
+	w.settle(s, t)
 }
 
 // startCancel sends a CANCEL for the INVITE. It is repeated until answered;
 // 64·T1 later the INVITE counts as over whatever happens (§9.1).
 func (t *clientTransaction) startCancel(w *worker, s *shard) {
+	timers := t.timers()
 	t.cancel = cancelSent
 	t.sendCancel(w)
-	t.interval = w.p.timers.T1
-	t.resendAt = w.now + t.interval
-	t.ends = w.now + w.p.timers.timeout()
+	t.repeats, t.interval, t.resendAt = 0, timers.t1, 0
+	if !t.to.reliable() {
+		t.resendAt = w.now + t.interval
+	}
+	t.ends = w.now + timers.client
 	t.arm(s)
 }
 
@@ -80,8 +121,7 @@ func (t *clientTransaction) sendCancel(w *worker) {
 	if w.kept.Parse(t.request) != nil {
 		return // impossible: we made it
 	}
-	payload := appendHop(w.out.buffer(), &w.kept, "CANCEL", w.kept.Get(w.kept.To))
-	w.out.put(w.socket(t.listen), t.to, payload)
+	w.put(t.to, appendHop(w.out.buffer(), &w.kept, "CANCEL", w.kept.Get(w.kept.To)))
 }
 
 // cancelResponded ends the repetitions of CANCEL.
@@ -102,8 +142,17 @@ func (t *clientTransaction) acknowledge(w *worker) {
 	if w.kept.Parse(t.request) != nil {
 		return // impossible: we made it
 	}
-	payload := appendHop(w.out.buffer(), &w.kept, "ACK", w.msg.Get(w.msg.To))
-	w.out.put(w.socket(t.listen), t.to, payload)
+	w.put(t.to, appendHop(w.out.buffer(), &w.kept, "ACK", w.msg.Get(w.msg.To)))
+}
+
+// unreachable is told that a request did not get there: an ICMP error, or no
+// connection (§18.4).
+func (t *clientTransaction) unreachable(w *worker, s *shard) {
+	if t.state != clientCalling {
+		return
+	}
+	s.counted[countUnreachable]++
+	t.over(w, s, hop.Unreachable, 503)
 }
 
 // appendHop appends the request that goes with an INVITE we sent, to the next

@@ -1,39 +1,59 @@
 package sip
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
+	"strconv"
+	"strings"
+	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
+	"causeway/appliance/sip/message"
+	"causeway/appliance/sip/stream"
 )
 
 // listenPoint is one address the proxy listens on, with what it writes into
 // messages that leave from there.
 type listenPoint struct {
-	address netip.AddrPort
-	network *network
-	sockets []*socket // one for every reader
-	dscp    int       // of what leaves from here: 0–63
+	hop.Place
+	network  *network
+	sockets  []*socket        // of UDP: one for every reader
+	listener *stream.Listener // of the others
+	dscp     int              // of what leaves from here: 0–63
 
 	via         []byte // "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK"
 	recordRoute []byte // "Record-Route: <sip:192.0.2.1:5060;lr;cw="
-	text        []byte // "192.0.2.1:5060"
+	sentBy      []byte // "192.0.2.1:5060"
 }
 
-// network is one sip network: listen points treated alike, and where its new
-// requests go.
+// network is one sip network: listen points treated alike.
 type network struct {
-	name    string
-	listens []*listenPoint
-	nextHop netip.AddrPort
-	out     *network
+	name       string
+	kind       model.SIPNetworkKind
+	hide       bool // Via header fields of other networks do not leave by it
+	refuse     bool // connections that we have not opened
+	verify     bool // who connects must show a certificate
+	congestion int  // requests longer than that want TCP (RFC 3261 §18.1.1), octets
+	timers     timers
+	listens    []*listenPoint
+
+	connectTimeout time.Duration // 0: the transport's own
 }
 
-// listenFor gives the listen point that reaches address, or nil: one of the
-// same address family.
-func (n *network) listenFor(address netip.AddrPort) *listenPoint {
+// pathMTU is what a path is taken to carry, in octets, and headroom what a
+// response may be longer than its request (RFC 3261 §18.1.1).
+const (
+	pathMTU  = 1500
+	headroom = 200
+)
+
+// reaches gives the listen point that sends by t to address, or nil: one of
+// the same address family.
+func (n *network) reaches(t model.Transport, address netip.Addr) *listenPoint {
 	for _, l := range n.listens {
-		if l.address.Addr().Is4() == address.Addr().Is4() {
+		if l.Transport == t && l.Address.Addr().Is4() == address.Is4() {
 			return l
 		}
 	}
@@ -42,66 +62,66 @@ func (n *network) listenFor(address netip.AddrPort) *listenPoint {
 
 // snapshot is one configuration, never changed once it is in use.
 type snapshot struct {
-	networks map[string]*network
-	own      map[netip.AddrPort]*listenPoint
+	plan        Plan
+	networks    map[string]*network
+	own         map[hop.Place]*listenPoint
+	names       map[string][]*listenPoint // by host name in lower case: those that it may mean
+	recursion   bool
+	maxForwards []byte // "Max-Forwards: 70\r\n"
+	limits      stream.Limits
 	// leaving are those that a commit took away and transactions still use.
-	leaving map[netip.AddrPort]*listenPoint
+	leaving map[hop.Place]*listenPoint
 }
 
-// at gives the listen point that reads address, be it leaving, or nil.
-func (s *snapshot) at(address netip.AddrPort) *listenPoint {
-	if l := s.own[address]; l != nil {
+// noPlan is the routing of a proxy that has no configuration.
+type noPlan struct{ Plan }
+
+// Rewrites implements Plan.
+func (noPlan) Rewrites(model.TriggerKind) bool { return false }
+
+// at gives the listen point of a place, be it leaving, or nil.
+func (s *snapshot) at(place hop.Place) *listenPoint {
+	if l := s.own[place]; l != nil {
 		return l
 	}
-	return s.leaving[address]
+	return s.leaving[place]
 }
 
-// newSnapshot lays out the networks of c. Sockets are taken from old where it
-// listens on the same address, else bound; on an error those bound are closed.
-func newSnapshot(config *model.Config, old *snapshot, readers int) (*snapshot, error) {
-	c := &config.SIP
-	s := &snapshot{networks: make(map[string]*network), own: make(map[netip.AddrPort]*listenPoint)}
-	for _, n := range c.Networks {
-		s.networks[n.Name] = &network{name: n.Name, nextHop: n.NextHop.Address}
+// defaultMaxForwards is what RFC 3261 §16.6 step 3 recommends.
+const defaultMaxForwards = 70
+
+// newSnapshot lays out the networks of c. Listen points that old has too are
+// taken over, the others are bound; on an error those bound are closed.
+func (p *Proxy) newSnapshot(c *model.Config, old *snapshot) (*snapshot, error) {
+	plan, err := p.options.Routing.Plan(c)
+	if err != nil {
+		return nil, err
 	}
-	for _, n := range c.Networks {
-		if !n.NextHop.Address.IsValid() {
-			continue
-		}
-		out, found := s.networks[n.NextHop.Network]
-		if !found {
-			return nil, fmt.Errorf("sip network %s: next hop: there is no network %q", n.Name, n.NextHop.Network)
-		}
-		s.networks[n.Name].out = out
+	s := &snapshot{
+		plan:        plan,
+		networks:    make(map[string]*network),
+		own:         make(map[hop.Place]*listenPoint),
+		names:       make(map[string][]*listenPoint),
+		recursion:   c.SIP.Recursion,
+		maxForwards: fmt.Appendf(nil, "Max-Forwards: %d\r\n", cmp.Or(c.SIP.MaxForwards, defaultMaxForwards)),
+		limits:      stream.Limits{Idle: time.Duration(c.SIP.TCP.ConnectionTimeout) * time.Second, Connections: c.SIP.TCP.MaxConnections},
 	}
-	for _, n := range c.Networks {
+	for i := range c.SIP.Networks {
+		n := &c.SIP.Networks[i]
+		s.networks[n.Name] = &network{
+			name: n.Name, kind: n.Kind, hide: n.HeaderHide, refuse: n.RefuseConnections, verify: n.TLSVerify,
+			connectTimeout: time.Duration(n.ConnectTimeout) * time.Millisecond,
+			congestion:     cmp.Or(n.MaxDatagram, pathMTU) - headroom,
+			timers:         newTimers(&n.Timers),
+		}
 		for _, listen := range n.Listens {
-			if err := s.listen(s.networks[n.Name], listen.Address, dscp(config, listen.Address.Addr()), old, readers); err != nil {
+			if err := p.listen(s, c, n, hop.Place(listen), old); err != nil {
 				s.closeNew(old)
 				return nil, fmt.Errorf("sip network %s: %w", n.Name, err)
 			}
 		}
 	}
-	for _, n := range s.networks {
-		if err := s.checkNextHop(n); err != nil {
-			s.closeNew(old)
-			return nil, err
-		}
-	}
 	return s, nil
-}
-
-// checkNextHop refuses a next hop that cannot be reached or is ourselves.
-func (s *snapshot) checkNextHop(n *network) error {
-	switch {
-	case n.out == nil:
-		return nil
-	case n.out.listenFor(n.nextHop) == nil:
-		return fmt.Errorf("sip network %s: next hop %s: network %s has no listen point of its address family", n.name, n.nextHop, n.out.name)
-	case s.own[n.nextHop] != nil:
-		return fmt.Errorf("sip network %s: next hop %s is a listen point of this box", n.name, n.nextHop)
-	}
-	return nil
 }
 
 // dscp gives the DSCP of the port that has the address, or whose network the
@@ -117,30 +137,84 @@ func dscp(c *model.Config, address netip.Addr) int {
 	return model.DefaultDSCP
 }
 
-func (s *snapshot) listen(n *network, address netip.AddrPort, dscp int, old *snapshot, readers int) error {
+// listen adds a listen point of network n to s.
+func (p *Proxy) listen(s *snapshot, c *model.Config, n *model.SIPNetwork, place hop.Place, old *snapshot) error {
+	address := place.Address
 	if !address.IsValid() || address.Addr().IsUnspecified() {
-		return fmt.Errorf("listen udp %s: an address of the box itself is needed, it stands in Via and Record-Route", address)
+		return fmt.Errorf("listen %v %v: an address of the box itself is needed, it stands in Via and Record-Route", place.Transport, address)
 	}
-	if s.own[address] != nil {
-		return fmt.Errorf("listen udp %s: already listened on", address)
+	if s.own[place] != nil {
+		return fmt.Errorf("listen %v %v: already listened on", place.Transport, address)
 	}
-	l := &listenPoint{
-		address:     address,
-		network:     n,
-		dscp:        dscp,
-		text:        []byte(address.String()),
-		via:         []byte("Via: SIP/2.0/UDP " + address.String() + ";branch=" + branchCookie),
-		recordRoute: []byte("Record-Route: <sip:" + address.String() + ";lr;cw="),
+	l := &listenPoint{Place: place, network: s.networks[n.Name], dscp: dscp(c, address.Addr())}
+	l.write(c, n)
+	if before := old.at(place); before != nil {
+		l.sockets, l.listener = before.sockets, before.listener
+	} else if err := p.bind(l); err != nil {
+		return err
 	}
-	s.own[address] = l
-	n.listens = append(n.listens, l)
-	if before := old.at(address); before != nil {
-		l.sockets = before.sockets
-		return nil
+	s.own[place] = l
+	s.name(l, c, n)
+	l.network.listens = append(l.network.listens, l)
+	return nil
+}
+
+// options are how the listener of a stream accepts and connects.
+func (l *listenPoint) options(identity func() (stream.Identity, error)) stream.ListenOptions {
+	n := l.network
+	return stream.ListenOptions{Network: n.name, Refuse: n.refuse, DSCP: l.dscp, ConnectTimeout: n.connectTimeout,
+		Identity: identity, VerifyClients: n.verify}
+}
+
+// name notes the host names that may mean l.
+func (s *snapshot) name(l *listenPoint, c *model.Config, n *model.SIPNetwork) {
+	add := func(name string) {
+		name = strings.ToLower(name)
+		s.names[name] = append(s.names[name], l)
 	}
-	for range readers {
-		socket, err := bindSocket(address)
+	for _, alias := range c.SIP.Aliases {
+		add(alias)
+	}
+	for _, r := range n.RecordRoute {
+		if r.Transport == l.Transport {
+			add(r.Host)
+		}
+	}
+}
+
+// write makes the texts that stand in what leaves from l.
+func (l *listenPoint) write(c *model.Config, n *model.SIPNetwork) {
+	l.sentBy = []byte(l.Address.String())
+	via := "Via"
+	if c.SIP.Compaction {
+		via = "v"
+	}
+	l.via = fmt.Appendf(nil, "%s: SIP/2.0/%s %s;branch=%s", via, l.Transport.Via(), l.sentBy, branchCookie)
+	host := string(l.sentBy)
+	for _, r := range n.RecordRoute {
+		if r.Transport == l.Transport {
+			if host = r.Host; r.Port != 0 {
+				host += ":" + strconv.Itoa(r.Port)
+			}
+		}
+	}
+	transport := ""
+	if l.Transport != model.UDP {
+		transport = ";transport=" + l.Transport.String()
+	}
+	l.recordRoute = fmt.Appendf(nil, "Record-Route: <sip:%s%s;lr;cw=", host, transport)
+}
+
+// bind opens what l listens with.
+func (p *Proxy) bind(l *listenPoint) (err error) {
+	if l.Transport.Stream() {
+		l.listener, err = p.streams.Listen(l.Transport, l.Address)
+		return err
+	}
+	for range p.options.Readers {
+		socket, err := bindSocket(l.Address)
 		if err != nil {
+			l.close()
 			return err
 		}
 		l.sockets = append(l.sockets, socket)
@@ -148,21 +222,24 @@ func (s *snapshot) listen(n *network, address netip.AddrPort, dscp int, old *sna
 	return nil
 }
 
-// closeNew closes the sockets that old does not share.
+// closeNew closes the listen points that old does not share.
 func (s *snapshot) closeNew(old *snapshot) {
-	for address, l := range s.own {
-		if old.at(address) == nil {
+	for place, l := range s.own {
+		if old.at(place) == nil {
 			l.close()
 		}
 	}
 }
 
-// mark has the kernel send with the listen point's DSCP. Its sockets may be
-// older than the DSCP.
+// mark has the kernel send with the listen point's DSCP, and tell of ICMP
+// errors or not. Its sockets may be older than that.
 func (l *listenPoint) mark() error {
 	for _, socket := range l.sockets {
-		if err := socket.setDSCP(l.dscp, l.address.Addr().Is6()); err != nil {
-			return fmt.Errorf("set DSCP %d of udp %s: %w", l.dscp, l.address, err)
+		if err := socket.setDSCP(l.dscp, l.Address.Addr().Is6()); err != nil {
+			return fmt.Errorf("set DSCP %d of udp %s: %w", l.dscp, l.Address, err)
+		}
+		if err := socket.setICMP(l.network.kind != model.NetworkNoICMP, l.Address.Addr().Is6()); err != nil {
+			return fmt.Errorf("ask for ICMP errors of udp %s: %w", l.Address, err)
 		}
 	}
 	return nil
@@ -172,4 +249,49 @@ func (l *listenPoint) close() {
 	for _, socket := range l.sockets {
 		socket.close()
 	}
+	if l.listener != nil {
+		l.listener.Close()
+	}
+}
+
+// ownURI gives the listen point that a URI names, or nil.
+func (s *snapshot) ownURI(raw []byte, uri *message.URI) *listenPoint {
+	transport, ok := transportOf(raw, uri)
+	if !ok {
+		return nil
+	}
+	if address, ok := uri.Addr(raw); ok {
+		port := cmp.Or(uri.Port, transport.DefaultPort())
+		return s.at(hop.Place{Transport: transport, Address: netip.AddrPortFrom(address, port)})
+	}
+	if len(s.names) == 0 {
+		return nil
+	}
+	for _, l := range s.names[strings.ToLower(string(uri.Host.In(raw)))] {
+		if l.Transport == transport && (uri.Port == 0 || uri.Port == l.Address.Port()) {
+			return l
+		}
+	}
+	return nil
+}
+
+// transportOf is the transport that a URI names, UDP where it names none, TLS
+// for sips. ok is false for one that we do not speak.
+func transportOf(raw []byte, uri *message.URI) (t model.Transport, ok bool) {
+	name, found := uri.Param(raw, "transport")
+	if !found {
+		if uri.Secure {
+			return model.TLS, true
+		}
+		return model.UDP, true
+	}
+	for _, t := range model.Transports {
+		if equalFold(name, t.String()) {
+			if uri.Secure && t == model.TCP { // sips over TCP is TLS (RFC 5630 §3.1.4)
+				t = model.TLS
+			}
+			return t, true
+		}
+	}
+	return 0, false
 }

@@ -7,48 +7,27 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
-	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
+	"causeway/appliance/sip/stream"
 )
-
-// Admission says whether one more call may be set up. It is asked once for
-// each valid initial INVITE, retransmissions excluded (decisions: what a call
-// is), by many threads at once.
-type Admission interface {
-	// Admit counts the call and gives the rule that refuses it, or "".
-	Admit() (rule string)
-	// Ready says whether calls may be set up at all: whether an OPTIONS to
-	// the box is answered 200.
-	Ready() bool
-}
-
-// Ledger is the way of call events to the record keeper, with the room they
-// take there in octets. Nothing that was reserved can fail to be written.
-type Ledger interface {
-	// Most is what an event of this kind takes at most.
-	Most(kind model.CallEventKind) int64
-	Reserve(octets int64) bool
-	// Overdraw reserves without asking.
-	Overdraw(octets int64)
-	Release(octets int64)
-	NewBatch() EventBatch
-}
-
-// EventBatch collects events until they are committed.
-type EventBatch interface {
-	// Append adds a copy of the event and gives the room it takes.
-	Append(e *model.CallEvent) (octets int64)
-	Empty() bool
-}
 
 // Options are what a Proxy is made of.
 type Options struct {
+	Routing   Routing
 	Admission Admission
+	// Locator finds hosts; without one only addresses are understood.
+	Locator Locator
+	// Tracer sees every message; nil: nobody does.
+	Tracer Tracer
+	// Identity gives our certificate and whom we trust, for every handshake
+	// of TLS; without one no connection over TLS comes about.
+	Identity func() (stream.Identity, error)
 	// Ledger is where room for call events is reserved; nil records no events.
 	Ledger Ledger
 	// Key signs the call keys in Record-Route, at least 16 octets. Who has the
@@ -57,7 +36,6 @@ type Options struct {
 	// Readers is the number of threads that read each listen point; the
 	// number of processors when 0.
 	Readers int
-	Timers  Timers
 	Log     *slog.Logger
 }
 
@@ -65,8 +43,9 @@ type Options struct {
 // networks with Prepare and Switch, and let Run own its threads.
 type Proxy struct {
 	options Options
-	timers  Timers
 	seed    maphash.Seed
+	streams *stream.Pool
+	workers sync.Pool // of *worker: for goroutines that are no readers
 	start   time.Time
 	config  atomic.Pointer[snapshot]
 	shards  [shardCount]shard
@@ -81,7 +60,7 @@ type Proxy struct {
 	fail     context.CancelCauseFunc
 
 	restoredMu sync.Mutex
-	restored   map[model.CallKey]struct{} // open calls of an earlier life that no BYE has come for
+	restored   map[model.CallKey]*call // open calls of an earlier life that nothing has come for yet
 
 	fired       atomic.Int64 // p.now() when timers were last run
 	timersArmed doorbell     // rung when a timer is armed
@@ -89,14 +68,15 @@ type Proxy struct {
 	eventsCame  doorbell     // rung when that becomes true
 
 	keepAlives atomic.Int64
-	garbage    atomic.Int64 // datagrams that are no SIP message
+	garbage    atomic.Int64 // what is no SIP message
+	denied     atomic.Int64 // messages of senders who get no answer
 	unsendable atomic.Int64 // datagrams the kernel refused
 }
 
 // New makes a proxy that listens nowhere yet.
 func New(o Options) (*Proxy, error) {
-	if o.Admission == nil {
-		return nil, errors.New("new SIP proxy: no admission")
+	if o.Admission == nil || o.Routing == nil {
+		return nil, errors.New("new SIP proxy: admission and routing are needed")
 	}
 	if len(o.Key) < 16 {
 		return nil, fmt.Errorf("new SIP proxy: the call key's signing key has %d octets, at least 16 are needed", len(o.Key))
@@ -109,15 +89,21 @@ func New(o Options) (*Proxy, error) {
 	}
 	p := &Proxy{
 		options:     o,
-		timers:      o.Timers.withDefaults(),
 		seed:        maphash.MakeSeed(),
 		start:       time.Now(),
 		readers:     make(map[*socket]bool),
 		timersArmed: newDoorbell(),
 		eventsCame:  newDoorbell(),
 	}
+	p.workers.New = func() any { return p.newWorker(0) }
+	p.streams = stream.New(stream.Options{
+		Receive: p.received,
+		Failed:  func(_ *stream.Conn, payload []byte) { p.undelivered(payload) },
+		Limits:  func() stream.Limits { return p.config.Load().limits },
+		Log:     o.Log,
+	})
 	for i := range p.shards {
-		p.shards[i].init()
+		p.shards[i].init(uint32(i))
 		if o.Ledger != nil {
 			p.shards[i].events, p.shards[i].spare = o.Ledger.NewBatch(), o.Ledger.NewBatch()
 		}
@@ -125,7 +111,7 @@ func New(o Options) (*Proxy, error) {
 	if o.Ledger != nil {
 		p.setupRoom, p.endRoom = room(o.Ledger, setupEvents), room(o.Ledger, endEvents)
 	}
-	p.config.Store(&snapshot{})
+	p.config.Store(&snapshot{plan: noPlan{}})
 	return p, nil
 }
 
@@ -143,7 +129,7 @@ func (p *Proxy) Prepare(c *model.Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget()
-	next, err := newSnapshot(c, p.config.Load(), p.options.Readers)
+	next, err := p.newSnapshot(c, p.config.Load())
 	if err != nil {
 		return err
 	}
@@ -170,11 +156,11 @@ func (p *Proxy) Switch() error {
 	}
 	old, next := p.config.Load(), p.prepared
 	p.prepared = nil
-	next.leaving = make(map[netip.AddrPort]*listenPoint)
-	for _, listens := range []map[netip.AddrPort]*listenPoint{old.leaving, old.own} {
-		for address, l := range listens {
-			if next.own[address] == nil {
-				next.leaving[address] = l
+	next.leaving = make(map[hop.Place]*listenPoint)
+	for _, listens := range []map[hop.Place]*listenPoint{old.leaving, old.own} {
+		for place, l := range listens {
+			if next.own[place] == nil {
+				next.leaving[place] = l
 			}
 		}
 	}
@@ -183,9 +169,10 @@ func (p *Proxy) Switch() error {
 			p.options.Log.Warn("packets are not marked", "error", err)
 		}
 	}
+	next.plan.Use()
 	p.config.Store(next)
-	for address, l := range old.own {
-		if next.own[address] == nil {
+	for place, l := range old.own {
+		if next.own[place] == nil {
 			p.retire(l)
 		}
 	}
@@ -196,20 +183,20 @@ func (p *Proxy) Switch() error {
 // retire closes a listen point that is leaving when the longest transaction is
 // over, unless a commit has brought it back by then.
 func (p *Proxy) retire(l *listenPoint) {
-	time.AfterFunc(p.timers.C+2*p.timers.timeout(), func() {
+	time.AfterFunc(l.network.timers.longest(), func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		now := p.config.Load()
-		if now.leaving[l.address] != l {
+		if now.leaving[l.Place] != l {
 			return
 		}
-		if p.prepared != nil && p.prepared.own[l.address] != nil {
+		if p.prepared != nil && p.prepared.own[l.Place] != nil {
 			p.retire(l) // the next Switch may bring it back
 			return
 		}
 		next := *now
 		next.leaving = maps.Clone(now.leaving)
-		delete(next.leaving, l.address)
+		delete(next.leaving, l.Place)
 		p.config.Store(&next)
 		for _, s := range l.sockets {
 			delete(p.readers, s)
@@ -226,6 +213,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx, p.fail = ctx, fail
 	p.startReaders()
+	p.running.Go(func() { p.abandon(ctx) })
 	p.mu.Unlock()
 
 	p.runTimers(ctx)
@@ -237,6 +225,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	}
 	p.mu.Unlock()
 	p.running.Wait()
+	p.streams.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget()
@@ -256,14 +245,17 @@ func (p *Proxy) startReaders() {
 		return
 	}
 	for _, l := range p.config.Load().own {
+		if l.listener != nil {
+			l.listener.Serve(l.options(p.options.Identity))
+		}
 		for i, s := range l.sockets {
 			if p.readers[s] {
 				continue
 			}
 			p.readers[s] = true
-			ctx, address := p.ctx, l.address
+			ctx, place := p.ctx, l.Place
 			p.running.Go(func() {
-				if err := p.read(ctx, address, s, i); err != nil {
+				if err := p.read(ctx, place, s, i); err != nil {
 					p.fail(err) // half of the flows would find nobody
 				}
 			})
@@ -273,28 +265,41 @@ func (p *Proxy) startReaders() {
 
 // read is one reader's life: batches from one socket, each message run to
 // completion where it was read.
-func (p *Proxy) read(ctx context.Context, address netip.AddrPort, s *socket, reader int) error {
+func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int) error {
 	in, w := newInbox(), p.newWorker(reader)
+	in.undelivered = p.undelivered
 	err := s.read(in, func(n int) bool {
 		// The listen point of this address may be another one since the last commit.
-		at := p.config.Load().at(address)
+		w.now, w.config = p.now(), p.config.Load()
+		at := w.config.at(place)
 		if at == nil {
 			return false
 		}
-		w.now = p.now()
 		for i := range n {
 			if payload, from, ok := in.datagram(i); ok && len(payload) > 0 {
-				w.receive(at, from, payload)
+				w.receive(at, from, nil, payload)
 			}
 		}
 		w.runTimers()
 		w.flush()
+		w.watchQueue(s, n == batchSize)
 		return ctx.Err() == nil
 	})
 	if err != nil {
-		return fmt.Errorf("listen udp %s: %w", address, err)
+		return fmt.Errorf("listen udp %s: %w", place.Address, err)
 	}
 	return nil
+}
+
+// watchQueue tells admission how full the queue of a socket is: after a full
+// batch, since then more may wait, and while it was not empty the last time.
+func (w *worker) watchQueue(s *socket, full bool) {
+	if !full && !w.queued {
+		return
+	}
+	fill := s.fill()
+	w.queued = fill > 0
+	w.p.options.Admission.Queue(fill)
 }
 
 // runTimers fires timers until ctx ends, where no reader does: it looks less
@@ -309,7 +314,7 @@ func (p *Proxy) runTimers(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		w.now = p.now()
+		w.now, w.config = p.now(), p.config.Load()
 		if w.runTimers() {
 			continue
 		}

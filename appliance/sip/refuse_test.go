@@ -1,12 +1,12 @@
 package sip
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 )
 
 func TestRefusals(t *testing.T) {
@@ -20,13 +20,13 @@ func TestRefusals(t *testing.T) {
 		{name: "scheme", text: request("INVITE", "mailto:bob@example.com", "r1", 1), want: "SIP/2.0 416 Unsupported URI Scheme"},
 		{name: "version", text: strings.Replace(request("INVITE", bob, "r1", 1), bob+" SIP/2.0", bob+" SIP/7.0", 1), want: "SIP/2.0 505 "},
 		{name: "content length", text: strings.Replace(request("INVITE", bob, "r1", 1), "Content-Length: ", "Content-Length: 9", 1), want: "SIP/2.0 400 "},
-		{name: "licence", text: request("INVITE", bob, "r1", 1), prepare: func(b *bench) { b.gate.rule = model.RuleLicence }, want: "SIP/2.0 503 Calls Are Not Licensed"},
-		{name: "rate", text: request("INVITE", bob, "r1", 1), prepare: func(b *bench) { b.gate.rule = model.RuleCPS }, want: "SIP/2.0 503 Licensed Call Rate Exceeded"},
+		{name: "licence", text: request("INVITE", bob, "r1", 1), prepare: refuses(model.RuleLicence, "Calls Are Not Licensed"), want: "SIP/2.0 503 Calls Are Not Licensed"},
+		{name: "rate", text: request("INVITE", bob, "r1", 1), prepare: refuses(model.RuleCPS, "Licensed Call Rate Exceeded"), want: "SIP/2.0 503 Licensed Call Rate Exceeded"},
 		{name: "credits", text: request("INVITE", bob, "r1", 1), prepare: func(b *bench) { b.ledger.room = 6 * eventSize }, want: "SIP/2.0 503 Billing Journal Full"},
 		{name: "no next hop", text: request("INVITE", bob, "r1", 1), prepare: func(b *bench) {
 			b.configure(&model.SIP{Networks: []model.SIPNetwork{{Name: "lan1", Listens: network1.Listens}}})
 		}, want: "SIP/2.0 404 No Route"},
-		{name: "options without grant", text: request("OPTIONS", "sip:192.168.42.1", "r1", 1), prepare: func(b *bench) { b.gate.rule = model.RuleLicence }, want: "SIP/2.0 503 Calls Are Not Allowed"},
+		{name: "options without grant", text: request("OPTIONS", "sip:192.168.42.1", "r1", 1), prepare: refuses(model.RuleLicence, "Calls Are Not Licensed"), want: "SIP/2.0 503 Calls Are Not Allowed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBench(t)
@@ -44,8 +44,11 @@ func TestRefusals(t *testing.T) {
 			if test.header != "" && answer.value(test.header) != test.value {
 				t.Errorf("%s = %q; want %q", test.header, answer.value(test.header), test.value)
 			}
-			if b.gate.rule != "" && strings.HasPrefix(test.text, "INVITE") && !slices.Equal(b.ledger.kinds, []model.CallEventKind{model.CallRefused}) {
-				t.Errorf("events = %v; want one refusal", b.ledger.kinds)
+			if len(b.ledger.kinds) > 0 {
+				t.Errorf("events = %v; want none", b.ledger.kinds)
+			}
+			if rule := b.gate.refusal.Rule; strings.HasPrefix(test.text, "INVITE") && (len(b.gate.failed) != 1 || rule != "" && b.gate.failed[0].Rule != rule) {
+				t.Errorf("failed calls = %v; want one, by rule %q", b.gate.failed, rule)
 			}
 			if strings.HasPrefix(test.text, "INVITE") { // its ACK ends here
 				to := "To: " + answer.value("To")
@@ -54,6 +57,11 @@ func TestRefusals(t *testing.T) {
 			b.empty()
 		})
 	}
+}
+
+// refuses has admission refuse calls.
+func refuses(rule, reason string) func(*bench) {
+	return func(b *bench) { b.gate.refusal = hop.Refusal{Status: 503, Reason: reason, Rule: rule} }
 }
 
 func TestOptionsToTheBox(t *testing.T) {

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"strconv"
 
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -11,29 +13,42 @@ import (
 var reasons = map[int]string{
 	100: "Trying",
 	200: "OK",
+	300: "Multiple Choices",
+	302: "Moved Temporarily",
 	400: "Bad Request",
 	403: "Forbidden",
 	404: "Not Found",
 	408: "Request Timeout",
 	416: "Unsupported URI Scheme",
 	420: "Bad Extension",
+	440: "Max-Breadth Exceeded",
+	480: "Temporarily Unavailable",
 	481: "Call/Transaction Does Not Exist",
 	482: "Loop Detected",
 	483: "Too Many Hops",
+	486: "Busy Here",
 	487: "Request Terminated",
 	500: "Server Internal Error",
 	501: "Not Implemented",
 	503: "Service Unavailable",
 	505: "Version Not Supported",
 	513: "Message Too Large",
+	603: "Decline",
+}
+
+// phrase is the reason phrase of a status.
+func phrase(status int) string {
+	if reason := reasons[status]; reason != "" {
+		return reason
+	}
+	return "Refused"
 }
 
 // appendReply appends a response to the request m (§8.2.6). All Via header
-// fields from the skip-th on are copied, viaEdits applied to them; headers are
-// whole lines to add. Responses but 100 get a tag in To where it has none.
-func (w *worker) appendReply(b []byte, m *message.Message, skip int, viaEdits []message.Edit, status int, reason string, headers []byte) []byte {
+// fields are copied, viaEdits applied to them; headers are whole lines to add. Responses but 100 get a tag in To where it has none.
+func (w *worker) appendReply(b []byte, m *message.Message, viaEdits []message.Edit, status int, reason string, headers []byte) []byte {
 	if reason == "" {
-		reason = reasons[status]
+		reason = phrase(status)
 	}
 	b = append(b, "SIP/2.0 "...)
 	b = strconv.AppendInt(b, int64(status), 10)
@@ -41,10 +56,6 @@ func (w *worker) appendReply(b []byte, m *message.Message, skip int, viaEdits []
 	for _, field := range m.Fields {
 		switch field.ID {
 		case message.HeaderVia:
-			if skip > 0 {
-				skip--
-				continue
-			}
 			b = appendLine(b, m, field.Line, viaEdits)
 		case message.HeaderFrom, message.HeaderCallID, message.HeaderCSeq:
 			b = append(b, m.Get(field.Line)...)
@@ -75,43 +86,86 @@ func (w *worker) appendTo(b []byte, m *message.Message, to message.Field, status
 
 // reply answers the request in hand in its server transaction.
 func (w *worker) reply(s *shard, t *serverTransaction, status int, reason string, headers []byte) {
-	payload := w.appendReply(w.out.buffer(), &w.msg, 0, w.viaEdits, status, reason, headers)
+	payload := w.appendReply(w.out.buffer(), &w.msg, w.prepared, status, reason, headers)
+	back := t.back
 	t.responded(w, s, status, payload)
-	w.out.put(w.socket(t.listen), t.replyTo, payload)
+	w.put(back, payload)
 	s.counted[countReplied]++
 }
 
-// refuse gives the request in hand its final response: an INVITE through a
-// server transaction, which absorbs the ACK; others statelessly (§8.2.7).
-func (w *worker) refuse(s *shard, key uint64, status int, reason string, headers []byte) {
-	if w.msg.Method != message.Invite || len(s.servers) >= transactionsMost {
-		w.answerStateless(s, status, reason, headers)
+// refuse gives the request in hand its final response, without a transaction
+// (§8.2.7): whoever sends requests in another's name must not have us repeat
+// answers to that one. A repetition of an INVITE gets the same answer again.
+func (w *worker) refuse(s *shard, key uint64, to target) {
+	if w.msg.Method == message.Invite && w.msg.ToTag.Empty() {
+		s.counted[countRefused]++
+		if by, found := refusalCounters[to.Rule]; found {
+			s.counted[by]++
+		}
+		s.refused.note(key, w.now+w.at.network.timers.server, to.Refusal)
+		w.logRefusal(&to.Refusal)
+	}
+	w.answer(s, &to.Refusal, to.headers)
+}
+
+// refusalCounters count what our rules refuse.
+var refusalCounters = map[string]counter{
+	model.RuleLicence:  countNoLicence,
+	model.RuleCPS:      countOverCPS,
+	model.RuleCredits:  countNoCredits,
+	model.RuleOverload: countShed,
+}
+
+// logRefusal tells the failed-calls log of an INVITE that a rule of ours
+// refuses.
+func (w *worker) logRefusal(refusal *hop.Refusal) {
+	admission := w.p.options.Admission
+	if refusal.Status < 300 || !admission.LogsFailures() {
 		return
 	}
-	t := &serverTransaction{key: key, invite: true, listen: w.at, replyTo: w.replyTo}
-	t.owner = t
-	s.servers[key] = t
-	w.reply(s, t, status, reason, headers)
-	s.counted[countRefused]++
+	if w.in.Message != &w.msg || w.in.Adjacency == nil {
+		w.describe()
+	}
+	admission.Failed(&hop.Failure{In: &w.in, Refusal: *refusal, Began: w.p.start.Add(w.now)})
+}
+
+// answer sends what a refusal says, without a transaction.
+func (w *worker) answer(s *shard, r *hop.Refusal, headers []byte) {
+	w.answerStateless(s, r.Status, r.Reason, appendHeaders(headers, r))
+}
+
+// appendHeaders appends the header lines that a refusal wants.
+func appendHeaders(b []byte, r *hop.Refusal) []byte {
+	if r.RetryAfter > 0 {
+		b = append(strconv.AppendInt(append(b, "Retry-After: "...), int64(r.RetryAfter), 10), "\r\n"...)
+	}
+	if r.Contact != "" {
+		b = append(append(append(b, "Contact: <"...), r.Contact...), ">\r\n"...)
+	}
+	return b
 }
 
 // answerStateless answers the request in hand and forgets it.
 func (w *worker) answerStateless(s *shard, status int, reason string, headers []byte) {
-	payload := w.appendReply(w.out.buffer(), &w.msg, 0, w.viaEdits, status, reason, headers)
-	w.out.put(w.socket(w.at), w.replyTo, payload)
+	w.put(w.back(), w.appendReply(w.out.buffer(), &w.msg, w.prepared, status, reason, headers))
 	s.counted[countReplied]++
 }
 
-// replyFrom answers the request that was sent on as request long ago: below
-// our own Via it still has everything that a response copies.
-func (t *serverTransaction) replyFrom(w *worker, s *shard, request []byte, status int) {
-	if err := w.kept.Parse(request); err != nil {
-		s.dropServer(t) // impossible: we parsed and sent it
+// answerFrom answers the request of a server transaction, which came long ago.
+func (w *worker) answerFrom(s *shard, t *serverTransaction, status int) {
+	if w.kept.Parse(t.request) != nil {
+		s.dropServer(t) // impossible: we parsed and kept it
 		return
 	}
-	payload := w.appendReply(w.out.buffer(), &w.kept, 1, nil, status, "", nil)
+	var headers []byte
+	reason := ""
+	if t.refusal.Status == status {
+		reason, headers = t.refusal.Reason, appendHeaders(nil, &t.refusal)
+	}
+	payload := w.appendReply(w.out.buffer(), &w.kept, nil, status, reason, headers)
+	back := t.back
 	t.responded(w, s, status, payload)
-	w.out.put(w.socket(t.listen), t.replyTo, payload)
+	w.put(back, payload)
 	s.counted[countReplied]++
 }
 

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -14,34 +16,82 @@ import (
 // shard is locked.
 func (w *worker) request(s *shard) {
 	s.counted[countRequests]++
-	m := &w.msg
 	w.examineVia()
-	key := w.serverKey(m.Method)
-	switch m.Method {
+	key := w.serverKey(w.msg.Method)
+	known := s.servers[key]
+	switch w.msg.Method {
 	case message.Ack:
-		w.ack(s, s.servers[key])
+		w.ack(s, known)
 		return
 	case message.Cancel:
-		w.cancel(s, s.servers[key])
+		w.cancel(s, known)
 		return
 	}
-	if known := s.servers[key]; known != nil {
+	if known != nil {
 		w.absorb(s, known)
 		return
 	}
-	if len(s.servers) >= transactionsMost && m.ToTag.Empty() {
-		w.answerStateless(s, 503, "Too Many Transactions", nil)
+	if refusal := s.refused.recall(key, w.now); refusal != nil {
+		s.counted[countAbsorbed]++
+		w.answer(s, refusal, nil)
+		return
+	}
+	if w.msg.ToTag.Empty() && !w.mayEnter(s, key) {
 		return
 	}
 	to := w.check()
-	if to.status == 0 {
+	if to.Status == 0 {
 		to = w.target(s)
 	}
-	if to.status != 0 {
-		w.refuse(s, key, to.status, to.reason, to.headers)
-	} else {
-		w.forward(s, key, to)
+	switch {
+	case to.parked:
+	case to.Status != 0:
+		w.refuse(s, key, to)
+	default:
+		w.forward(s, key, w.targets, to.call)
 	}
+}
+
+// target is what is decided about a request: it goes to w.targets, or it is
+// answered.
+type target struct {
+	hop.Refusal
+	headers []byte // whole lines for the answer
+	call    *call  // whose fate the request carries
+	parked  bool   // it comes again when DNS has answered
+}
+
+func answer(status int, reason string) target {
+	return target{Refusal: hop.Refusal{Status: status, Reason: reason}}
+}
+
+// mayEnter is the guard before requests outside dialogs: it costs little and
+// leaves nothing behind.
+func (w *worker) mayEnter(s *shard, key uint64) bool {
+	switch admission := w.p.options.Admission; {
+	case admission.Flooding(w.from.Addr()):
+		s.counted[countFlood]++
+	case len(s.servers) >= transactionsMost:
+		w.refuse(s, key, target{Refusal: hop.Refusal{Status: 503, Reason: "Too Many Transactions", Rule: model.RuleTransactions}})
+	case w.msg.Method == message.Invite:
+		refusal, shed := admission.Shed()
+		if !shed || w.emergency() {
+			return true
+		}
+		w.refuse(s, key, target{Refusal: refusal})
+	default:
+		return true
+	}
+	return false
+}
+
+// emergency says whether the INVITE in hand is let through an overload.
+func (w *worker) emergency() bool {
+	if w.msg.Validate() != nil {
+		return false
+	}
+	w.describe()
+	return w.p.options.Admission.Emergency(&w.in)
 }
 
 // check gives the answer that a faulty request deserves (§16.3), or nothing.
@@ -57,7 +107,7 @@ func (w *worker) check() target {
 		return answer(483, "")
 	}
 	if unsupported := w.proxyRequired(); unsupported != nil {
-		return target{status: 420, headers: unsupported}
+		return target{Refusal: hop.Refusal{Status: 420}, headers: unsupported}
 	}
 	return target{}
 }
@@ -82,48 +132,70 @@ func (w *worker) proxyRequired() (lines []byte) {
 func (w *worker) absorb(s *shard, t *serverTransaction) {
 	s.counted[countAbsorbed]++
 	if len(t.response) > 0 {
-		w.out.send(w.socket(t.listen), t.replyTo, t.response)
+		w.send(t.back, t.response)
 	}
 }
 
 // examineVia works out where answers go and what the topmost Via must say
-// about it (RFC 3261 §18.2.1, RFC 3581 §4).
+// about it (RFC 3261 §18.2.1, RFC 3581 §4, RFC 7339 §5.2).
 func (w *worker) examineVia() {
 	m := &w.msg
 	via := &m.Via
-	w.viaEdits = w.viaEdits[:0]
-	w.scratch = w.scratch[:0]
+	w.prepared = w.prepared[:0]
 	port := via.Port
 	if port == 0 {
-		port = 5060
+		port = w.at.Transport.DefaultPort()
 	}
 	if via.HasRPort {
 		port = w.from.Port()
 	}
 	w.replyTo = netip.AddrPortFrom(w.from.Addr(), port)
+	if via.HasOC {
+		w.feedBack(via)
+	}
 	if !via.HasRPort && sameHost(m.Get(via.Host), w.from.Addr()) {
 		return
 	}
 	b := w.scratch
+	mark := len(b)
 	if via.HasRPort {
 		if via.RPort.Empty() {
 			b = append(b, '=')
 		}
 		b = strconv.AppendUint(b, uint64(w.from.Port()), 10)
-		w.viaEdits = append(w.viaEdits, message.Edit{At: via.RPort, With: b})
+		w.prepared = append(w.prepared, message.Edit{At: via.RPort, With: b[mark:]})
 	}
 	// What the sender wrote as received is not to be believed.
-	mark := len(b)
+	mark = len(b)
 	if at := via.Received; !at.Empty() {
 		b = w.from.Addr().AppendTo(b)
-		w.viaEdits = append(w.viaEdits, message.Edit{At: at, With: b[mark:]})
+		w.prepared = append(w.prepared, message.Edit{At: at, With: b[mark:]})
 	} else {
 		b = w.from.Addr().AppendTo(append(b, ";received="...))
 		end := message.Span{Start: via.Value.End, End: via.Value.End}
-		w.viaEdits = append(w.viaEdits, message.Edit{At: end, With: b[mark:]})
+		w.prepared = append(w.prepared, message.Edit{At: end, With: b[mark:]})
 	}
 	w.scratch = b
-	sortEdits(w.viaEdits)
+	sortEdits(w.prepared)
+}
+
+// feedBack tells a neighbour that understands overload control how much of
+// its traffic to keep back (RFC 7339 §4: the answers carry it in its Via).
+func (w *worker) feedBack(via *message.Via) {
+	percent, sequence, ok := w.p.options.Admission.Feedback()
+	if !ok {
+		return
+	}
+	b := w.scratch
+	mark := len(b)
+	if via.OC.Empty() {
+		b = append(b, '=')
+	}
+	b = strconv.AppendInt(b, int64(percent), 10)
+	b = append(b, `;oc-validity=1000;oc-seq=`...)
+	b = append(strconv.AppendUint(b, sequence, 10), ".0"...)
+	w.prepared = append(w.prepared, message.Edit{At: via.OC, With: b[mark:]})
+	w.scratch = b
 }
 
 // sameHost says whether a sent-by host is the address as we would write it.
@@ -162,42 +234,24 @@ func (w *worker) serverKey(method message.Method) uint64 {
 	return key
 }
 
-// target is where a request goes, or the answer it gets instead.
-type target struct {
-	to     netip.AddrPort
-	out    *listenPoint
-	routes int    // how many Route elements of ours to remove
-	uri    []byte // the new Request-URI; nil leaves it
-	last   bool   // it was the last Route element, which is to be removed too
-	record bool   // stay in the path of the dialog
-	call   *call  // of an initial INVITE
-
-	status  int // not 0: answer this
-	reason  string
-	headers []byte
-}
-
-func answer(status int, reason string) target { return target{status: status, reason: reason} }
-
 // target decides where the request goes (§16.4, §16.5).
 func (w *worker) target(s *shard) target {
-	m := &w.msg
+	w.describe()
+	if w.normalise(model.TriggerPreNormalization, nil) {
+		w.examineVia() // the spans have moved
+	}
 	path, fault := w.ownRoutes()
-	if fault != nil {
+	switch {
+	case fault != nil:
 		return answer(fault.Status, fault.Reason)
-	}
-	if !m.ToTag.Empty() {
+	case w.looped():
+		return answer(482, "")
+	case w.in.MidDialog:
 		return w.inDialogTarget(s, path)
-	}
-	uri, err := message.ParseURI(m.Raw, m.URI)
-	if err != nil {
-		return answer(400, "Bad Request-URI")
-	}
-	forUs := w.ownAddress(&uri) != nil
-	if forUs && uri.User.Empty() && m.Method == message.Options {
+	case w.msg.Method == message.Options && w.in.URI.User.Empty() && w.config.ownURI(w.msg.Raw, &w.in.URI) != nil:
 		return w.optionsAnswer()
 	}
-	return w.initialTarget(s, path, &uri, forUs)
+	return w.initialTarget(s, path)
 }
 
 // optionsAnswer is what the box says about itself (§11.2).
@@ -205,123 +259,48 @@ func (w *worker) optionsAnswer() target {
 	if !w.p.options.Admission.Ready() {
 		return answer(503, "Calls Are Not Allowed")
 	}
-	return target{status: 200, headers: []byte("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, REFER, MESSAGE, PUBLISH\r\nAccept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\n")}
+	return target{
+		Refusal: hop.Refusal{Status: 200},
+		headers: []byte("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, REFER, MESSAGE, PUBLISH\r\n" +
+			"Accept: application/sdp\r\nAccept-Encoding: identity\r\nAccept-Language: en\r\n"),
+	}
 }
 
-// initialTarget sends a request outside a dialog to the next hop of the
-// network it came in on, if it may go.
-func (w *worker) initialTarget(s *shard, path ownPath, uri *message.URI, forUs bool) target {
-	m, from := &w.msg, w.at.network
-	if w.p.config.Load().own[w.at.address] == nil {
+// initialTarget asks routing where a request outside a dialog goes, and
+// whether it may.
+func (w *worker) initialTarget(s *shard, path ownPath) target {
+	invite := w.msg.Method == message.Invite
+	if w.config.own[w.at.Place] == nil {
 		return answer(503, "Listen Point Is Leaving")
 	}
-	if uri.Secure {
-		return answer(416, "") // no TLS yet, and sips may not go on without (§26.2.2)
-	}
-	if from.out == nil {
-		return answer(404, "No Route")
-	}
-	to := target{to: from.nextHop, out: from.out.listenFor(from.nextHop), routes: path.count, uri: path.realURI(m), last: path.last}
-	if to.out == nil {
-		return answer(500, "No Listen Point Reaches The Next Hop")
-	}
-	if forUs && to.uri == nil {
-		to.uri = w.retarget(uri, from.nextHop)
-	}
-	switch m.Method {
-	case message.Invite:
-		var rule string
-		if to.call, rule = w.offer(s, to.to); to.call == nil {
-			return answer(503, refusals[rule].phrase)
-		}
-		to.record = true
-	case message.Subscribe, message.Refer:
-		to.record = true
-	}
-	return to
-}
-
-// retarget replaces the host and port of a Request-URI that names us by the
-// next hop's (§16.5: the target set of an address we are responsible for).
-func (w *worker) retarget(uri *message.URI, nextHop netip.AddrPort) []byte {
-	m := &w.msg
-	rest := m.URI.End
-	if !uri.Params.Empty() {
-		rest = uri.Params.Start - 1
-	} else if !uri.Headers.Empty() {
-		rest = uri.Headers.Start - 1
-	}
-	start := len(w.scratch)
-	b := append(w.scratch, m.Raw[m.URI.Start:uri.Host.Start]...)
-	b = nextHop.AppendTo(b)
-	w.scratch = append(b, m.Raw[rest:m.URI.End]...)
-	return w.scratch[start:]
-}
-
-// forward makes the two transactions and sends the request on (§16.6).
-func (w *worker) forward(s *shard, key uint64, to target) {
-	m := &w.msg
-	invite := m.Method == message.Invite
-	server := &serverTransaction{key: key, invite: invite, listen: w.at, replyTo: w.replyTo, call: to.call}
-	server.owner = server
-	client := &clientTransaction{invite: invite, listen: to.out, to: to.to, server: server}
-	client.owner = client
-	server.client = client
-	s.servers[key] = server
-	s.addClient(client)
-	client.nonce = w.nonce()
 	if invite {
-		w.reply(s, server, 100, "", nil)
+		s.counted[countOffered]++
+		if refusal := w.p.options.Admission.Offer(&w.in); refusal.Status != 0 {
+			return target{Refusal: refusal}
+		}
 	}
-	client.request = w.rewrite(s.buffers.get(len(m.Raw)+addedOctets), to, branchOfTransaction, uint64(client.slot)<<32|uint64(client.nonce))
-	client.send(w, s)
-	s.counted[countForwarded]++
-}
-
-// addedOctets is about what forwarding adds to a request: Via, two
-// Record-Routes.
-const addedOctets = 320
-
-// addedFields is how many header fields that are at most, and maxPayload the
-// most that UDP takes.
-const (
-	addedFields = 4
-	maxPayload  = 65507
-)
-
-// rewrite appends the request as it goes out: our Via and Record-Routes on
-// top, Max-Forwards one less, our Route elements gone, all else as it came.
-func (w *worker) rewrite(b []byte, to target, kind byte, branch uint64) []byte {
-	m := &w.msg
-	edits := append(w.edits[:0], w.viaEdits...)
-	if to.uri != nil {
-		edits = append(edits, message.Edit{At: m.URI, With: to.uri})
+	w.prepared = w.cutRoutes(w.prepared, &path)
+	d := &w.decision
+	clear(d.Targets)
+	d.Targets, d.Refusal = d.Targets[:0], hop.Refusal{}
+	w.targets = w.targets[:0]
+	w.plan().Route(&w.in, d)
+	if d.Refusal.Status != 0 {
+		return target{Refusal: d.Refusal}
 	}
-	text := w.scratch
-	mark := len(text)
-	if m.MaxForwards >= 0 {
-		text = strconv.AppendInt(text, int64(m.MaxForwards-1), 10)
-		edits = append(edits, message.Edit{At: m.MaxForwardsValue, With: text[mark:]})
-		mark = len(text)
+	for i := range d.Targets {
+		if d.Targets[i].Secure || !w.in.URI.Secure || d.Targets[i].Transport.Secure() { // sips may not go on without TLS (§26.2.2)
+			w.targets = append(w.targets, attempt{Target: d.Targets[i]})
+		}
 	}
-	text = append(appendBranchID(append(text, to.out.via...), kind, branch), "\r\n"...)
-	if to.record {
-		text = w.appendRecordRoute(text, to)
+	switch {
+	case len(w.targets) == 0 && len(d.Targets) > 0:
+		return answer(416, "No Secure Next Hop")
+	case len(w.targets) == 0:
+		return answer(404, "No Route")
+	case !invite:
+		return target{}
 	}
-	if m.MaxForwards < 0 {
-		text = append(text, "Max-Forwards: 70\r\n"...)
-	}
-	w.scratch = text
-	edits = append(edits, message.Edit{At: message.Span{Start: m.FirstHeader, End: m.FirstHeader}, With: text[mark:]})
-	edits = w.cutRoutes(edits, to)
-	sortEdits(edits)
-	w.edits = edits
-	return message.Splice(b, m.Raw, edits)
-}
-
-// nonce makes the part of a branch that nobody can guess.
-func (w *worker) nonce() uint32 {
-	var raw [4]byte
-	w.randomBytes(raw[:])
-	return uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
+	call, refusal := w.offer(s)
+	return target{Refusal: refusal, call: call}
 }

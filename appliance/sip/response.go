@@ -2,32 +2,39 @@ package sip
 
 import (
 	"bytes"
+	"net/netip"
+	"time"
 
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
 // response handles a response, in the order of RFC 3261 §16.7. The shard is
-// locked. A response that belongs to no transaction is dropped, as RFC 6026
-// §7.3 demands.
+// locked.
 func (w *worker) response(s *shard) {
 	s.counted[countResponses]++
 	m := &w.msg
 	t := s.client(m.Get(m.Via.Branch))
 	if t == nil {
-		s.counted[countStray]++
+		w.stray(s)
 		return
 	}
 	if m.CSeqMethod == message.Cancel {
 		t.cancelResponded(s, m.Status)
 		return
 	}
-	if t.invite != (m.CSeqMethod == message.Invite) {
+	_, further := m.SecondVia()
+	if t.invite != (m.CSeqMethod == message.Invite) || !further && !t.to.listen.network.hide { // somebody made it up
 		s.counted[countStray]++
 		return
 	}
-	if _, found := m.SecondVia(); !found {
-		s.counted[countStray]++ // it names no further hop: somebody made it up
-		return
+	if plan := w.plan(); t.server != nil && (plan.Rewrites(model.TriggerPreNormalization) || plan.Rewrites(model.TriggerPostNormalization)) {
+		w.describe()
+		w.in.MidDialog = t.server.inDialog
+		w.leaving = hop.Target{Network: t.server.back.listen.network.name, Address: t.server.back.to}
+		w.normalise(model.TriggerPreNormalization, nil)
+		w.normalise(model.TriggerPostNormalization, &w.leaving)
 	}
 	switch {
 	case m.Status < 200:
@@ -51,28 +58,33 @@ func (t *clientTransaction) provisional(w *worker, s *shard) {
 	if t.state > clientProceeding {
 		return
 	}
+	timers := t.timers()
+	if t.state == clientCalling {
+		t.report(hop.Answered, 0)
+	}
 	t.state = clientProceeding
 	if t.invite {
 		if t.cancel == cancelNone || t.cancel == cancelWanted {
 			t.resendAt = 0
-			t.ends = w.now + w.p.timers.C
+			t.ends = w.now + timers.c
 		}
 		if t.cancel == cancelWanted {
 			t.startCancel(w, s)
 		}
 		t.arm(s)
 	}
-	if w.msg.Status == 100 || !t.invite || t.server == nil { // RFC 4320 §4.1
+	server := t.server
+	if w.msg.Status == 100 || !t.invite || server == nil || !t.waited || server.state != serverProceeding { // RFC 4320 §4.1
 		return
 	}
-	if t.server.call != nil {
-		w.rang(s, t.server.call)
+	if server.call != nil && !server.inDialog {
+		w.rang(s, server.call)
 	}
-	w.upstream(s, t.server)
+	w.deliver(s, server, w.msg.Status, message.Splice(w.out.buffer(), w.msg.Raw, w.upstreamEdits(server, t)))
 }
 
-// success handles 2xx to INVITE: every one goes upstream at once, also the
-// second of a fork further down (§16.7 step 5, RFC 6026 §7.2).
+// success handles 2xx to INVITE: every one goes upstream at once, also that
+// of a second branch or of a fork further down (§16.7 step 5, RFC 6026 §7.2).
 func (t *clientTransaction) success(w *worker, s *shard) {
 	server := t.server
 	if t.state == clientCompleted || server == nil {
@@ -80,61 +92,142 @@ func (t *clientTransaction) success(w *worker, s *shard) {
 		return
 	}
 	if t.state != clientAccepted {
+		t.report(hop.Answered, 0)
 		s.buffers.put(&t.request)
-		t.complete(w, s, clientAccepted, w.p.timers.timeout())
+		t.complete(w, s, clientAccepted, t.timers().client)
+		if t.waited {
+			t.waited = false
+			server.pending--
+		}
 	}
-	if server.call != nil {
-		w.answered(s, server.call)
-		server.call = nil
+	if server.state == serverProceeding {
+		if server.call != nil && !server.inDialog {
+			w.answered(s, server.call, t)
+			server.call = nil
+		}
+		w.refreshed(server)
+		w.cancelBranches(s, server)
 	}
-	w.upstream(s, server)
-}
-
-// final handles 3xx–6xx to INVITE and every final response to other requests.
-// There is one branch, so it is the best response (§16.7 step 6).
-func (t *clientTransaction) final(w *worker, s *shard) {
-	server := t.server
-	stay := w.p.timers.T4 // timer K
-	if t.invite {
-		stay = w.p.timers.timeout() // timer D
-		t.acknowledge(w)
-	} else {
-		s.buffers.put(&t.request)
-	}
-	t.complete(w, s, clientCompleted, stay)
-	if server == nil {
+	t.leave() // if the call is another branch's
+	payload := message.Splice(w.out.buffer(), w.msg.Raw, w.upstreamEdits(server, t))
+	if server.state == serverProceeding || server.state == serverAccepted {
+		w.deliver(s, server, w.msg.Status, payload)
 		return
 	}
-	if server.call != nil {
-		w.finished(s, server.call)
-		server.call = nil
-	}
-	if !t.invite && w.msg.Status == 408 {
-		s.dropServer(server) // RFC 4320 §4.2
-		return
-	}
-	w.upstream(s, server)
-}
-
-// upstream sends the response in hand on, less our Via (§16.7 steps 3 and 9).
-// A 503 from there means nothing about us, so it becomes 500 (step 6).
-func (w *worker) upstream(s *shard, server *serverTransaction) {
-	m := &w.msg
-	status := m.Status
-	edits := w.edits[:0]
-	if status == 503 {
-		status = 500
-		edits = append(edits, message.Edit{At: statusSpan(m), With: serverError})
-	}
-	edits = append(edits, message.Edit{At: m.Via.Cut})
-	w.edits = edits
-	payload := message.Splice(w.out.buffer(), m.Raw, edits)
-	server.responded(w, s, status, payload)
-	w.out.put(w.socket(server.listen), server.replyTo, payload)
+	w.put(server.back, payload) // another branch was refused upstream already
 	s.counted[countForwarded]++
 }
 
+// final handles 3xx–6xx to INVITE and every final response to other requests
+// (§16.7 steps 4 to 7).
+func (t *clientTransaction) final(w *worker, s *shard) {
+	server, waited, status := t.server, t.waited, w.msg.Status
+	t.waited = false
+	t.conclude(w, s)
+	if server == nil || !waited {
+		return
+	}
+	server.pending--
+	failsOver := t.failsOver(status)
+	if failsOver {
+		seconds, _ := w.msg.RetryAfter()
+		t.report(hop.Failed, time.Duration(seconds)*time.Second)
+	} else {
+		t.report(hop.Answered, 0)
+	}
+	switch {
+	case server.state != serverProceeding:
+		return
+	case status >= 600: // nobody else is to be asked (§16.7 step 5)
+		w.cancelBranches(s, server)
+	case server.cancelled:
+	case status >= 300 && status < 400 && w.config.recursion && t.invite:
+		w.recurse(server, t)
+		failsOver = true
+	}
+	if status < 300 && !t.invite {
+		w.refreshed(server)
+	}
+	more := failsOver && !server.cancelled && len(server.targets) > 0
+	if !more && server.pending == 0 && (server.status == 0 || rank(status) <= rank(server.status)) && len(server.challenges) == 0 {
+		w.concluded(s, server, w.answerStatus(), false)
+		w.deliverFinal(s, server, t)
+		return
+	}
+	if t.udpInReserve(server) {
+		server.drop()
+	}
+	w.keep(s, server, t)
+	if more {
+		w.next(s, server)
+	} else {
+		w.settle(s, server)
+	}
+}
+
+// udpInReserve says whether the next target is only this one over UDP: TCP has
+// reached it.
+func (t *clientTransaction) udpInReserve(server *serverTransaction) bool {
+	return len(server.targets) > 0 && server.targets[0].udpOnly && server.targets[0].Address == t.to.to
+}
+
+// conclude ends the client transaction with the final response in hand.
+func (t *clientTransaction) conclude(w *worker, s *shard) {
+	timers := t.timers()
+	t.leave()
+	if !t.invite {
+		s.buffers.put(&t.request)
+		t.complete(w, s, clientCompleted, t.lingers(timers.t4)) // timer K
+		return
+	}
+	t.acknowledge(w)
+	t.complete(w, s, clientCompleted, t.lingers(timers.client)) // timer D
+}
+
+// lingers is how long repetitions of a response may come.
+func (t *clientTransaction) lingers(over time.Duration) time.Duration {
+	if t.to.reliable() {
+		return 0
+	}
+	return over
+}
+
+// deliverFinal sends the response in hand upstream as the answer.
+func (w *worker) deliverFinal(s *shard, server *serverTransaction, t *clientTransaction) {
+	if !server.invite && w.msg.Status == 408 {
+		s.dropServer(server) // RFC 4320 §4.2
+		return
+	}
+	payload := message.Splice(w.out.buffer(), w.msg.Raw, w.upstreamEdits(server, t))
+	w.deliver(s, server, w.answerStatus(), payload)
+}
+
+// answerStatus is the status of the response in hand as it goes upstream.
+func (w *worker) answerStatus() int {
+	if w.msg.Status == 503 {
+		return 500
+	}
+	return w.msg.Status
+}
+
 var serverError = []byte("500 Server Internal Error")
+
+// upstreamEdits are what the response in hand needs to go upstream: less our
+// Via (§16.7 steps 3 and 9). A 503 from there means nothing about us, so it
+// becomes 500 (step 6).
+func (w *worker) upstreamEdits(server *serverTransaction, t *clientTransaction) []message.Edit {
+	m := &w.msg
+	edits := w.edits[:0]
+	if m.Status == 503 {
+		edits = append(edits, message.Edit{At: statusSpan(m), With: serverError})
+	}
+	edit := message.Edit{At: m.Via.Cut}
+	if t.to.listen.network.hide && server.vias != nil {
+		edit.With = server.vias
+	}
+	w.edits = append(edits, edit)
+	return w.edits
+}
 
 // statusSpan is the status code and reason in the status line.
 func statusSpan(m *message.Message) message.Span {
@@ -142,4 +235,96 @@ func statusSpan(m *message.Message) message.Span {
 	end := m.FirstHeader
 	line := bytes.TrimRight(m.Raw[start:end], "\r\n")
 	return message.Span{Start: start, End: start + uint16(len(line))}
+}
+
+// stray handles a response that belongs to no transaction. RFC 6026 §7.3 has
+// it dropped, since anybody could send one. An answer to an INVITE that shows
+// our signature, soon after the start, was asked for by an earlier life of this
+// process: it is sent on, so that the call comes about.
+func (w *worker) stray(s *shard) {
+	m := &w.msg
+	via, further := m.SecondVia()
+	if !further || w.now > lateAnswers || m.CSeqMethod != message.Invite || m.Status <= 100 || m.Status >= 300 || !w.ownVia(&m.Via) {
+		s.counted[countStray]++
+		return
+	}
+	key, signed := w.signedResponse()
+	back, ok := w.responsePath(&via)
+	if !signed || !ok {
+		s.counted[countStray]++
+		return
+	}
+	if m.Status >= 200 {
+		w.answeredLate(s, key)
+	}
+	w.edits = append(w.edits[:0], message.Edit{At: m.Via.Cut})
+	w.put(back, message.Splice(w.out.buffer(), m.Raw, w.edits))
+	s.counted[countForwarded]++
+}
+
+// signedResponse finds our Record-Route in the response in hand.
+func (w *worker) signedResponse() (key model.CallKey, ok bool) {
+	m := &w.msg
+	for _, field := range m.Fields {
+		if field.ID != message.HeaderRecordRoute {
+			continue
+		}
+		for rest := field.Value; ; {
+			element, err := message.ParseNameAddr(m.Raw, rest)
+			if err != nil {
+				break
+			}
+			if uri, err := message.ParseURI(m.Raw, element.URI); err == nil && w.config.ownURI(m.Raw, &uri) != nil {
+				token, _ := uri.Param(m.Raw, "cw")
+				peer, _ := uri.Param(m.Raw, "at")
+				if key, ok = w.signer.verify(token, m.Get(m.CallID), m.Get(m.FromTag), peer); ok {
+					return key, true
+				}
+			}
+			if element.Next == 0 {
+				break
+			}
+			rest.Start = element.Next
+		}
+	}
+	return key, false
+}
+
+// responsePath is where a response goes whose next Via is via (§18.2.2), out
+// of any listen point that reaches it.
+func (w *worker) responsePath(via *message.Via) (flow, bool) {
+	raw := w.msg.Raw
+	ip, ok := via.Addr(raw)
+	if received := via.Received.In(raw); len(received) > 0 {
+		parsed, err := netip.ParseAddr(string(received))
+		ip, ok = parsed, err == nil
+	}
+	if !ok {
+		return flow{}, false
+	}
+	for place, l := range w.config.own {
+		if place.Address.Addr().Is4() != ip.Is4() || !equalFold(via.Transport.In(raw), place.Transport.Via()) {
+			continue
+		}
+		port := via.Port
+		if port == 0 {
+			port = place.Transport.DefaultPort()
+		}
+		if n, ok := number(via.RPort.In(raw)); ok {
+			port = n
+		}
+		return flow{listen: l, to: netip.AddrPortFrom(ip, port)}, true
+	}
+	return flow{}, false
+}
+
+// number reads a port.
+func number(text []byte) (port uint16, ok bool) {
+	n := 0
+	for _, digit := range text {
+		if n = 10*n + int(digit-'0'); digit < '0' || digit > '9' || n > 65535 {
+			return 0, false
+		}
+	}
+	return uint16(n), n > 0
 }

@@ -1,14 +1,12 @@
 package sip
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"hash"
+	"cmp"
+	"encoding/hex"
 	"net/netip"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -18,6 +16,7 @@ type ownPath struct {
 	count int
 	out   *listenPoint // the last of ours: where the request leaves
 	token []byte       // the signed call key, nil if there was none
+	peer  []byte       // where the side it leaves to really is, as text; nil: where its Contact says
 	next  message.Span // URI of the first Route element that is not ours; empty if there is none
 	// last says that the sender is a strict router: our Record-Route stands in
 	// the Request-URI and the real one is uri, the last Route element (§16.4).
@@ -25,18 +24,13 @@ type ownPath struct {
 	uri  message.Span
 }
 
-// realURI is the Request-URI that a strict router moved away, or nil.
-func (p *ownPath) realURI(m *message.Message) []byte {
-	if !p.last {
-		return nil
-	}
-	return m.Get(p.uri)
-}
-
 // ownRoutes reads the Route header fields (§16.4).
 func (w *worker) ownRoutes() (ownPath, *message.Fault) {
 	m := &w.msg
 	var path ownPath
+	if _, found := m.First(message.HeaderRoute); !found {
+		return path, nil
+	}
 	var last message.Span
 	for _, route := range m.Routes() {
 		uri, err := message.ParseURI(m.Raw, route.URI)
@@ -47,83 +41,66 @@ func (w *worker) ownRoutes() (ownPath, *message.Fault) {
 		if !path.next.Empty() {
 			continue
 		}
-		own := w.ownAddress(&uri)
+		own := w.config.ownURI(m.Raw, &uri)
 		if own == nil || path.count == 2 {
 			path.next = route.URI
 			continue
 		}
 		path.count++
-		path.out = own
-		if token, found := uri.Param(m.Raw, "cw"); found {
-			path.token = token
-		}
+		path.take(own, m.Raw, &uri)
 	}
-	if last.Empty() {
-		return path, nil
+	return w.fromStrictRouter(path, last), nil
+}
+
+// take notes one element of ours.
+func (p *ownPath) take(own *listenPoint, raw []byte, uri *message.URI) {
+	p.out = own
+	if token, found := uri.Param(raw, "cw"); found {
+		p.token = token
 	}
-	return w.fromStrictRouter(path, last)
+	p.peer, _ = uri.Param(raw, "at")
 }
 
 // fromStrictRouter undoes what a strict router did: our Record-Route URI in
 // the Request-URI, the real one at the end of the Route.
-func (w *worker) fromStrictRouter(path ownPath, last message.Span) (ownPath, *message.Fault) {
+func (w *worker) fromStrictRouter(path ownPath, last message.Span) ownPath {
 	m := &w.msg
 	uri, err := message.ParseURI(m.Raw, m.URI)
 	if err != nil || !uri.Loose {
-		return path, nil
+		return path
 	}
-	token, found := uri.Param(m.Raw, "cw")
-	own := w.ownAddress(&uri)
+	_, found := uri.Param(m.Raw, "cw")
+	own := w.config.ownURI(m.Raw, &uri)
 	if !found || own == nil {
-		return path, nil
+		return path
 	}
-	path.last, path.uri, path.token = true, last, token
 	if path.out == nil {
-		path.out = own
+		path.take(own, m.Raw, &uri)
 	}
+	path.last, path.uri = true, last
 	if path.next == last {
 		path.next = message.Span{}
 	}
-	return path, nil
+	return path
 }
 
-// cutRoutes removes our Route elements, and the last one where it became the
-// Request-URI. Cuts of neighbours would overlap.
-func (w *worker) cutRoutes(edits []message.Edit, to target) []message.Edit {
-	if !to.last {
-		return w.msg.CutRoutes(edits, to.routes)
+// cutRoutes appends the edits that remove our Route elements, and the last one
+// where it becomes the Request-URI. Cuts of neighbours would overlap.
+func (w *worker) cutRoutes(edits []message.Edit, path *ownPath) []message.Edit {
+	m := &w.msg
+	if !path.last {
+		return m.CutRoutes(edits, path.count)
 	}
+	edits = append(edits, message.Edit{At: m.URI, With: m.Get(path.uri)})
 	var last message.Route
 	total := 0
-	for index, route := range w.msg.Routes() {
+	for index, route := range m.Routes() {
 		last, total = route, index+1
 	}
-	if to.routes+1 >= total {
-		return w.msg.CutRoutes(edits, total)
+	if path.count+1 >= total {
+		return m.CutRoutes(edits, total)
 	}
-	return append(w.msg.CutRoutes(edits, to.routes), message.Edit{At: last.Cut})
-}
-
-// ownAddress gives the listen point that a URI names, or nil.
-func (w *worker) ownAddress(uri *message.URI) *listenPoint {
-	address, ok := literal(uri, w.msg.Raw)
-	if !ok {
-		return nil
-	}
-	return w.p.config.Load().at(address)
-}
-
-// literal gives the address of a URI whose host is an IP address.
-func literal(uri *message.URI, raw []byte) (netip.AddrPort, bool) {
-	address, ok := uri.Addr(raw)
-	if !ok {
-		return netip.AddrPort{}, false
-	}
-	port := uri.Port
-	if port == 0 {
-		port = 5060
-	}
-	return netip.AddrPortFrom(address, port), true
+	return append(m.CutRoutes(edits, path.count), message.Edit{At: last.Cut})
 }
 
 // inDialogTarget follows the route set of a dialog. Only dialogs we
@@ -134,130 +111,141 @@ func (w *worker) inDialogTarget(s *shard, path ownPath) target {
 	if path.out == nil {
 		return answer(481, "")
 	}
-	key, fromCaller, ok := w.dialog(path.token)
+	key, fromCaller, ok := w.dialog(&path)
 	if !ok {
 		return answer(481, "")
 	}
-	to := w.destination(path)
+	w.prepared = w.cutRoutes(w.prepared, &path)
+	sortEdits(w.prepared)
+	one, refusal := w.destination(&path)
+	w.targets = append(w.targets[:0], one)
+	to := target{Refusal: refusal}
+	w.touch(s, key, fromCaller)
 	if m.Method == message.Bye {
-		if to.call = w.hungUp(s, key, fromCaller); to.call != nil && to.status != 0 {
-			w.ended(s, to.call, to.status)
+		if to.call = w.hungUp(s, key, fromCaller, path.last); to.call != nil && refusal.Status != 0 {
+			w.ended(s, to.call, refusal.Status)
 		}
 	}
 	return to
 }
 
 // destination is where a request goes that is done with our Route elements.
-func (w *worker) destination(path ownPath) target {
+func (w *worker) destination(path *ownPath) (attempt, hop.Refusal) {
 	m := &w.msg
-	destination := path.next
-	if destination.Empty() {
-		destination = m.URI
+	if path.peer != nil && path.next.Empty() {
+		if place, ok := parsePlace(path.peer); ok {
+			return attempt{Target: hop.Target{Network: path.out.network.name, Query: hop.Query{Transport: place.Transport}, Address: place.Address}}, hop.Refusal{}
+		}
+	}
+	span := path.next
+	if span.Empty() {
+		span = m.URI
 		if path.last {
-			destination = path.uri
+			span = path.uri
 		}
 	}
-	uri, err := message.ParseURI(m.Raw, destination)
+	uri, err := message.ParseURI(m.Raw, span)
 	if err != nil {
-		return answer(400, "Bad Destination")
+		return attempt{}, hop.Refusal{Status: 400, Reason: "Bad Destination"}
 	}
-	if transport, found := uri.Param(m.Raw, "transport"); uri.Secure || found && !equalFold(transport, "udp") {
-		return answer(500, "Transport Not Available")
+	one, refusal := w.targetOf(m, &uri, path.out.network)
+	if one.Address.IsValid() && one.Transport == path.out.Transport && one.Address.Addr().Is4() == path.out.Address.Addr().Is4() {
+		one.listen = path.out
 	}
-	address, ok := literal(&uri, m.Raw)
+	return one, refusal
+}
+
+// targetOf is the target that a URI names, out of a network.
+func (w *worker) targetOf(m *message.Message, uri *message.URI, out *network) (attempt, hop.Refusal) {
+	transport, ok := transportOf(m.Raw, uri)
+	if !ok || uri.Host.Empty() {
+		return attempt{}, hop.Refusal{Status: 500, Reason: "Transport Not Available"}
+	}
+	one := attempt{Target: hop.Target{Network: out.name, Query: hop.Query{Transport: transport, Secure: uri.Secure}}}
+	address, ok := uri.Addr(m.Raw)
 	if !ok {
-		return answer(500, "Host Name Not Resolved")
+		_, one.Fixed = uri.Param(m.Raw, "transport")
+		one.Host, one.Port = string(uri.Host.In(m.Raw)), uri.Port
+		return one, hop.Refusal{}
 	}
-	switch ip := address.Addr(); {
-	case w.p.config.Load().at(address) != nil:
-		return answer(482, "")
-	case ip.IsUnspecified(), ip.IsMulticast(), ip.IsLoopback() && !path.out.address.Addr().IsLoopback():
-		return answer(403, "Destination Not Allowed") // services of the box itself listen there
+	one.Address = netip.AddrPortFrom(address, cmp.Or(uri.Port, transport.DefaultPort()))
+	return one, w.forbidden(&one)
+}
+
+// forbidden refuses destinations that no neighbour can be at: services of the
+// box itself listen there.
+func (w *worker) forbidden(a *attempt) hop.Refusal {
+	ip := a.Address.Addr()
+	switch {
+	case w.config.at(hop.Place{Transport: a.Transport, Address: a.Address}) != nil:
+		return hop.Refusal{Status: 482}
+	case ip.IsUnspecified(), ip.IsMulticast(), ip.IsLoopback() && !w.at.Address.Addr().IsLoopback():
+		return hop.Refusal{Status: 403, Reason: "Destination Not Allowed"}
 	}
-	to := target{to: address, out: path.out, routes: path.count, uri: path.realURI(m), last: path.last}
-	if path.out.address.Addr().Is4() != address.Addr().Is4() {
-		if to.out = path.out.network.listenFor(address); to.out == nil {
-			return answer(500, "No Listen Point Reaches The Destination")
-		}
-	}
-	return to
+	return hop.Refusal{}
 }
 
 // appendRecordRoute puts us in the path of the dialog: one element for each
-// side, the outgoing on top, or one where both sides are the same.
-func (w *worker) appendRecordRoute(b []byte, to target) []byte {
+// side, the outgoing on top, or one where both sides are the same. to is where
+// the request goes.
+func (w *worker) appendRecordRoute(b []byte, server *serverTransaction, out *listenPoint, to netip.AddrPort) []byte {
 	m := &w.msg
 	var key model.CallKey
-	if to.call != nil {
-		key = to.call.key
+	if server.call != nil {
+		key = server.call.key
 	} else {
 		w.randomBytes(key[:])
 	}
-	var token [tokenText]byte
-	w.signer.token(token[:0], key, m.Get(m.CallID), m.Get(m.FromTag))
-	if to.out != w.at {
-		b = to.out.appendRecordRoute(b, token[:])
+	callerAt := w.at.pinned(nil, hop.Place{Transport: w.at.Transport, Address: w.from})
+	if out == w.at && callerAt == nil {
+		return w.appendToken(append(b, out.recordRoute...), key, m, nil)
 	}
-	return w.at.appendRecordRoute(b, token[:])
+	calleeAt := out.pinned(nil, hop.Place{Transport: out.Transport, Address: to})
+	b = w.appendToken(append(b, out.recordRoute...), key, m, calleeAt)
+	return w.appendToken(append(b, w.at.recordRoute...), key, m, callerAt)
 }
 
-func (l *listenPoint) appendRecordRoute(b, token []byte) []byte {
-	return append(append(append(b, l.recordRoute...), token...), ">\r\n"...)
-}
-
-// dialog checks the token of an in-dialog request and gives the call's key and
-// whether the request comes from the caller.
-func (w *worker) dialog(token []byte) (key model.CallKey, fromCaller, ok bool) {
-	m := &w.msg
-	if key, ok = w.signer.verify(token, m.Get(m.CallID), m.Get(m.FromTag)); ok {
-		return key, true, true
+// appendToken appends the rest of a Record-Route element of ours.
+func (w *worker) appendToken(b []byte, key model.CallKey, m *message.Message, peer []byte) []byte {
+	b = w.signer.token(b, key, m.Get(m.CallID), m.Get(m.FromTag), peer)
+	if peer != nil {
+		b = append(append(b, ";at="...), peer...)
 	}
-	key, ok = w.signer.verify(token, m.Get(m.CallID), m.Get(m.ToTag))
-	return key, false, ok
+	return append(b, ">\r\n"...)
 }
 
-// A token is a call key and a signature over it, the Call-ID and the caller's
-// tag, in base64url: the request that carries it tells which call it is of and,
-// by the place of the tag, who sent it.
-const (
-	signatureSize = 8
-	tokenSize     = len(model.CallKey{}) + signatureSize
-	tokenText     = (tokenSize*8 + 5) / 6
-)
-
-// signer makes and checks tokens. It belongs to one worker.
-type signer struct {
-	mac hash.Hash
-	sum [sha256.Size]byte
-	raw [tokenSize]byte
-}
-
-func newSigner(key []byte) *signer { return &signer{mac: hmac.New(sha256.New, key)} }
-
-func (g *signer) sign(key, callID, callerTag []byte) []byte {
-	g.mac.Reset()
-	g.mac.Write(key)
-	g.mac.Write(callID)
-	g.mac.Write([]byte{0})
-	g.mac.Write(callerTag)
-	return g.mac.Sum(g.sum[:0])[:signatureSize]
-}
-
-// token appends the token of a call to b.
-func (g *signer) token(b []byte, key model.CallKey, callID, callerTag []byte) []byte {
-	copy(g.raw[:], key[:])
-	copy(g.raw[len(key):], g.sign(g.raw[:len(key)], callID, callerTag))
-	return base64.RawURLEncoding.AppendEncode(b, g.raw[:])
-}
-
-// verify reads a token and says whether it was signed for that call and tag.
-func (g *signer) verify(token, callID, callerTag []byte) (key model.CallKey, ok bool) {
-	if len(token) != tokenText {
-		return key, false
+// pinned appends the text of a neighbour's place where only the way its
+// packets come from leads back to it: behind NAT, and in a WebSocket, whose
+// client has no address of its own (RFC 7118 §5). Else it gives nil.
+func (l *listenPoint) pinned(b []byte, place hop.Place) []byte {
+	if l.network.kind != model.NetworkNAT && l.Transport != model.WS && l.Transport != model.WSS {
+		return nil
 	}
-	if _, err := base64.RawURLEncoding.Decode(g.raw[:], token); err != nil {
-		return key, false
+	return appendPlace(b, place)
+}
+
+// appendPlace appends a place as hex digits: transport, address, port.
+func appendPlace(b []byte, place hop.Place) []byte {
+	var raw [1 + 16 + 2]byte
+	n := 1 + copy(raw[1:], place.Address.Addr().AsSlice())
+	raw[0] = byte(place.Transport)
+	raw[n], raw[n+1] = byte(place.Address.Port()>>8), byte(place.Address.Port())
+	return hex.AppendEncode(b, raw[:n+2])
+}
+
+// parsePlace reads what appendPlace wrote.
+func parsePlace(text []byte) (hop.Place, bool) {
+	var raw [1 + 16 + 2]byte
+	if len(text) != 2*(1+4+2) && len(text) != 2*len(raw) {
+		return hop.Place{}, false
 	}
-	copy(key[:], g.raw[:])
-	return key, subtle.ConstantTimeCompare(g.raw[len(key):], g.sign(g.raw[:len(key)], callID, callerTag)) == 1
+	n, err := hex.Decode(raw[:], text)
+	if err != nil || int(raw[0]) >= len(model.Transports) {
+		return hop.Place{}, false
+	}
+	ip, _ := netip.AddrFromSlice(raw[1 : n-2])
+	return hop.Place{
+		Transport: model.Transport(raw[0]),
+		Address:   netip.AddrPortFrom(ip, uint16(raw[n-2])<<8|uint16(raw[n-1])),
+	}, true
 }

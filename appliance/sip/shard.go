@@ -1,10 +1,13 @@
 package sip
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"sync"
+	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 )
 
 // shardCount is a power of two well above the number of reader threads, so
@@ -14,56 +17,116 @@ const shardCount = 32
 // shard holds everything known about the calls whose Call-ID hashes to it.
 // Whoever handles one of their messages or timers holds mu.
 type shard struct {
+	index   uint32 // of it among the shards
 	mu      sync.Mutex
 	servers map[uint64]*serverTransaction
 	clients []*clientTransaction // by slot; nil where free
-	free    []uint32             // slots not in use
+	slots   []uint32             // not in use
 	calls   map[model.CallKey]*call
+	refused refusals
 	wheel   wheel
 	buffers buffers
 	counted [counterCount]int64
+	// Transactions that are over, to be used again: they come and go with
+	// every message, and would be most of the garbage.
+	spareServers []*serverTransaction
+	spareClients []*clientTransaction
 	// events are call events on their way to the record keeper; spare is the
 	// batch that CollectEvents gave out last.
 	events, spare EventBatch
 	_             [64]byte // keeps neighbours off this shard's cache lines
 }
 
-func (s *shard) init() {
+func (s *shard) init(index uint32) {
+	s.index = index
 	s.servers = make(map[uint64]*serverTransaction)
 	s.calls = make(map[model.CallKey]*call)
 	s.wheel.init()
 }
 
-// addClient gives t a slot, which its branch will name.
-func (s *shard) addClient(t *clientTransaction) {
-	if n := len(s.free); n > 0 {
-		t.slot = s.free[n-1]
-		s.free = s.free[:n-1]
-		s.clients[t.slot] = t
-		return
+// sparesKept bounds the transactions of each kind that a shard keeps for use.
+const sparesKept = 1024
+
+// newServer makes a server transaction and puts it in the shard.
+func (s *shard) newServer(key uint64, invite bool, back flow) *serverTransaction {
+	var t *serverTransaction
+	if n := len(s.spareServers); n > 0 {
+		t, s.spareServers = s.spareServers[n-1], s.spareServers[:n-1]
+	} else {
+		t = new(serverTransaction)
+		t.owner = t
 	}
-	t.slot = uint32(len(s.clients))
-	s.clients = append(s.clients, t)
+	t.key, t.invite, t.back = key, invite, back
+	s.servers[key] = t
+	return t
+}
+
+// dropServer forgets t. Its branches live on as long as their own timers say.
+func (s *shard) dropServer(t *serverTransaction) {
+	s.wheel.disarm(&t.timer)
+	s.buffers.put(&t.response)
+	s.release(t)
+	delete(s.servers, t.key)
+	for branch := t.branches; branch != nil; {
+		next := branch.sibling
+		branch.server, branch.sibling = nil, nil
+		branch = next
+	}
+	*t = serverTransaction{timer: timer{owner: t}, life: t.life + 1, targets: t.targets[:0]}
+	if len(s.spareServers) < sparesKept {
+		s.spareServers = append(s.spareServers, t)
+	}
+}
+
+// release gives up what only further branches of t would need.
+func (s *shard) release(t *serverTransaction) {
+	s.buffers.put(&t.request)
+	s.buffers.put(&t.best)
+	clear(t.targets)
+	t.targets = t.targets[:0]
+	t.challenges, t.tried = nil, nil
+}
+
+// newClient makes a branch of server and gives it a slot, which its branch
+// parameter will name.
+func (s *shard) newClient(server *serverTransaction, to flow) *clientTransaction {
+	var t *clientTransaction
+	if n := len(s.spareClients); n > 0 {
+		t, s.spareClients = s.spareClients[n-1], s.spareClients[:n-1]
+	} else {
+		t = new(clientTransaction)
+		t.owner = t
+	}
+	t.invite, t.to = server.invite, to
+	t.server, t.sibling = server, server.branches
+	server.branches = t
+	if n := len(s.slots); n > 0 {
+		t.slot, s.slots = s.slots[n-1], s.slots[:n-1]
+		s.clients[t.slot] = t
+	} else {
+		t.slot = uint32(len(s.clients))
+		s.clients = append(s.clients, t)
+	}
+	return t
 }
 
 func (s *shard) dropClient(t *clientTransaction) {
 	s.wheel.disarm(&t.timer)
 	s.buffers.put(&t.request)
+	t.leave()
 	s.clients[t.slot] = nil
-	s.free = append(s.free, t.slot)
+	s.slots = append(s.slots, t.slot)
 	if t.server != nil {
-		t.server.client = nil
-		t.server = nil
+		for at := &t.server.branches; *at != nil; at = &(*at).sibling {
+			if *at == t {
+				*at = t.sibling
+				break
+			}
+		}
 	}
-}
-
-func (s *shard) dropServer(t *serverTransaction) {
-	s.wheel.disarm(&t.timer)
-	s.buffers.put(&t.response)
-	delete(s.servers, t.key)
-	if t.client != nil {
-		t.client.server = nil
-		t.client = nil
+	*t = clientTransaction{timer: timer{owner: t}}
+	if len(s.spareClients) < sparesKept {
+		s.spareClients = append(s.spareClients, t)
 	}
 }
 
@@ -114,41 +177,98 @@ func (b *buffers) put(held *[]byte) {
 	}
 }
 
+// refusals remembers the INVITEs that were refused without a transaction, so
+// that their repetitions get the same answer and are not counted as calls.
+type refusals struct {
+	ring  [refusalsKept]refused
+	index map[uint64]int // of those in the ring
+	next  int
+}
+
+type refused struct {
+	key   uint64
+	until time.Duration
+	hop.Refusal
+}
+
+// refusalsKept is 32 s of 250 refusals a second over all shards.
+const refusalsKept = 256
+
+// recall gives the refusal of a request, or nil.
+func (r *refusals) recall(key uint64, now time.Duration) *hop.Refusal {
+	if i, found := r.index[key]; found && r.ring[i].until > now {
+		return &r.ring[i].Refusal
+	}
+	return nil
+}
+
+func (r *refusals) note(key uint64, until time.Duration, refusal hop.Refusal) {
+	if r.index == nil {
+		r.index = make(map[uint64]int, refusalsKept)
+	}
+	delete(r.index, r.ring[r.next].key)
+	r.ring[r.next] = refused{key, until, refusal}
+	r.index[key] = r.next
+	r.next = (r.next + 1) % refusalsKept
+}
+
 // branchCookie starts every branch of RFC 3261 (§8.1.1.7).
 const branchCookie = "z9hG4bK"
 
 // transactionsMost bounds the server transactions of a shard: all of them then
 // take some 100 MB, which is 2,000 calls a second. Beyond it new requests
-// outside dialogs get 503, and refusals leave no transaction behind.
+// outside dialogs get 503.
 const transactionsMost = 4096
 
-// A branch of ours is the cookie, a letter that says its kind, and 16 hex
-// digits: slot and nonce of the client transaction, or a hash for a request
-// forwarded without one.
+// A branch of ours is the cookie, a letter that says its kind, and 24 hex
+// digits: shard, slot and nonce of the client transaction, or a hash for a
+// request forwarded without one; then the loop hash (RFC 5393 §4.2).
 const (
 	branchOfTransaction = 'c'
 	branchStateless     = 's'
-	branchLength        = len(branchCookie) + 1 + 16
+	branchLoopHash      = len(branchCookie) + 1 + 16 // where it begins
+	branchLength        = branchLoopHash + 8
+
+	slotBits = 27 // of the upper 32; the others are the shard
 )
 
-func appendBranchID(b []byte, kind byte, id uint64) []byte {
-	raw := [8]byte{byte(id >> 56), byte(id >> 48), byte(id >> 40), byte(id >> 32), byte(id >> 24), byte(id >> 16), byte(id >> 8), byte(id)}
+func appendBranch(b []byte, kind byte, id uint64, loop uint32) []byte {
+	var raw [12]byte
+	binary.BigEndian.PutUint64(raw[:], id)
+	binary.BigEndian.PutUint32(raw[8:], loop)
 	return hex.AppendEncode(append(b, kind), raw[:])
 }
 
-// client finds the client transaction that a response's topmost branch names,
-// or nil: not ours, from an earlier life of the process, or over.
-func (s *shard) client(branch []byte) *clientTransaction {
-	if len(branch) != branchLength || string(branch[:len(branchCookie)]) != branchCookie || branch[len(branchCookie)] != branchOfTransaction {
-		return nil
+// id is what stands in the branch of a client transaction.
+func (s *shard) id(t *clientTransaction) uint64 {
+	return uint64(s.index)<<(slotBits+32) | uint64(t.slot)<<32 | uint64(t.nonce)
+}
+
+// branchID reads the id of a branch; false when it names no client transaction.
+func branchID(branch []byte) (id uint64, ok bool) {
+	if len(branch) < branchLoopHash || string(branch[:len(branchCookie)]) != branchCookie || branch[len(branchCookie)] != branchOfTransaction {
+		return 0, false
 	}
 	var raw [8]byte
-	if _, err := hex.Decode(raw[:], branch[len(branchCookie)+1:]); err != nil {
+	if _, err := hex.Decode(raw[:], branch[len(branchCookie)+1:branchLoopHash]); err != nil {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(raw[:]), true
+}
+
+// client finds the client transaction that a topmost branch names, or nil:
+// not ours, from an earlier life of the process, or over.
+func (s *shard) client(branch []byte) *clientTransaction {
+	id, ok := branchID(branch)
+	if !ok || len(branch) != branchLength {
 		return nil
 	}
-	slot := uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
-	nonce := uint32(raw[4])<<24 | uint32(raw[5])<<16 | uint32(raw[6])<<8 | uint32(raw[7])
-	if int(slot) >= len(s.clients) || s.clients[slot] == nil || s.clients[slot].nonce != nonce {
+	return s.clientOf(id)
+}
+
+func (s *shard) clientOf(id uint64) *clientTransaction {
+	slot := uint32(id>>32) & (1<<slotBits - 1)
+	if uint32(id>>(slotBits+32)) != s.index || int(slot) >= len(s.clients) || s.clients[slot] == nil || s.clients[slot].nonce != uint32(id) {
 		return nil
 	}
 	return s.clients[slot]

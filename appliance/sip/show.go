@@ -15,7 +15,13 @@ import (
 func ExecCommands() []exec.Command {
 	return []exec.Command{
 		{Syntax: "show sip status", Help: "Listen points, calls and counters of the proxy", Run: showStatus},
+		{Syntax: "show sip listen", Help: "Where the proxy listens", Run: showListen},
+		{Syntax: "show sip statistics", Help: "Messages, transactions and what became of them", Run: showStatistics},
+		{Syntax: "show sip transactions", Help: "Transactions under way", Run: showTransactions},
+		{Syntax: "show sip connections", Help: "Connections of TCP, TLS and WebSocket", Run: showConnections},
 		{Syntax: "show calls summary", Help: "Open calls, and what became of the others", Run: showCalls},
+		{Syntax: "show calls brief", Help: "Open calls, a line each", Run: showCallsBrief},
+		{Syntax: "show calls detail", Help: "Open calls, with both sides of each", Run: showCallsDetail},
 	}
 }
 
@@ -53,11 +59,14 @@ var callCounters = []struct {
 	name string
 	counter
 }{
+	{"Calls offered", countOffered},
 	{"Calls admitted", countCalls},
+	{"  not answered", countFailed},
 	{"Cancelled by the caller", countCancelled},
 	{"Calls refused", countRefused},
 	{"  not licensed", countNoLicence},
-	{"  licensed rate exceeded", countOverCPS},
+	{"  call rate exceeded", countOverCPS},
+	{"  overload", countShed},
 	{"  no room for their records", countNoCredits},
 }
 

@@ -18,7 +18,7 @@ func TestShow(t *testing.T) {
 		answers      map[string]any
 	}{
 		{"show-sip-status", "show sip status", map[string]any{"proxy.status": working}},
-		{"show-sip-status-new", "sh sip st", map[string]any{"proxy.status": model.ProxyStatus{}}},
+		{"show-sip-status-new", "sh sip statu", map[string]any{"proxy.status": model.ProxyStatus{}}},
 		{"show-calls-summary", "show calls summary", map[string]any{"proxy.status": working}},
 		{"show-sip-status-down", "show sip status", nil},
 	} {

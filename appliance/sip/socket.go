@@ -1,12 +1,14 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -33,6 +35,9 @@ const sockaddrSize = unix.SizeofSockaddrInet6
 type socket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
+	// told says that the kernel reported an ICMP error to somebody who sent:
+	// it waits in the error queue.
+	told atomic.Bool
 }
 
 // mmsghdr is Linux's struct mmsghdr, which x/sys does not have.
@@ -104,6 +109,38 @@ func (s *socket) setDSCP(dscp int, ipv6 bool) error {
 	return err
 }
 
+// setICMP asks the kernel to keep ICMP errors, with what they are about, for
+// socket.read (ip(7), IP_RECVERR), or not to.
+func (s *socket) setICMP(wanted, ipv6 bool) error {
+	level, name := unix.IPPROTO_IP, unix.IP_RECVERR
+	if ipv6 {
+		level, name = unix.IPPROTO_IPV6, unix.IPV6_RECVERR
+	}
+	value := 0
+	if wanted {
+		value = 1
+	}
+	var err error
+	if controlErr := s.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, name, value) }); controlErr != nil {
+		return controlErr
+	}
+	return err
+}
+
+// fill says how full the receive queue is, 0 to 1.
+func (s *socket) fill() (fill float64) {
+	s.raw.Control(func(fd uintptr) {
+		var memory [9]uint32 // SK_MEMINFO_…: the first is what is taken, the second what may be
+		size := uint32(unsafe.Sizeof(memory))
+		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
+			uintptr(unsafe.Pointer(&memory)), uintptr(unsafe.Pointer(&size)), 0)
+		if errno == 0 && memory[1] > 0 {
+			fill = min(1, float64(memory[0])/float64(memory[1]))
+		}
+	})
+	return fill
+}
+
 // stopReading ends read; the socket can still send.
 func (s *socket) stopReading() { s.conn.SetReadDeadline(time.Unix(1, 0)) }
 
@@ -122,8 +159,13 @@ func (s *socket) read(b *inbox, handle func(n int) (more bool)) error {
 			n, errno := b.receive(fd)
 			switch {
 			case errno == unix.EAGAIN:
-				return false
+				if !s.told.Swap(false) {
+					return false
+				}
+				b.readErrors(int(fd))
 			case errno == unix.EINTR:
+			case isICMP(errno):
+				b.readErrors(int(fd))
 			case errno != 0:
 				failed = fmt.Errorf("receive: %w", errno)
 				return true
@@ -142,6 +184,9 @@ func (s *socket) read(b *inbox, handle func(n int) (more bool)) error {
 
 // inbox is the memory one reader reads batches into.
 type inbox struct {
+	// undelivered gets the begin of a datagram that an ICMP error is about.
+	undelivered func(payload []byte)
+
 	headers [batchSize]mmsghdr
 	vectors [batchSize]unix.Iovec
 	names   [batchSize][sockaddrSize]byte
@@ -221,7 +266,8 @@ type outbox struct {
 	buffers [batchSize][]byte
 	sockets [batchSize]*socket
 	count   int
-	failed  int64 // datagrams the kernel refused
+	failed  int64    // datagrams the kernel refused
+	unsent  [][]byte // copies of them, a few
 
 	first, last int              // the run being sent
 	sendRun     func(fd uintptr) // sendMMsg, bound once
@@ -290,16 +336,33 @@ func (b *outbox) flush() {
 // sendMMsg sends the datagrams first to last, all of the socket fd, and moves
 // first past those that are done with: sent or refused.
 func (b *outbox) sendMMsg(fd uintptr) {
+	again := false // the kernel has told of one ICMP error for the datagram at first
 	for b.first < b.last {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.headers[b.first])),
 			uintptr(b.last-b.first), unix.MSG_DONTWAIT, 0, 0)
 		switch {
 		case errno == unix.EINTR:
+		case isICMP(errno) && !again: // it is about a datagram that was sent before
+			b.sockets[b.first].told.Store(true)
+			again = true
+			continue
 		case errno != 0:
-			b.failed++
-			b.first++
+			b.refuse()
 		default:
 			b.first += int(n)
 		}
+		again = false
 	}
+}
+
+// unsentMost bounds the refused datagrams that are kept until somebody looks.
+const unsentMost = 32
+
+// refuse gives up the datagram at first.
+func (b *outbox) refuse() {
+	b.failed++
+	if len(b.unsent) < unsentMost {
+		b.unsent = append(b.unsent, bytes.Clone(b.buffers[b.first]))
+	}
+	b.first++
 }

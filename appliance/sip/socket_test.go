@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"causeway/appliance/sip/hop"
+
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
@@ -49,7 +51,7 @@ func TestDSCP(t *testing.T) {
 			if address.Addr().Is6() {
 				level, name = unix.IPPROTO_IPV6, unix.IPV6_TCLASS
 			}
-			for _, socket := range p.config.Load().own[address].sockets {
+			for _, socket := range p.config.Load().own[hop.Place{Address: address}].sockets {
 				var got int
 				var err error
 				if e := socket.raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), level, name) }); e != nil || err != nil {

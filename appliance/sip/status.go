@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"slices"
 
 	"causeway/appliance/model"
@@ -18,12 +19,19 @@ const (
 	countRetransmitted
 	countStray
 	countTimedOut
+	countUnreachable
+	countFlood
+	countOffered
 	countCalls
+	countFailed
 	countCancelled
 	countRefused
 	countNoLicence
 	countOverCPS
+	countShed
 	countNoCredits
+	countNoRoom
+	countMisdirected
 	countUnrecorded
 	counterCount
 )
@@ -38,30 +46,27 @@ var counterNames = [counterCount]string{
 	countRetransmitted: "retransmitted",     // by our timers
 	countStray:         "stray",             // belonged to nothing known, dropped
 	countTimedOut:      "timed-out",         // timers B, C and F
+	countUnreachable:   "unreachable",       // ICMP error, or no connection
+	countFlood:         "flood",             // requests of sources that send too many, dropped
+	countOffered:       "offered",           // valid initial INVITEs
 	countCalls:         "calls",             // admitted
+	countFailed:        "failed",            // of these: not answered, cancelled ones included
 	countCancelled:     "cancelled",         // by the caller
 	countRefused:       "refused",           // INVITEs given a final response of our own
 	countNoLicence:     "refused-licence",   // of these: the grant allows no calls
 	countOverCPS:       "refused-cps",       // of these: licensed rate exceeded
+	countShed:          "refused-overload",  // of these: overload
 	countNoCredits:     "refused-credits",   // of these: no room for their events
+	countNoRoom:        "refused-cac",       // targets that call admission control refused
+	countMisdirected:   "misdirected",       // BYEs that went elsewhere than to the other side
 	countUnrecorded:    "unrecorded-events", // beyond a call's reservation, and no room left
-}
-
-// refusals say what a rule that refuses calls answers and counts.
-var refusals = map[string]struct {
-	phrase string
-	count  counter
-}{
-	model.RuleLicence: {"Calls Are Not Licensed", countNoLicence},
-	model.RuleCPS:     {"Licensed Call Rate Exceeded", countOverCPS},
-	model.RuleCredits: {"Billing Journal Full", countNoCredits},
 }
 
 // Status fills in what the proxy knows: listen points, open calls,
 // transactions, counters.
 func (p *Proxy) Status(status *model.ProxyStatus) {
 	for _, l := range p.config.Load().own {
-		status.Listens = append(status.Listens, l.network.name+" udp "+l.address.String())
+		status.Listens = append(status.Listens, fmt.Sprintf("%s %v %v", l.network.name, l.Transport, l.Address))
 	}
 	slices.Sort(status.Listens)
 	var total [counterCount]int64
@@ -81,6 +86,7 @@ func (p *Proxy) Status(status *model.ProxyStatus) {
 	status.Counters = map[string]int64{
 		"keep-alives": p.keepAlives.Load(),
 		"garbage":     p.garbage.Load(),
+		"denied":      p.denied.Load(),
 		"unsendable":  p.unsendable.Load(),
 	}
 	for c, n := range total {

@@ -1,31 +1,52 @@
 package sip
 
-import "time"
+import (
+	"cmp"
+	"time"
 
-// Timers are the intervals of RFC 3261 §17 and table 4. The zero value of a
-// field means its default.
-type Timers struct {
-	T1 time.Duration // round-trip estimate, 500 ms
-	T2 time.Duration // longest retransmit interval, 4 s
-	T4 time.Duration // longest life of a message in the network, 5 s
-	C  time.Duration // wait for a final response to INVITE, over 3 minutes (§16.6); 181 s
+	"causeway/appliance/model"
+)
+
+// timers are the intervals of a network (RFC 3261 §17 and table 4) and how
+// often its transactions repeat a message.
+type timers struct {
+	t1, t2, t4  time.Duration
+	noAnswer    time.Duration // TU1: the next target is tried, if there is one
+	nonInvite   time.Duration // timer F, and J: TU2
+	client      time.Duration // timers B, M and D, and how long a CANCEL may take
+	server      time.Duration // timers H and L
+	c           time.Duration // timer C (§16.6 step 11)
+	provisional time.Duration // until a request other than INVITE gets a 100 (RFC 4320 §4.1)
+
+	inviteRepeats, nonInviteRepeats, responseRepeats int
 }
 
-func (t Timers) withDefaults() Timers {
-	set := func(d *time.Duration, value time.Duration) {
-		if *d == 0 {
-			*d = value
-		}
+// unbounded is the number of repetitions where only time bounds them.
+const unbounded = 1 << 30
+
+// newTimers gives the timers of a network, with the defaults of RFC 3261 and CUSP.
+func newTimers(m *model.SIPTimers) timers {
+	ms := func(value int, or time.Duration) time.Duration {
+		return cmp.Or(time.Duration(value)*time.Millisecond, or)
 	}
-	set(&t.T1, 500*time.Millisecond)
-	set(&t.T2, 4*time.Second)
-	set(&t.T4, 5*time.Second)
-	set(&t.C, 181*time.Second)
+	t := timers{
+		t1: ms(m.T1, 500*time.Millisecond), t2: ms(m.T2, 4*time.Second), t4: ms(m.T4, 5*time.Second),
+		noAnswer:         ms(m.TU1, 5*time.Second),
+		c:                ms(m.C, 181*time.Second),
+		inviteRepeats:    cmp.Or(m.InviteClientCount, unbounded),
+		nonInviteRepeats: cmp.Or(m.NonInviteClientCount, unbounded),
+		responseRepeats:  cmp.Or(m.InviteServerCount, unbounded),
+	}
+	t.nonInvite = ms(m.TU2, 64*t.t1)
+	t.client = ms(m.ClientTn, 64*t.t1)
+	t.server = ms(m.ServerTn, 64*t.t1)
+	t.provisional = ms(m.NonInviteProvisional, t.t2)
 	return t
 }
 
-// timeout is 64·T1: timers B, F, H, J, L and M.
-func (t Timers) timeout() time.Duration { return 64 * t.T1 }
+// longest is how long a transaction may last at the most, but for an INVITE
+// whose callee keeps sending provisional responses.
+func (t *timers) longest() time.Duration { return t.c + 2*max(t.client, t.server) }
 
 // tick is how late a timer may fire. Retransmissions, the only ones that
 // anybody could notice, start at 500 ms.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 )
 
 // serverState is where a server transaction is: RFC 3261 figures 7 and 8 with
@@ -19,19 +20,39 @@ const (
 	serverConfirmed              // INVITE, ACK received (timer I)
 )
 
-// serverTransaction is a request we answer for: where it came from and what
-// was last said to it (RFC 3261 §17.2).
+// serverTransaction is a request we answer for, with its response context
+// (RFC 3261 §16, §17.2): where it came from, what was last said to it, its
+// branches and where else it may go.
 type serverTransaction struct {
 	timer
 	key      uint64
+	life     uint32 // counts the uses of this memory: a late answer of DNS is for one of them
 	invite   bool
 	state    serverState
-	listen   *listenPoint // where it came in; its answers leave from there
-	replyTo  netip.AddrPort
-	response []byte // last response sent, while it may be asked for again
-	client   *clientTransaction
-	call     *call // whose fate the request carries: its INVITE's or its BYE's
+	back     flow           // the way its answers take
+	from     netip.AddrPort // who sent it
+	response []byte         // last response sent, while it may be asked for again
+	call     *call          // whose fate the request carries: its INVITE's or its BYE's
 
+	branches *clientTransaction // linked by sibling
+	pending  int                // branches without a final response, and 1 for locating
+	targets  []attempt          // not tried yet
+	request  []byte             // as it came in, for further targets
+	best     []byte             // best final response so far (§16.7 step 6), as it would go upstream
+	status   int                // of it, or of the one we would make up; 0: none yet
+	refusal  hop.Refusal        // which rule made it, if one of ours did
+
+	tried []string // contacts of redirections
+	vias  []byte   // the Via lines that header hiding took away
+
+	challenges []byte // WWW-Authenticate and Proxy-Authenticate lines of responses that were not chosen (§16.7 step 7)
+
+	refresh   refresh
+	locating  bool // DNS is asked for the next target
+	cancelled bool // by its sender
+	inDialog  bool
+
+	repeats  int           // of the final response
 	interval time.Duration // timer G
 	ends     time.Duration // timers H, I, J, L
 }
@@ -58,23 +79,32 @@ const (
 	cancelAnswered
 )
 
-// clientTransaction is a request we sent on (RFC 3261 §17.1).
+// clientTransaction is a request we sent on (RFC 3261 §17.1): one branch of
+// its server transaction.
 type clientTransaction struct {
 	timer
 	slot, nonce uint32 // they stand in the branch
 	invite      bool
 	state       clientState
 	cancel      cancelState
-	cancelled   bool // by the caller, not by timer C
-	listen      *listenPoint
-	to          netip.AddrPort
+	waited      bool // its final response is waited for
+	to          flow
 	request     []byte // as sent, until the final response
 	server      *serverTransaction
+	sibling     *clientTransaction // another branch of server
+	element     hop.Element        // who wants to know how it went
+	failover    []model.CodeRange
+	seat        hop.Seat // the call's room, until it is answered; nil: none
 
+	repeats  int
 	interval time.Duration // of timers A and E, later of CANCEL's E
 	resendAt time.Duration // 0: nothing is to be sent again
 	ends     time.Duration // timers B, C, D, F, K, M
 }
+
+func (t *clientTransaction) timers() *timers { return &t.to.listen.network.timers }
+
+func (t *serverTransaction) timers() *timers { return &t.back.listen.network.timers }
 
 // arm sets the timer to the nearer of the two deadlines.
 func (t *clientTransaction) arm(s *shard) {
@@ -87,10 +117,20 @@ func (t *clientTransaction) arm(s *shard) {
 
 // send sends the request for the first time and starts timers A or E, B or F.
 func (t *clientTransaction) send(w *worker, s *shard) {
-	w.out.send(w.socket(t.listen), t.to, t.request)
-	t.interval = w.p.timers.T1
-	t.resendAt = w.now + t.interval
-	t.ends = w.now + w.p.timers.timeout()
+	timers := t.timers()
+	w.send(t.to, t.request)
+	t.interval = timers.t1
+	if !t.to.reliable() {
+		t.resendAt = w.now + t.interval
+	}
+	switch {
+	case !t.invite:
+		t.ends = w.now + timers.nonInvite
+	case len(t.server.targets) > 0:
+		t.ends = w.now + min(timers.client, timers.noAnswer)
+	default:
+		t.ends = w.now + timers.client
+	}
 	t.arm(s)
 }
 
@@ -109,21 +149,28 @@ func (t *clientTransaction) expire(w *worker, s *shard, now time.Duration) {
 // resend repeats the request, or the CANCEL once that is out, and sets the
 // next time: doubling, up to T2 for all but INVITE itself (§17.1.1.2, §17.1.2.2).
 func (t *clientTransaction) resend(w *worker, s *shard) {
+	timers := t.timers()
+	most := timers.nonInviteRepeats
+	if t.invite && t.cancel != cancelSent {
+		most = timers.inviteRepeats
+	}
+	if t.repeats == most { // that was the wait after the last one
+		t.resendAt, t.ends = 0, w.now
+		return
+	}
+	t.repeats++
 	if t.cancel == cancelSent {
 		t.sendCancel(w)
 	} else {
-		w.out.send(w.socket(t.listen), t.to, t.request)
+		w.send(t.to, t.request)
 	}
 	s.counted[countRetransmitted]++
 	t.interval *= 2
 	if !t.invite || t.cancel == cancelSent {
-		t.interval = min(t.interval, w.p.timers.T2)
-	}
-	if server := t.server; !t.invite && t.interval == w.p.timers.T2 && server != nil && len(server.response) == 0 {
-		server.replyFrom(w, s, t.request, 100) // RFC 4320 §4.1
-	}
-	if !t.invite && t.state == clientProceeding {
-		t.interval = w.p.timers.T2
+		t.interval = min(t.interval, timers.t2)
+		if t.state == clientProceeding && !t.invite {
+			t.interval = timers.t2
+		}
 	}
 	t.resendAt = w.now + t.interval
 }
@@ -133,40 +180,55 @@ func (t *clientTransaction) timeOut(w *worker, s *shard) {
 	switch {
 	case t.state == clientAccepted || t.state == clientCompleted: // timers D, K, M
 		s.dropClient(t)
-	case !t.invite:
-		// Timer F. No 408 goes upstream: the caller's own timer runs out at
-		// the same time, and a late 408 does harm (RFC 4320 §4.2).
-		if server := t.server; server != nil {
-			if server.call != nil {
-				w.ended(s, server.call, 0)
-			}
-			s.dropServer(server)
-		}
-		s.counted[countTimedOut]++
-		s.dropClient(t)
-	case t.state == clientProceeding && t.cancel == cancelNone: // timer C (§16.8)
+	case t.invite && t.state == clientProceeding && t.cancel == cancelNone: // timer C (§16.8)
 		t.startCancel(w, s)
-	default: // timer B, or no answer to CANCEL
-		t.giveUp(w, s)
+	case t.invite && t.state == clientCalling && t.waited && len(t.server.targets) > 0:
+		t.abandon(w, s)
+	default: // timer B or F, or no answer to CANCEL
+		s.counted[countTimedOut]++
+		t.over(w, s, hop.TimedOut, 408)
 	}
 }
 
-// giveUp ends an INVITE that will get no final response from the other side.
-func (t *clientTransaction) giveUp(w *worker, s *shard) {
+// abandon gives up waiting for an element that said nothing, for the sake of
+// the next one. Should it say something yet, it gets a CANCEL.
+func (t *clientTransaction) abandon(w *worker, s *shard) {
+	t.resendAt = 0
+	t.cancel = cancelWanted
+	t.ends = w.now + t.timers().client
+	t.arm(s)
 	s.counted[countTimedOut]++
-	if server := t.server; server != nil {
-		status, cause := 408, model.EndTimer
-		if t.cancelled { // 64·T1 after its CANCEL it counts as over (RFC 3261 §9.1)
-			status, cause = 487, model.EndCancelled
-		}
-		if c := server.call; c != nil {
-			c.cause = cause
-			w.ended(s, c, status)
-			server.call = nil
-		}
-		server.replyFrom(w, s, t.request, status)
+	t.report(hop.TimedOut, 0)
+	t.waited = false
+	w.branchEnded(s, t.server, t.to, 408)
+}
+
+// over ends a branch that will get no final response from the other side.
+func (t *clientTransaction) over(w *worker, s *shard, outcome hop.Outcome, status int) {
+	server, waited, way := t.server, t.waited, t.to
+	if waited {
+		t.report(outcome, 0)
 	}
+	t.waited = false
 	s.dropClient(t)
+	if server != nil && waited {
+		w.branchEnded(s, server, way, status)
+	}
+}
+
+// report tells the element how the request went.
+func (t *clientTransaction) report(o hop.Outcome, retryAfter time.Duration) {
+	if t.element != nil {
+		t.element.Report(o, retryAfter)
+	}
+}
+
+// leave gives back the branch's room in call admission control, if it has any.
+func (t *clientTransaction) leave() {
+	if t.seat != nil {
+		t.seat.Leave()
+		t.seat = nil
+	}
 }
 
 // complete ends the wait for a final response. The transaction stays for as
@@ -180,20 +242,29 @@ func (t *clientTransaction) complete(w *worker, s *shard, state clientState, sta
 
 // expire implements expirer.
 func (t *serverTransaction) expire(w *worker, s *shard, now time.Duration) {
-	if now >= t.ends || t.state != serverCompleted {
+	switch timers := t.timers(); {
+	case t.state == serverProceeding: // it is no INVITE
+		if len(t.response) == 0 {
+			w.answerFrom(s, t, 100) // RFC 4320 §4.1
+		}
+	case now >= t.ends || t.state != serverCompleted || t.repeats == timers.responseRepeats:
 		s.dropServer(t)
-		return
+	default:
+		w.send(t.back, t.response) // timer G
+		s.counted[countRetransmitted]++
+		t.repeats++
+		t.interval = min(2*t.interval, timers.t2)
+		s.wheel.arm(&t.timer, min(now+t.interval, t.ends))
 	}
-	w.out.send(w.socket(t.listen), t.replyTo, t.response) // timer G
-	s.counted[countRetransmitted]++
-	t.interval = min(2*t.interval, w.p.timers.T2)
-	s.wheel.arm(&t.timer, min(now+t.interval, t.ends))
 }
 
 // responded moves the transaction on after payload, a response with that
 // status, was sent to it.
 func (t *serverTransaction) responded(w *worker, s *shard, status int, payload []byte) {
-	timers := &w.p.timers
+	timers := t.timers()
+	if status >= 200 && t.state == serverProceeding {
+		s.release(t)
+	}
 	switch {
 	case t.state == serverAccepted: // a further 2xx
 	case status < 200:
@@ -201,18 +272,25 @@ func (t *serverTransaction) responded(w *worker, s *shard, status int, payload [
 	case t.invite && status < 300:
 		t.state = serverAccepted
 		s.buffers.put(&t.response)
-		t.ends = w.now + timers.timeout() // timer L
+		t.ends = w.now + timers.server // timer L
 		s.wheel.arm(&t.timer, t.ends)
 	case t.invite:
 		t.state = serverCompleted
 		s.buffers.keep(&t.response, payload)
-		t.interval = timers.T1
-		t.ends = w.now + timers.timeout() // timer H
-		s.wheel.arm(&t.timer, w.now+t.interval)
+		t.interval = timers.t1
+		t.ends = w.now + timers.server // timer H
+		at := t.ends
+		if !t.back.reliable() {
+			at = w.now + t.interval
+		}
+		s.wheel.arm(&t.timer, at)
+	case t.back.reliable(): // timer J is zero
+		t.state = serverCompleted
+		s.dropServer(t)
 	default:
 		t.state = serverCompleted
 		s.buffers.keep(&t.response, payload)
-		t.ends = w.now + timers.timeout() // timer J
+		t.ends = w.now + timers.nonInvite // timer J
 		s.wheel.arm(&t.timer, t.ends)
 	}
 }
@@ -222,8 +300,12 @@ func (t *serverTransaction) confirm(w *worker, s *shard) {
 	if t.state != serverCompleted {
 		return
 	}
+	if t.back.reliable() {
+		s.dropServer(t)
+		return
+	}
 	t.state = serverConfirmed
 	s.buffers.put(&t.response)
-	t.ends = w.now + w.p.timers.T4
+	t.ends = w.now + t.timers().t4
 	s.wheel.arm(&t.timer, t.ends)
 }

@@ -6,7 +6,10 @@ import (
 	"net/netip"
 	"time"
 
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
+	"causeway/appliance/sip/stream"
 )
 
 // worker is one thread at work, a reader or the timer loop, with the memory it
@@ -17,32 +20,68 @@ type worker struct {
 	out    *outbox
 	signer *signer
 	now    time.Duration
+	config *snapshot // in force when the message in hand came
 
-	msg      message.Message // what came in
-	kept     message.Message // a request we sent, read again
-	at       *listenPoint    // where the message came in
-	from     netip.AddrPort
-	replyTo  netip.AddrPort // where its answers go
-	viaEdits []message.Edit // what its topmost Via lacks: received and rport
-	edits    []message.Edit
-	scratch  []byte // texts made for this message
-	random   [256]byte
-	unused   int // octets of random not handed out yet
+	msg        message.Message // what came in
+	kept       message.Message // another one: a request we sent, or the one in hand as a policy changes it
+	in         hop.Incoming    // where msg came in
+	at         *listenPoint
+	from       netip.AddrPort
+	conn       *stream.Conn   // it came in on
+	replyTo    netip.AddrPort // where its answers go
+	prepared   []message.Edit // what a request needs wherever it goes: received and rport in its Via, our Route elements gone
+	loop       uint32         // its loopHash
+	breadth    int            // its share of Max-Breadth, when it goes to several at the same time
+	refreshing refresh
+	decision   hop.Decision
+	targets    []attempt
+	places     []hop.Place
+
+	edits      []message.Edit
+	scratch    []byte     // texts made for this message
+	original   []byte     // the message in hand as a policy changed it
+	changed    []byte     // and as it goes to one target
+	retargeted []byte     // the request in hand with the Request-URI of a target
+	leaving    hop.Target // by which network a response leaves
+	random     [256]byte
+	unused     int  // octets of random not handed out yet
+	queued     bool // the socket had datagrams waiting when it was last looked at
 }
 
 func (p *Proxy) newWorker(reader int) *worker {
-	return &worker{p: p, reader: reader, out: newOutbox(), signer: newSigner(p.options.Key)}
+	return &worker{p: p, reader: reader, out: newOutbox(), signer: newSigner(p.options.Key), config: p.config.Load()}
 }
 
-// socket is the socket this worker sends from at a listen point.
-func (w *worker) socket(l *listenPoint) *socket { return l.sockets[w.reader%len(l.sockets)] }
+// borrow gives a worker to a goroutine that is no reader; giveBack takes it.
+func (p *Proxy) borrow() *worker {
+	w := p.workers.Get().(*worker)
+	w.now, w.config = p.now(), p.config.Load()
+	return w
+}
+
+func (p *Proxy) giveBack(w *worker) {
+	w.flush()
+	p.workers.Put(w)
+}
+
+// plan is the routing in force.
+func (w *worker) plan() Plan { return w.config.plan }
+
+// back is the way that answers to the request in hand take.
+func (w *worker) back() flow { return flow{w.at, w.replyTo, w.conn} }
 
 // flush sends what is queued and counts what could not be sent.
 func (w *worker) flush() {
 	w.out.flush()
-	if w.out.failed > 0 {
-		w.p.unsendable.Add(w.out.failed)
-		w.out.failed = 0
+	if w.out.failed == 0 {
+		return
+	}
+	w.p.unsendable.Add(w.out.failed)
+	w.out.failed = 0
+	unsent := w.out.unsent
+	w.out.unsent = nil
+	for _, payload := range unsent {
+		w.p.undelivered(payload)
 	}
 }
 
@@ -56,10 +95,25 @@ func (w *worker) randomBytes(b []byte) {
 	w.unused -= len(b)
 }
 
-// receive handles one datagram.
-func (w *worker) receive(at *listenPoint, from netip.AddrPort, datagram []byte) {
-	w.at, w.from = at, from
-	if err := w.msg.Parse(datagram); err != nil {
+// nonce makes the part of a branch that nobody can guess.
+func (w *worker) nonce() uint32 {
+	var raw [4]byte
+	w.randomBytes(raw[:])
+	return uint32(raw[0])<<24 | uint32(raw[1])<<16 | uint32(raw[2])<<8 | uint32(raw[3])
+}
+
+// receive handles one message that came in at a listen point; payload is the
+// caller's again afterwards.
+func (w *worker) receive(at *listenPoint, from netip.AddrPort, conn *stream.Conn, payload []byte) {
+	w.at, w.from, w.conn = at, from, conn
+	if w.p.options.Admission.Denied(from.Addr()) {
+		w.p.denied.Add(1)
+		return
+	}
+	if tracer := w.p.options.Tracer; tracer != nil && tracer.On() {
+		tracer.Trace(false, at.Transport, at.Address, from, payload)
+	}
+	if err := w.msg.Parse(payload); err != nil {
 		if errors.Is(err, message.ErrKeepAlive) {
 			w.p.keepAlives.Add(1)
 		} else {
@@ -70,6 +124,7 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, datagram []byte) 
 	s := w.p.shardOf(w.msg.Get(w.msg.CallID))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	w.scratch, w.prepared, w.refreshing, w.breadth = w.scratch[:0], w.prepared[:0], refresh{}, 0
 	if w.msg.IsResponse {
 		w.response(s)
 	} else {
@@ -78,4 +133,43 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, datagram []byte) 
 	if s.wheel.armed > 0 {
 		w.p.timersArmed.ring()
 	}
+}
+
+// arrived puts down where the message in hand came in.
+func (w *worker) arrived(back flow, from netip.AddrPort) {
+	w.at, w.from, w.conn, w.replyTo = back.listen, from, back.conn, back.to
+	w.describe()
+}
+
+// describe fills in what routing and admission see of the message in hand.
+func (w *worker) describe() {
+	in := &w.in
+	*in = hop.Incoming{Message: &w.msg, Network: w.at.network.name, Transport: w.at.Transport, Local: w.at.Address, Remote: w.from}
+	in.MidDialog = !w.msg.ToTag.Empty()
+	if w.msg.IsResponse {
+		return
+	}
+	in.URI, _ = message.ParseURI(w.msg.Raw, w.msg.URI) // Validate has looked
+	if !in.MidDialog {
+		in.Adjacency = w.plan().Adjacency(in.Network, in.Transport, w.from.Addr())
+	}
+	w.loop = w.loopHash()
+}
+
+// normalise changes the message in hand as the policies of a stage want it,
+// and says whether they did. out is nil before routing.
+func (w *worker) normalise(stage model.TriggerKind, out *hop.Target) (changed bool) {
+	plan := w.plan()
+	if !plan.Rewrites(stage) {
+		return false
+	}
+	text := plan.Rewrite(w.changed[:0], stage, &w.in, out)
+	if text == nil {
+		return false
+	}
+	w.changed, w.original = w.original, text // the one in hand must not be written to
+	if w.msg.Parse(w.original) == nil && !w.msg.IsResponse {
+		w.in.URI, _ = message.ParseURI(w.msg.Raw, w.msg.URI)
+	}
+	return true
 }

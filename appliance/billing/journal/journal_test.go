@@ -406,7 +406,7 @@ func TestReadBox(t *testing.T) {
 func TestRecordsFitTheirRoom(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 1<<16)
 	full := &model.CallEvent{Kind: model.CallOffered, Time: time.Unix(1, 0), CallID: long, From: long, To: long,
-		RequestURI: long, Network: long, Peer: long, Rule: long, SDP: long}
+		RequestURI: long, Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long}
 	plain := *full
 	plain.SDP = nil
 	bare := &model.CallEvent{Kind: model.CallEnded, Time: time.Unix(1, 0)}

@@ -1,0 +1,293 @@
+package sip
+
+import (
+	"hash/maphash"
+	"time"
+
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
+	"causeway/appliance/sip/message"
+)
+
+// call is what is known of a call while it lasts. Dialogs need no memory here;
+// this is for its record, for those who count calls, and for who looks.
+type call struct {
+	key       model.CallKey
+	reserved  int64 // octets of the ledger that are ours and not used yet
+	provided  uint8 // provisional responses recorded
+	answered  bool
+	cancelled bool // the caller sent CANCEL
+	cause     model.EndCause
+	seat      hop.Seat // its room in call admission control; nil: none
+
+	began, answer    time.Time
+	callID, from, to string
+	in, out          side
+	// contacts are hashes of where caller and callee want their requests: a
+	// BYE that goes elsewhere ends no call. 0: not known.
+	contacts [2]uint64
+}
+
+// side is one side of a call.
+type side struct {
+	flow
+	adjacency *model.Adjacency
+}
+
+// The index of a side in call.contacts.
+const (
+	callerSide = 0
+	calleeSide = 1
+)
+
+// provisionalEvents is how many provisional responses of a call are recorded;
+// a phone may ring on for minutes.
+const provisionalEvents = 2
+
+// offer takes the INVITE in hand for a call, if there is room for its record.
+func (w *worker) offer(s *shard) (*call, hop.Refusal) {
+	m := &w.msg
+	c := &call{began: time.Now(), in: side{w.back(), w.in.Adjacency}}
+	w.randomBytes(c.key[:])
+	if ledger := w.p.options.Ledger; ledger != nil {
+		c.reserved = w.p.setupRoom + w.p.endRoom
+		if !ledger.Reserve(c.reserved) {
+			c.reserved = 0
+			return nil, hop.Refusal{Status: 503, Reason: "Billing Journal Full", Rule: model.RuleCredits}
+		}
+	}
+	c.describe(m)
+	c.contacts[callerSide] = w.contactHash()
+	s.counted[countCalls]++
+	s.calls[c.key] = c
+	if w.p.options.Ledger != nil {
+		event := w.callerSide()
+		event.SDP = w.sdp()
+		w.record(s, c, event)
+	}
+	return c, hop.Refusal{}
+}
+
+// describe notes the names of a call: one allocation.
+func (c *call) describe(m *message.Message) {
+	callID, from, to := m.Get(m.CallID), partyURI(m, m.From), partyURI(m, m.To)
+	text := make([]byte, 0, len(callID)+len(from)+len(to))
+	all := string(append(append(append(text, callID...), from...), to...))
+	c.callID, c.from, c.to = all[:len(callID)], all[len(callID):len(callID)+len(from)], all[len(callID)+len(from):]
+}
+
+// partyURI is the URI of From or To.
+func partyURI(m *message.Message, value message.Span) []byte {
+	address, err := message.ParseNameAddr(m.Raw, value)
+	if err != nil {
+		return nil
+	}
+	return m.Get(address.URI)
+}
+
+// contactHash names where the sender of the message in hand wants its
+// requests: user, host and port of its Contact. 0 if it does not say.
+func (w *worker) contactHash() uint64 {
+	m := &w.msg
+	for _, contact := range m.Contacts() {
+		uri, err := message.ParseURI(m.Raw, contact.URI)
+		if err != nil {
+			return 0
+		}
+		return w.uriHash(&uri)
+	}
+	return 0
+}
+
+func (w *worker) uriHash(uri *message.URI) uint64 {
+	raw, seed := w.msg.Raw, w.p.seed
+	return maphash.Bytes(seed, uri.User.In(raw)) + 3*maphash.Bytes(seed, uri.Host.In(raw)) + uint64(uri.Port) | 1
+}
+
+// routed notes the target that a call goes to.
+func (w *worker) routed(s *shard, c *call, a *attempt, to flow) {
+	c.out = side{to, a.Adjacency}
+	if w.p.options.Ledger == nil {
+		return
+	}
+	uri := a.URI
+	if uri == nil {
+		uri = w.msg.Get(w.msg.URI)
+	}
+	w.record(s, c, &model.CallEvent{Kind: model.CallRouted, RequestURI: uri, Network: w.text(to.listen.network.name),
+		Peer: w.address(to.to), Adjacency: w.text(a.Adjacency.Name), Account: w.text(a.Adjacency.Account)})
+}
+
+// rang records a provisional response.
+func (w *worker) rang(s *shard, c *call) {
+	if c.provided == provisionalEvents {
+		return
+	}
+	c.provided++
+	w.record(s, c, &model.CallEvent{Kind: model.CallProvisional, Status: uint16(w.msg.Status), SDP: w.sdp()})
+}
+
+// answered records the first 2xx, which came in branch t, and gives back the
+// room that the set-up did not use.
+func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
+	c.answered, c.answer = true, time.Now()
+	c.contacts[calleeSide] = w.contactHash()
+	if t != nil {
+		c.seat, t.seat = t.seat, nil
+		c.out.flow = t.to
+	}
+	w.record(s, c, &model.CallEvent{Kind: model.CallAnswered, Status: uint16(w.msg.Status), Peer: w.address(w.from), SDP: w.sdp()})
+	if ledger := w.p.options.Ledger; ledger != nil {
+		if spare := c.reserved - w.p.endRoom; spare > 0 {
+			ledger.Release(spare)
+			c.reserved -= spare
+		}
+	}
+}
+
+// answeredLate records that a call which an earlier life of the process set up
+// is answered.
+func (w *worker) answeredLate(s *shard, key model.CallKey) {
+	c := s.calls[key]
+	if c == nil {
+		if c = w.p.takeRestored(key); c == nil {
+			return
+		}
+		c.describe(&w.msg)
+		s.calls[key] = c
+	}
+	if !c.answered {
+		w.answered(s, c, nil)
+	}
+}
+
+// touch notes the Contact of a request within a call (RFC 3261 §12.2.2: the
+// remote target may change), whose answer will bring the other side's.
+func (w *worker) touch(s *shard, key model.CallKey, fromCaller bool) {
+	c := s.calls[key]
+	if c == nil {
+		return
+	}
+	from := calleeSide
+	if fromCaller {
+		from = callerSide
+	}
+	switch w.msg.Method {
+	case message.Invite, message.Update:
+		w.refreshing = refresh{c, 1 - from}
+		if hash := w.contactHash(); hash != 0 {
+			c.contacts[from] = hash
+		}
+	}
+}
+
+// refresh is a request that may change where a side of a call wants its
+// requests: the one that answers it.
+type refresh struct {
+	call *call // nil: it is none
+	side int
+}
+
+// refreshed notes the Contact of the 2xx in hand.
+func (w *worker) refreshed(server *serverTransaction) {
+	if c := server.refresh.call; c != nil {
+		if hash := w.contactHash(); hash != 0 {
+			c.contacts[server.refresh.side] = hash
+		}
+	}
+}
+
+// hungUp notes a BYE, if it ends a call that is still open. strict says that a
+// strict router has moved the Request-URI.
+func (w *worker) hungUp(s *shard, key model.CallKey, byCaller, strict bool) *call {
+	c := s.calls[key]
+	if c == nil {
+		if c = w.p.takeRestored(key); c == nil {
+			return nil // over already, or its beginning was never recorded
+		}
+		c.describe(&w.msg)
+		s.calls[key] = c
+	}
+	if !c.answered {
+		c.cancelled = c.cancelled || byCaller
+		return nil // one early dialog ends (§15); the INVITE's final response tells of the call
+	}
+	if c.cause != model.EndUnknown {
+		return c // the first BYE was challenged or crossed this one: it is recorded
+	}
+	cause, target := model.EndCallerHungUp, calleeSide
+	if !byCaller {
+		cause, target = model.EndCalleeHungUp, callerSide
+	}
+	if known := c.contacts[target]; known != 0 && known != w.uriHash(&w.in.URI) && !strict {
+		s.counted[countMisdirected]++
+		return nil // the other side will not see it
+	}
+	c.cause = cause
+	w.record(s, c, &model.CallEvent{Kind: model.CallDisconnect, Cause: c.cause})
+	return c
+}
+
+// concluded is told of the final response to the request of server, before it
+// goes upstream: what becomes of the call whose fate the request carries. made
+// says that the response is ours.
+func (w *worker) concluded(s *shard, server *serverTransaction, status int, made bool) {
+	c := server.call
+	if c == nil {
+		return
+	}
+	server.call = nil
+	if server.inDialog { // a BYE; one that is challenged comes again
+		if status != 401 && status != 407 {
+			w.ended(s, c, status)
+		}
+		return
+	}
+	switch {
+	case c.cancelled:
+		c.cause = model.EndCancelled
+	case made && status == 408:
+		c.cause = model.EndTimer
+	case made && server.refusal.Rule != "":
+		c.cause = model.EndRule
+	default:
+		c.cause = model.EndFailed
+	}
+	s.counted[countFailed]++
+	if !c.cancelled && w.p.options.Admission.LogsFailures() {
+		w.logFailure(server, c, status)
+	}
+	w.ended(s, c, status)
+}
+
+// logFailure tells the failed-calls log of a call that was set up in vain.
+func (w *worker) logFailure(server *serverTransaction, c *call, status int) {
+	if w.kept.Parse(server.request) != nil {
+		return // impossible: we parsed and kept it
+	}
+	in := w.in
+	in.Message, in.Adjacency, in.Network = &w.kept, c.in.adjacency, c.in.listen.network.name
+	in.Transport, in.Local, in.Remote = c.in.listen.Transport, c.in.listen.Address, server.from
+	failure := hop.Failure{In: &in, Refusal: server.refusal, Began: c.began}
+	failure.Status = status
+	if c.out.listen != nil {
+		failure.Out = &hop.Target{Network: c.out.listen.network.name, Adjacency: c.out.adjacency, Address: c.out.to}
+		failure.Out.Transport = c.out.listen.Transport
+	}
+	w.p.options.Admission.Failed(&failure)
+}
+
+// ended records the end of a call and forgets it. status is that of the final
+// response, 0 if none came.
+func (w *worker) ended(s *shard, c *call, status int) {
+	if s.calls[c.key] != c {
+		return // two BYEs crossed: the other was first
+	}
+	w.record(s, c, &model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
+	delete(s.calls, c.key)
+	if c.seat != nil {
+		c.seat.Leave()
+		c.seat = nil
+	}
+	w.release(c)
+}

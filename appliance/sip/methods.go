@@ -1,0 +1,138 @@
+package sip
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway/appliance/link"
+	"causeway/appliance/model"
+)
+
+// Transaction is one transaction, as proxy.transactions gives it.
+type Transaction struct {
+	Server bool          `json:"server"` // else client
+	Method string        `json:"method"` // "INVITE", or "other"
+	State  string        `json:"state"`
+	Peer   string        `json:"peer"`  // "udp 192.0.2.1:5060"
+	Timer  time.Duration `json:"timer"` // until the next thing happens by itself; 0: nothing will
+}
+
+// Transactions are the oldest of all transactions, and how many there are.
+type Transactions struct {
+	Total int           `json:"total"`
+	Some  []Transaction `json:"some"`
+}
+
+// Calls are the longest of all open calls, and how many there are.
+type Calls struct {
+	Total int              `json:"total"`
+	Some  []model.OpenCall `json:"some"`
+}
+
+// someMost bounds what one answer lists.
+const someMost = 500
+
+// Methods are what the proxy serves of its core. Calls tell who talks to whom:
+// they are for operators.
+func (p *Proxy) Methods() link.Methods {
+	return link.Methods{
+		"proxy.calls":        link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
+		"proxy.transactions": link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
+		"proxy.connections":  link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
+	}
+}
+
+// Speaks says whether requests can be sent over t to addresses of IPv6, or of
+// IPv4.
+func (p *Proxy) Speaks(t model.Transport, ipv6 bool) bool {
+	for place := range p.config.Load().own {
+		if place.Transport == t && place.Address.Addr().Is6() == ipv6 {
+			return true
+		}
+	}
+	return false
+}
+
+// openCalls lists the open calls. Those of an earlier life of the process are
+// counted only: nothing but their keys is known of them.
+func (p *Proxy) openCalls() Calls {
+	var calls Calls
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		for _, c := range s.calls {
+			calls.Some = append(calls.Some, c.open())
+		}
+		s.mu.Unlock()
+	}
+	p.restoredMu.Lock()
+	calls.Total = len(calls.Some) + len(p.restored)
+	p.restoredMu.Unlock()
+	slices.SortFunc(calls.Some, func(a, b model.OpenCall) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Key, b.Key)) })
+	calls.Some = calls.Some[:min(len(calls.Some), someMost)]
+	return calls
+}
+
+func (c *call) open() model.OpenCall {
+	return model.OpenCall{Key: c.key.String(), CallID: c.callID, From: c.from, To: c.to, Began: c.began, Answered: c.answer,
+		Caller: c.in.show(), Callee: c.out.show()}
+}
+
+func (s *side) show() (shown model.CallSide) {
+	if s.listen != nil {
+		shown.Network, shown.Peer = s.listen.network.name, s.flow.String()
+	}
+	if s.adjacency != nil {
+		shown.Adjacency = s.adjacency.Name
+	}
+	return shown
+}
+
+// String is for people: "udp 192.0.2.1:5060".
+func (f flow) String() string { return fmt.Sprintf("%v %v", f.listen.Transport, f.to) }
+
+var serverStates = [...]string{
+	serverProceeding: "proceeding", serverAccepted: "accepted", serverCompleted: "completed", serverConfirmed: "confirmed",
+}
+
+var clientStates = [...]string{
+	clientCalling: "calling", clientProceeding: "proceeding", clientAccepted: "accepted", clientCompleted: "completed",
+}
+
+func (p *Proxy) transactions() Transactions {
+	var all Transactions
+	now := p.now()
+	add := func(t Transaction, armed *timer) {
+		if all.Total++; len(all.Some) == someMost {
+			return
+		}
+		if armed.next != nil {
+			t.Timer = max(0, armed.at-now)
+		}
+		all.Some = append(all.Some, t)
+	}
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		for _, t := range s.servers {
+			add(Transaction{true, methodOf(t.invite), serverStates[t.state], t.back.String(), 0}, &t.timer)
+		}
+		for _, t := range s.clients {
+			if t != nil {
+				add(Transaction{false, methodOf(t.invite), clientStates[t.state], t.to.String(), 0}, &t.timer)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
+func methodOf(invite bool) string {
+	if invite {
+		return "INVITE"
+	}
+	return "other"
+}
