@@ -334,6 +334,9 @@ func TestRate(t *testing.T) {
 			t.Errorf("%v later: %d of 20 calls placed; want %d", step.after, placed, step.placed)
 		}
 	}
+	if got, want := callsOf(t, g, "t", 1), "refused 100, global  0"; got != want {
+		t.Errorf("when all have left: %s; want %s", got, want)
+	}
 }
 
 // TestBothSidesAreTaken: where two entries of a table take the two legs, both

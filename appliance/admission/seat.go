@@ -222,11 +222,12 @@ func (s *seating) takeOne(e *cacEntry, name string) *hop.Refusal {
 	}
 	var refusal *hop.Refusal
 	token := e.token
-	if !t.enter(int64(e.config.MaxCalls)) {
+	switch {
+	case !t.enter(int64(e.config.MaxCalls)):
 		refusal = &e.tooMany
-	} else if token > 0 && !t.rate.take(s.now, token, e.depth) {
-		refusal = &e.tooFast
+	case token > 0 && !t.rate.take(s.now, token, e.depth):
 		t.calls.Add(-1)
+		refusal = &e.tooFast
 	}
 	if refusal != nil {
 		if !s.plan.exempts(s.in) {
