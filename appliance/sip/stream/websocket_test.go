@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -92,6 +93,24 @@ func TestWebSocketTooLarge(t *testing.T) {
 	}
 }
 
+// TestPingFlood: a peer that wants answers and does not read them loses the
+// connection.
+func TestPingFlood(t *testing.T) {
+	r := newRig(t)
+	conn := r.dialTCP(r.serve(model.WS, ListenOptions{}))
+	r.write(conn, upgradeRequest)
+	frame := append([]byte{0x89, 0x80 | 125, 0, 0, 0, 0}, make([]byte, 125)...) // a ping, masked with zeros
+	pings := bytes.Repeat(frame, 100)
+	for {
+		if _, err := conn.Write(pings); isTimeout(err) {
+			t.Fatal("the connection goes on")
+		} else if err != nil {
+			break
+		}
+	}
+	r.until("it has ended", func() bool { return len(r.Connections()) == 0 })
+}
+
 // TestWebSocketBothOurs: we open one too, and no goroutine of it is left.
 func TestWebSocketBothOurs(t *testing.T) {
 	before := runtime.NumGoroutine()
@@ -111,18 +130,22 @@ func TestWebSocketBothOurs(t *testing.T) {
 	r.until("all goroutines are gone", func() bool { return runtime.NumGoroutine() <= before })
 }
 
+const (
+	upgradeHeaders = "Host: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+	upgradeRequest = "GET / HTTP/1.1\r\n" + upgradeHeaders + "Sec-WebSocket-Protocol: chat, sip\r\n\r\n"
+)
+
 // TestUpgrade: who wants no SIP gets no WebSocket.
 func TestUpgrade(t *testing.T) {
-	const headers = "Host: example.com\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 	for _, test := range []struct {
 		name, request string
 		status        int // 0: none
 	}{
-		{"right", "GET / HTTP/1.1\r\n" + headers + "Sec-WebSocket-Protocol: chat, sip\r\n\r\n", 101},
-		{"no subprotocol", "GET / HTTP/1.1\r\n" + headers + "\r\n", 400},
-		{"other subprotocol", "GET / HTTP/1.1\r\n" + headers + "Sec-WebSocket-Protocol: xmpp\r\n\r\n", 400},
+		{"right", upgradeRequest, 101},
+		{"no subprotocol", "GET / HTTP/1.1\r\n" + upgradeHeaders + "\r\n", 400},
+		{"other subprotocol", "GET / HTTP/1.1\r\n" + upgradeHeaders + "Sec-WebSocket-Protocol: xmpp\r\n\r\n", 400},
 		{"no upgrade", "GET / HTTP/1.1\r\nHost: example.com\r\nSec-WebSocket-Protocol: sip\r\n\r\n", 426},
-		{"post", "POST / HTTP/1.1\r\n" + headers + "Sec-WebSocket-Protocol: sip\r\n\r\n", 405},
+		{"post", "POST / HTTP/1.1\r\n" + upgradeHeaders + "Sec-WebSocket-Protocol: sip\r\n\r\n", 405},
 		{"no HTTP", request("a", ""), 0},
 		{"no end", "GET / HTTP/1.1\r\nX: " + strings.Repeat("x", maxUpgrade), 0},
 	} {
