@@ -32,6 +32,10 @@ var commands = []command{
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
+	{"leak", "what our proxy holds after many calls, beside what it held before", runLeak},
+	{"soak", "calls for a long time, and what grew", runSoak},
+	{"overload", "ten times the calls that our proxy can do", runOverload},
+	{"flood", "datagrams from sources that are not there, while calls go on", runFlood},
 	{"clock-offset", "how far a box is from the chrony that it follows", runClockOffset},
 	{"bench-firewall", "CPU time a call in the machine, with the firewall on and off", runBenchFirewall},
 }

@@ -14,14 +14,6 @@ import (
 // talk is how long each call lasts between ACK and BYE.
 const talk = 200 * time.Millisecond
 
-// The two ends of a call. 100 and 180 may come late or not at all, as from a
-// proxy whose workers overtake each other; in the moment between 180 and 200
-// they cannot put those out of order.
-const (
-	benchCaller lab.Ladder = "send INVITE, recv 100?, recv 180?, recv 200, send ACK, hold, send BYE, recv 200"
-	benchCallee lab.Ladder = "recv INVITE, send 180, wait 20ms, send 200, recv ACK, recv BYE, send 200"
-)
-
 // measure runs one proxy in a network of its own and places the calls.
 func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error) {
 	where, err := lab.NewNamespace()
@@ -57,7 +49,7 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 	flows := make([]load.Flow, pairs)
 	for n := range flows {
 		share := func(of int) int { return of*(n+1)/pairs - of*n/pairs }
-		flows[n] = load.Flow{Caller: benchCaller, Callee: benchCallee, Calls: share(calls), Rate: share(rate), Hold: talk}
+		flows[n] = load.Flow{Caller: load.Caller, Callee: load.Callee, Calls: share(calls), Rate: share(rate), Hold: talk}
 	}
 	repeated, err := load.Place(ctx, where, flows)
 	times := transit.stop()

@@ -34,7 +34,7 @@ const maskBits = 24
 // Lab is the two LANs of one box.
 type Lab struct {
 	LAN1, LAN2 *Namespace
-	box        *Namespace // where a box without a machine lives; nil with QEMU
+	Home       *Namespace // where a box without a machine lives; nil with QEMU
 	taps       []*os.File
 }
 
@@ -72,7 +72,7 @@ func (l *Lab) Box() (*Namespace, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.box = box
+	l.Home = box
 	err = errors.Join(
 		Connect(box, "lan1", netip.PrefixFrom(BoxLAN1.Addr(), maskBits), l.LAN1, "lan1", netip.PrefixFrom(PeerLAN1, maskBits)),
 		Connect(box, "lan2", netip.PrefixFrom(BoxLAN2.Addr(), maskBits), l.LAN2, "lan2", netip.PrefixFrom(PeerLAN2, maskBits)))
@@ -88,7 +88,7 @@ func (l *Lab) Close() error {
 	for _, tap := range l.taps {
 		errs = append(errs, tap.Close())
 	}
-	for _, namespace := range []*Namespace{l.LAN1, l.LAN2, l.box} {
+	for _, namespace := range []*Namespace{l.LAN1, l.LAN2, l.Home} {
 		if namespace != nil {
 			errs = append(errs, namespace.Close())
 		}

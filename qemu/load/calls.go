@@ -26,6 +26,15 @@ type Flow struct {
 	Hold           time.Duration
 }
 
+// The two ends of a call. 100 and 180 may come late or not at all, as from a
+// proxy whose threads overtake each other; in the moment between 180 and 200
+// they cannot put those out of order.
+const (
+	Caller lab.Ladder = "send INVITE, recv 100?, recv 180?, recv 200, send ACK, hold, send BYE, recv 200"
+	Callee lab.Ladder = "recv INVITE, send 180, " + moment + ", send 200, recv ACK, recv BYE, send 200"
+	moment            = "wait 20ms"
+)
+
 // CalleeAt is where the callee of flow n listens.
 func CalleeAt(n int) netip.AddrPort { return netip.AddrPortFrom(ProxyAt.Addr(), uint16(5100+n)) }
 

@@ -74,12 +74,15 @@ func (f Flood) Run(ctx context.Context) (result Flooded, err error) {
 	watch := watchMemory(w.proxy)
 	calls := make(chan error, 1)
 	go func() {
-		repeated, err := Place(ctx, w.where, []Flow{{Caller: lab.Caller, Callee: lab.Callee, Calls: result.Calls, Rate: floodCalls}})
+		repeated, err := Place(ctx, w.where, []Flow{{Caller: Caller, Callee: Callee, Hold: talk, Calls: result.Calls, Rate: floodCalls}})
 		result.Retransmissions = repeated
 		calls <- err
 	}()
 	began := time.Now()
-	err = f.send(ctx, w.where)
+	silent, err := w.where.Probe(CalleeAt(1)) // whom the flood's calls are for
+	if err == nil {
+		err = errors.Join(f.send(ctx, w.where), silent.Close())
+	}
 	result.Seconds = time.Since(began).Seconds()
 	if err == nil {
 		result.Recovery, err = w.recovery(ctx, 1)

@@ -20,11 +20,14 @@ type Leak struct {
 // its call by 64·T1 (RFC 3261 table 4, RFC 6026).
 const settleTime = 2 * time.Minute
 
+// shortTimers make that time shorter.
+const shortTimers = "sip network loopback\n retransmit-timer T1 100\n exit\n"
+
 // Run has the proxy do as many calls as show what it keeps for later, then all
 // of them, and prints what it holds before and after, one key=value a line. It
 // fails when something has grown.
 func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
-	w, err := open(ctx, l.Program, len(mix), "")
+	w, err := open(ctx, l.Program, len(mix), shortTimers)
 	if err != nil {
 		return err
 	}
@@ -33,7 +36,7 @@ func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
 			err = closing
 		}
 	}()
-	if _, err := Place(ctx, w.where, mixed(min(l.Calls, 4*l.Rate), l.Rate, 0)); err != nil {
+	if _, err := Place(ctx, w.where, mixed(min(l.Calls, 8*l.Rate), l.Rate, talk)); err != nil {
 		return err
 	}
 	settling, cancel := context.WithTimeout(ctx, settleTime)
@@ -43,7 +46,7 @@ func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
 		return err
 	}
 	fmt.Fprintf(l.Progress, "%d calls at %d a second\n", l.Calls, l.Rate)
-	repeated, err := Place(ctx, w.where, mixed(l.Calls, l.Rate, 0))
+	repeated, err := Place(ctx, w.where, mixed(l.Calls, l.Rate, talk))
 	if err != nil {
 		return err
 	}

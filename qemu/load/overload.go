@@ -47,7 +47,9 @@ func (o Overloaded) String() string {
 		o.Offered, o.Admitted, o.Completed, o.percent(), o.Refused, o.Unanswered, o.MemoryKB, o.WorstKB, o.Recovery.Milliseconds())
 }
 
-func (o Overloaded) percent() float64 { return 100 * float64(o.Completed) / float64(max(o.Admitted, 1)) }
+func (o Overloaded) percent() float64 {
+	return 100 * float64(o.Completed) / float64(max(o.Admitted, 1))
+}
 
 // Check fails unless overload did no more harm than it must.
 func (o Overloaded) Check() error {
@@ -116,7 +118,7 @@ func (o Overload) share(ctx context.Context, w *world) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := Place(ctx, w.where, []Flow{{Caller: lab.Caller, Callee: lab.Callee, Calls: rate * seconds, Rate: rate}}); err != nil {
+	if _, err := Place(ctx, w.where, []Flow{{Caller: Caller, Callee: Callee, Calls: rate * seconds, Rate: rate}}); err != nil {
 		return 0, err
 	}
 	after, err := lab.Usage(w.proxy.PID())
@@ -126,12 +128,16 @@ func (o Overload) share(ctx context.Context, w *world) (float64, error) {
 	return (after.CPU - before.CPU).Seconds() / (rate * seconds) * float64(o.Rate) / overload, nil
 }
 
+// afterwards is how long calls may take to end, one way or the other: 64·T1 and
+// a little.
+const afterwards = 40 * time.Second
+
 // offer starts callees that go on and callers that begin their calls within the
 // time; what became of those is known later.
 func (o Overload) offer(ctx context.Context, w *world, pairs int) (callers, callees []*lab.Run, err error) {
-	limit := o.Length + 2*time.Minute
+	limit := o.Length + afterwards
 	for n := range pairs {
-		callee, err := w.where.SIPp(ctx, lab.SIPp{Ladder: lab.Callee, Local: CalleeAt(n), Limit: limit, Repeats: true})
+		callee, err := w.where.SIPp(ctx, lab.SIPp{Ladder: Callee, Local: CalleeAt(n), Limit: limit, Repeats: true})
 		if err != nil {
 			return callers, callees, err
 		}
@@ -261,4 +267,3 @@ func sleep(ctx context.Context, length time.Duration) {
 	case <-time.After(length):
 	}
 }
-

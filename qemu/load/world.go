@@ -72,16 +72,20 @@ func (w *world) settle(ctx context.Context) (lab.Resources, error) {
 	}
 }
 
+// talk is how long a call lasts between ACK and BYE.
+const talk = 200 * time.Millisecond
+
 // mix is what callers do: most calls are answered, others are cancelled, refused
 // or ended by the callee. Each has that part of the calls.
 var mix = []struct {
 	caller, callee lab.Ladder
 	part           float64
 }{
-	{lab.Caller, lab.Callee, 0.7},
-	{lab.CallerCancels, lab.CalleeCancelled, 0.1},
-	{lab.CallerFindsBusy, lab.CalleeBusy, 0.1},
-	{lab.CallerHungUpOn, lab.CalleeHangsUp, 0.1},
+	{Caller, Callee, 0.7},
+	{"send INVITE, recv 100?, recv 180, " + moment + ", send CANCEL, recv 200, recv 487, send ACK", lab.CalleeCancelled, 0.1},
+	{"send INVITE, recv 100?, recv 486, send ACK", "recv INVITE, " + moment + ", send 486, recv ACK", 0.1},
+	{"send INVITE, recv 100?, recv 180?, recv 200, send ACK, recv BYE, send 200",
+		"recv INVITE, send 180, " + moment + ", send 200, recv ACK, hold, send BYE, recv 200", 0.1},
 }
 
 // mixed gives the flows of calls in that mix.

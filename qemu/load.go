@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"causeway/qemu/lab"
+	"causeway/qemu/load"
+)
+
+// withAppliance builds the appliance for this host for as long as run takes.
+func withAppliance(ctx context.Context, run func(program string) error) error {
+	dir, err := os.MkdirTemp("", "causeway-load-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	program, err := lab.BuildAppliance(ctx, ".", dir)
+	if err != nil {
+		return err
+	}
+	return run(program)
+}
+
+// positive fails unless all numbers are; flags are their names.
+func positive(command string, flags []string, numbers ...int) error {
+	for i, n := range numbers {
+		if n < 1 {
+			return fmt.Errorf("%s: -%s %d: want at least 1", command, flags[i], n)
+		}
+	}
+	return nil
+}
+
+func runLeak(ctx context.Context, args []string) error {
+	l := load.Leak{Progress: os.Stderr}
+	err := parse("leak", args, func(set *flag.FlagSet) {
+		set.IntVar(&l.Calls, "calls", 200000, "`number` of calls")
+		set.IntVar(&l.Rate, "rate", 500, "new calls per `second`")
+	})
+	if err == nil {
+		err = positive("leak", []string{"calls", "rate"}, l.Calls, l.Rate)
+	}
+	if err != nil {
+		return err
+	}
+	return withAppliance(ctx, func(program string) error {
+		l.Program = program
+		return l.Run(ctx, os.Stdout)
+	})
+}
+
+func runSoak(ctx context.Context, args []string) error {
+	s := load.Soak{Progress: os.Stderr}
+	var minutes int
+	err := parse("soak", args, func(set *flag.FlagSet) {
+		set.IntVar(&minutes, "minutes", 60, "`time` that calls come")
+		set.IntVar(&s.Rate, "rate", 50, "new calls per `second`")
+	})
+	if err == nil {
+		err = positive("soak", []string{"minutes", "rate"}, minutes, s.Rate)
+	}
+	if err != nil {
+		return err
+	}
+	s.Length = time.Duration(minutes) * time.Minute
+	return withAppliance(ctx, func(program string) error {
+		s.Program = program
+		return s.Run(ctx, os.Stdout)
+	})
+}
+
+func runOverload(ctx context.Context, args []string) error {
+	o := load.Overload{Progress: os.Stderr}
+	var seconds int
+	err := parse("overload", args, func(set *flag.FlagSet) {
+		set.IntVar(&seconds, "seconds", 60, "`length` of the overload")
+		set.IntVar(&o.Rate, "rate", 800, "calls offered per `second`")
+	})
+	if err == nil {
+		err = positive("overload", []string{"seconds", "rate"}, seconds, o.Rate)
+	}
+	if err != nil {
+		return err
+	}
+	o.Length = time.Duration(seconds) * time.Second
+	return withAppliance(ctx, func(program string) error {
+		o.Program = program
+		result, err := o.Run(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Print(result)
+		return result.Check()
+	})
+}
+
+func runFlood(ctx context.Context, args []string) error {
+	f := load.Flood{Progress: os.Stderr}
+	err := parse("flood", args, func(set *flag.FlagSet) {
+		set.IntVar(&f.Datagrams, "datagrams", 1000000, "`number` of datagrams")
+		set.IntVar(&f.Sources, "sources", 100000, "`number` of sources, 131070 at the most")
+		set.IntVar(&f.Rate, "rate", 20000, "datagrams per `second`")
+	})
+	if err == nil {
+		err = positive("flood", []string{"datagrams", "sources", "rate"}, f.Datagrams, f.Sources, f.Rate)
+	}
+	if err != nil {
+		return err
+	}
+	return withAppliance(ctx, func(program string) error {
+		f.Program = program
+		result, err := f.Run(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Print(result)
+		return result.Check()
+	})
+}
