@@ -25,8 +25,9 @@ type Groups interface {
 // one.
 type destination struct {
 	model.Destination
-	target  hop.Target // of ToTarget, unless server says otherwise
+	target  hop.Target // of ToTarget, but for a server group
 	servers int        // server group of ToTarget; -1: it is a host
+	refusal string     // Rule when the server group has no element for the call
 	group   *routeGroup
 	policy  *lookupPolicy
 }
@@ -99,7 +100,7 @@ func (c *compiler) destination(m *model.Destination) (int32, error) {
 // a name that is located for each call and has no adjacency before.
 func (c *compiler) target(d *destination) error {
 	if group, found := c.plan.servers.Index(d.Host); found && d.Port == 0 {
-		d.servers = group
+		d.servers, d.refusal = group, "server group "+d.Host
 		if network := c.serverGroup(d.Host).Network; network != d.Network {
 			return fmt.Errorf("server group %s is in network %s", d.Host, network)
 		}
@@ -308,7 +309,7 @@ func (w *walk) servers(d *destination) bool {
 		w.noteServers(d, w.d.Targets[first:])
 	}
 	if len(w.d.Targets) == first {
-		w.refuse(503, "server group "+d.Host)
+		w.refuse(503, d.refusal)
 	}
 	return true
 }
