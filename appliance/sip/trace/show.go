@@ -2,7 +2,6 @@ package trace
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"path"
@@ -58,20 +57,16 @@ const directory = "trace"
 // alone.
 type fileType struct{}
 
-var errFileType = errors.New("a trace goes to harddisk:NAME.pcap")
-
 // Parse reads harddisk:NAME.pcap, with or without the directory.
 func (fileType) Parse(word string) (any, error) {
 	p, err := storage.ParsePath(word)
 	switch {
 	case err != nil:
 		return nil, err
-	case p.Volume != storage.Harddisk || path.Ext(p.Name) != ".pcap":
-		return nil, errFileType
-	case p.Dir().IsVolume(), p.Dir().Name == directory:
-		return p.Base(), nil
+	case p.Volume != storage.Harddisk, !p.Dir().IsVolume() && p.Dir().Name != directory, path.Ext(p.Name) != ".pcap":
+		return nil, fmt.Errorf("%s is not harddisk:NAME.pcap", word)
 	}
-	return nil, errFileType
+	return p.Base(), nil
 }
 
 // Format prints where the file is.

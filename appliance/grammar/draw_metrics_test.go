@@ -1,0 +1,13 @@
+package grammar_test
+
+import (
+	"pgregory.net/rapid"
+
+	"causeway/appliance/model"
+)
+
+// drawMetrics draws whether scrapers are served.
+func drawMetrics(t *rapid.T, c *model.Config) {
+	c.Metrics.On = rapid.Bool().Draw(t, "metrics")
+	c.Metrics.Port = rapid.SampledFrom([]int{0, 1, 9100, 65535}).Draw(t, "metrics port")
+}
