@@ -32,7 +32,6 @@ var samples = map[string]struct {
 	"RANGES<1-31>":                      {"1-31", []string{"0", "32", "01", "1-"}},
 	"RANGES<sun-sat>":                   {"mon-fri", []string{"monday", "1", "mon,", "-"}},
 	"REGEX":                             {"^00.*", []string{"(", "[a", "a**b(", strings.Repeat("r", 257)}},
-	"WORD":                              {"0049", []string{strings.Repeat("w", 256)}},
 	"harddisk:NAME.pcap":                {"harddisk:call.pcap", []string{"harddisk:call", "usb0:call.pcap", "harddisk:other/call.pcap", "call.pcap"}},
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
@@ -61,6 +60,8 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 		return typ[0], []string{"neither", typ[0] + "x"}
 	case config.Name:
 		return "lan1", []string{strings.Repeat("n", max(typ.Max, 32)+1), "a/b", "naïve"}
+	case config.Word:
+		return "0049", []string{strings.Repeat("w", typ.Max+1)}
 	case config.Label:
 		return "host", []string{strings.Repeat("h", 64), "-host", "a.b", "under_score"}
 	case config.Host:
