@@ -137,6 +137,7 @@ func Words() config.Words {
 		"show reports days":                 "Of the last days",
 		"show reports hours":                "Of the last hours",
 		"show reports calls":                "Calls and failures over time",
+		"show routes table key":             "Routes whose key begins so",
 		"show sbc sbe":                      "The signalling border element",
 		"show sbc sbe cac-policy-set":       "Call admission control tables, and what they count",
 		"show sbc sbe cac-policy-set table": "One of them only",
@@ -146,6 +147,11 @@ func Words() config.Words {
 		"show sip trace call":   "One call",
 		"show sip trace ladder": "A line a message, with arrows",
 		"show status":           "How what is configured does",
+		"test route from":       "Who it is from",
+		"test route method":     "Another request than INVITE",
+		"test route network":    "The SIP network that it comes in on",
+		"test route source":     "The address that it comes from",
+		"test route time":       "Another time than now",
 		"traceroute source":     "Where the packets come from",
 	}
 }
