@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -163,6 +164,30 @@ func reload(t *testing.T, box *smoke.Box) {
 	if err := box.Answers(within(t, bootLimit)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// ladderBoots are the ladders that a machine climbs, in that order: each is
+// committed on top of those before.
+var ladderBoots = []string{"CANCEL crosses 200", "PRACK", "both answer", "failover on 503", "TCP to TCP"}
+
+// TestBootSIP has some of the ladders climbed through a machine, with its own
+// kernel, firewall and clock, and commits between them.
+func TestBootSIP(t *testing.T) {
+	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		box := boot(t, smoke.Setup{Image: image})
+		for _, name := range ladderBoots {
+			t.Run(name, func(t *testing.T) {
+				c := ladderCases[slices.IndexFunc(ladderCases, func(c ladderCase) bool { return c.name == name })]
+				if c.config != "" {
+					commit(t, box, strings.Split(strings.TrimSpace(c.config), "\n")...)
+				}
+				if err := c.place(within(t, time.Minute), box.Lab, 10); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		powerOff(t, box)
+	})
 }
 
 // TestBootUserNetwork places the call of the README: QEMU plays the network,

@@ -31,9 +31,9 @@ sip listen lan1 udp 192.168.42.1 5060
 sip listen lan2 udp 192.168.43.1 5060
 `
 
-// hostBox starts a proxy on this host between the two LANs of a lab of its own
-// and waits until it answers.
-func hostBox(t *testing.T, config string) (*lab.Lab, *lab.Proxy) {
+// hostBox starts a proxy on this host, with more flags than it needs, between the
+// two LANs of a lab of its own and waits until it answers.
+func hostBox(t *testing.T, config string, flags ...string) (*lab.Lab, *lab.Proxy) {
 	t.Helper()
 	path, err := program()
 	if err != nil {
@@ -48,7 +48,7 @@ func hostBox(t *testing.T, config string) (*lab.Lab, *lab.Proxy) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	proxy, err := box.StartProxy(path, config)
+	proxy, err := box.StartProxy(path, config, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,21 +88,12 @@ func within(t *testing.T, limit time.Duration) context.Context {
 func TestSIPCalls(t *testing.T) {
 	l, proxy := hostBox(t, grammar.BuiltIn())
 	ctx := within(t, 4*time.Minute)
-	for _, test := range []struct {
-		name string
-		pair smoke.Pair
-	}{
-		{"answered", smoke.Pair{Caller: lab.Caller, Callee: lab.Callee, Calls: 200, Rate: 100, Hold: 200 * time.Millisecond}},
-		{"callee hangs up", smoke.Pair{Caller: lab.CallerHungUpOn, Callee: lab.CalleeHangsUp, Calls: 50, Rate: 50, Hold: 100 * time.Millisecond}},
-		{"cancelled", smoke.Pair{Caller: lab.CallerCancels, Callee: lab.CalleeCancelled, Calls: 50, Rate: 50}},
-		{"busy", smoke.Pair{Caller: lab.CallerFindsBusy, Callee: lab.CalleeBusy, Calls: 50, Rate: 50}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if _, err := smoke.Place(ctx, l, test.pair); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
+	t.Run("a hundred a second", func(t *testing.T) {
+		pair := smoke.Pair{Caller: lab.Caller, Callee: lab.Callee, Calls: 200, Rate: 100, Hold: 200 * time.Millisecond}
+		if _, err := smoke.Place(ctx, l, pair); err != nil {
+			t.Fatal(err)
+		}
+	})
 	t.Run("not a relay", func(t *testing.T) {
 		if err := smoke.NotARelay(ctx, l); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func TestNamed(t *testing.T) {
 		}
 		var output strings.Builder
 		command.Stdout = &output
-		if err := l.box.Start(command); err != nil {
+		if err := l.Home.Start(command); err != nil {
 			t.Fatal(err)
 		}
 		if err := command.Wait(); err != nil {
@@ -91,7 +91,7 @@ func TestTimeServers(t *testing.T) {
 		offset time.Duration
 	}{{PeerLAN1, 0}, {PeerLAN2, lie}} {
 		var answer *ntp.Response
-		err := l.box.Do(func() (err error) {
+		err := l.Home.Do(func() (err error) {
 			answer, err = ntp.Query(test.server.String())
 			return err
 		})

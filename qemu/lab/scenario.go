@@ -191,18 +191,15 @@ func (w *scenarioWriter) send(s *step, index int) {
 	fmt.Fprintf(w, "  <send%s><![CDATA[\n\n%s\n\n%s\n]]></send>\n", attributes, strings.Join(lines, "\n"), body)
 }
 
-// bodyOf gives lines of text, that many octets in all once SIPp has ended
-// each with CRLF.
+// bodyOf gives lines of text, that many octets in all (3 or more) once SIPp has
+// ended each with CRLF.
 func bodyOf(octets int) string {
-	const line = "It is a long body that must come through as it is.\n"
+	const line, ending = "It is a long body that must come through as it is.", 2
 	var body strings.Builder
-	for ; octets > len(line)+1; octets -= len(line) + 1 {
-		body.WriteString(line)
+	for ; octets > len(line)+2*ending; octets -= len(line) + ending {
+		body.WriteString(line + "\n")
 	}
-	if octets > 2 {
-		body.WriteString(strings.Repeat("x", octets-2) + "\n")
-	}
-	return body.String()
+	return body.String() + strings.Repeat("x", max(octets-ending, 1)) + "\n"
 }
 
 // request gives the header of a request.
