@@ -29,10 +29,10 @@ func Commands() []config.Command {
 		},
 		{
 			Mode: config.Global, Syntax: "metrics port PORT", No: "metrics port",
-			Args: []config.Argument{{Name: "PORT", Type: config.Port, Help: fmt.Sprintf("TCP port; %d by default", DefaultPort)}},
+			Args: []config.Argument{{Name: "PORT", Type: config.Port, Help: fmt.Sprintf("TCP port; %d by default", model.DefaultMetricsPort)}},
 			Help: "Serve metrics at another port",
 			Apply: func(c *model.Config, a config.Args) error {
-				if c.Metrics.Port = a.Int("PORT"); c.Metrics.Port == DefaultPort {
+				if c.Metrics.Port = a.Int("PORT"); c.Metrics.Port == model.DefaultMetricsPort {
 					c.Metrics.Port = 0
 				}
 				return nil

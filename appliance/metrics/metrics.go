@@ -9,7 +9,6 @@
 package metrics
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -28,9 +27,6 @@ import (
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
-
-// DefaultPort is the TCP port.
-const DefaultPort = 9464
 
 // What scrapers may take of control.
 const (
@@ -116,7 +112,7 @@ func (m *Metrics) wanted() int {
 	if !m.config.On {
 		return 0
 	}
-	return cmp.Or(m.config.Port, DefaultPort)
+	return int(m.config.TCPPort())
 }
 
 // report notes why the port cannot be served, if it cannot.

@@ -4,6 +4,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"time"
@@ -94,5 +95,11 @@ type LogServer struct {
 // Metrics says whether Prometheus may scrape the box.
 type Metrics struct {
 	On   bool
-	Port int // TCP, 1–65535; 0: 9464
+	Port int // TCP, 1–65535; 0: DefaultMetricsPort
 }
+
+// DefaultMetricsPort is the TCP port that metrics are served at.
+const DefaultMetricsPort = 9464
+
+// TCPPort is the port that counts.
+func (m Metrics) TCPPort() uint16 { return uint16(cmp.Or(m.Port, DefaultMetricsPort)) }

@@ -231,25 +231,44 @@ func TestStrongHost(t *testing.T) {
 	s.receive(other)
 }
 
-// A SIP socket hears that its peer is not there, although nothing is tracked.
+// A SIP socket, which is connected to nobody, hears that its peer is not
+// there, although nothing is tracked (RFC 3261 §18.4).
 func TestErrorsPass(t *testing.T) {
 	s := newSite(t)
-	s.apply(builtIn())
-	var sip *net.UDPConn
-	if err := s.box.Do(func() (err error) {
-		sip, err = net.DialUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("192.168.42.1:5060")),
-			net.UDPAddrFromAddrPort(netip.MustParseAddrPort("192.168.42.2:9")))
-		return err
-	}); err != nil {
-		t.Fatal(err)
-	}
-	defer sip.Close()
-	if _, err := sip.Write([]byte("hello")); err != nil {
-		t.Fatal(err)
-	}
-	sip.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if _, err := sip.Read(make([]byte, 100)); !errors.Is(err, unix.ECONNREFUSED) {
-		t.Errorf("Read = %v; want %v", err, unix.ECONNREFUSED)
+	s.box.run(t, "ip", "address", "add", "2001:db8:42::1/64", "dev", "lan1", "nodad")
+	s.host1.run(t, "ip", "address", "add", "2001:db8:42::2/64", "dev", "eth0", "nodad")
+	s.box.run(t, "ip", "route", "add", "203.0.113.0/24", "via", "192.168.42.2")
+	s.host1.run(t, "ip", "route", "add", "unreachable", "203.0.113.0/24")
+	s.host1.run(t, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
+	c := builtIn()
+	c.LANs[0].Address6 = netip.MustParsePrefix("2001:db8:42::1/64")
+	c.SIP = listeners("192.168.42.1:5060", "[2001:db8:42::1]:5060")
+	s.apply(c)
+	for _, test := range []struct {
+		what, local, peer string
+		level, option     int
+		want              unix.Errno
+	}{
+		{"a closed port", "192.168.42.1:5060", "192.168.42.2:9", unix.IPPROTO_IP, unix.IP_RECVERR, unix.ECONNREFUSED},
+		{"a closed port over IPv6", "[2001:db8:42::1]:5060", "[2001:db8:42::2]:9", unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.ECONNREFUSED},
+		{"what a router cannot reach", "192.168.42.1:5060", "203.0.113.1:5060", unix.IPPROTO_IP, unix.IP_RECVERR, unix.EHOSTUNREACH},
+		{"a neighbour that is not there", "192.168.42.1:5060", "192.168.42.99:5060", unix.IPPROTO_IP, unix.IP_RECVERR, unix.EHOSTUNREACH},
+	} {
+		sip := s.socket(s.box, test.local)
+		raw, err := sip.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), test.level, test.option, 1) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.send(sip, test.peer)
+		sip.SetReadDeadline(time.Now().Add(30 * time.Second))
+		if _, _, err := sip.ReadFromUDPAddrPort(make([]byte, 100)); !errors.Is(err, test.want) {
+			t.Errorf("%s: read = %v; want %v", test.what, err, test.want)
+		}
+		sip.Close()
 	}
 }
 

@@ -22,6 +22,7 @@ const (
 	HopLimit6                   //
 	UDPSource                   // ports
 	UDPDestination              //
+	TCPDestination              //
 	ICMPType                    //
 	ICMP6Type                   //
 	SourceRoute6                // 0 if no route leads to the source
@@ -48,6 +49,7 @@ var layouts = [...]layout{
 	HopLimit6:      {unix.NFPROTO_IPV6, 0, nftables.TypeInteger, header(expr.PayloadBaseNetworkHeader, 7, 1)},
 	UDPSource:      {0, unix.IPPROTO_UDP, nftables.TypeInetService, header(expr.PayloadBaseTransportHeader, 0, 2)},
 	UDPDestination: {0, unix.IPPROTO_UDP, nftables.TypeInetService, header(expr.PayloadBaseTransportHeader, 2, 2)},
+	TCPDestination: {0, unix.IPPROTO_TCP, nftables.TypeInetService, header(expr.PayloadBaseTransportHeader, 2, 2)},
 	ICMPType:       {unix.NFPROTO_IPV4, unix.IPPROTO_ICMP, nftables.TypeICMPType, header(expr.PayloadBaseTransportHeader, 0, 1)},
 	ICMP6Type:      {unix.NFPROTO_IPV6, unix.IPPROTO_ICMPV6, nftables.TypeICMP6Type, header(expr.PayloadBaseTransportHeader, 0, 1)},
 	SourceRoute6: {unix.NFPROTO_IPV6, 0, nftables.TypeBoolean, func(register uint32) expr.Any {
@@ -80,7 +82,7 @@ func (f Field) data(e Element) []byte {
 		return interfaceData(e.Out)
 	case Source4, Destination4, Source6, Destination6:
 		return e.Address.AsSlice()
-	case UDPSource, UDPDestination:
+	case UDPSource, UDPDestination, TCPDestination:
 		return binaryutil.BigEndian.PutUint16(e.Port)
 	case SourceRoute6:
 		return []byte{e.Number, 0, 0, 0}

@@ -76,6 +76,17 @@ func listeners(addresses ...string) model.SIP {
 	return model.SIP{Networks: []model.SIPNetwork{network}}
 }
 
+// streams makes a SIP network that listens at addresses over TCP, TLS, WS, WSS
+// and TCP again.
+func streams(addresses ...string) model.SIPNetwork {
+	network := model.SIPNetwork{Name: "streams"}
+	for i, address := range addresses {
+		transport := model.TCP + model.Transport(i)%(model.WSS-model.TCP+1)
+		network.Listens = append(network.Listens, model.SIPListen{Transport: transport, Address: netip.MustParseAddrPort(address)})
+	}
+	return network
+}
+
 // builtIn is the configuration of a new box.
 func builtIn() *model.Config {
 	return &model.Config{

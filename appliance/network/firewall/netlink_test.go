@@ -24,6 +24,8 @@ func everything() *model.Config {
 	c.LANs[1].NAT = true
 	c.LANs = []model.LAN{c.LANs[0], configured(model.Port{LAN: model.LAN1, VLAN: 100}, "192.0.2.1/24"), c.LANs[1]}
 	c.SIP = listeners("192.168.42.1:5060", "192.168.43.1:5060", "192.0.2.1:5070", "[2001:db8:42::1]:5060", "198.51.100.1:5060")
+	c.SIP.Networks = append(c.SIP.Networks, streams("192.168.42.1:5060", "192.0.2.1:5061", "192.168.43.1:80", "[2001:db8:42::1]:443", "198.51.100.1:5061"))
+	c.Metrics = model.Metrics{On: true, Port: 9100}
 	return c
 }
 

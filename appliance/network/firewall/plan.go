@@ -2,6 +2,7 @@ package firewall
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,31 +14,40 @@ import (
 // pingLimit is how many echo requests a second each port answers.
 const pingLimit = 100
 
-// service is something that the box offers on its ports to whoever asks.
+// connectionLimit is how many SIP connections a second each port begins, in
+// IPv4 and in IPv6: a handshake of TLS costs the processor more than a call,
+// and those that nobody completes stay in the table of connections (16,384)
+// for a minute. What a crowd of phones lacks comes with the next SYN.
+const connectionLimit = 200
+
+// service is something that a port offers to whoever asks.
 type service struct {
 	name  string
 	match []Match
-	limit uint64
-	when  func(*model.LAN) bool
+	limit uint64 // packets a second; 0: any number
+	on    bool
 }
 
 // services is the table of them. What is not here, nor a SIP listener, is
 // closed.
-var services = []service{
-	{"ping", []Match{is(ICMPType, Element{Number: 8})}, pingLimit, answersPing},
-	{"ping over IPv6", []Match{is(ICMP6Type, Element{Number: 128})}, pingLimit,
-		func(l *model.LAN) bool { return answersPing(l) && hasIPv6(l) }},
-	{"DHCP server, udp port 67", []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), is(UDPDestination, Element{Port: 67})}, 0,
-		func(l *model.LAN) bool { return l.DHCP.Mode == model.DHCPServer }},
+func services(c *model.Config, l *model.LAN) []service {
+	metrics := c.Metrics.TCPPort()
+	return []service{
+		{"ping", []Match{is(ICMPType, Element{Number: 8})}, pingLimit, !l.NoPing},
+		{"ping over IPv6", []Match{is(ICMP6Type, Element{Number: 128})}, pingLimit, !l.NoPing && hasIPv6(l)},
+		{"DHCP server, udp port 67", []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), is(UDPDestination, Element{Port: 67})}, 0,
+			l.DHCP.Mode == model.DHCPServer},
+		{fmt.Sprintf("metrics, tcp port %d", metrics), []Match{is(TCPDestination, Element{Port: metrics})}, 0, c.Metrics.On},
+	}
 }
 
-func answersPing(l *model.LAN) bool { return !l.NoPing }
-func hasIPv6(l *model.LAN) bool     { return l.Address6.IsValid() }
+func hasIPv6(l *model.LAN) bool { return l.Address6.IsValid() }
 
 // family is what differs between IPv4 and IPv6, with the sets of the box.
 type family struct {
-	sip       Set // SIP listeners, each on the port that has its address
-	listeners Set // SIP listeners as they stand in packets, wherever those go
+	sip       Set // SIP listeners of UDP, each on the port that has its address
+	listeners Set // the same as they stand in packets, wherever those go
+	streams   Set // SIP listeners of TCP, TLS and WebSocket, with the port that has the address, if one has
 	addresses Set // all addresses of the box
 	errors    Set // types of ICMP messages that tell what became of other packets
 
@@ -51,6 +61,7 @@ func families(config *model.Config, owned []own) []family {
 		{
 			sip:       Set{Name: "sip4", Key: []Field{In, Destination4, UDPDestination}, Counted: true},
 			listeners: Set{Name: "listeners4", Key: []Field{Destination4, UDPDestination}},
+			streams:   Set{Name: "streams4", Key: []Field{Destination4, TCPDestination}, Counted: true},
 			addresses: Set{Name: "addresses4", Key: []Field{Destination4}},
 			// Destination unreachable, time exceeded, parameter problem (RFC 792).
 			errors: Set{Name: "errors4", Key: []Field{ICMPType}, Elements: []Element{{Number: 3}, {Number: 11}, {Number: 12}}},
@@ -59,6 +70,7 @@ func families(config *model.Config, owned []own) []family {
 		{
 			sip:       Set{Name: "sip6", Key: []Field{In, Destination6, UDPDestination}, Counted: true},
 			listeners: Set{Name: "listeners6", Key: []Field{Destination6, UDPDestination}},
+			streams:   Set{Name: "streams6", Key: []Field{Destination6, TCPDestination}, Counted: true},
 			addresses: Set{Name: "addresses6", Key: []Field{Destination6}},
 			// The same and packet too big (RFC 4443 §3).
 			errors: Set{Name: "errors6", Key: []Field{ICMP6Type}, Elements: []Element{{Number: 1}, {Number: 2}, {Number: 3}, {Number: 4}}},
@@ -80,20 +92,34 @@ func (f *family) fill(config *model.Config, owned []own) {
 	}
 	for _, network := range config.SIP.Networks {
 		for _, listen := range network.Listens {
-			address, port := listen.Address.Addr(), listen.Address.Port()
-			if !f.has(address) {
-				continue
-			}
-			f.listeners.Elements = append(f.listeners.Elements, Element{Address: address, Port: port})
-			for _, o := range owned {
-				if o.address == address {
-					f.sip.Elements = append(f.sip.Elements, Element{In: o.port.Interface(), Address: address, Port: port})
-				}
+			if f.has(listen.Address.Addr()) {
+				f.listen(listen, owned)
 			}
 		}
 	}
-	for _, set := range []*Set{&f.sip, &f.listeners, &f.addresses} {
+	for _, set := range []*Set{&f.sip, &f.listeners, &f.streams, &f.addresses} {
 		set.sort()
+	}
+}
+
+// listen puts a listen point in its sets.
+func (f *family) listen(listen model.SIPListen, owned []own) {
+	e, owner := Element{Address: listen.Address.Addr(), Port: listen.Address.Port()}, ""
+	for _, o := range owned {
+		if o.address == e.Address {
+			owner = o.port.Interface()
+		}
+	}
+	at := e
+	at.In = owner
+	switch {
+	case listen.Transport.Stream():
+		f.streams.Elements = append(f.streams.Elements, at)
+	case owner != "":
+		f.sip.Elements = append(f.sip.Elements, at)
+		fallthrough
+	default:
+		f.listeners.Elements = append(f.listeners.Elements, e)
 	}
 }
 
@@ -132,7 +158,7 @@ func plan(config *model.Config, leases []model.Lease) Ruleset {
 	both := families(config, owned)
 	r := Ruleset{Sets: []Set{neighbours}}
 	for _, f := range both {
-		r.Sets = append(r.Sets, f.errors, f.sip, f.listeners, f.addresses)
+		r.Sets = append(r.Sets, f.errors, f.sip, f.listeners, f.streams, f.addresses)
 	}
 	r.Chains = untrack(both)
 	if !config.FirewallOff {
@@ -171,16 +197,16 @@ func input(config *model.Config, both []family, owned []own) []Chain {
 	for i := range config.LANs {
 		lan := &config.LANs[i]
 		name := lan.Port.Interface()
-		chains = append(chains, Chain{Name: name, Rules: portRules(lan, both, owned)})
+		chains = append(chains, Chain{Name: name, Rules: portRules(config, lan, both, owned)})
 		all.Rules = append(all.Rules, Rule{What: lan.Port.String(), Match: []Match{is(In, Element{In: name})}, Verdict: GoTo, Goto: name})
 	}
 	all.Rules = append(all.Rules, Rule{What: "other interfaces", Counted: true, Verdict: Drop})
 	return append(chains, all)
 }
 
-// portRules are the rules for what comes in by a port and is no SIP to an
-// address of it.
-func portRules(lan *model.LAN, both []family, owned []own) []Rule {
+// portRules are the rules for what comes in by a port and is no SIP over UDP
+// to an address of it.
+func portRules(config *model.Config, lan *model.LAN, both []family, owned []own) []Rule {
 	var rules []Rule
 	add := func(verdict Verdict, what string, match ...Match) *Rule {
 		rules = append(rules, Rule{What: what, Match: match, Counted: true, Verdict: verdict})
@@ -218,8 +244,15 @@ func portRules(lan *model.LAN, both []family, owned []own) []Rule {
 	// who has used it before.
 	add(Accept, "answers", connection(Established), is(Direction, Element{Number: 1}))
 	add(Drop, "of no connection", connection(Invalid))
-	for _, s := range services {
-		if s.when(lan) {
+	for _, f := range both {
+		if len(f.streams.Elements) > 0 { // to addresses of this port and to those of none: the strong host was first
+			add(Accept, "SIP in connections", connection(Established), isIn(f.streams, f.destination, TCPDestination))
+			begin := add(Accept, "new SIP connections", isIn(f.streams, f.destination, TCPDestination))
+			begin.Limit, begin.Extra = connectionLimit, true
+		}
+	}
+	for _, s := range services(config, lan) {
+		if s.on {
 			rule := add(Accept, s.name, s.match...)
 			rule.Limit, rule.Extra = s.limit, s.limit > 0
 		}

@@ -79,18 +79,27 @@ func (r *Report) fill(config *model.Config, rules Ruleset, counted Counters) {
 	}
 }
 
-// sipLines are a line for each listener that may be reached by the interface.
+// sipLines are a line for each listener that may be reached by the interface,
+// with all that came for it.
 func sipLines(rules Ruleset, in string, counted Counters) []Line {
 	var list []Line
 	for _, set := range rules.Sets {
 		for _, e := range set.Elements {
-			if set.Counted && e.In == in {
-				what := fmt.Sprintf("SIP, udp %v", netip.AddrPortFrom(e.Address, e.Port))
+			if set.Counted && (e.In == in || e.In == "") {
+				what := fmt.Sprintf("SIP, %s %v", set.protocol(), netip.AddrPortFrom(e.Address, e.Port))
 				list = append(list, Line{what, false, counted[elementCounter(set.Name, e)]})
 			}
 		}
 	}
 	return list
+}
+
+// protocol names the transport of a set of listeners.
+func (s Set) protocol() string {
+	if slices.Contains(s.Key, TCPDestination) {
+		return "tcp"
+	}
+	return "udp"
 }
 
 // lines are a line for each kind of packets that the chain's rules name.
