@@ -16,49 +16,56 @@ const recent = 10 * time.Second
 func (g *Gate) Conditions() []model.Condition {
 	now := g.now()
 	var all []model.Condition
-	for _, holds := range []func(time.Duration) (name, text string){g.overloaded, g.rateExceeded, g.flooded} {
-		if name, text := holds(now); name != "" {
-			all = append(all, model.Condition{Name: name, Text: text})
+	for _, kind := range []struct {
+		model.Condition
+		text func(now time.Duration) string // empty: it does not hold
+	}{
+		{model.Condition{Name: alarm.Overload}, g.overloaded},
+		{model.Condition{Name: alarm.CPSExceeded}, g.rateExceeded},
+		{model.Condition{Name: alarm.SIPFlood}, g.flooded},
+	} {
+		if kind.Text = kind.text(now); kind.Text != "" {
+			all = append(all, kind.Condition)
 		}
 	}
 	return all
 }
 
-func (g *Gate) overloaded(time.Duration) (name, text string) {
+func (g *Gate) overloaded(time.Duration) string {
 	percent, _, ok := g.Feedback()
 	if !ok {
-		return "", ""
+		return ""
 	}
-	return alarm.Overload, fmt.Sprintf("%d %% of new calls are refused because the box is overloaded", percent)
+	return fmt.Sprintf("%d %% of new calls are refused because the box is overloaded", percent)
 }
 
 // rateExceeded warns from the limit on, also where the average may equal it
 // (CP-11).
-func (g *Gate) rateExceeded(now time.Duration) (name, text string) {
+func (g *Gate) rateExceeded(now time.Duration) string {
 	p, allowance := g.plan.Load(), g.allowance(now)
 	limit, average := p.limit(allowance), g.rates.average()
 	refused := time.Duration(g.rates.refused.Load())
 	switch {
 	case !allowance.Calls || limit.cps == 0:
-		return "", ""
+		return ""
 	case p.immediate && refused > 0 && now < refused+recent:
-		return alarm.CPSExceeded, fmt.Sprintf("calls beyond %d a second are refused (%s)", limit.cps, limit.rule)
+		return fmt.Sprintf("calls beyond %d a second are refused (%s)", limit.cps, limit.rule)
 	case !p.immediate && p.rejects(average, limit.cps):
-		return alarm.CPSExceeded, fmt.Sprintf("calls are refused: %.2f calls a second over five minutes, the limit is %d (%s)", average.cps, limit.cps, limit.rule)
+		return fmt.Sprintf("calls are refused: %.2f calls a second over five minutes, the limit is %d (%s)", average.cps, limit.cps, limit.rule)
 	case !p.immediate && average.enforced && average.cps >= float64(limit.cps):
-		return alarm.CPSExceeded, fmt.Sprintf("%.2f calls a second over five minutes are at the limit of %d (%s)", average.cps, limit.cps, limit.rule)
+		return fmt.Sprintf("%.2f calls a second over five minutes are at the limit of %d (%s)", average.cps, limit.cps, limit.rule)
 	}
-	return "", ""
+	return ""
 }
 
-func (g *Gate) flooded(now time.Duration) (name, text string) {
+func (g *Gate) flooded(now time.Duration) string {
 	last := time.Duration(g.sources.last.Load())
 	if last == 0 || now >= last+recent {
-		return "", ""
+		return ""
 	}
-	text = fmt.Sprintf("%d requests were dropped since the proxy started", g.sources.dropped.Load())
+	text := fmt.Sprintf("%d requests were dropped since the proxy started", g.sources.dropped.Load())
 	if top := g.sources.top(1); len(top) > 0 && top[0].Dropped > 0 {
 		text += fmt.Sprintf(", %d of them from %v", top[0].Dropped, top[0].Address)
 	}
-	return alarm.SIPFlood, text
+	return text
 }

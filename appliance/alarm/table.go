@@ -35,8 +35,8 @@ const (
 	NameUnresolved           = "name-unresolved"
 	Overload                 = "overload"
 	ProxyDown                = "proxy-down"
-	ServerGroupDown          = "server-group-down"
 	RouteFile                = "route-file"
+	ServerGroupDown          = "server-group-down"
 	ServiceDown              = "service-down"
 	ServiceLooping           = "service-looping"
 	ServiceMemory            = "service-memory"
@@ -227,7 +227,7 @@ var table = []Row{
 		Remedy: "Check ip name-server, the route to it and port 53.",
 	},
 	{
-		Name: ElementDown, Severity: model.Minor, Object: "element", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
+		Name: ElementDown, Severity: model.Minor, Object: "element", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
 		Raise:  "an element of a server group is down: calls or pings to it failed, or it asked for rest",
 		Clear:  "it answers",
 		Text:   "Calls go to the other elements of its groups.",
@@ -284,18 +284,18 @@ var table = []Row{
 		Remedy: "See show system and harddisk:crash/; init starts it again by itself.",
 	},
 	{
-		Name: ServerGroupDown, Severity: model.Critical, Object: "server group", RaiseAfter: 5 * time.Second, ClearAfter: holdDown,
-		Raise:  "no element of a server group is up",
-		Clear:  "one is",
-		Text:   "Calls to this group fail unless a route group has another way.",
-		Remedy: "See show status server-group sip; check the servers and the way to them.",
-	},
-	{
 		Name: RouteFile, Severity: model.Major, Object: "table", ClearAfter: holdDown,
 		Raise:  "the file of a route table could not be read when the proxy started",
 		Clear:  "a commit reads it",
 		Text:   "The routes of the file are not there: calls by them are refused or go another way.",
 		Remedy: "Bring the file back or correct the line that is named, then commit.",
+	},
+	{
+		Name: ServerGroupDown, Severity: model.Critical, Object: "server group", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
+		Raise:  "no element of a server group is up",
+		Clear:  "one is",
+		Text:   "Calls to this group fail unless a route group has another way.",
+		Remedy: "See show status server-group sip; check the servers and the way to them.",
 	},
 	{
 		Name: ServiceDown, Severity: model.Major, Object: "service", ClearAfter: holdDown,
