@@ -98,9 +98,9 @@ var ladderCases = []ladderCase{
 		caller:  "send INVITE, recv 100, recv 180, send CANCEL, recv 200 of CANCEL, recv 200 of INVITE, send ACK" + ends,
 		callees: map[uint16]lab.Ladder{5060: "recv INVITE, send 180, recv CANCEL, send 200 of CANCEL, send 200 of INVITE, recv ACK" + isEnded}},
 
-	// RFC 3261 §16.8: who rings too long is cancelled.
+	// RFC 3261 §16.8: who rings too long is cancelled; some call that a timeout.
 	{name: "Timer C", config: shortTimers("C 1000"),
-		caller:  "send INVITE, recv 100, recv 180, recv 487, send ACK",
+		caller:  "send INVITE, recv 100, recv 180, recv 408 ends, recv 487, send ACK",
 		callees: map[uint16]lab.Ladder{5060: lab.CalleeCancelled}},
 	{name: "no answer at all", config: shortTimers("clientTn 1000"), repeats: true,
 		caller:  "send INVITE, recv 100, recv 408, send ACK",

@@ -19,9 +19,9 @@ func TestLadderScenario(t *testing.T) {
 	}{
 		{"caller", Caller,
 			[]string{"INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0", "CSeq: 1 INVITE", `<recv response="200" rrs="true">`, `regexp=";lr"`,
-				"ACK [next_url] SIP/2.0", "[routes]", "To:[$remote]", "<pause/>", "CSeq: 2 BYE", `regexp="2 BYE"`}, nil},
+				"ACK [$target] SIP/2.0", "[routes]", "To:[$remote]", "<pause/>", "CSeq: 2 BYE", `regexp="2 BYE"`}, nil},
 		{"callee asks nothing", Callee,
-			[]string{`<recv request="INVITE">`, "[last_Record-Route:]", "[last_To:];tag=[pid]-[call_number]"}, []string{"rrs", "remote"}},
+			[]string{`<recv request="INVITE">`, "[last_Record-Route:]", "[last_To:];tag=[pid]-[call_number]"}, []string{"rrs", "remote", "target"}},
 		{"CANCEL and the ACK of 487 have INVITE's branch", CallerCancels,
 			[]string{"CANCEL sip:[service]@", "branch=[branch-3]", "branch=[branch-6]", `regexp="1 CANCEL"`}, []string{"[routes]"}},
 		{"INVITE is answered after another request", CalleeCancelled,

@@ -94,6 +94,8 @@ func (w *scenarioWriter) recv(s *step) {
 		actions.WriteString(w.find(";lr", "Record-Route", 1, true, "seen"))
 	}
 	if dialog && w.asks {
+		// SIPp's own [next_url] stays with the first callee that was heard of.
+		actions.WriteString(w.find("sip:[^&gt;]*", "Contact", 1, false, "target"))
 		attributes += ` rrs="true"`
 	}
 	if s.status == 0 && s.method != "ACK" && e.kept {
@@ -210,7 +212,7 @@ func (w *scenarioWriter) request(s *step, index int) []string {
 	branch := "[branch]"
 	switch {
 	case inside:
-		uri, to = "[next_url]", "To:[$"+w.variable("remote")+"]"
+		uri, to = "[$"+w.variable("target")+"]", "To:[$"+w.variable("remote")+"]"
 	case s.method == "ACK":
 		branch, to = fmt.Sprintf("[branch-%d]", index-e.index), "[last_To:]"
 	case s.method == "CANCEL":
