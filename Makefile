@@ -16,14 +16,14 @@ SECONDS ?= 20
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
 RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils
-TEST_PACKAGES = e2fsprogs iproute2 mtools nftables sip-tester
+TEST_PACKAGES = e2fsprogs iproute2 mtools nftables openssl sip-tester sipsak
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-boot bench-firewall powercut chaos-network \
-	scan clock-offset fuzz packages test-packages clean
+	leak soak overload flood scan clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n MINUTES=n CONFIG=file"
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n SECONDS=n MINUTES=n CONFIG=file"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
 	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
@@ -39,7 +39,8 @@ test: test-packages ## Install what is needed and pass every test
 	$(call suite,host,go test -timeout 20m ./...)
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
 	$(call suite,reproducible,go run ./images reproduce -board x86_64 && go run ./images reproduce -board arm64)
-	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m ./qemu/e2e -boards x86_64)
+	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '^TestSIP' ./qemu/e2e)
+	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -skip '^TestSIP' ./qemu/e2e -boards x86_64)
 	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck
@@ -61,6 +62,21 @@ reproduce: packages ## Build the commit twice in different surroundings and comp
 bench-sip: ROUNDS = 3
 bench-sip: test-packages ## CPU per proxied call beside Kamailio: ROUNDS of SECONDS each
 	@go run ./qemu bench-sip -rounds $(ROUNDS) -seconds $(SECONDS)
+
+leak: CALLS = 200000
+leak: test-packages ## What our proxy holds after CALLS calls, beside what it held before
+	@go run ./qemu leak -calls $(CALLS)
+
+soak: MINUTES = 60
+soak: test-packages ## Calls for MINUTES, and what grew
+	@go run ./qemu soak -minutes $(MINUTES)
+
+overload: SECONDS = 60
+overload: test-packages ## Ten times the calls that our proxy can do, for SECONDS
+	@go run ./qemu overload -seconds $(SECONDS)
+
+flood: test-packages ## A million datagrams from 100,000 sources that are not there, while calls go on
+	@go run ./qemu flood
 
 bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init that only prints
 	@go run ./images build -board $(BOARD)
