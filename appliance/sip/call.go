@@ -265,9 +265,9 @@ func (w *worker) logFailure(server *serverTransaction, c *call, status int) {
 	if w.kept.Parse(server.request) != nil {
 		return // impossible: we parsed and kept it
 	}
-	in := w.in
-	in.Message, in.Adjacency, in.Network = &w.kept, c.in.adjacency, c.in.listen.network.name
-	in.Transport, in.Local, in.Remote = c.in.listen.Transport, c.in.listen.Address, server.from
+	at := c.in.listen
+	in := hop.Incoming{Message: &w.kept, Network: at.network.name, Adjacency: c.in.adjacency, Transport: at.Transport, Local: at.Address, Remote: server.from}
+	in.URI, _ = message.ParseURI(w.kept.Raw, w.kept.URI)
 	failure := hop.Failure{In: &in, Refusal: server.refusal, Began: c.began}
 	failure.Status = status
 	if c.out.listen != nil {

@@ -130,6 +130,9 @@ const placesMost = 8
 
 // await has the request go on when it is known where q is.
 func (w *worker) await(s *shard, server *serverTransaction, q hop.Query) {
+	if server.locating {
+		return
+	}
 	p, key, life := w.p, server.key, server.life
 	server.locating = true
 	server.pending++
@@ -165,7 +168,7 @@ func (w *worker) revive(server *serverTransaction) bool {
 	}
 	w.arrived(server.back, server.from)
 	w.in.MidDialog = server.inDialog
-	w.prepared = w.prepared[:0]
+	w.prepared, w.scratch = w.prepared[:0], w.scratch[:0]
 	return true
 }
 

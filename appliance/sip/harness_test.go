@@ -58,6 +58,7 @@ type gate struct {
 	denied  netip.Addr
 	flood   bool
 	seats   int
+	network string // of the last that failed
 	failed  []hop.Failure
 }
 
@@ -74,8 +75,10 @@ func (g *gate) Shed() (hop.Refusal, bool)       { return g.shed, g.shed.Status !
 func (g *gate) Feedback() (int, uint64, bool)   { return 20, 7, g.shed.Status != 0 }
 func (g *gate) Offer(*hop.Incoming) hop.Refusal { return g.refusal }
 func (g *gate) LogsFailures() bool              { return true }
-func (g *gate) Failed(f *hop.Failure)           { g.failed = append(g.failed[:min(len(g.failed), 9)], *f) }
-func (g *gate) Leave()                          { g.seats-- }
+func (g *gate) Failed(f *hop.Failure) {
+	g.failed, g.network = append(g.failed[:min(len(g.failed), 9)], *f), f.In.Network
+}
+func (g *gate) Leave() { g.seats-- }
 func (g *gate) Place(*hop.Incoming, *hop.Target) (hop.Seat, hop.Refusal) {
 	if g.place.Status != 0 {
 		return nil, g.place

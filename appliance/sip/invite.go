@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 
+	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
@@ -37,6 +38,9 @@ func (w *worker) ack(s *shard, t *serverTransaction) {
 	}
 	// The branch is the same for a repeated ACK (§16.11).
 	branch := maphash.Bytes(w.p.seed, m.Get(m.Via.Branch)) ^ maphash.Bytes(w.p.seed, m.Get(m.ToTag))
+	if w.plan().Rewrites(model.TriggerPostNormalization) {
+		w.settleEdits()
+	}
 	out := flow{listen: l, to: one.Address}
 	if out.reliable() {
 		out.conn = w.connect(out, one.Host)

@@ -123,7 +123,7 @@ func (w *worker) logRefusal(refusal *hop.Refusal) {
 	if refusal.Status < 300 || !admission.LogsFailures() {
 		return
 	}
-	if w.in.Message != &w.msg || w.in.Adjacency == nil {
+	if w.in.Message == nil {
 		w.describe()
 	}
 	admission.Failed(&hop.Failure{In: &w.in, Refusal: *refusal, Began: w.p.start.Add(w.now)})

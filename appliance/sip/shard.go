@@ -206,7 +206,9 @@ func (r *refusals) note(key uint64, until time.Duration, refusal hop.Refusal) {
 	if r.index == nil {
 		r.index = make(map[uint64]int, refusalsKept)
 	}
-	delete(r.index, r.ring[r.next].key)
+	if old := r.ring[r.next].key; r.index[old] == r.next { // else it was noted again
+		delete(r.index, old)
+	}
 	r.ring[r.next] = refused{key, until, refusal}
 	r.index[key] = r.next
 	r.next = (r.next + 1) % refusalsKept

@@ -106,6 +106,7 @@ func (w *worker) nonce() uint32 {
 // caller's again afterwards.
 func (w *worker) receive(at *listenPoint, from netip.AddrPort, conn *stream.Conn, payload []byte) {
 	w.at, w.from, w.conn = at, from, conn
+	w.in.Message = nil // what it describes is over
 	if w.p.options.Admission.Denied(from.Addr()) {
 		w.p.denied.Add(1)
 		return
@@ -154,6 +155,18 @@ func (w *worker) describe() {
 		in.Adjacency = w.plan().Adjacency(in.Network, in.Transport, w.from.Addr())
 	}
 	w.loop = w.loopHash()
+}
+
+// settleEdits makes what was prepared part of the request in hand, for whoever
+// is to see it as it leaves.
+func (w *worker) settleEdits() {
+	text := message.Splice(w.changed[:0], w.msg.Raw, w.prepared)
+	w.changed, w.original = w.original, text
+	if w.msg.Parse(text) != nil {
+		return // impossible: what is prepared leaves a message
+	}
+	w.prepared = w.prepared[:0]
+	w.describe()
 }
 
 // normalise changes the message in hand as the policies of a stage want it,
