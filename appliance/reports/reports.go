@@ -1,6 +1,12 @@
 // Package reports keeps the history of the box's calls by minute, for 90 days:
-// how many were offered, how many the box refused, the rate and how many were
-// open. The pages of Reports and the operator's show reports read it.
+// how many were offered, refused and failed, the rate and how many were open.
+// The pages of Reports and the operator's show reports read it.
+//
+// A call is offered with a valid initial INVITE that overload does not shed.
+// It is refused when the box does not admit it; what overload shed counts as
+// refused too. It has failed when it was admitted and its final response was
+// no 2xx, be it the callee's or the box's own, unless the caller cancelled it.
+// Refused and failed together are the calls in vain.
 //
 // In come the proxy's counters, once a second while control runs; what the
 // proxy counts while control does not run is not in the history. Out go minutes
@@ -114,20 +120,25 @@ func (r *Reports) keep(m Minute) {
 
 // counters are those of the proxy's counters that the history is made of.
 type counters struct {
-	calls    int64 // offered
-	failures int64 // of these: answered by the box itself with a failure
-	open     int
+	calls   int64 // offered
+	refused int64 // not admitted, or shed
+	failed  int64 // admitted in vain, less the CANCELs that came
+	open    int
 }
 
 func countersOf(s model.ProxyStatus) counters {
-	refused := s.Counters["refused"]
-	return counters{calls: s.Counters["calls"] + refused, failures: refused, open: s.OpenCalls}
+	n := s.Counters
+	return counters{
+		calls: n["offered"], refused: n["offered"] - n["calls"] + n["refused-overload"],
+		failed: n["failed"] - n["cancelled"], open: s.OpenCalls,
+	}
 }
 
 // meter makes minutes of samples.
 type meter struct {
 	known   bool // there was a sample
 	last    counters
+	failed  int64         // the most that counters.failed was: a CANCEL is counted before the call that it ends
 	at      time.Duration // of it, by a clock that nobody sets
 	current Minute        // Seconds follow from watched
 	watched time.Duration
@@ -142,6 +153,8 @@ func (m *meter) take(minute uint32, at time.Duration, c counters) (over Minute) 
 	}
 	if m.known {
 		m.count(at-m.at, c)
+	} else {
+		m.failed = c.failed
 	}
 	m.known, m.last, m.at = true, c, at
 	return over
@@ -150,13 +163,15 @@ func (m *meter) take(minute uint32, at time.Duration, c counters) (over Minute) 
 // count adds what happened in the time that has elapsed since the last sample.
 func (m *meter) count(elapsed time.Duration, c counters) {
 	before := m.last
-	if c.calls < before.calls || c.failures < before.failures {
-		before = counters{} // the proxy has started anew
+	if c.calls < before.calls || c.refused < before.refused {
+		before, m.failed = counters{}, 0 // the proxy has started anew
 	}
 	calls := c.calls - before.calls
 	m.watched += elapsed
 	m.current.Calls += uint32(calls)
-	m.current.Failures += uint32(c.failures - before.failures)
+	m.current.Refused += uint32(c.refused - before.refused)
+	m.current.Failed += uint32(max(0, c.failed-m.failed))
+	m.failed = max(m.failed, c.failed)
 	m.current.PeakOpen = max(m.current.PeakOpen, uint32(c.open))
 	m.current.PeakCPS = max(m.current.PeakCPS, uint32(math.Round(100*float64(calls)/elapsed.Seconds())))
 }
@@ -195,8 +210,9 @@ type Series struct {
 type Point struct {
 	Time     time.Time `json:"time"`     // its beginning
 	Seconds  int       `json:"seconds"`  // that it stands for
-	Calls    int       `json:"calls"`    // offered: admitted or refused
-	Failures int       `json:"failures"` // of these: answered by the box itself with a failure
+	Calls    int       `json:"calls"`    // offered
+	Refused  int       `json:"refused"`  // by the box, those that overload shed included
+	Failed   int       `json:"failed"`   // of those admitted
 	MeanCPS  float64   `json:"mean_cps"` // calls offered a second of these
 	PeakCPS  float64   `json:"peak_cps"` // the most in one second, sampled once a second
 	PeakOpen int       `json:"peak_open"`
@@ -237,7 +253,8 @@ func points(minutes []Minute, step int) []Point {
 		p := &list[len(list)-1]
 		p.Seconds += int(m.Seconds)
 		p.Calls += int(m.Calls)
-		p.Failures += int(m.Failures)
+		p.Refused += int(m.Refused)
+		p.Failed += int(m.Failed)
 		p.PeakCPS = max(p.PeakCPS, float64(m.PeakCPS)/100)
 		p.PeakOpen = max(p.PeakOpen, int(m.PeakOpen))
 	}

@@ -33,26 +33,32 @@ func TestMeter(t *testing.T) {
 		end   Minute
 	}{
 		{"a rate", []step{
-			{base, 0, counters{1000, 100, 3}, Minute{}},
-			{base, 1, counters{1010, 100, 7}, Minute{}},
-			{base, 3, counters{1014, 102, 5}, Minute{}},
-		}, Minute{Minute: base, Seconds: 3, Calls: 14, Failures: 2, PeakCPS: 1000, PeakOpen: 7}},
+			{base, 0, counters{1000, 100, 50, 3}, Minute{}},
+			{base, 1, counters{1010, 100, 50, 7}, Minute{}},
+			{base, 3, counters{1014, 102, 53, 5}, Minute{}},
+		}, Minute{Minute: base, Seconds: 3, Calls: 14, Refused: 2, PeakCPS: 1000, PeakOpen: 7, Failed: 3}},
+		{"a CANCEL, and the end of its call after that", []step{
+			{base, 0, counters{1000, 0, -5, 3}, Minute{}},
+			{base, 1, counters{1000, 0, -6, 3}, Minute{}},
+			{base, 2, counters{1000, 0, -5, 2}, Minute{}},
+			{base, 3, counters{1000, 0, -4, 1}, Minute{}}, // another one fails
+		}, Minute{Minute: base, Seconds: 3, PeakOpen: 3, Failed: 1}},
 		{"the proxy starts anew", []step{
-			{base, 0, counters{1000, 100, 3}, Minute{}},
-			{base, 1, counters{20, 1, 0}, Minute{}},
-			{base, 2, counters{25, 0, 0}, Minute{}}, // and again
-		}, Minute{Minute: base, Seconds: 2, Calls: 45, Failures: 1, PeakCPS: 2500}},
+			{base, 0, counters{1000, 100, 70, 3}, Minute{}},
+			{base, 1, counters{20, 1, 2, 0}, Minute{}},
+			{base, 2, counters{25, 0, 1, 0}, Minute{}}, // and again
+		}, Minute{Minute: base, Seconds: 2, Calls: 45, Refused: 1, PeakCPS: 2500, Failed: 3}},
 		{"minutes", []step{
-			{base, 0, counters{0, 0, 9}, Minute{}},
-			{base, 1, counters{5, 0, 9}, Minute{}},
-			{base + 1, 2, counters{6, 0, 4}, Minute{Minute: base, Seconds: 1, Calls: 5, PeakCPS: 500, PeakOpen: 9}},
-			{base + 1, 61, counters{66, 0, 4}, Minute{}},
+			{base, 0, counters{0, 0, 0, 9}, Minute{}},
+			{base, 1, counters{5, 0, 0, 9}, Minute{}},
+			{base + 1, 2, counters{6, 0, 0, 4}, Minute{Minute: base, Seconds: 1, Calls: 5, PeakCPS: 500, PeakOpen: 9}},
+			{base + 1, 61, counters{66, 0, 0, 4}, Minute{}},
 		}, Minute{Minute: base + 1, Seconds: 60, Calls: 61, PeakCPS: 102, PeakOpen: 4}},
 		{"the clock goes back and on", []step{
 			{base, 0, counters{}, Minute{}},
-			{base, 1, counters{5, 0, 0}, Minute{}},
-			{base - 60, 2, counters{6, 0, 0}, Minute{Minute: base, Seconds: 1, Calls: 5, PeakCPS: 500}},
-			{base, 3, counters{8, 0, 0}, Minute{Minute: base - 60, Seconds: 1, Calls: 1, PeakCPS: 100}},
+			{base, 1, counters{5, 0, 0, 0}, Minute{}},
+			{base - 60, 2, counters{6, 0, 0, 0}, Minute{Minute: base, Seconds: 1, Calls: 5, PeakCPS: 500}},
+			{base, 3, counters{8, 0, 0, 0}, Minute{Minute: base - 60, Seconds: 1, Calls: 1, PeakCPS: 100}},
 		}, Minute{Minute: base, Seconds: 1, Calls: 2, PeakCPS: 200}},
 	}
 	for _, test := range tests {
@@ -90,7 +96,9 @@ func TestRun(t *testing.T) {
 					return model.ProxyStatus{}, errors.New("not there")
 				}
 				calls += 2
-				return model.ProxyStatus{OpenCalls: 3, Counters: map[string]int64{"calls": calls - calls/4, "refused": calls / 4}}, nil
+				return model.ProxyStatus{OpenCalls: 3, Counters: map[string]int64{
+					"offered": calls, "calls": calls - calls/4, "refused": calls, "failed": calls/4 + 7, "cancelled": 7,
+				}}, nil
 			}}
 		start := time.Now() // a whole minute of the year 2000
 		live := func(d time.Duration) *Reports {
@@ -114,8 +122,8 @@ func TestRun(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		minute := func(n, seconds, calls, failures int, mean float64) Point {
-			return Point{start.Add(time.Duration(n) * time.Minute).UTC(), seconds, calls, failures, mean, 2, 3}
+		minute := func(n, seconds, calls, refused int, mean float64) Point {
+			return Point{start.Add(time.Duration(n) * time.Minute).UTC(), seconds, calls, refused, refused, mean, 2, 3}
 		}
 		// The first sample of a run is where it begins to count.
 		want := []Point{minute(0, 58, 116, 29, 2), minute(1, 60, 120, 30, 2), minute(3, 119, 116, 29, 116.0/119), minute(4, 59, 118, 30, 2)}
@@ -128,7 +136,7 @@ func TestRun(t *testing.T) {
 func TestQuery(t *testing.T) {
 	r := &Reports{ring: newMemory()}
 	for minute := uint32(base); minute < base+120; minute++ {
-		r.ring.mustAdd(t, Minute{Minute: minute, Seconds: 60, Calls: minute - base, Failures: 1, PeakCPS: 100 + minute - base, PeakOpen: 7})
+		r.ring.mustAdd(t, Minute{Minute: minute, Seconds: 60, Calls: minute - base, Refused: 1, Failed: 2, PeakCPS: 100 + minute - base, PeakOpen: 7})
 	}
 	from, to := time.Unix(base*60, 0), time.Unix((base+120)*60, 0)
 	hour := from.Truncate(time.Hour).UTC() // base is not the beginning of an hour
@@ -137,7 +145,7 @@ func TestQuery(t *testing.T) {
 	if err != nil || len(got.Points) != 3 {
 		t.Fatalf("Query by the hour = %+v, %v; want 3 steps", got, err)
 	}
-	if want := (Point{hour, first * 60, first * (first - 1) / 2, first, float64(first*(first-1)/2) / float64(first*60), float64(99+first) / 100, 7}); got.Points[0] != want {
+	if want := (Point{hour, first * 60, first * (first - 1) / 2, first, 2 * first, float64(first*(first-1)/2) / float64(first*60), float64(99+first) / 100, 7}); got.Points[0] != want {
 		t.Errorf("first hour = %+v; want %+v", got.Points[0], want)
 	}
 	for _, q := range []Query{{from, to, 0}, {from, to, -1}, {from, to, minutesKept + 1}, {from, from.Add(90 * 24 * time.Hour), 10}} {

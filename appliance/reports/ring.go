@@ -36,17 +36,19 @@ var header = func() []byte {
 type Minute struct {
 	Minute   uint32 // since 1970
 	Seconds  uint16 // that it stands for; more than 60 after the clock went back or the proxy was silent
-	Calls    uint32 // offered: admitted or refused
-	Failures uint32 // of these: refused by the box itself
+	Calls    uint32 // offered
+	Refused  uint32 // by the box, those that overload shed included
 	PeakCPS  uint32 // the most calls offered in a second, in hundredths
 	PeakOpen uint32 // the most calls open at a time
+	Failed   uint32 // of those admitted; 0 in records of the releases that did not count them
 }
 
 // merge adds what another part of the same minute saw.
 func (m *Minute) merge(other Minute) {
 	m.Seconds = uint16(min(math.MaxUint16, int(m.Seconds)+int(other.Seconds)))
 	m.Calls += other.Calls
-	m.Failures += other.Failures
+	m.Refused += other.Refused
+	m.Failed += other.Failed
 	m.PeakCPS = max(m.PeakCPS, other.PeakCPS)
 	m.PeakOpen = max(m.PeakOpen, other.PeakOpen)
 }
@@ -59,7 +61,7 @@ func (m *Minute) encode() []byte {
 	b = binary.BigEndian.AppendUint32(b, m.Minute)
 	b = binary.BigEndian.AppendUint16(b, m.Seconds)
 	b = append(b, 0, 0)
-	for _, n := range []uint32{m.Calls, m.Failures, m.PeakCPS, m.PeakOpen, 0} {
+	for _, n := range []uint32{m.Calls, m.Refused, m.PeakCPS, m.PeakOpen, m.Failed} {
 		b = binary.BigEndian.AppendUint32(b, n)
 	}
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
@@ -73,7 +75,7 @@ func (m *Minute) decode(b []byte) bool {
 		return false
 	}
 	m.Seconds = binary.BigEndian.Uint16(b[4:])
-	for i, field := range []*uint32{&m.Calls, &m.Failures, &m.PeakCPS, &m.PeakOpen} {
+	for i, field := range []*uint32{&m.Calls, &m.Refused, &m.PeakCPS, &m.PeakOpen, &m.Failed} {
 		*field = binary.BigEndian.Uint32(b[8+4*i:])
 	}
 	return true

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +13,7 @@ import (
 
 // at is a minute with figures that follow from it.
 func at(minute uint32) Minute {
-	return Minute{Minute: minute, Seconds: 60, Calls: minute%1000 + 1, Failures: minute % 7, PeakCPS: minute % 900, PeakOpen: minute % 50}
+	return Minute{Minute: minute, Seconds: 60, Calls: minute%1000 + 1, Refused: minute % 7, PeakCPS: minute % 900, PeakOpen: minute % 50, Failed: minute % 11}
 }
 
 func openAt(t *testing.T, path string) *ring {
@@ -47,6 +48,19 @@ func (r *ring) expect(t *testing.T, when string, from, to uint32, want ...Minute
 
 const base = 29_000_000 // a minute in 2025
 
+// TestOldRecord: a record of a release that did not count calls that failed.
+func TestOldRecord(t *testing.T) {
+	record, err := hex.DecodeString("01ba8140003c00000000007800000007000000fa0000001f000000008d727a18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Minute
+	want := Minute{Minute: base, Seconds: 60, Calls: 120, Refused: 7, PeakCPS: 250, PeakOpen: 31}
+	if !got.decode(record) || got != want {
+		t.Errorf("decode = %+v; want %+v", got, want)
+	}
+}
+
 func TestRing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "reports", "calls.ring")
 	onDisk := openAt(t, path)
@@ -59,9 +73,9 @@ func TestRing(t *testing.T) {
 		r.expect(t, name+", all", 0, base+4, at(base), at(base+1), at(base+3))
 
 		// The clock goes back: the minute comes twice.
-		r.mustAdd(t, Minute{Minute: base, Seconds: 10, Calls: 5, Failures: 1, PeakCPS: 899, PeakOpen: 1})
+		r.mustAdd(t, Minute{Minute: base, Seconds: 10, Calls: 5, Refused: 1, PeakCPS: 899, PeakOpen: 1, Failed: 2})
 		twice := at(base)
-		twice.Seconds, twice.Calls, twice.Failures, twice.PeakCPS, twice.PeakOpen = 70, twice.Calls+5, twice.Failures+1, 899, 1
+		twice.Seconds, twice.Calls, twice.Refused, twice.PeakCPS, twice.PeakOpen, twice.Failed = 70, twice.Calls+5, twice.Refused+1, 899, 1, twice.Failed+2
 		r.expect(t, name+", a minute that came twice", base, base+1, twice)
 
 		// It runs far ahead for a while.

@@ -65,15 +65,15 @@ func stepFor(length time.Duration) time.Duration {
 
 // The columns of the chart; the bar shows the peak rate.
 const (
-	rowFormat = "%-16s  %9v  %8v  %7v  %7v  %6v"
-	barMost   = 15
+	rowFormat = "%-16s %9v %8v %8v %7v %7v %6v"
+	barMost   = 12
 )
 
 // chart prints a row for every step from one time to another.
 func chart(s exec.Session, points []Point, from, to time.Time, step time.Duration) {
 	fmt.Fprintf(s, "Calls offered, from the proxy's counters once a second; steps of %s\n", name(step))
 	exec.Field(s, "Time zone", s.Zone())
-	fmt.Fprintf(s, rowFormat+"  Peak/s\n", "Time", "Calls", "Refused", "Mean/s", "Peak/s", "Open")
+	fmt.Fprintf(s, rowFormat+" Peak/s\n", "Time", "Calls", "Refused", "Failed", "Mean/s", "Peak/s", "Open")
 	top := 0.0
 	known := map[int64]Point{}
 	for _, p := range points {
@@ -82,13 +82,13 @@ func chart(s exec.Session, points []Point, from, to time.Time, step time.Duratio
 	}
 	for at := from; at.Before(to); at = at.Add(step) {
 		p, there := known[at.Unix()]
-		row := []any{exec.Time(s, at, "2006-01-02 15:04"), "-", "-", "-", "-", "-"}
+		row := []any{exec.Time(s, at, "2006-01-02 15:04"), "-", "-", "-", "-", "-", "-"}
 		if there {
-			row = []any{row[0], p.Calls, p.Failures, rate(p.MeanCPS), rate(p.PeakCPS), p.PeakOpen}
+			row = []any{row[0], p.Calls, p.Refused, p.Failed, rate(p.MeanCPS), rate(p.PeakCPS), p.PeakOpen}
 		}
 		fmt.Fprintf(s, rowFormat, row...)
 		if p.PeakCPS > 0 {
-			fmt.Fprint(s, "  ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
+			fmt.Fprint(s, " ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
 		}
 		fmt.Fprintln(s)
 	}
