@@ -51,8 +51,8 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 		server.make(500, hop.Refusal{Status: 500, Reason: "No Listen Point Reaches The Next Hop"})
 		return false
 	}
-	if w.config.at(hop.Place{Transport: a.Transport, Address: a.Address}) != nil {
-		server.make(482, hop.Refusal{Status: 482, Reason: "Next Hop Is This Box"})
+	if refusal := w.forbidden(hop.Place{Transport: a.Transport, Address: a.Address}); refusal.Status != 0 {
+		server.make(refusal.Status, refusal)
 		return false
 	}
 	var seat hop.Seat

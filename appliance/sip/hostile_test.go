@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/message"
 )
 
@@ -48,17 +49,62 @@ func TestDestinationsOfTheBoxItself(t *testing.T) {
 	b := newBench(t)
 	set := append(routes(reversed(b.established())), tagged)
 	for uri, want := range map[string]string{
-		"sip:127.0.0.1:53":       "SIP/2.0 403 Destination Not Allowed",
-		"sip:0.0.0.0":            "SIP/2.0 403 Destination Not Allowed",
-		"sip:224.0.0.1":          "SIP/2.0 403 Destination Not Allowed",
-		"sip:bob@192.168.43.1":   "SIP/2.0 482 Loop Detected",
-		"sip:bob.example.com":    "SIP/2.0 500 Destination Not Found",
-		"sips:bob@192.168.43.2":  "SIP/2.0 500 No Listen Point Reaches The Next Hop",
-		"sip:b@[2001:db8::1]":    "SIP/2.0 500 No Listen Point Reaches The Next Hop",
-		"sip:b@1.2.3.4;lr;cw=zz": "INFO sip:b@1.2.3.4;lr;cw=zz SIP/2.0",
+		"sip:127.0.0.1:53":        "SIP/2.0 403 Destination Not Allowed",
+		"sip:0.0.0.0":             "SIP/2.0 403 Destination Not Allowed",
+		"sip:224.0.0.1":           "SIP/2.0 403 Destination Not Allowed",
+		"sip:bob@192.168.43.1":    "SIP/2.0 482 Next Hop Is This Box",
+		"sip:bob@192.168.43.1:22": "SIP/2.0 403 Destination Not Allowed",
+		"sip:bob.example.com":     "SIP/2.0 500 Destination Not Found",
+		"sips:bob@192.168.43.2":   "SIP/2.0 500 No Listen Point Reaches The Next Hop",
+		"sip:b@[2001:db8::1]":     "SIP/2.0 500 No Listen Point Reaches The Next Hop",
+		"sip:b@1.2.3.4;lr;cw=zz":  "INFO sip:b@1.2.3.4;lr;cw=zz SIP/2.0",
 	} {
 		b.only(b.receive(lan1, caller, request("INFO", uri, "d"+uri, 2, set...)), want)
 	}
+}
+
+// Nor does DNS lead there, nor a routing that follows the Request-URI, nor an
+// ACK, which nobody would answer.
+func TestNamesOfTheBoxItself(t *testing.T) {
+	for _, at := range []string{"127.0.0.1:53", "[::ffff:127.0.0.1]:53", "192.168.42.1:22", "192.168.43.1:5060", "0.0.0.0:5060"} {
+		b, o := newBench(t), &oracle{places: map[string][]hop.Place{"evil.example.com": {udp(addressOf(at))}}}
+		b.p.options.Locator = o
+		set := append(routes(reversed(b.established())), tagged)
+		b.only(b.receive(lan1, caller, request("ACK", "sip:bob@evil.example.com", "k", 1, set...)))
+		out := b.receive(lan1, caller, request("INFO", "sip:bob@evil.example.com", "n", 2, set...))
+		if len(out) != 1 || out[0].to != caller {
+			t.Errorf("%s: sent %v; want an answer alone", at, out)
+		}
+		for _, target := range []hop.Target{named("evil.example.com"), toward(addressOf(at))} {
+			b.plans.last.targets = []hop.Target{target}
+			out := b.receive(lan1, caller, request("MESSAGE", "sip:bob@evil.example.com", "m"+target.Host, 2))
+			if len(out) != 1 || out[0].to != caller {
+				t.Errorf("%s: sent %v; want an answer alone", at, out)
+			}
+		}
+	}
+}
+
+// Before a dialog nobody has a Record-Route of ours: what looks like a strict
+// router there is none.
+func TestNoStrictRouterBeforeDialog(t *testing.T) {
+	b := newBench(t)
+	text := request("MESSAGE", "sip:192.168.42.1:5060;lr;cw=x", "s1", 1, "Route: <sip:192.168.42.1:5060;lr>")
+	b.only(b.receive(lan1, caller, text), "MESSAGE sip:192.168.43.2:5060;lr;cw=x SIP/2.0")
+}
+
+// Where Vias are hidden the callee has seen none but ours, and can give back
+// no other.
+func TestHiddenViasComeAlone(t *testing.T) {
+	b := newBench(t)
+	networks := testNets
+	networks.Networks = []model.SIPNetwork{network1, network2}
+	networks.Networks[1].HeaderHide = true
+	b.configure(&networks)
+	invite := b.receive(lan1, caller, request("INVITE", bob, "i1", 1))[1]
+	ok := answerTo(invite, 200, "OK")
+	b.only(b.receive(lan2, callee, strings.Replace(ok, "\r\nRecord-Route", ", SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKx\r\nRecord-Route", 1)))
+	b.only(b.receive(lan2, callee, ok), "SIP/2.0 200 OK")
 }
 
 // BYE ends one early dialog, not the call: another fork may answer.

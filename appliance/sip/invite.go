@@ -32,7 +32,7 @@ func (w *worker) ack(s *shard, t *serverTransaction) {
 		return
 	}
 	l := w.leaves(one)
-	if l == nil {
+	if l == nil || w.forbidden(hop.Place{Transport: one.Transport, Address: one.Address}).Status != 0 {
 		s.counted[countStray]++
 		return
 	}

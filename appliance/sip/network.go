@@ -65,6 +65,7 @@ type snapshot struct {
 	plan        Plan
 	networks    map[string]*network
 	own         map[hop.Place]*listenPoint
+	hosts       map[netip.Addr]bool       // addresses of the box
 	names       map[string][]*listenPoint // by host name in lower case: those that it may mean
 	recursion   bool
 	maxForwards []byte // "Max-Forwards: 70\r\n"
@@ -101,10 +102,14 @@ func (p *Proxy) newSnapshot(c *model.Config, old *snapshot) (*snapshot, error) {
 		plan:        plan,
 		networks:    make(map[string]*network),
 		own:         make(map[hop.Place]*listenPoint),
+		hosts:       make(map[netip.Addr]bool),
 		names:       make(map[string][]*listenPoint),
 		recursion:   c.SIP.Recursion,
 		maxForwards: fmt.Appendf(nil, "Max-Forwards: %d\r\n", cmp.Or(c.SIP.MaxForwards, defaultMaxForwards)),
 		limits:      stream.Limits{Idle: time.Duration(c.SIP.TCP.ConnectionTimeout) * time.Second, Connections: c.SIP.TCP.MaxConnections},
+	}
+	for _, lan := range c.LANs {
+		s.hosts[lan.Address.Addr()], s.hosts[lan.Address6.Addr()] = true, true
 	}
 	for i := range c.SIP.Networks {
 		n := &c.SIP.Networks[i]
@@ -153,7 +158,7 @@ func (p *Proxy) listen(s *snapshot, c *model.Config, n *model.SIPNetwork, place 
 	} else if err := p.bind(l); err != nil {
 		return err
 	}
-	s.own[place] = l
+	s.own[place], s.hosts[address.Addr()] = l, true
 	s.name(l, c, n)
 	l.network.listens = append(l.network.listens, l)
 	return nil

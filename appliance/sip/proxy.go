@@ -160,7 +160,7 @@ func (p *Proxy) Switch() error {
 	for _, listens := range []map[hop.Place]*listenPoint{old.leaving, old.own} {
 		for place, l := range listens {
 			if next.own[place] == nil {
-				next.leaving[place] = l
+				next.leaving[place], next.hosts[place.Address.Addr()] = l, true
 			}
 		}
 	}

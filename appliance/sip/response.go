@@ -25,7 +25,7 @@ func (w *worker) response(s *shard) {
 		return
 	}
 	_, further := m.SecondVia()
-	if t.invite != (m.CSeqMethod == message.Invite) || !further && !t.to.listen.network.hide { // somebody made it up
+	if t.invite != (m.CSeqMethod == message.Invite) || further == t.to.listen.network.hide { // somebody made it up
 		s.counted[countStray]++
 		return
 	}

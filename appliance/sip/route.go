@@ -64,18 +64,17 @@ func (p *ownPath) take(own *listenPoint, raw []byte, uri *message.URI) {
 // fromStrictRouter undoes what a strict router did: our Record-Route URI in
 // the Request-URI, the real one at the end of the Route.
 func (w *worker) fromStrictRouter(path ownPath, last message.Span) ownPath {
-	m := &w.msg
-	uri, err := message.ParseURI(m.Raw, m.URI)
-	if err != nil || !uri.Loose {
+	m, uri := &w.msg, &w.in.URI
+	if !w.in.MidDialog || !uri.Loose { // before a dialog nobody has a Record-Route of ours
 		return path
 	}
 	_, found := uri.Param(m.Raw, "cw")
-	own := w.config.ownURI(m.Raw, &uri)
+	own := w.config.ownURI(m.Raw, uri)
 	if !found || own == nil {
 		return path
 	}
 	if path.out == nil {
-		path.take(own, m.Raw, &uri)
+		path.take(own, m.Raw, uri)
 	}
 	path.last, path.uri = true, last
 	if path.next == last {
@@ -169,17 +168,20 @@ func (w *worker) targetOf(m *message.Message, uri *message.URI, out *network) (a
 		return one, hop.Refusal{}
 	}
 	one.Address = netip.AddrPortFrom(address, cmp.Or(uri.Port, transport.DefaultPort()))
-	return one, w.forbidden(&one)
+	return one, hop.Refusal{}
 }
 
-// forbidden refuses destinations that no neighbour can be at: services of the
-// box itself listen there.
-func (w *worker) forbidden(a *attempt) hop.Refusal {
-	ip := a.Address.Addr()
+// forbidden refuses places that no neighbour can be at, whoever named them and
+// whatever DNS said: services of the box itself listen there.
+func (w *worker) forbidden(place hop.Place) hop.Refusal {
+	ip := place.Address.Addr().Unmap()
+	own := w.config.hosts[ip]
 	switch {
-	case w.config.at(hop.Place{Transport: a.Transport, Address: a.Address}) != nil:
-		return hop.Refusal{Status: 482}
-	case ip.IsUnspecified(), ip.IsMulticast(), ip.IsLoopback() && !w.at.Address.Addr().IsLoopback():
+	case own && w.config.at(place) != nil:
+		return hop.Refusal{Status: 482, Reason: "Next Hop Is This Box"}
+	case ip.IsLoopback() && w.at.Address.Addr().IsLoopback(): // all of the network is this box
+		return hop.Refusal{}
+	case own, ip.IsLoopback(), ip.IsUnspecified(), ip.IsMulticast():
 		return hop.Refusal{Status: 403, Reason: "Destination Not Allowed"}
 	}
 	return hop.Refusal{}
