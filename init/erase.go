@@ -27,7 +27,7 @@ var parts = []part{
 	{"keys", "configuration", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*"}}, // they seal its secrets
 	{"licences", "", []string{"/bootflash/license/*"}},
 	{"billing", "", []string{"/harddisk/billcache/*", "/bootflash/billing/*"}},
-	{"logs", "", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},
+	{"logs", "", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/trace/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},
 }
 
 // Create wipes the part; what is not there is wiped already.
@@ -142,7 +142,11 @@ func (m *machine) eraseNow(p part) error {
 			return fmt.Errorf("erase %s: %s: cannot be written, it is left for another boot", p.name, name)
 		}
 	}
-	return p.Create(m)
+	err := p.Create(m)
+	for _, name := range p.volumes() { // directories that services have went too
+		m.makeDirectories("/" + name)
+	}
+	return err
 }
 
 // choices are what an operator may have control begin with instead of the

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -20,7 +19,8 @@ var (
 		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
 		"licences":      {"bootflash/license/state.db", "bootflash/license/trust/root.pem"},
 		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "bootflash/billing/position"},
-		"logs":          {"harddisk/log/messages", "harddisk/crash/x-proxy.txt", "harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},
+		"logs": {"harddisk/log/messages", "harddisk/log/failed-calls/failed-calls.1.jsonl", "harddisk/crash/x-proxy.txt", "harddisk/trace/fault.pcap",
+			"harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},
 	}
 	kept = []string{"bootflash/init/serial", "bootflash/init/clock", "bootflash/mine.conf", "harddisk/capture.pcap"}
 )
@@ -77,8 +77,10 @@ func TestErase(t *testing.T) {
 				t.Errorf("erasing %q is said %d times of %s", names, got, name)
 			}
 		}
-		if _, err := os.Stat(filepath.Dir(m.path(partFiles["configuration"][0]))); err != nil {
-			t.Errorf("the directory of the revisions: %v", err)
+		for _, directory := range []string{"bootflash/control/revisions", "harddisk/log/failed-calls", "harddisk/trace"} {
+			if _, err := os.Stat(m.path(directory)); err != nil {
+				t.Errorf("after erasing %q: %v", names, err)
+			}
 		}
 	}
 }

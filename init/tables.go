@@ -78,7 +78,7 @@ var directories = []directory{
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
 	{"/harddisk/log", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/harddisk/log/failed-calls", 0o750, model.UIDProxy, model.GIDCauseway},
-	{"/harddisk/trace", 0o750, model.UIDProxy, model.GIDCauseway},
+	{"/harddisk/trace", 0o775 | os.ModeSetgid, model.UIDProxy, model.GIDCauseway}, // control copies and deletes traces
 	{"/harddisk/reports", 0o750, model.UIDControl, model.GIDCauseway},
 }
 
