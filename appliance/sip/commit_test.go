@@ -18,7 +18,15 @@ const patience = 30 * time.Second
 // runProxy runs a proxy on real sockets until the test ends.
 func runProxy(t *testing.T) *Proxy {
 	t.Helper()
-	p, err := New(Options{Admission: &gate{}, Routing: &planner{}, Key: signing, Readers: 2})
+	return runProxyWith(t, func(*Options) {})
+}
+
+// runProxyWith does so with options that with has changed.
+func runProxyWith(t *testing.T, with func(o *Options)) *Proxy {
+	t.Helper()
+	options := Options{Admission: &gate{}, Routing: &planner{}, Key: signing, Readers: 2}
+	with(&options)
+	p, err := New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"net/netip"
+	"strings"
 
 	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/stream"
@@ -25,12 +26,12 @@ func (w *worker) connect(f flow, host string) *stream.Conn {
 	return w.p.streams.Conn(f.listen.listener, f.to, domainOf(host))
 }
 
-// domainOf is host if it is a name, or empty.
+// domainOf is host in lower case if it is a name, or empty.
 func domainOf(host string) string {
-	if _, err := netip.ParseAddr(host); err == nil {
+	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return ""
 	}
-	return host
+	return strings.ToLower(host)
 }
 
 // put sends payload, which w.out.buffer gave. It never blocks.
@@ -78,7 +79,7 @@ func (p *Proxy) undelivered(payload []byte) {
 	defer p.giveBack(w)
 	s := &p.shards[id>>(slotBits+32)%shardCount]
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock(p)
 	if t := s.clientOf(id); t != nil {
 		t.unreachable(w, s)
 	}

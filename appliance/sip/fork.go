@@ -140,7 +140,7 @@ func (w *worker) await(s *shard, server *serverTransaction, q hop.Query) {
 		w := p.borrow()
 		defer p.giveBack(w)
 		s.mu.Lock()
-		defer s.mu.Unlock()
+		defer s.unlock(p)
 		if s.servers[key] != server || server.life != life {
 			return
 		}

@@ -105,3 +105,30 @@ func TestRefusalNotedTwice(t *testing.T) {
 		t.Errorf("recall = %v; want the 404", got)
 	}
 }
+
+// What an answer of DNS starts is repeated although nothing else comes in.
+func TestTimersAfterDNS(t *testing.T) {
+	o := &oracle{places: make(map[string][]hop.Place)}
+	p := runProxyWith(t, func(options *Options) { options.Locator = o })
+	in, out := freeAddress(t), freeAddress(t)
+	alice, _ := listenUDP(t)
+	bobConn, bobAt := listenUDP(t)
+	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{
+		{Name: "in", Listens: []model.SIPListen{{Address: in}}},
+		{Name: "lan2", Listens: []model.SIPListen{{Address: out}}},
+	}})
+	p.config.Load().plan.(*nextHops).targets = []hop.Target{named("bob.example.com")}
+	if _, err := alice.WriteToUDPAddrPort([]byte(fromLoopback(request("INVITE", "sip:bob@example.com", "i", 1))), in); err != nil {
+		t.Fatal(err)
+	}
+	read(t, alice, "SIP/2.0 100")
+	for !p.timersArmed.waiting.Load() {
+		time.Sleep(time.Millisecond)
+	}
+	p.Status(new(model.ProxyStatus)) // takes every shard's lock: what the reader wrote is seen here
+	o.places["bob.example.com"] = []hop.Place{udp(bobAt)}
+	o.waiting[0]()
+	for range 2 {
+		read(t, bobConn, "INVITE ")
+	}
+}

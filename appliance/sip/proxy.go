@@ -202,6 +202,9 @@ func (p *Proxy) retire(l *listenPoint) {
 			delete(p.readers, s)
 		}
 		l.close()
+		if l.listener != nil {
+			l.listener.Drop()
+		}
 	})
 }
 

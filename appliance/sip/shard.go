@@ -12,7 +12,7 @@ import (
 
 // shardCount is a power of two well above the number of reader threads, so
 // that two of them rarely want the same lock.
-const shardCount = 32
+const shardCount = 16
 
 // shard holds everything known about the calls whose Call-ID hashes to it.
 // Whoever handles one of their messages or timers holds mu.
@@ -41,11 +41,20 @@ func (s *shard) init(index uint32) {
 	s.index = index
 	s.servers = make(map[uint64]*serverTransaction)
 	s.calls = make(map[model.CallKey]*call)
-	s.wheel.init()
+}
+
+// unlock ends what a message or an answer of DNS has led to. A thread will see
+// to the timers that are armed.
+func (s *shard) unlock(p *Proxy) {
+	armed := s.wheel.armed > 0
+	s.mu.Unlock()
+	if armed {
+		p.timersArmed.ring()
+	}
 }
 
 // sparesKept bounds the transactions of each kind that a shard keeps for use.
-const sparesKept = 1024
+const sparesKept = 2048
 
 // newServer makes a server transaction and puts it in the shard.
 func (s *shard) newServer(key uint64, invite bool, back flow) *serverTransaction {
@@ -191,8 +200,8 @@ type refused struct {
 	hop.Refusal
 }
 
-// refusalsKept is 32 s of 250 refusals a second over all shards.
-const refusalsKept = 256
+// refusalsKept is 32 s of 256 refusals a second over all shards.
+const refusalsKept = 512
 
 // recall gives the refusal of a request, or nil.
 func (r *refusals) recall(key uint64, now time.Duration) *hop.Refusal {
@@ -220,7 +229,7 @@ const branchCookie = "z9hG4bK"
 // transactionsMost bounds the server transactions of a shard: all of them then
 // take some 100 MB, which is 2,000 calls a second. Beyond it new requests
 // outside dialogs get 503.
-const transactionsMost = 4096
+const transactionsMost = 8192
 
 // A branch of ours is the cookie, a letter that says its kind, and 24 hex
 // digits: shard, slot and nonce of the client transaction, or a hash for a
@@ -231,7 +240,7 @@ const (
 	branchLoopHash      = len(branchCookie) + 1 + 16 // where it begins
 	branchLength        = branchLoopHash + 8
 
-	slotBits = 27 // of the upper 32; the others are the shard
+	slotBits = 28 // of the upper 32; the others are the shard
 )
 
 func appendBranch(b []byte, kind byte, id uint64, loop uint32) []byte {

@@ -124,15 +124,12 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, conn *stream.Conn
 	}
 	s := w.p.shardOf(w.msg.Get(w.msg.CallID))
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock(w.p)
 	w.scratch, w.prepared, w.refreshing, w.breadth = w.scratch[:0], w.prepared[:0], refresh{}, 0
 	if w.msg.IsResponse {
 		w.response(s)
 	} else {
 		w.request(s)
-	}
-	if s.wheel.armed > 0 {
-		w.p.timersArmed.ring()
 	}
 }
 
