@@ -14,6 +14,7 @@ import (
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
 	"causeway/appliance/logging"
+	"causeway/appliance/metrics"
 	"causeway/appliance/network"
 	"causeway/appliance/network/dhcp"
 	"causeway/appliance/network/firewall"
@@ -40,6 +41,7 @@ func All() *config.Grammar {
 		clock.Commands(),
 		logging.Commands(),
 		alarm.Commands(),
+		metrics.Commands(),
 		routing.Commands(),
 		routing.SBCCommands(),
 		admission.Commands(),
@@ -72,6 +74,7 @@ func Exec() []exec.Command {
 		alarm.ExecCommands(),
 		logging.ExecCommands(),
 		reports.ExecCommands(),
+		metrics.ExecCommands(),
 		files.ExecCommands(),
 	} {
 		all = append(all, commands...)

@@ -184,6 +184,7 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 			Level:     rapid.IntRange(0, 7).Draw(t, "level"),
 		})
 	}
+	drawMetrics(t, c)
 	c.SBC = sbc(t)
 	drawAdjacencies(t, c)
 	return c

@@ -121,6 +121,7 @@ func Words() config.Words {
 		"show":                              "What the appliance is and does",
 		"show alarms":                       "What is wrong, and what was",
 		"show alarms active":                "What is wrong now",
+		"show calls":                        "Calls under way",
 		"show clock detail":                 "And where the time comes from",
 		"show dhcp":                         "Addresses given and taken over the network",
 		"show failed-calls from":            "Only those whose caller's URI has this in it",
