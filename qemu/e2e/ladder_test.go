@@ -75,7 +75,7 @@ const (
 	ends     = ", send BYE, recv 200"
 	answers  = "recv INVITE, send 180, send 200, recv ACK, "
 	isEnded  = ", recv BYE, send 200"
-	isSilent = "recv INVITE, wait 4s"
+	isSilent = "recv INVITE, wait 2s"
 )
 
 var ladderCases = []ladderCase{

@@ -153,7 +153,7 @@ const stuckMessages = 20000
 // costs bounded memory, and other calls nothing.
 func TestSIPStuckPeer(t *testing.T) {
 	t.Parallel()
-	config := twoLANs + tcpOnBoth + callsTo("target-destination 192.168.43.2:5060 lan2 udp\n key stuck target-destination 192.168.43.2:5095 lan2 tcp")
+	config := twoLANs + tcpOnBoth + "sip flood-limit 100000\n" + callsTo("target-destination 192.168.43.2:5060 lan2 udp\n key stuck target-destination 192.168.43.2:5095 lan2 tcp")
 	l, proxy := hostBox(t, config)
 	stuck, err := l.LAN2.ListenTCP(netip.AddrPortFrom(lab.PeerLAN2, 5095))
 	if err != nil {

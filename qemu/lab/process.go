@@ -71,15 +71,6 @@ func (p *Process) Stop() error {
 	return nil
 }
 
-// Wait waits until it has ended. It fails unless it ended well.
-func (p *Process) Wait() error {
-	<-p.exited
-	if p.status != nil {
-		return fmt.Errorf("%s: %w: %s", p.name, p.status, p.Output())
-	}
-	return nil
-}
-
 // Await waits until what it has printed matches the pattern (package regexp;
 // ^ and $ match at lines). It fails when the program ends first.
 func (p *Process) Await(ctx context.Context, pattern string) ([]string, error) {

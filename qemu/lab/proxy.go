@@ -60,13 +60,14 @@ func (n *Namespace) StartProxy(program, config string, flags ...string) (*Proxy,
 func (p *Proxy) path(name string) string { return filepath.Join(p.dir, name) }
 
 func (p *Proxy) start() error {
-	for _, dir := range []string{"run", "journal"} {
+	for _, dir := range []string{"run", "journal", "tls"} {
 		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
 	flags := []string{"proxy", "-config", p.path("config"), "-run", p.path("run"), "-journal", p.path("journal"),
-		"-key", p.path("call.key"), "-serial", p.path("serial")}
+		"-key", p.path("call.key"), "-serial", p.path("serial"), "-tls", p.path("tls"), "-volumes", p.dir,
+		"-failed-calls", p.path("failed-calls"), "-traces", p.path("traces")}
 	command := exec.Command(p.program, append(flags, p.flags...)...)
 	var err error
 	p.process, err = p.where.run("the proxy", command, p.output)
