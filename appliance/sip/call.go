@@ -61,9 +61,7 @@ func (w *worker) offer(s *shard) (*call, hop.Refusal) {
 	s.counted[countCalls]++
 	s.calls[c.key] = c
 	if w.p.options.Ledger != nil {
-		event := w.callerSide()
-		event.SDP = w.sdp()
-		w.record(s, c, event)
+		w.record(s, c, w.callerSide())
 	}
 	return c, hop.Refusal{}
 }
@@ -114,7 +112,7 @@ func (w *worker) routed(s *shard, c *call, a *attempt, to flow) {
 	if uri == nil {
 		uri = w.msg.Get(w.msg.URI)
 	}
-	w.record(s, c, &model.CallEvent{Kind: model.CallRouted, RequestURI: uri, Network: w.text(to.listen.network.name),
+	w.record(s, c, model.CallEvent{Kind: model.CallRouted, RequestURI: uri, Network: w.text(to.listen.network.name),
 		Peer: w.address(to.to), Adjacency: w.text(a.Adjacency.Name), Account: w.text(a.Adjacency.Account)})
 }
 
@@ -124,7 +122,7 @@ func (w *worker) rang(s *shard, c *call) {
 		return
 	}
 	c.provided++
-	w.record(s, c, &model.CallEvent{Kind: model.CallProvisional, Status: uint16(w.msg.Status), SDP: w.sdp()})
+	w.record(s, c, model.CallEvent{Kind: model.CallProvisional, Status: uint16(w.msg.Status), SDP: w.sdp()})
 }
 
 // answered records the first 2xx, which came in branch t, and gives back the
@@ -136,7 +134,7 @@ func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
 		c.seat, t.seat = t.seat, nil
 		c.out.flow = t.to
 	}
-	w.record(s, c, &model.CallEvent{Kind: model.CallAnswered, Status: uint16(w.msg.Status), Peer: w.address(w.from), SDP: w.sdp()})
+	w.record(s, c, model.CallEvent{Kind: model.CallAnswered, Status: uint16(w.msg.Status), Peer: w.address(w.from), SDP: w.sdp()})
 	if ledger := w.p.options.Ledger; ledger != nil {
 		if spare := c.reserved - w.p.endRoom; spare > 0 {
 			ledger.Release(spare)
@@ -224,7 +222,7 @@ func (w *worker) hungUp(s *shard, key model.CallKey, byCaller, strict bool) *cal
 		return nil // the other side will not see it
 	}
 	c.cause = cause
-	w.record(s, c, &model.CallEvent{Kind: model.CallDisconnect, Cause: c.cause})
+	w.record(s, c, model.CallEvent{Kind: model.CallDisconnect, Cause: c.cause})
 	return c
 }
 
@@ -283,7 +281,7 @@ func (w *worker) ended(s *shard, c *call, status int) {
 	if s.calls[c.key] != c {
 		return // two BYEs crossed: the other was first
 	}
-	w.record(s, c, &model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
+	w.record(s, c, model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
 	delete(s.calls, c.key)
 	if c.seat != nil {
 		c.seat.Leave()

@@ -28,6 +28,9 @@ func (w *worker) connect(f flow, host string) *stream.Conn {
 
 // domainOf is host in lower case if it is a name, or empty.
 func domainOf(host string) string {
+	if host == "" {
+		return ""
+	}
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err == nil {
 		return ""
 	}

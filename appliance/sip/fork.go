@@ -61,9 +61,9 @@ func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 			server.make(440, hop.Refusal{Status: 440, Reason: "Max-Breadth Exceeded"})
 			return false
 		}
-		one := *next
+		w.trying = *next
 		server.drop()
-		if w.start(s, server, &one) {
+		if w.start(s, server, &w.trying) {
 			underWay = true
 		}
 	}

@@ -27,10 +27,10 @@ func room(ledger Ledger, kinds []model.CallEventKind) (octets int64) {
 
 // callerSide is the event of a call that is offered, with all that is known of
 // the caller's side.
-func (w *worker) callerSide() *model.CallEvent {
+func (w *worker) callerSide() model.CallEvent {
 	m := &w.msg
-	event := &model.CallEvent{Kind: model.CallOffered, CallID: m.Get(m.CallID), From: m.Get(m.From), To: m.Get(m.To),
-		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Peer: w.address(w.from)}
+	event := model.CallEvent{Kind: model.CallOffered, CallID: m.Get(m.CallID), From: m.Get(m.From), To: m.Get(m.To),
+		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Peer: w.address(w.from), SDP: w.sdp()}
 	if neighbour := w.in.Adjacency; neighbour != nil {
 		event.Adjacency, event.Account = w.text(neighbour.Name), w.text(neighbour.Account)
 	}
@@ -46,7 +46,7 @@ func (w *worker) release(c *call) {
 }
 
 // record puts an event on its way to the journal.
-func (w *worker) record(s *shard, c *call, e *model.CallEvent) {
+func (w *worker) record(s *shard, c *call, e model.CallEvent) {
 	ledger := w.p.options.Ledger
 	if ledger == nil {
 		return
@@ -59,7 +59,8 @@ func (w *worker) record(s *shard, c *call, e *model.CallEvent) {
 		c.reserved += most
 	}
 	e.Key, e.Time = c.key, time.Now()
-	c.reserved -= s.events.Append(e)
+	w.event = e // where it needs no memory of its own
+	c.reserved -= s.events.Append(&w.event)
 	if !w.p.events.Load() {
 		w.p.events.Store(true)
 		w.p.eventsCame.ring()

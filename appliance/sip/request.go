@@ -36,7 +36,7 @@ func (w *worker) request(s *shard) {
 		w.answer(s, refusal, nil)
 		return
 	}
-	if w.msg.ToTag.Empty() && !w.mayEnter(s, key) {
+	if !w.mayEnter(s, key) {
 		return
 	}
 	to := w.check()
@@ -65,11 +65,13 @@ func answer(status int, reason string) target {
 	return target{Refusal: hop.Refusal{Status: status, Reason: reason}}
 }
 
-// mayEnter is the guard before requests outside dialogs: it costs little and
-// leaves nothing behind.
+// mayEnter is the guard before new requests: it costs little and leaves nothing
+// behind. Those in dialogs pass as long as there is room.
 func (w *worker) mayEnter(s *shard, key uint64) bool {
 	switch admission := w.p.options.Admission; {
-	case admission.Flooding(w.from.Addr()):
+	case !w.msg.ToTag.Empty() && len(s.servers) < transactionsMost+dialogRoom:
+		return true
+	case w.msg.ToTag.Empty() && admission.Flooding(w.from.Addr()):
 		s.counted[countFlood]++
 	case len(s.servers) >= transactionsMost:
 		w.refuse(s, key, target{Refusal: hop.Refusal{Status: 503, Reason: "Too Many Transactions", Rule: model.RuleTransactions}})

@@ -63,27 +63,22 @@ type expirer interface {
 
 // timer is one deadline, linked into a wheel while it is armed.
 type timer struct {
-	next, prev *timer
+	next, prev *timer // in the ring of its slot; nil while it is not armed
 	at         time.Duration
+	slot       int
 	owner      expirer
 }
 
-// wheel is a shard's timers: a ring of lists, one for each tick. A deadline
-// further off than one turn stays in its list until its turn comes.
+// wheel is a shard's timers: a ring of slots, one for each tick, and in each a
+// ring of timers. A deadline further off than one turn stays in its slot until
+// its turn comes.
 type wheel struct {
-	slots [wheelSlots]timer // list heads
-	due   timer             // head of the list being run
-	done  int64             // the last tick that was run
+	slots [wheelSlots + 1]*timer // the first of each; the last slot is the one being run
+	done  int64                  // the last tick that was run
 	armed int
 }
 
-func (h *wheel) init() {
-	for i := range h.slots {
-		head := &h.slots[i]
-		head.next, head.prev = head, head
-	}
-	h.due.next, h.due.prev = &h.due, &h.due
-}
+const dueSlot = wheelSlots
 
 // arm sets t to fire at the given time, at the next tick if that has passed.
 func (h *wheel) arm(t *timer, at time.Duration) {
@@ -94,47 +89,61 @@ func (h *wheel) arm(t *timer, at time.Duration) {
 }
 
 func (h *wheel) link(t *timer) {
-	turn := max(int64((t.at+tick-1)/tick), h.done+1)
-	head := &h.slots[turn%wheelSlots]
-	t.next, t.prev = head, head.prev
-	head.prev.next = t
-	head.prev = t
+	t.slot = int(max(int64((t.at+tick-1)/tick), h.done+1) % wheelSlots)
+	first := h.slots[t.slot]
+	if first == nil {
+		h.slots[t.slot], t.next, t.prev = t, t, t
+		return
+	}
+	t.next, t.prev = first, first.prev
+	first.prev.next = t
+	first.prev = t
 }
 
 func (h *wheel) disarm(t *timer) {
-	if t.next == nil {
-		return
+	if t.next != nil {
+		h.unlink(t)
+		h.armed--
 	}
-	t.prev.next, t.next.prev = t.next, t.prev
+}
+
+func (h *wheel) unlink(t *timer) {
+	if t.next == t {
+		h.slots[t.slot] = nil
+	} else if t.prev.next, t.next.prev = t.next, t.prev; h.slots[t.slot] == t {
+		h.slots[t.slot] = t.next
+	}
 	t.next, t.prev = nil, nil
-	h.armed--
 }
 
 // run fires every timer that is due at now.
 func (h *wheel) run(w *worker, s *shard, now time.Duration) {
 	last := int64(now / tick)
 	if last-h.done > wheelSlots {
-		h.done = last - wheelSlots // every list is visited once: that is all of them
+		h.done = last - wheelSlots // every slot is visited once: that is all of them
 	}
 	for h.done < last {
 		h.done++
-		h.runSlot(&h.slots[h.done%wheelSlots], w, s, now)
+		h.runSlot(int(h.done%wheelSlots), w, s, now)
 	}
 }
 
-// runSlot moves the list aside and then takes timer after timer off its front:
+// runSlot moves the ring aside and then takes timer after timer off its front:
 // what expires may arm or disarm any other.
-func (h *wheel) runSlot(head *timer, w *worker, s *shard, now time.Duration) {
-	if head.next == head {
+func (h *wheel) runSlot(slot int, w *worker, s *shard, now time.Duration) {
+	first := h.slots[slot]
+	if first == nil {
 		return
 	}
-	due := &h.due
-	due.next, due.prev = head.next, head.prev
-	due.next.prev, due.prev.next = due, due
-	head.next, head.prev = head, head
-	for t := due.next; t != due; t = due.next {
-		due.next, t.next.prev = t.next, due
-		t.next, t.prev = nil, nil
+	h.slots[slot], h.slots[dueSlot] = nil, first
+	for t := first; ; {
+		t.slot = dueSlot
+		if t = t.next; t == first {
+			break
+		}
+	}
+	for t := first; t != nil; t = h.slots[dueSlot] {
+		h.unlink(t)
 		if t.at > now {
 			h.link(t)
 			continue

@@ -20,7 +20,7 @@ func (d *deadline) expire(_ *worker, _ *shard, now time.Duration) { d.fired = no
 func TestWheel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h wheel
-		h.init()
+
 		now := time.Duration(rapid.Int64Range(0, int64(time.Hour)).Draw(t, "start"))
 		h.done = int64(now / tick)
 		armed := make(map[*deadline]int64) // the tick by which it must have fired

@@ -36,6 +36,8 @@ type worker struct {
 	decision   hop.Decision
 	targets    []attempt
 	places     []hop.Place
+	trying     attempt         // the target that a request is being sent to
+	event      model.CallEvent // on its way to the ledger
 
 	edits      []message.Edit
 	scratch    []byte     // texts made for this message
