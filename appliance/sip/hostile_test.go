@@ -218,6 +218,42 @@ func TestFloodIsBounded(t *testing.T) {
 	}
 }
 
+// Nor do many requests in one dialog take more.
+func TestDialogIsBounded(t *testing.T) {
+	b := newBench(t)
+	set := append(routes(reversed(b.established())), tagged)
+	for i := range 2 * transactionsMost {
+		b.receive(lan1, caller, request("INFO", "sip:bob@192.168.43.2:5060", fmt.Sprint("f", i), 2+i, set...))
+	}
+	if n := b.status().Transactions; n < transactionsMost || n > transactionsMost+dialogRoom+1 {
+		t.Errorf("%d transactions; want at most %d", n, transactionsMost+dialogRoom)
+	}
+	b.only(b.receive(lan1, caller, request("INFO", "sip:bob@192.168.43.2:5060", "f", 9999, set...)), "SIP/2.0 503 Too Many Transactions")
+}
+
+// Nor do ACKs that wait for DNS.
+func TestWaitingACKsAreBounded(t *testing.T) {
+	b, o := newBench(t), &oracle{places: make(map[string][]hop.Place)}
+	b.p.options.Locator = o
+	set := append(routes(reversed(b.established())), tagged)
+	ack := func(i int) {
+		b.receive(lan1, caller, request("ACK", "sip:bob@x.example.com", fmt.Sprint("k", i), 1, set...))
+	}
+	for i := range 2 * parkedMost {
+		ack(i)
+	}
+	if n := len(o.waiting); n != parkedMost {
+		t.Errorf("%d wait; want %d", n, parkedMost)
+	}
+	if out := b.tell(o, "x.example.com", udp(callee)); len(out) != parkedMost {
+		t.Errorf("%d were sent; want %d", len(out), parkedMost)
+	}
+	delete(o.places, "x.example.com")
+	if ack(-1); len(o.waiting) != 1 {
+		t.Errorf("%d wait later; want 1", len(o.waiting))
+	}
+}
+
 func TestIPv6(t *testing.T) {
 	b := newBench(t)
 	in, out, to := addressOf("[2001:db8:1::1]:5060"), addressOf("[2001:db8:2::1]:5070"), addressOf("[2001:db8:2::2]:5060")

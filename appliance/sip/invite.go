@@ -59,10 +59,15 @@ func (w *worker) locateAck(one *attempt) bool {
 	places, known := locator.Locate(one.Query, w.places[:0])
 	w.places = places
 	if !known {
+		if w.p.parked.Add(1) > parkedMost {
+			w.p.parked.Add(-1)
+			return false
+		}
 		p, at, from, conn, payload := w.p, w.at, w.from, w.conn, bytes.Clone(w.msg.Raw)
 		locator.Await(one.Query, func() {
 			w := p.borrow()
 			defer p.giveBack(w)
+			p.parked.Add(-1)
 			w.receive(at, from, conn, payload)
 		})
 		return false
@@ -75,6 +80,9 @@ func (w *worker) locateAck(one *attempt) bool {
 	}
 	return false
 }
+
+// parkedMost bounds the ACKs that wait for DNS: each may have 64 KB.
+const parkedMost = 256
 
 // cancel handles a CANCEL (§9.2, §16.10): it is answered here, and every
 // branch of the INVITE it names is cancelled. What the callee finally says

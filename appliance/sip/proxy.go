@@ -67,6 +67,7 @@ type Proxy struct {
 	events      atomic.Bool  // a shard has events that CollectEvents has not seen
 	eventsCame  doorbell     // rung when that becomes true
 
+	parked     atomic.Int64 // ACKs that wait for DNS
 	keepAlives atomic.Int64
 	garbage    atomic.Int64 // what is no SIP message
 	denied     atomic.Int64 // messages of senders who get no answer

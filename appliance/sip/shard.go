@@ -228,8 +228,11 @@ const branchCookie = "z9hG4bK"
 
 // transactionsMost bounds the server transactions of a shard: all of them then
 // take some 100 MB, which is 2,000 calls a second. Beyond it new requests
-// outside dialogs get 503.
-const transactionsMost = 8192
+// outside dialogs get 503; those in dialogs have dialogRoom more.
+const (
+	transactionsMost = 8192
+	dialogRoom       = transactionsMost / 4
+)
 
 // A branch of ours is the cookie, a letter that says its kind, and 24 hex
 // digits: shard, slot and nonce of the client transaction, or a hash for a
