@@ -31,6 +31,7 @@ import (
 	"causeway/appliance/config/change"
 	"causeway/appliance/link"
 	"causeway/appliance/logging"
+	"causeway/appliance/metrics"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
 	"causeway/appliance/network/dhcp"
@@ -89,6 +90,7 @@ type control struct {
 	watch         *watch
 	logs          *logging.Relay
 	reports       *reports.Reports
+	metrics       *metrics.Metrics
 	files         *files.Service
 	reload        *system.Reload
 	proxy         *follower
@@ -128,6 +130,7 @@ func build(o Options, pace pace) *control {
 	c.billing = newFollower("billing", c, pace)
 	c.configuration.Peers = []change.Peer{c.proxy, c.billing}
 	c.buildCare()
+	c.metrics = metrics.New(metrics.Options{Sources: c.sources(), Version: image.Version, Log: o.Log})
 	return c
 }
 
@@ -204,6 +207,7 @@ func (c *control) subjects() []subject {
 		{"watch", c.watch.run, nil},
 		{"log", c.logs.Run, c.logs.Methods()},
 		{"reports", c.reports.Run, c.reports.Methods()},
+		{"metrics", c.metrics.Run, c.metrics.Methods()},
 		{"files", nil, c.files.Methods()},
 		{"reload", c.reload.Run, c.reload.Methods()},
 		{"debug", nil, c.options.Debug},
@@ -222,6 +226,7 @@ func (c *control) adopt(f change.InForce) {
 	c.clock.Apply(f.Config)
 	c.alarms.Apply(f.Config)
 	c.logs.Apply(f.Config)
+	c.metrics.Apply(f.Config)
 	c.proxy.wake()
 	c.billing.wake()
 }
