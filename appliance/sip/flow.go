@@ -42,6 +42,7 @@ func (w *worker) put(f flow, payload []byte) {
 	if tracer := w.p.options.Tracer; tracer != nil && tracer.On() {
 		tracer.Trace(true, f.listen.Transport, f.listen.Address, f.to, payload)
 	}
+	w.traffic.sent[f.listen.Transport]++
 	if !f.reliable() {
 		w.out.put(f.listen.sockets[w.reader%len(f.listen.sockets)], f.to, payload)
 		return

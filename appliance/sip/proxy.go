@@ -72,6 +72,7 @@ type Proxy struct {
 	garbage    atomic.Int64 // what is no SIP message
 	denied     atomic.Int64 // messages of senders who get no answer
 	unsendable atomic.Int64 // datagrams the kernel refused
+	traffic    trafficSum
 }
 
 // New makes a proxy that listens nowhere yet.

@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"causeway/appliance/model"
 )
@@ -62,6 +63,27 @@ var counterNames = [counterCount]string{
 	countUnrecorded:    "unrecorded-events", // beyond a call's reservation, and no room left
 }
 
+// traffic counts messages by transport. Each worker counts by itself.
+type traffic struct{ received, sent [len(model.Transports)]int64 }
+
+// trafficSum is the traffic of all workers.
+type trafficSum struct {
+	received, sent [len(model.Transports)]atomic.Int64
+}
+
+// take adds what a worker has counted, and has it begin anew.
+func (sum *trafficSum) take(t *traffic) {
+	for i := range model.Transports {
+		if n := t.received[i]; n > 0 {
+			sum.received[i].Add(n)
+		}
+		if n := t.sent[i]; n > 0 {
+			sum.sent[i].Add(n)
+		}
+	}
+	*t = traffic{}
+}
+
 // Status fills in what the proxy knows: listen points, open calls,
 // transactions, counters.
 func (p *Proxy) Status(status *model.ProxyStatus) {
@@ -92,4 +114,9 @@ func (p *Proxy) Status(status *model.ProxyStatus) {
 	for c, n := range total {
 		status.Counters[counterNames[c]] = n
 	}
+	for _, t := range model.Transports {
+		status.Counters["received-"+t.String()] = p.traffic.received[t].Load() // parsed
+		status.Counters["sent-"+t.String()] = p.traffic.sent[t].Load()
+	}
+	p.streams.Counters(status.Counters)
 }

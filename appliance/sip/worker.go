@@ -46,8 +46,9 @@ type worker struct {
 	retargeted []byte     // the request in hand with the Request-URI of a target
 	leaving    hop.Target // by which network a response leaves
 	random     [256]byte
-	unused     int  // octets of random not handed out yet
-	queued     bool // the socket had datagrams waiting when it was last looked at
+	traffic    traffic // since the last flush
+	unused     int     // octets of random not handed out yet
+	queued     bool    // the socket had datagrams waiting when it was last looked at
 }
 
 func (p *Proxy) newWorker(reader int) *worker {
@@ -72,9 +73,10 @@ func (w *worker) plan() Plan { return w.config.plan }
 // back is the way that answers to the request in hand take.
 func (w *worker) back() flow { return flow{w.at, w.replyTo, w.conn} }
 
-// flush sends what is queued and counts what could not be sent.
+// flush sends what is queued, and counts that and what could not be sent.
 func (w *worker) flush() {
 	w.out.flush()
+	w.p.traffic.take(&w.traffic)
 	if w.out.failed == 0 {
 		return
 	}
@@ -124,6 +126,7 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, conn *stream.Conn
 		}
 		return
 	}
+	w.traffic.received[at.Transport]++
 	s := w.p.shardOf(w.msg.Get(w.msg.CallID))
 	s.mu.Lock()
 	defer s.unlock(w.p)
