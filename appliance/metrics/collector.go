@@ -123,6 +123,7 @@ var proxyCounters = []struct {
 }{
 	{counter: "offered", metric: "sip_calls_offered_total", help: "Valid initial INVITEs, without repetitions."},
 	{counter: "calls", metric: "sip_calls_admitted_total", help: "Calls that were admitted."},
+	{counter: "refused-cac", metric: "sip_targets_refused_total", help: "Targets of calls that call admission control refused."},
 	{counter: "refused-", metric: "sip_calls_refused_total", help: "Calls that a rule of the box refused.", label: "rule"},
 	{counter: "received-", metric: "sip_messages_total", help: "SIP messages.", label: "transport", labels: []string{"direction", "received"}},
 	{counter: "sent-", metric: "sip_messages_total", help: "SIP messages.", label: "transport", labels: []string{"direction", "sent"}},

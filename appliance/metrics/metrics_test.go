@@ -44,7 +44,7 @@ func never[A any](context.Context) (A, error) {
 func sources() Sources {
 	return Sources{
 		Proxy: always(model.ProxyStatus{OpenCalls: 12, Transactions: 34, Counters: map[string]int64{
-			"offered": 100, "calls": 90, "refused-cps": 7, "refused-licence": 3, "received-udp": 1000, "received-tls": 5, "sent-udp": 1100,
+			"offered": 100, "calls": 90, "refused-cps": 7, "refused-licence": 3, "refused-cac": 8, "received-udp": 1000, "received-tls": 5, "sent-udp": 1100,
 			"absorbed": 4, "retransmitted": 5, "timed-out": 2, "garbage": 6, "refused": 11, "sent-": 1, "connections refused: network": 1,
 		}}),
 		Billing: always(model.BillingStatus{OpenCalls: 11, Journal: model.JournalStatus{Bytes: 4096, FirstSeq: 10, NextSeq: 25},
