@@ -3,7 +3,6 @@ package sip
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
@@ -150,28 +149,11 @@ func TestStrayResponsesAreDropped(t *testing.T) {
 	}
 }
 
-// FuzzReceive: whatever comes, in whatever order, no panic, and the timers
-// take everything away again.
-func FuzzReceive(f *testing.F) {
-	f.Add(request("INVITE", bob, "i1", 1), cancelOfInvite, true)
-	f.Add(request("INVITE", bob, "i1", 1, "Route: <sip:192.168.42.1;lr>, <sip:192.0.2.1;lr>"), request("BYE", bob, "b", 2), false)
-	f.Add(request("MESSAGE", "sip:192.168.42.1:5060;lr;cw=x", "s1", 1, "Route: <sip:192.168.42.1:5060;lr>"), request("INFO", bob, "s2", 2), true)
-	f.Add("SIP/2.0 200 OK\r\n\r\n", request("ACK", bob, "i1", 1), true)
-	f.Fuzz(func(t *testing.T, first, second string, answered bool) {
-		b := newBench(t)
-		for _, text := range []string{first, second, first} {
-			for _, s := range b.receive(lan1, caller, text) {
-				if s.to == callee && answered {
-					b.receive(lan2, callee, answerTo(s, 200, "OK"))
-				}
-			}
-		}
-		for range 12 { // in long steps, or fuzzing would mostly wait
-			b.w.now += 40 * time.Second
-			b.runTimers()
-		}
-		if n := b.status().Transactions; n != 0 {
-			t.Errorf("%d transactions left", n)
-		}
-	})
+// The answer to a request that says something twice says it once.
+func TestAnswerToRepeatedHeader(t *testing.T) {
+	b := newBench(t)
+	out := b.only(b.receive(lan1, caller, request("INVITE", bob, "i1", 1, tagged, "To: <sip:carol@example.com>")), "SIP/2.0 400 Bad To: given more than once")[0]
+	if got := out.values("To"); len(got) != 1 {
+		t.Errorf("To = %q; want one", got)
+	}
 }

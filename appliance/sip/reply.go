@@ -54,6 +54,9 @@ func (w *worker) appendReply(b []byte, m *message.Message, viaEdits []message.Ed
 	b = strconv.AppendInt(b, int64(status), 10)
 	b = append(append(append(b, ' '), reason...), "\r\n"...)
 	for _, field := range m.Fields {
+		if first, _ := m.First(field.ID); field.ID != message.HeaderVia && first.Line != field.Line {
+			continue // one of a faulty request that has two
+		}
 		switch field.ID {
 		case message.HeaderVia:
 			b = appendLine(b, m, field.Line, viaEdits)
