@@ -81,7 +81,7 @@ func (o Overload) Run(ctx context.Context) (result Overloaded, err error) {
 		return result, err
 	}
 	defer func() { err = errors.Join(err, w.close()) }()
-	share, err := o.share(ctx, w)
+	share, err := o.share(ctx, w, pairs)
 	if err != nil {
 		return result, err
 	}
@@ -111,21 +111,27 @@ func (o Overload) Run(ctx context.Context) (result Overloaded, err error) {
 	return result, result.count(callers, callees)
 }
 
-// share is what of a processor a tenth of the rate needs.
-func (o Overload) share(ctx context.Context, w *world) (float64, error) {
-	const rate, seconds = 100, 4
+// share is what of a processor a tenth of the rate needs, by what the whole of it
+// needs: the fewer calls there are, the more each one costs.
+func (o Overload) share(ctx context.Context, w *world, pairs int) (float64, error) {
+	const seconds = 4
 	before, err := lab.Usage(w.proxy.PID())
 	if err != nil {
 		return 0, err
 	}
-	if _, err := Place(ctx, w.where, []Flow{{Caller: Caller, Callee: Callee, Calls: rate * seconds, Rate: rate}}); err != nil {
+	flows := make([]Flow, pairs)
+	for n := range flows {
+		rate := o.Rate*(n+1)/pairs - o.Rate*n/pairs
+		flows[n] = Flow{Caller: Caller, Callee: Callee, Calls: rate * seconds, Rate: rate, Hold: talk}
+	}
+	if _, err := Place(ctx, w.where, flows); err != nil {
 		return 0, err
 	}
 	after, err := lab.Usage(w.proxy.PID())
 	if err != nil {
 		return 0, err
 	}
-	return (after.CPU - before.CPU).Seconds() / (rate * seconds) * float64(o.Rate) / overload, nil
+	return (after.CPU - before.CPU).Seconds() / seconds / overload, nil
 }
 
 // afterwards is how long calls may take to end, one way or the other: 64·T1 and
