@@ -20,9 +20,8 @@ import (
 //	?                 recv: it may be missing
 //	ends              recv: a final response to INVITE that may be missing; after it the call is over
 //	of METHOD         a response: to that request; else to the last one that has no final response
-//	with "Name: value" send: one more header field, or another value of one
+//	with "Name: text"  send: one more header field, or another value of one
 //	body N            send: a body of N octets; INVITE and its 2xx have an SDP by themselves
-//	to "sip:…"        send: the Request-URI of a request outside dialogs
 //
 // "hold" waits as long as SIPp.Hold says, "wait 200ms" that long.
 //
@@ -43,22 +42,20 @@ type step struct {
 	of                   string
 	headers              []string
 	body                 int
-	uri                  string
 	exchange             *exchange
 	late                 bool // a response that is sent when another request has come in between
 }
 
 // exchange is a request and its responses.
 type exchange struct {
-	method string
-	sent   bool
-	number int  // in CSeq, of one that is sent
-	index  int  // of the request among the steps
-	inside bool // a dialog
-	final  int
-	kept   bool // what its responses repeat is kept
-	// cancels is what a CANCEL is about.
-	cancels *exchange
+	method  string
+	sent    bool
+	number  int       // in CSeq, of one that is sent
+	index   int       // of the request among the steps
+	inside  bool      // a dialog
+	final   int       // status; 0: none yet
+	kept    bool      // what its responses repeat is kept
+	cancels *exchange // what a CANCEL is about
 }
 
 func (e *exchange) beginsDialog() bool {
@@ -68,71 +65,84 @@ func (e *exchange) beginsDialog() bool {
 // parse reads the steps and finds out which exchange each belongs to.
 func (l Ladder) parse() ([]*step, error) {
 	var steps []*step
-	for _, text := range splitQuoted(string(l), ',') {
+	var course course
+	for i, text := range splitQuoted(string(l), ',') {
 		s, err := parseStep(strings.TrimSpace(text))
+		switch {
+		case err != nil || s.pause != "":
+		case s.status == 0:
+			err = course.request(s, i)
+		default:
+			err = course.response(s)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("step %d, %q: %w", len(steps)+1, strings.TrimSpace(text), err)
+			return nil, fmt.Errorf("step %d, %q: %w", i+1, strings.TrimSpace(text), err)
 		}
 		steps = append(steps, s)
-	}
-	var (
-		exchanges []*exchange
-		number    int
-		dialog    bool
-		received  *exchange
-	)
-	for i, s := range steps {
-		switch {
-		case s.method == "" && s.status == 0: // a pause
-		case s.status == 0:
-			e := &exchange{method: s.method, sent: s.send, index: i, inside: dialog}
-			if s.method == "ACK" || s.method == "CANCEL" {
-				invite := lastOf(exchanges, func(o *exchange) bool { return o.method == "INVITE" && o.sent == s.send })
-				if invite == nil {
-					return nil, fmt.Errorf("step %d: %s without INVITE", i+1, s.method)
-				}
-				e.number, e.cancels, e.inside = invite.number, invite, false
-				if s.method == "ACK" {
-					s.exchange = invite
-					break
-				}
-			} else if s.send {
-				number++
-				e.number = number
-			}
-			s.exchange = e
-			exchanges = append(exchanges, e)
-		default:
-			e := lastOf(exchanges, func(o *exchange) bool {
-				return o.sent != s.send && (s.of == o.method || s.of == "" && o.final == 0)
-			})
-			if e == nil {
-				return nil, fmt.Errorf("step %d: nothing that %d answers", i+1, s.status)
-			}
-			s.exchange, s.method = e, e.method
-			if s.send && e != received {
-				if e.method != "INVITE" {
-					return nil, fmt.Errorf("step %d: only INVITE can be answered after another request", i+1)
-				}
-				s.late, e.kept = true, true
-			}
-			if s.status >= 200 && !s.ends {
-				e.final = s.status
-			}
-			dialog = dialog || e.beginsDialog() && s.status > 100 && s.status < 300
-		}
-		if !s.send && s.status == 0 && s.method != "" {
-			received = s.exchange
-			if s.method == "ACK" {
-				received = nil
-			}
-		}
 	}
 	return steps, nil
 }
 
-func lastOf(exchanges []*exchange, is func(*exchange) bool) *exchange {
-	for _, e := range slices.Backward(exchanges) {
+// course is how far a ladder has been read.
+type course struct {
+	exchanges []*exchange
+	number    int       // of the last request sent, in CSeq
+	dialog    bool      // there is one
+	received  *exchange // whose request was the last one received
+}
+
+// request begins an exchange; an ACK belongs to that of its INVITE.
+func (c *course) request(s *step, index int) error {
+	e := &exchange{method: s.method, sent: s.send, index: index, inside: c.dialog}
+	switch s.method {
+	case "ACK", "CANCEL":
+		invite := c.last(func(o *exchange) bool { return o.method == "INVITE" && o.sent == s.send })
+		switch {
+		case invite == nil:
+			return errors.New("there is no INVITE")
+		case s.method == "ACK":
+			s.exchange = invite
+			return nil
+		}
+		e.number, e.cancels, e.inside = invite.number, invite, false
+	default:
+		if s.send {
+			c.number++
+			e.number = c.number
+		}
+	}
+	s.exchange = e
+	c.exchanges = append(c.exchanges, e)
+	if !s.send {
+		c.received = e
+	}
+	return nil
+}
+
+// response finds the exchange of a response.
+func (c *course) response(s *step) error {
+	e := c.last(func(o *exchange) bool {
+		return o.sent != s.send && (s.of == o.method || s.of == "" && o.final == 0)
+	})
+	if e == nil {
+		return errors.New("there is no request that it answers")
+	}
+	s.exchange, s.method = e, e.method
+	if s.send && e != c.received {
+		if e.method != "INVITE" {
+			return errors.New("only INVITE can be answered when another request has come in between")
+		}
+		s.late, e.kept = true, true
+	}
+	if s.status >= 200 && !s.ends {
+		e.final = s.status
+	}
+	c.dialog = c.dialog || e.beginsDialog() && s.status > 100 && s.status < 300
+	return nil
+}
+
+func (c *course) last(is func(*exchange) bool) *exchange {
+	for _, e := range slices.Backward(c.exchanges) {
 		if is(e) {
 			return e
 		}
@@ -185,8 +195,6 @@ func parseStep(text string) (*step, error) {
 			s.headers = append(s.headers, strings.Trim(next(), `"`))
 		case "body":
 			s.body, err = strconv.Atoi(next())
-		case "to":
-			s.uri = strings.Trim(next(), `"`)
 		default:
 			err = fmt.Errorf("%q is not understood", word)
 		}

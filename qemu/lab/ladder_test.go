@@ -67,7 +67,7 @@ func TestLadderFaults(t *testing.T) {
 }
 
 func FuzzLadder(f *testing.F) {
-	for _, ladder := range []Ladder{Caller, CalleeCancelled, `send MESSAGE body 30 to "sip:a@b" with "X: y"`, "send INVITE, recv 503 ends, wait 1s"} {
+	for _, ladder := range []Ladder{Caller, CalleeCancelled, `send MESSAGE body 30 with "X: y"`, "send INVITE, recv 503 ends, wait 1s"} {
 		f.Add(string(ladder))
 	}
 	f.Fuzz(func(t *testing.T, text string) {

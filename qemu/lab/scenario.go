@@ -218,9 +218,6 @@ func (w *scenarioWriter) request(s *step, index int) []string {
 	case s.method == "CANCEL":
 		branch = fmt.Sprintf("[branch-%d]", index-e.cancels.index)
 	}
-	if s.uri != "" {
-		uri = s.uri
-	}
 	if to == "" {
 		to = "To: <" + uri + ">"
 	}
