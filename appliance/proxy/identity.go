@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -23,11 +25,13 @@ import (
 
 // identity is who the box is in TLS and whom it trusts, from three files of a
 // directory: certificate.pem (the chain), key.pem and trust.pem (authorities).
-// They are read again when one of them has changed. Without a certificate the
-// box makes one of its own, signed by itself; without trust.pem it trusts
-// nobody.
+// They are read again when one of them has changed; while they do not go
+// together, as between two steps of an import, those before hold. Without a
+// certificate the box makes one of its own, signed by itself; without trust.pem
+// it trusts nobody.
 type identity struct {
 	dir string
+	log *slog.Logger
 
 	mu     sync.Mutex
 	stamps [3]time.Time // of the files, when they were read
@@ -52,7 +56,14 @@ func (i *identity) load() (stream.Identity, error) {
 	}
 	if stamps != i.stamps {
 		i.stamps = stamps
-		i.last, i.failed = i.read()
+		found, err := i.read()
+		if err == nil {
+			i.last = found
+		} else if i.last.Certificate != nil {
+			i.log.Error("the files of SIP over TLS do not serve, those before do", "error", err)
+			err = nil
+		}
+		i.failed = err
 	}
 	return i.last, i.failed
 }
@@ -80,7 +91,8 @@ func (i *identity) read() (stream.Identity, error) {
 // ownValidity is how long a certificate lasts that the box makes for itself.
 const ownValidity = 20 * 365 * 24 * time.Hour
 
-// make makes key and certificate where there are none.
+// make makes the certificate where there is none, and its key unless somebody
+// has brought that already.
 func (i *identity) make() error {
 	path := filepath.Join(i.dir, identityFiles[0])
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +101,7 @@ func (i *identity) make() error {
 	if err := os.MkdirAll(i.dir, 0o750); err != nil {
 		return fmt.Errorf("make a certificate for SIP: %w", err)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := i.key()
 	if err != nil {
 		return fmt.Errorf("make a certificate for SIP: %w", err)
 	}
@@ -104,15 +116,42 @@ func (i *identity) make() error {
 	if err != nil {
 		return fmt.Errorf("make a certificate for SIP: %w", err)
 	}
+	return storage.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o640)
+}
+
+// key gives the key that is there, or makes and keeps one.
+func (i *identity) key() (crypto.Signer, error) {
+	path := filepath.Join(i.dir, identityFiles[1])
+	text, err := os.ReadFile(path)
+	if err == nil {
+		block, _ := pem.Decode(text)
+		if block == nil {
+			return nil, fmt.Errorf("no key in %s", path)
+		}
+		for _, parse := range []func([]byte) (any, error){
+			x509.ParsePKCS8PrivateKey,
+			func(der []byte) (any, error) { return x509.ParseECPrivateKey(der) },
+			func(der []byte) (any, error) { return x509.ParsePKCS1PrivateKey(der) },
+		} {
+			key, err := parse(block.Bytes)
+			if signer, ok := key.(crypto.Signer); err == nil && ok {
+				return signer, nil
+			}
+		}
+		return nil, fmt.Errorf("no key that can sign in %s", path)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	encoded, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return fmt.Errorf("make a certificate for SIP: %w", err)
+		return nil, err
 	}
-	// The certificate comes last: where it is, its key is.
-	if err := storage.WriteFile(filepath.Join(i.dir, identityFiles[1]), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), 0o600); err != nil {
-		return err
-	}
-	return storage.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate}), 0o640)
+	return key, storage.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded}), 0o600)
 }
 
 func random(n int) []byte {

@@ -114,7 +114,7 @@ func (p *process) open() (err error) {
 	}
 	p.gate = admission.New(admission.Options{FailedCalls: p.options.Failed, Log: p.options.Log})
 	p.trace = trace.New(trace.Options{Dir: p.options.Traces})
-	identity := &identity{dir: p.options.TLS}
+	identity := &identity{dir: p.options.TLS, log: p.options.Log}
 	p.dns.Store(new(model.SIPDNS))
 	p.locator = locate.New(locate.Options{
 		Resolver: &resolver.Client{},
