@@ -12,6 +12,7 @@ import (
 type attempt struct {
 	hop.Target
 	listen *listenPoint // where it leaves from; nil: one of the target's network
+	rest   []attempt    // other places of the same target, for when this one fails
 	// udpOnly says that the request goes over UDP whatever its length: TCP was
 	// tried for the length alone, and there was nobody (RFC 3261 §18.1.1).
 	udpOnly bool
@@ -39,16 +40,17 @@ func (t *clientTransaction) failsOver(status int) bool {
 }
 
 // tryNext starts the next target of server, with those that are to be tried
-// at the same time, and says whether anything is under way now. The request is
-// in hand.
+// at the same time, unless branches before it are still under way, and says
+// whether anything is under way now. The request is in hand.
 func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 	w.breadth = 0
+	underWay = server.pending > 0
 	for len(server.targets) > 0 {
 		next := &server.targets[0]
 		switch {
 		case underWay && !next.Parallel:
 			return true
-		case server.branches != nil && len(server.targets) > 1 && next.Element != nil && !next.Element.Up():
+		case (underWay || server.status != 0) && len(server.targets) > 1 && next.Element != nil && !next.Element.Up():
 			server.drop()
 			continue
 		case !next.Address.IsValid():
@@ -97,9 +99,8 @@ func (w *worker) spread(server *serverTransaction) bool {
 	return w.breadth > 0
 }
 
-// locate puts the places of the first target in its place: one target for
-// each. It says false when DNS must be asked: then the request goes on when
-// the answer is there.
+// locate finds the places of the first target. It says false when DNS must be
+// asked: then the request goes on when the answer is there.
 func (w *worker) locate(s *shard, server *serverTransaction) (known bool) {
 	target := server.targets[0]
 	if locator := w.p.options.Locator; locator == nil {
@@ -113,16 +114,28 @@ func (w *worker) locate(s *shard, server *serverTransaction) (known bool) {
 	for i, place := range w.places {
 		one := target
 		one.Transport, one.Address = place.Transport, place.Address
-		one.Parallel = target.Parallel && i == 0
 		if i < placesMost && w.leaves(&one) != nil {
 			found = append(found, one)
 		}
 	}
 	if len(found) == 0 {
 		server.make(500, hop.Refusal{Status: 500, Reason: "Destination Not Found", Rule: "dns " + target.Host})
+		return true
 	}
-	server.targets = slices.Insert(server.targets, 0, found...)
+	found[0].rest = found[1:]
+	server.targets = slices.Insert(server.targets, 0, found[0])
 	return true
+}
+
+// instead puts the first of those places before the other targets: it takes
+// the place of a branch that has ended, whatever others do meanwhile.
+func (t *serverTransaction) instead(rest []attempt) {
+	if len(rest) == 0 || t.cancelled {
+		return
+	}
+	one := rest[0]
+	one.rest, one.Parallel = rest[1:], true
+	t.targets = slices.Insert(t.targets, 0, one)
 }
 
 // placesMost bounds the addresses of one host that are tried.
@@ -172,20 +185,22 @@ func (w *worker) revive(server *serverTransaction) bool {
 	return true
 }
 
-// branchEnded goes on after a branch that ended without a response.
-func (w *worker) branchEnded(s *shard, server *serverTransaction, _ flow, status int) {
+// branchEnded goes on after a branch that ended without a response; rest are
+// the other places of its target.
+func (w *worker) branchEnded(s *shard, server *serverTransaction, rest []attempt, status int) {
 	server.pending--
 	if server.state != serverProceeding {
 		return
 	}
 	server.make(status, hop.Refusal{})
+	server.instead(rest)
 	w.next(s, server)
 }
 
 // make notes a final response that we would make up, if it is better than
 // what there is.
 func (t *serverTransaction) make(status int, refusal hop.Refusal) {
-	if t.status == 0 || rank(status)+1 < rank(t.status) { // what somebody really said is better
+	if t.status == 0 || rank(status) < rank(t.status) {
 		t.status, t.refusal, t.best = status, refusal, t.best[:0]
 	}
 }
@@ -220,8 +235,8 @@ func (w *worker) settle(s *shard, server *serverTransaction) {
 	status := server.status
 	made := len(server.best) == 0
 	w.concluded(s, server, status, made)
-	if !server.invite && made && status == 408 { // a late 408 does harm (RFC 4320 §4.2)
-		s.dropServer(server)
+	if !server.invite && status == 408 {
+		server.lapse(w, s)
 		return
 	}
 	if made {
@@ -249,19 +264,27 @@ func (w *worker) deliver(s *shard, server *serverTransaction, status int, payloa
 // cancelBranches ends all branches that have no final response yet: those
 // that rang get a CANCEL, the others as soon as they do (§9.1).
 func (w *worker) cancelBranches(s *shard, server *serverTransaction) {
-	clear(server.targets)
-	server.targets = server.targets[:0]
-	for t := server.branches; t != nil; t = t.sibling {
-		if t.state > clientProceeding || t.cancel != cancelNone {
-			continue
-		}
-		if t.state == clientCalling {
-			t.cancel = cancelWanted
-			continue
-		}
-		t.startCancel(w, s)
-		t.arm(s)
+	server.endSearch()
+	if server.locating { // nothing that is under way could bring an answer
+		server.locating = false
+		server.pending--
+		server.life++
 	}
+	for t := server.branches; t != nil; t = t.sibling {
+		switch {
+		case !t.invite || t.state > clientProceeding || t.cancel != cancelNone:
+		case t.state == clientCalling:
+			t.cancel = cancelWanted
+		default:
+			t.startCancel(w, s)
+		}
+	}
+}
+
+// endSearch gives up the targets that were not tried.
+func (t *serverTransaction) endSearch() {
+	clear(t.targets)
+	t.targets = t.targets[:0]
 }
 
 // keep keeps the response in hand, as it would go upstream, if it is the best
@@ -276,8 +299,8 @@ func (w *worker) keep(s *shard, server *serverTransaction, t *clientTransaction)
 			}
 		}
 	}
-	if server.status != 0 && rank(server.status) <= rank(status) && len(server.best) > 0 {
-		return
+	if server.status != 0 && (rank(server.status) < rank(status) || rank(server.status) == rank(status) && len(server.best) > 0) {
+		return // of equal ones, what somebody really said is better than what we would make up
 	}
 	edits := w.upstreamEdits(server, t)
 	if challenge {
@@ -304,8 +327,8 @@ const targetsMost = 16
 
 // recurse puts the contacts of the redirection in hand before the targets, in
 // the order of their q-values; those of equal q-value are tried at the same
-// time (§16.5, §16.7 step 4).
-func (w *worker) recurse(server *serverTransaction, t *clientTransaction) {
+// time (§16.5, §16.7 step 4). It says whether there were any to try.
+func (w *worker) recurse(server *serverTransaction, t *clientTransaction) bool {
 	type contact struct {
 		attempt
 		q int
@@ -331,4 +354,5 @@ func (w *worker) recurse(server *serverTransaction, t *clientTransaction) {
 		contacts[i].Parallel = i > 0 && contacts[i].q == contacts[i-1].q
 		server.targets = slices.Insert(server.targets, i, contacts[i].attempt)
 	}
+	return len(contacts) > 0
 }

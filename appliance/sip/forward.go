@@ -69,14 +69,14 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 		w.revive(server)
 	}
 	c := s.newClient(server, flow{listen: l, to: a.Address})
-	c.element, c.failover, c.seat, c.nonce = a.Element, a.Failover, seat, w.nonce()
+	c.element, c.failover, c.rest, c.seat, c.nonce = a.Element, a.Failover, a.rest, seat, w.nonce()
 	c.waited = true
 	server.pending++
 	id := s.id(c)
 	c.request = w.rewrite(s.buffers.get(len(w.msg.Raw)+addedOctets), server, a, l, branchOfTransaction, id)
 	if l.Transport == model.UDP && len(c.request) > l.network.congestion && !a.udpOnly {
 		if tcp := l.network.reaches(model.TCP, a.Address.Addr()); tcp != nil {
-			w.retreat(server, a)
+			c.rest = a.retreat()
 			c.to.listen = tcp
 			c.request = w.rewrite(c.request[:0], server, a, tcp, branchOfTransaction, id)
 		}
@@ -93,13 +93,11 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 }
 
 // retreat keeps UDP in reserve for a request that goes over TCP for its length
-// alone (§18.1.1).
-func (w *worker) retreat(server *serverTransaction, a *attempt) {
+// alone (§18.1.1): it gives the places to try after this one.
+func (a *attempt) retreat() []attempt {
 	again := *a
-	again.udpOnly, again.Parallel = true, false
-	server.targets = append(server.targets, attempt{})
-	copy(server.targets[1:], server.targets)
-	server.targets[0] = again
+	again.udpOnly = true
+	return append([]attempt{again}, a.rest...)
 }
 
 // addedOctets is about what forwarding adds to a request: Via, two

@@ -107,11 +107,6 @@ func (w *worker) cancel(s *shard, t *serverTransaction) {
 		t.call.cancelled = true
 	}
 	w.cancelBranches(s, t)
-	if t.locating { // nothing that is under way could bring an answer
-		t.locating = false
-		t.pending--
-		t.life++
-	}
 	w.settle(s, t)
 }
 

@@ -58,13 +58,13 @@ func (t *clientTransaction) provisional(w *worker, s *shard) {
 	if t.state > clientProceeding {
 		return
 	}
-	timers := t.timers()
-	if t.state == clientCalling {
+	timers, first := t.timers(), t.state == clientCalling
+	if first {
 		t.report(hop.Answered, 0)
 	}
 	t.state = clientProceeding
 	if t.invite {
-		if t.cancel == cancelNone || t.cancel == cancelWanted {
+		if t.cancel == cancelNone && (first || w.msg.Status > 100) || t.cancel == cancelWanted {
 			t.resendAt = 0
 			t.ends = w.now + timers.c
 		}
@@ -135,40 +135,42 @@ func (t *clientTransaction) final(w *worker, s *shard) {
 	} else {
 		t.report(hop.Answered, 0)
 	}
+	followed := false
 	switch {
 	case server.state != serverProceeding:
 		return
 	case status >= 600: // nobody else is to be asked (§16.7 step 5)
 		w.cancelBranches(s, server)
 	case server.cancelled:
-	case status >= 300 && status < 400 && w.config.recursion && t.invite:
-		w.recurse(server, t)
-		failsOver = true
+	case status >= 300 && status < 400 && w.config.recursion && t.invite && w.recurse(server, t):
+		followed = true
+	case failsOver:
+		server.instead(t.others())
+	default: // what is tried at the same time goes on
+		server.endSearch()
 	}
 	if status < 300 && !t.invite {
 		w.refreshed(server)
 	}
-	more := failsOver && !server.cancelled && len(server.targets) > 0
+	more := len(server.targets) > 0
 	if !more && server.pending == 0 && (server.status == 0 || rank(status) <= rank(server.status)) && len(server.challenges) == 0 {
 		w.concluded(s, server, w.answerStatus(), false)
 		w.deliverFinal(s, server, t)
 		return
 	}
-	if t.udpInReserve(server) {
-		server.drop()
+	if !followed {
+		w.keep(s, server, t)
 	}
-	w.keep(s, server, t)
-	if more {
-		w.next(s, server)
-	} else {
-		w.settle(s, server)
-	}
+	w.next(s, server)
 }
 
-// udpInReserve says whether the next target is only this one over UDP: TCP has
-// reached it.
-func (t *clientTransaction) udpInReserve(server *serverTransaction) bool {
-	return len(server.targets) > 0 && server.targets[0].udpOnly && server.targets[0].Address == t.to.to
+// others are the places of its target that are worth trying after a response:
+// not the same one over UDP, since TCP has reached it.
+func (t *clientTransaction) others() []attempt {
+	if len(t.rest) > 0 && t.rest[0].udpOnly {
+		return t.rest[1:]
+	}
+	return t.rest
 }
 
 // conclude ends the client transaction with the final response in hand.
@@ -195,7 +197,7 @@ func (t *clientTransaction) lingers(over time.Duration) time.Duration {
 // deliverFinal sends the response in hand upstream as the answer.
 func (w *worker) deliverFinal(s *shard, server *serverTransaction, t *clientTransaction) {
 	if !server.invite && w.msg.Status == 408 {
-		s.dropServer(server) // RFC 4320 §4.2
+		server.lapse(w, s)
 		return
 	}
 	payload := message.Splice(w.out.buffer(), w.msg.Raw, w.upstreamEdits(server, t))

@@ -88,7 +88,9 @@ type clientTransaction struct {
 	state       clientState
 	cancel      cancelState
 	waited      bool // its final response is waited for
+	hurried     bool // ends is TU1, for the sake of another target
 	to          flow
+	rest        []attempt // other places of its target
 	request     []byte // as sent, until the final response
 	server      *serverTransaction
 	sibling     *clientTransaction // another branch of server
@@ -126,12 +128,17 @@ func (t *clientTransaction) send(w *worker, s *shard) {
 	switch {
 	case !t.invite:
 		t.ends = w.now + timers.nonInvite
-	case len(t.server.targets) > 0:
-		t.ends = w.now + min(timers.client, timers.noAnswer)
+	case t.dispensable() && timers.noAnswer < timers.client:
+		t.ends, t.hurried = w.now+timers.noAnswer, true
 	default:
 		t.ends = w.now + timers.client
 	}
 	t.arm(s)
+}
+
+// dispensable says whether something else can be tried for the branch.
+func (t *clientTransaction) dispensable() bool {
+	return t.waited && t.server != nil && (len(t.rest) > 0 || len(t.server.targets) > 0)
 }
 
 // expire implements expirer.
@@ -155,7 +162,7 @@ func (t *clientTransaction) resend(w *worker, s *shard) {
 		most = timers.inviteRepeats
 	}
 	if t.repeats == most { // that was the wait after the last one
-		t.resendAt, t.ends = 0, w.now
+		t.resendAt, t.ends, t.hurried = 0, w.now, false
 		return
 	}
 	t.repeats++
@@ -182,8 +189,13 @@ func (t *clientTransaction) timeOut(w *worker, s *shard) {
 		s.dropClient(t)
 	case t.invite && t.state == clientProceeding && t.cancel == cancelNone: // timer C (§16.8)
 		t.startCancel(w, s)
-	case t.invite && t.state == clientCalling && t.waited && len(t.server.targets) > 0:
+	case t.invite && t.state == clientCalling && t.dispensable():
 		t.abandon(w, s)
+	case t.hurried && t.state == clientCalling: // nothing is left to hurry for
+		timers := t.timers()
+		t.hurried = false
+		t.ends += timers.client - timers.noAnswer
+		t.arm(s)
 	default: // timer B or F, or no answer to CANCEL
 		s.counted[countTimedOut]++
 		t.over(w, s, hop.TimedOut, 408)
@@ -200,19 +212,19 @@ func (t *clientTransaction) abandon(w *worker, s *shard) {
 	s.counted[countTimedOut]++
 	t.report(hop.TimedOut, 0)
 	t.waited = false
-	w.branchEnded(s, t.server, t.to, 408)
+	w.branchEnded(s, t.server, t.rest, 408)
 }
 
 // over ends a branch that will get no final response from the other side.
 func (t *clientTransaction) over(w *worker, s *shard, outcome hop.Outcome, status int) {
-	server, waited, way := t.server, t.waited, t.to
+	server, waited, rest := t.server, t.waited, t.rest
 	if waited {
 		t.report(outcome, 0)
 	}
 	t.waited = false
 	s.dropClient(t)
 	if server != nil && waited {
-		w.branchEnded(s, server, way, status)
+		w.branchEnded(s, server, rest, status)
 	}
 }
 
@@ -293,6 +305,16 @@ func (t *serverTransaction) responded(w *worker, s *shard, status int, payload [
 		t.ends = w.now + timers.nonInvite // timer J
 		s.wheel.arm(&t.timer, t.ends)
 	}
+}
+
+// lapse ends a request other than INVITE without a response, since a late 408
+// does harm (RFC 4320 §4.2). Its repetitions are still absorbed.
+func (t *serverTransaction) lapse(w *worker, s *shard) {
+	s.release(t)
+	s.buffers.put(&t.response)
+	t.state = serverCompleted
+	t.ends = w.now + t.timers().nonInvite
+	s.wheel.arm(&t.timer, t.ends)
 }
 
 // confirm is an ACK for a final response other than 2xx (timer I).
