@@ -85,7 +85,7 @@ func (s *scene) send(at, from netip.AddrPort, text string) { s.look(s.receive(at
 func (s *scene) look(out []sent) {
 	for _, one := range out {
 		var m message.Message
-		if strings.HasPrefix(one.text, "SIP/2.0 4") { // what is wrong with a request is wrong with its answer
+		if strings.HasPrefix(one.text, "SIP/2.0 4") || strings.HasPrefix(one.text, "SIP/2.0 5") { // what is wrong with a request is wrong with its answer
 			continue
 		}
 		if err := m.Parse([]byte(one.text)); err != nil {
