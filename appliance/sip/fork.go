@@ -180,7 +180,7 @@ func (w *worker) revive(server *serverTransaction) bool {
 		return false // impossible: we parsed and kept it
 	}
 	w.arrived(server.back, server.from)
-	w.in.MidDialog = server.inDialog
+	w.in.MidDialog, w.loop = server.inDialog, server.loop
 	w.prepared, w.scratch = w.prepared[:0], w.scratch[:0]
 	return true
 }

@@ -17,6 +17,7 @@ import (
 func (w *worker) forward(s *shard, key uint64, targets []attempt, call *call) {
 	server := s.newServer(key, w.msg.Method == message.Invite, w.back())
 	server.from, server.call, server.inDialog, server.refresh = w.from, call, w.in.MidDialog, w.refreshing
+	server.loop = w.loop
 	server.targets = append(server.targets[:0], targets...)
 	server.request = message.Splice(s.buffers.get(len(w.msg.Raw)+addedOctets), w.msg.Raw, w.prepared)
 	if server.invite {
@@ -131,7 +132,7 @@ func (w *worker) rewrite(b []byte, server *serverTransaction, a *attempt, l *lis
 	}
 	text = appendBranch(append(text, l.via...), kind, branch, w.loop)
 	text = append(text, "\r\n"...)
-	if !w.in.MidDialog && recordRouted(m.Method) {
+	if server != nil && recordRouted(m.Method, w.in.MidDialog) {
 		text = w.appendRecordRoute(text, server, l, a.Address)
 	}
 	if m.MaxForwards < 0 {
@@ -145,7 +146,7 @@ func (w *worker) rewrite(b []byte, server *serverTransaction, a *attempt, l *lis
 	}
 	w.scratch = text
 	edits = append(edits, message.Edit{At: message.Span{Start: m.FirstHeader, End: m.FirstHeader}, With: text[mark:]})
-	if l.network.hide && server != nil {
+	if l.network.hide {
 		edits = hideVias(edits, m, server)
 	}
 	sortEdits(edits)
@@ -176,19 +177,31 @@ func (w *worker) normaliseFor(a *attempt, uri []byte) (m *message.Message, left 
 	return &w.kept, nil
 }
 
-// recordRouted says whether a request begins a dialog that we stay in.
-func recordRouted(method message.Method) bool {
-	return method == message.Invite || method == message.Subscribe || method == message.Refer
+// recordRouted says whether a request begins a dialog that we stay in. NOTIFY
+// does, whatever its tags say: the subscriber's route set is that of the first
+// one (RFC 6665 §4.3).
+func recordRouted(method message.Method, midDialog bool) bool {
+	switch method {
+	case message.Invite, message.Subscribe, message.Refer:
+		return !midDialog
+	}
+	return method == message.Notify
 }
 
-// hideVias takes the Via lines of m away; the answers get them back.
+// hideVias takes the Via lines of m away; the answers get them back. An ACK
+// has no server transaction, and no answer.
 func hideVias(edits []message.Edit, m *message.Message, server *serverTransaction) []message.Edit {
-	server.vias = server.vias[:0]
+	if server != nil {
+		server.vias = server.vias[:0]
+	}
 	for _, field := range m.Fields {
-		if field.ID == message.HeaderVia {
-			server.vias = append(server.vias, m.Get(field.Line)...)
-			edits = append(edits, message.Edit{At: field.Line})
+		if field.ID != message.HeaderVia {
+			continue
 		}
+		if server != nil {
+			server.vias = append(server.vias, m.Get(field.Line)...)
+		}
+		edits = append(edits, message.Edit{At: field.Line})
 	}
 	return edits
 }
@@ -224,12 +237,14 @@ func (w *worker) newURI(a *attempt) []byte {
 	return w.scratch[start:]
 }
 
-// loopHash is the part of a branch by which we know a request that comes back
-// as it left (RFC 5393 §4.2.2): over all that its way depends on.
+// loopHash is the part of a branch by which we know a request that comes the
+// same way again (RFC 5393 §4.2.2): over all that its further way depends on.
+// Another neighbour's may go elsewhere, and so is a loop a turn later.
 func (w *worker) loopHash() uint32 {
-	m, seed := &w.msg, w.p.seed
+	m, seed, from := &w.msg, w.p.seed, w.from.Addr().As16()
 	h := maphash.Bytes(seed, m.Get(m.URI)) + 3*maphash.Bytes(seed, m.Get(m.CallID)) + 5*maphash.Bytes(seed, m.Get(m.FromTag))
 	h += 7*maphash.Bytes(seed, m.Get(m.ToTag)) + uint64(m.CSeq)<<8 + uint64(m.CSeqMethod)
+	h += 13*maphash.Bytes(seed, from[:]) + 17*maphash.String(seed, w.at.network.name)
 	if route, found := m.First(message.HeaderRoute); found {
 		h += 11 * maphash.Bytes(seed, m.Get(route.Value))
 	}

@@ -12,9 +12,13 @@ import (
 // ack handles an ACK: for one of our final responses it ends here (§17.2.1);
 // for a 2xx it is a request of its own, sent on without a transaction
 // (§16.6, §16.11).
-func (w *worker) ack(s *shard, t *serverTransaction) {
+func (w *worker) ack(s *shard, t *serverTransaction, key uint64) {
 	if t != nil && t.state != serverAccepted {
 		t.confirm(w, s)
+		return
+	}
+	if s.refused.recall(key, w.now) != nil {
+		s.counted[countAbsorbed]++
 		return
 	}
 	m := &w.msg
@@ -38,7 +42,7 @@ func (w *worker) ack(s *shard, t *serverTransaction) {
 	}
 	// The branch is the same for a repeated ACK (§16.11).
 	branch := maphash.Bytes(w.p.seed, m.Get(m.Via.Branch)) ^ maphash.Bytes(w.p.seed, m.Get(m.ToTag))
-	if w.plan().Rewrites(model.TriggerPostNormalization) {
+	if l.network.hide || w.plan().Rewrites(model.TriggerPostNormalization) {
 		w.settleEdits()
 	}
 	out := flow{listen: l, to: one.Address}

@@ -100,15 +100,22 @@ func (w *worker) reply(s *shard, t *serverTransaction, status int, reason string
 // (§8.2.7): whoever sends requests in another's name must not have us repeat
 // answers to that one. A repetition of an INVITE gets the same answer again.
 func (w *worker) refuse(s *shard, key uint64, to target) {
-	if w.msg.Method == message.Invite && w.msg.ToTag.Empty() {
-		s.counted[countRefused]++
-		if by, found := refusalCounters[to.Rule]; found {
-			s.counted[by]++
-		}
+	if w.msg.Method == message.Invite {
 		s.refused.note(key, w.now+w.at.network.timers.server, to.Refusal)
-		w.logRefusal(&to.Refusal)
+		if w.msg.ToTag.Empty() {
+			w.refused(s, &to.Refusal)
+		}
 	}
 	w.answer(s, &to.Refusal, to.headers)
+}
+
+// refused counts a call that is refused.
+func (w *worker) refused(s *shard, refusal *hop.Refusal) {
+	s.counted[countRefused]++
+	if by, found := refusalCounters[refusal.Rule]; found {
+		s.counted[by]++
+	}
+	w.logRefusal(refusal)
 }
 
 // refusalCounters count what our rules refuse.

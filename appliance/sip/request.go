@@ -21,7 +21,7 @@ func (w *worker) request(s *shard) {
 	known := s.servers[key]
 	switch w.msg.Method {
 	case message.Ack:
-		w.ack(s, known)
+		w.ack(s, known, key)
 		return
 	case message.Cancel:
 		w.cancel(s, known)
@@ -44,7 +44,6 @@ func (w *worker) request(s *shard) {
 		to = w.target(s)
 	}
 	switch {
-	case to.parked:
 	case to.Status != 0:
 		w.refuse(s, key, to)
 	default:
@@ -58,7 +57,6 @@ type target struct {
 	hop.Refusal
 	headers []byte // whole lines for the answer
 	call    *call  // whose fate the request carries
-	parked  bool   // it comes again when DNS has answered
 }
 
 func answer(status int, reason string) target {
@@ -148,7 +146,7 @@ func (w *worker) examineVia() {
 	if port == 0 {
 		port = w.at.Transport.DefaultPort()
 	}
-	if via.HasRPort {
+	if via.HasRPort && !w.at.Transport.Stream() { // a connection that is gone is opened again to where its owner listens
 		port = w.from.Port()
 	}
 	w.replyTo = netip.AddrPortFrom(w.from.Addr(), port)
@@ -281,7 +279,7 @@ func (w *worker) initialTarget(s *shard, path ownPath) target {
 			return target{Refusal: refusal}
 		}
 	}
-	w.prepared = w.cutRoutes(w.prepared, &path)
+	w.cutRoutes(&path)
 	d := &w.decision
 	clear(d.Targets)
 	d.Targets, d.Refusal = d.Targets[:0], hop.Refusal{}

@@ -18,6 +18,8 @@ type ownPath struct {
 	token []byte       // the signed call key, nil if there was none
 	peer  []byte       // where the side it leaves to really is, as text; nil: where its Contact says
 	next  message.Span // URI of the first Route element that is not ours; empty if there is none
+	// strict says that next is a strict router, which has no ;lr (§16.6 step 6).
+	strict bool
 	// last says that the sender is a strict router: our Record-Route stands in
 	// the Request-URI and the real one is uri, the last Route element (§16.4).
 	last bool
@@ -42,14 +44,39 @@ func (w *worker) ownRoutes() (ownPath, *message.Fault) {
 			continue
 		}
 		own := w.config.ownURI(m.Raw, &uri)
+		if own == nil && w.in.MidDialog {
+			own = w.formerly(&uri)
+		}
 		if own == nil || path.count == 2 {
-			path.next = route.URI
+			path.next, path.strict = route.URI, !uri.Loose
 			continue
 		}
 		path.count++
 		path.take(own, m.Raw, &uri)
 	}
 	return w.fromStrictRouter(path, last), nil
+}
+
+// formerly gives a listen point in place of one that a commit took away and
+// dialogs still have in their route sets; nil if the URI never was ours: the
+// signature tells. It is one of the same address, or the one in hand.
+func (w *worker) formerly(uri *message.URI) *listenPoint {
+	raw := w.msg.Raw
+	var path ownPath
+	if path.take(w.at, raw, uri); path.token == nil {
+		return nil
+	}
+	if _, _, ok := w.dialog(&path); !ok {
+		return nil
+	}
+	address, _ := uri.Addr(raw)
+	transport, _ := transportOf(raw, uri)
+	for place, l := range w.config.own {
+		if place.Transport == transport && place.Address.Addr() == address {
+			return l
+		}
+	}
+	return w.at
 }
 
 // take notes one element of ours.
@@ -78,18 +105,49 @@ func (w *worker) fromStrictRouter(path ownPath, last message.Span) ownPath {
 	}
 	path.last, path.uri = true, last
 	if path.next == last {
-		path.next = message.Span{}
+		path.next, path.strict = message.Span{}, false
 	}
 	return path
 }
 
-// cutRoutes appends the edits that remove our Route elements, and the last one
-// where it becomes the Request-URI. Cuts of neighbours would overlap.
-func (w *worker) cutRoutes(edits []message.Edit, path *ownPath) []message.Edit {
+// cutRoutes adds the edits that remove our Route elements to those that are
+// prepared, and what strict routers want.
+func (w *worker) cutRoutes(path *ownPath) {
 	m := &w.msg
-	if !path.last {
-		return m.CutRoutes(edits, path.count)
+	switch {
+	case path.strict && w.in.MidDialog:
+		w.prepared = w.towardsStrictRouter(m.CutRoutes(w.prepared, path.count+1), path)
+	case path.last:
+		w.prepared = w.fromLastRoute(w.prepared, path)
+	default:
+		w.prepared = m.CutRoutes(w.prepared, path.count)
 	}
+	sortEdits(w.prepared)
+}
+
+// towardsStrictRouter has the next Route element become the Request-URI, and
+// that the last Route element: it is there already if we had it from one.
+func (w *worker) towardsStrictRouter(edits []message.Edit, path *ownPath) []message.Edit {
+	m := &w.msg
+	edits = append(edits, message.Edit{At: m.URI, With: m.Get(path.next)})
+	if path.last {
+		return edits
+	}
+	var end uint16 // of the last Route line
+	for _, field := range m.Fields {
+		if field.ID == message.HeaderRoute {
+			end = field.Line.End
+		}
+	}
+	mark := len(w.scratch)
+	w.scratch = append(append(append(w.scratch, "Route: <"...), m.Get(m.URI)...), ">\r\n"...)
+	return append(edits, message.Edit{At: message.Span{Start: end, End: end}, With: w.scratch[mark:]})
+}
+
+// fromLastRoute has the last Route element become the Request-URI again. Cuts
+// of neighbours would overlap.
+func (w *worker) fromLastRoute(edits []message.Edit, path *ownPath) []message.Edit {
+	m := &w.msg
 	edits = append(edits, message.Edit{At: m.URI, With: m.Get(path.uri)})
 	var last message.Route
 	total := 0
@@ -114,8 +172,7 @@ func (w *worker) inDialogTarget(s *shard, path ownPath) target {
 	if !ok {
 		return answer(481, "")
 	}
-	w.prepared = w.cutRoutes(w.prepared, &path)
-	sortEdits(w.prepared)
+	w.cutRoutes(&path)
 	one, refusal := w.destination(&path)
 	w.targets = append(w.targets[:0], one)
 	to := target{Refusal: refusal}
@@ -133,7 +190,9 @@ func (w *worker) destination(path *ownPath) (attempt, hop.Refusal) {
 	m := &w.msg
 	if path.peer != nil && path.next.Empty() {
 		if place, ok := parsePlace(path.peer); ok {
-			return attempt{Target: hop.Target{Network: path.out.network.name, Query: hop.Query{Transport: place.Transport}, Address: place.Address}}, hop.Refusal{}
+			one := attempt{Target: hop.Target{Network: path.out.network.name, Query: hop.Query{Transport: place.Transport}, Address: place.Address}}
+			one.leaveBy(path.out)
+			return one, hop.Refusal{}
 		}
 	}
 	span := path.next
@@ -148,10 +207,15 @@ func (w *worker) destination(path *ownPath) (attempt, hop.Refusal) {
 		return attempt{}, hop.Refusal{Status: 400, Reason: "Bad Destination"}
 	}
 	one, refusal := w.targetOf(m, &uri, path.out.network)
-	if one.Address.IsValid() && one.Transport == path.out.Transport && one.Address.Addr().Is4() == path.out.Address.Addr().Is4() {
-		one.listen = path.out
-	}
+	one.leaveBy(path.out)
 	return one, refusal
+}
+
+// leaveBy has the request leave from l if that reaches the target.
+func (a *attempt) leaveBy(l *listenPoint) {
+	if a.Address.IsValid() && a.Transport == l.Transport && a.Address.Addr().Is4() == l.Address.Addr().Is4() {
+		a.listen = l
+	}
 }
 
 // targetOf is the target that a URI names, out of a network.
@@ -159,6 +223,12 @@ func (w *worker) targetOf(m *message.Message, uri *message.URI, out *network) (a
 	transport, ok := transportOf(m.Raw, uri)
 	if !ok || uri.Host.Empty() {
 		return attempt{}, hop.Refusal{Status: 500, Reason: "Transport Not Available"}
+	}
+	switch { // sips is TLS whatever the transport is (§26.2.2)
+	case uri.Secure && transport == model.WS:
+		transport = model.WSS
+	case uri.Secure && !transport.Secure():
+		transport = model.TLS
 	}
 	one := attempt{Target: hop.Target{Network: out.name, Query: hop.Query{Transport: transport, Secure: uri.Secure}}}
 	address, ok := uri.Addr(m.Raw)
@@ -199,12 +269,23 @@ func (w *worker) appendRecordRoute(b []byte, server *serverTransaction, out *lis
 		w.randomBytes(key[:])
 	}
 	callerAt := w.at.pinned(nil, hop.Place{Transport: w.at.Transport, Address: w.from})
+	secure := w.in.URI.Secure
 	if out == w.at && callerAt == nil {
-		return w.appendToken(append(b, out.recordRoute...), key, m, nil)
+		return w.appendToken(out.appendRecordRoute(b, secure), key, m, nil)
 	}
 	calleeAt := out.pinned(nil, hop.Place{Transport: out.Transport, Address: to})
-	b = w.appendToken(append(b, out.recordRoute...), key, m, calleeAt)
-	return w.appendToken(append(b, w.at.recordRoute...), key, m, callerAt)
+	b = w.appendToken(out.appendRecordRoute(b, secure), key, m, calleeAt)
+	return w.appendToken(w.at.appendRecordRoute(b, secure), key, m, callerAt)
+}
+
+// appendRecordRoute appends a Record-Route line of l up to the token; it is a
+// sips URI where the Request-URI is one (§16.6 step 4).
+func (l *listenPoint) appendRecordRoute(b []byte, secure bool) []byte {
+	if !secure || !l.Transport.Secure() {
+		return append(b, l.recordRoute...)
+	}
+	const begin = "Record-Route: <sip"
+	return append(append(append(b, begin...), 's'), l.recordRoute[len(begin):]...)
 }
 
 // appendToken appends the rest of a Record-Route element of ours.

@@ -43,6 +43,7 @@ type serverTransaction struct {
 	refusal  hop.Refusal        // which rule made it, if one of ours did
 
 	tried []string // contacts of redirections
+	loop  uint32   // loopHash of the request as it came in
 	vias  []byte   // the Via lines that header hiding took away
 
 	challenges []byte // WWW-Authenticate and Proxy-Authenticate lines of responses that were not chosen (§16.7 step 7)
