@@ -104,22 +104,20 @@ func (f *family) fill(config *model.Config, owned []own) {
 
 // listen puts a listen point in its sets.
 func (f *family) listen(listen model.SIPListen, owned []own) {
-	e, owner := Element{Address: listen.Address.Addr(), Port: listen.Address.Port()}, ""
+	e := Element{Address: listen.Address.Addr(), Port: listen.Address.Port()}
+	here := e // with the port that has the address
 	for _, o := range owned {
 		if o.address == e.Address {
-			owner = o.port.Interface()
+			here.In = o.port.Interface()
 		}
 	}
-	at := e
-	at.In = owner
-	switch {
-	case listen.Transport.Stream():
-		f.streams.Elements = append(f.streams.Elements, at)
-	case owner != "":
-		f.sip.Elements = append(f.sip.Elements, at)
-		fallthrough
-	default:
-		f.listeners.Elements = append(f.listeners.Elements, e)
+	if listen.Transport.Stream() {
+		f.streams.Elements = append(f.streams.Elements, here)
+		return
+	}
+	f.listeners.Elements = append(f.listeners.Elements, e)
+	if here.In != "" {
+		f.sip.Elements = append(f.sip.Elements, here)
 	}
 }
 
