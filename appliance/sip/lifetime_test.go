@@ -109,7 +109,8 @@ func TestRefusalNotedTwice(t *testing.T) {
 // What an answer of DNS starts is repeated although nothing else comes in.
 func TestTimersAfterDNS(t *testing.T) {
 	o := &oracle{places: make(map[string][]hop.Place)}
-	p := runProxyWith(t, func(options *Options) { options.Locator = o })
+	routing := &byUser{targets: map[string]hop.Target{"bob": named("bob.example.com")}}
+	p := runProxyWith(t, func(options *Options) { options.Locator, options.Routing = o, routing })
 	in, out := freeAddress(t), freeAddress(t)
 	alice, _ := listenUDP(t)
 	bobConn, bobAt := listenUDP(t)
@@ -117,7 +118,6 @@ func TestTimersAfterDNS(t *testing.T) {
 		{Name: "in", Listens: []model.SIPListen{{Address: in}}},
 		{Name: "lan2", Listens: []model.SIPListen{{Address: out}}},
 	}})
-	p.config.Load().plan.(*nextHops).targets = []hop.Target{named("bob.example.com")}
 	if _, err := alice.WriteToUDPAddrPort([]byte(fromLoopback(request("INVITE", "sip:bob@example.com", "i", 1))), in); err != nil {
 		t.Fatal(err)
 	}
