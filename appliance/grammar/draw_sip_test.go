@@ -59,6 +59,7 @@ func sipNetwork(t *rapid.T, name string) model.SIPNetwork {
 		Kind:              rapid.SampledFrom([]model.SIPNetworkKind{model.NetworkStandard, model.NetworkNoICMP, model.NetworkNAT}).Draw(t, "kind"),
 		RefuseConnections: rapid.Bool().Draw(t, "refuses connections"),
 		HeaderHide:        rapid.Bool().Draw(t, "hides"),
+		OverloadControl:   rapid.Bool().Draw(t, "asks"),
 		TLSVerify:         rapid.Bool().Draw(t, "verifies"),
 		MaxDatagram:       orDefault(576, 65535).Draw(t, "datagram"),
 		ConnectTimeout:    orDefault(100, 60000).Draw(t, "connection setup"),

@@ -105,6 +105,7 @@ type SIPNetwork struct {
 	Timers            SIPTimers
 	RefuseConnections bool // "no allow-connections": only connections that we opened
 	HeaderHide        bool // "header-hide": Via header fields of other networks do not leave by this one
+	OverloadControl   bool // "overload-control": neighbours are asked how much they want (RFC 7339)
 	TLSVerify         bool // "tls verify": whoever connects must show a certificate that we trust
 	MaxDatagram       int  // "udp max-datagram-size": of the path, octets, 576–65535; 1500
 	ConnectTimeout    int  // "tcp connection-setup-timeout", ms, 100–60000; 1000

@@ -67,6 +67,8 @@ func networkSettings() []config.Command {
 		[]config.Command{
 			switchOn(networkMode, "header-hide", "Remove Via header fields of other networks from requests that leave by this one",
 				func(c *model.Config, a config.Args) *bool { return &of(c, a).HeaderHide }),
+			switchOn(networkMode, "overload-control", "Ask neighbours how many calls they want, and send no more (RFC 7339)",
+				func(c *model.Config, a config.Args) *bool { return &of(c, a).OverloadControl }),
 			switchOn(networkMode, "tls verify", "Whoever connects must show a certificate that is trusted here",
 				func(c *model.Config, a config.Args) *bool { return &of(c, a).TLSVerify }),
 			number(networkMode, "udp max-datagram-size", "Longest datagram of the path; requests that come near it go over TCP",

@@ -35,6 +35,7 @@ type network struct {
 	hide       bool // Via header fields of other networks do not leave by it
 	refuse     bool // connections that we have not opened
 	verify     bool // who connects must show a certificate
+	asks       bool // neighbours how much they want (RFC 7339)
 	congestion int  // requests longer than that want TCP (RFC 3261 §18.1.1), octets
 	timers     timers
 	listens    []*listenPoint
@@ -114,7 +115,7 @@ func (p *Proxy) newSnapshot(c *model.Config, old *snapshot) (*snapshot, error) {
 	for i := range c.SIP.Networks {
 		n := &c.SIP.Networks[i]
 		s.networks[n.Name] = &network{
-			name: n.Name, kind: n.Kind, hide: n.HeaderHide, refuse: n.RefuseConnections, verify: n.TLSVerify,
+			name: n.Name, kind: n.Kind, hide: n.HeaderHide, asks: n.OverloadControl, refuse: n.RefuseConnections, verify: n.TLSVerify,
 			connectTimeout: time.Duration(n.ConnectTimeout) * time.Millisecond,
 			congestion:     cmp.Or(n.MaxDatagram, pathMTU) - headroom,
 			timers:         newTimers(&n.Timers),
@@ -194,7 +195,11 @@ func (l *listenPoint) write(c *model.Config, n *model.SIPNetwork) {
 	if c.SIP.Compaction {
 		via = "v"
 	}
-	l.via = fmt.Appendf(nil, "%s: SIP/2.0/%s %s;branch=%s", via, l.Transport.Via(), l.sentBy, branchCookie)
+	asks := ""
+	if n.OverloadControl { // RFC 7339 §5.1
+		asks = `;oc;oc-algo="loss"`
+	}
+	l.via = fmt.Appendf(nil, "%s: SIP/2.0/%s %s%s;branch=%s", via, l.Transport.Via(), l.sentBy, asks, branchCookie)
 	host := string(l.sentBy)
 	for _, r := range n.RecordRoute {
 		if r.Transport == l.Transport {

@@ -179,25 +179,6 @@ func (w *worker) examineVia() {
 	sortEdits(w.prepared)
 }
 
-// feedBack tells a neighbour that understands overload control how much of
-// its traffic to keep back (RFC 7339 §4: the answers carry it in its Via).
-func (w *worker) feedBack(via *message.Via) {
-	percent, sequence, ok := w.p.options.Admission.Feedback()
-	if !ok {
-		return
-	}
-	b := w.scratch
-	mark := len(b)
-	if via.OC.Empty() {
-		b = append(b, '=')
-	}
-	b = strconv.AppendInt(b, int64(percent), 10)
-	b = append(b, `;oc-validity=1000;oc-seq=`...)
-	b = append(strconv.AppendUint(b, sequence, 10), ".0"...)
-	w.prepared = append(w.prepared, message.Edit{At: via.OC, With: b[mark:]})
-	w.scratch = b
-}
-
 // sameHost says whether a sent-by host is the address as we would write it.
 func sameHost(host []byte, address netip.Addr) bool {
 	var text [64]byte

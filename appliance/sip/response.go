@@ -24,6 +24,9 @@ func (w *worker) response(s *shard) {
 		t.cancelResponded(s, m.Status)
 		return
 	}
+	if m.Via.HasOC {
+		t.heed(&m.Via, m)
+	}
 	_, further := m.SecondVia()
 	if t.invite != (m.CSeqMethod == message.Invite) || further == t.to.listen.network.hide { // somebody made it up
 		s.counted[countStray]++
