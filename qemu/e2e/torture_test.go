@@ -28,7 +28,8 @@ type fate struct {
 	answers   []string // any of them; none: it is dropped in silence
 	// change makes of the message one that is for our next hop, and no other.
 	change [2]string
-	// datagram says that it is something else in a stream: not yet complete.
+	// datagram says that in a stream it is something else: not yet complete, or
+	// (3.4.1) without a length.
 	datagram bool
 }
 
@@ -63,7 +64,7 @@ var fates = []fate{
 	{section: "3.1.2.12", file: "baddate", answers: []string{"400"}},
 	{section: "3.1.2.13", file: "regbadct", answers: []string{"400"}},
 	{section: "3.1.2.14", file: "badaspec", answers: []string{"400"}},
-	{section: "3.1.2.15", file: "baddn", answers: []string{"400"}},
+	{section: "3.1.2.15", file: "baddn", answers: []string{"400"}, datagram: true},
 	{section: "3.1.2.16", file: "badvers", answers: []string{"505"}},
 	{section: "3.1.2.17", file: "mismatch01", answers: []string{"400"}},
 	{section: "3.1.2.18", file: "mismatch02", answers: []string{"400", "501"}},

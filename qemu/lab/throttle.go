@@ -10,15 +10,20 @@ import (
 	"time"
 )
 
-// throttlePeriod is what a share of a processor is counted in.
-const throttlePeriod = 100 * time.Millisecond
+// What a share of a processor is counted in, and the least of it in each period
+// that the kernel takes.
+const (
+	throttlePeriod = 100 * time.Millisecond
+	throttleLeast  = time.Millisecond
+)
 
 // Throttle lets a process have no more than that share of one processor, until
 // release. It takes the kernel's control groups, of whichever version is there,
 // and needs root.
 func Throttle(pid int, share float64) (release func() error, err error) {
-	quota := strconv.FormatInt(int64(share*float64(throttlePeriod.Microseconds())), 10)
-	period := strconv.FormatInt(throttlePeriod.Microseconds(), 10)
+	length := max(throttlePeriod, time.Duration(float64(throttleLeast)/share)+time.Microsecond)
+	quota := strconv.FormatInt(time.Duration(share*float64(length)).Microseconds(), 10)
+	period := strconv.FormatInt(length.Microseconds(), 10)
 	const root = "/sys/fs/cgroup"
 	parent, settings := root+"/cpu", [][2]string{{"cpu.cfs_period_us", period}, {"cpu.cfs_quota_us", quota}}
 	if _, err := os.Stat(root + "/cgroup.controllers"); err == nil { // version 2

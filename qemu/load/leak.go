@@ -21,7 +21,7 @@ type Leak struct {
 const settleTime = 2 * time.Minute
 
 // shortTimers make that time shorter.
-const shortTimers = "sip network loopback\n retransmit-timer T1 100\n exit\n"
+const shortTimers = "sip network loopback\n retransmit-timer T1 250\n exit\n"
 
 // Run has the proxy do as many calls as show what it keeps for later, then all
 // of them, and prints what it holds before and after, one key=value a line. It
