@@ -124,7 +124,7 @@ func (o Overload) share(ctx context.Context, w *world, pairs int) (float64, erro
 		rate := o.Rate*(n+1)/pairs - o.Rate*n/pairs
 		flows[n] = Flow{Caller: Caller, Callee: Callee, Calls: rate * seconds, Rate: rate, Hold: talk}
 	}
-	if _, err := Place(ctx, w.where, flows); err != nil {
+	if _, err := Place(ctx, w.where, flows); err != nil && !errors.Is(err, ErrCallsFailed) { // no call has to be perfect here
 		return 0, err
 	}
 	after, err := lab.Usage(w.proxy.PID())
