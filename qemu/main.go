@@ -29,6 +29,7 @@ var commands = []command{
 	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
 	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
 	{"chaos-network", "break the network behind control's back, and time its repair", runChaosNetwork},
+	{"ladder", "print the SIPp scenario of one end of a call", runLadder},
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},

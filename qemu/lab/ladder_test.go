@@ -34,7 +34,7 @@ func TestLadderScenario(t *testing.T) {
 			[]string{`<recv response="503" optional="true" next="1">`, `<label id="1"/>`, "branch=[branch-4]", `<send next="2">`, `<label id="2"/>`}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := test.ladder.scenario()
+			got, err := test.ladder.Scenario()
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,7 +60,7 @@ func TestLadderFaults(t *testing.T) {
 		"", "send", "send INVITE,", "shout INVITE", "wait", "wait long", "send INVITE loudly", "send INVITE body many",
 		"recv 200", "send ACK", "send CANCEL", "send INVITE, send 200", "recv BYE, recv INFO, send 200, send 200",
 	} {
-		if got, err := ladder.scenario(); err == nil {
+		if got, err := ladder.Scenario(); err == nil {
 			t.Errorf("scenario of %q = %s; want an error", ladder, got)
 		}
 	}
@@ -71,7 +71,7 @@ func FuzzLadder(f *testing.F) {
 		f.Add(string(ladder))
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		Ladder(text).scenario() // of what is ours; it need not be good, only end
+		Ladder(text).Scenario() // of what is ours; it need not be good, only end
 	})
 }
 

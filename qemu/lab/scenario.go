@@ -6,7 +6,7 @@ import (
 )
 
 // scenario is the ladder as SIPp wants it.
-func (l Ladder) scenario() (string, error) {
+func (l Ladder) Scenario() (string, error) {
 	steps, err := l.parse()
 	if err != nil {
 		return "", fmt.Errorf("ladder %q: %w", l, err)

@@ -60,7 +60,7 @@ func (n *Namespace) SIPp(ctx context.Context, sipp SIPp) (run *Run, err error) {
 			err = fmt.Errorf("run SIPp (Debian package sip-tester): %w", err)
 		}
 	}()
-	scenario, err := sipp.Ladder.scenario()
+	scenario, err := sipp.Ladder.Scenario()
 	if err != nil {
 		return nil, err
 	}
