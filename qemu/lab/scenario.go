@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// scenario is the ladder as SIPp wants it.
+// Scenario is the ladder as SIPp wants it: XML.
 func (l Ladder) Scenario() (string, error) {
 	steps, err := l.parse()
 	if err != nil {
