@@ -68,11 +68,14 @@ func (w *worker) offer(s *shard) (*call, hop.Refusal) {
 
 // describe notes the names of a call: one allocation.
 func (c *call) describe(m *message.Message) {
-	callID, from, to := m.Get(m.CallID), partyURI(m, m.From), partyURI(m, m.To)
+	callID, from, to := short(m.Get(m.CallID)), short(partyURI(m, m.From)), short(partyURI(m, m.To))
 	text := make([]byte, 0, len(callID)+len(from)+len(to))
 	all := string(append(append(append(text, callID...), from...), to...))
 	c.callID, c.from, c.to = all[:len(callID)], all[len(callID):len(callID)+len(from)], all[len(callID)+len(from):]
 }
+
+// short is as much of a text as operators want to see: a stranger's may be long.
+func short(text []byte) []byte { return text[:min(len(text), 255)] }
 
 // partyURI is the URI of From or To.
 func partyURI(m *message.Message, value message.Span) []byte {

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -129,6 +130,28 @@ func TestCallOutlivesListenPoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	read(t, alice, "SIP/2.0 200")
+}
+
+// The connections of a listen point that is gone end when its transactions must
+// be over.
+func TestConnectionsOfListenPointEnd(t *testing.T) {
+	p, listen := runProxy(t), freeAddress(t)
+	timers := model.SIPTimers{C: 1, ClientTn: 1, ServerTn: 1}
+	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{{Name: "a", Timers: timers, Listens: []model.SIPListen{{Transport: model.TCP, Address: listen}}}}})
+	conn, err := net.Dial("tcp4", listen.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	caller := tcpPeer(conn)
+	defer conn.Close()
+	caller.write(fromLoopback(request("OPTIONS", "sip:"+listen.String()+";transport=tcp", "o", 1)), nil)
+	if _, err := caller.until("SIP/2.0 200", "call-1"); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, p, &model.SIP{})
+	if text, _, err := caller.read(); err != io.EOF {
+		t.Errorf("read = %q, %v; want the end of the connection", text, err)
+	}
 }
 
 func TestPrepareRefuses(t *testing.T) {

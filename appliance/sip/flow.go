@@ -3,6 +3,7 @@ package sip
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"causeway/appliance/sip/hop"
@@ -37,7 +38,8 @@ func domainOf(host string) string {
 	return strings.ToLower(host)
 }
 
-// put sends payload, which w.out.buffer gave. It never blocks.
+// put sends payload, which w.out.buffer gave, with the next flush. It never
+// blocks.
 func (w *worker) put(f flow, payload []byte) {
 	if tracer := w.p.options.Tracer; tracer != nil && tracer.On() {
 		tracer.Trace(true, f.listen.Transport, f.listen.Address, f.to, payload)
@@ -51,7 +53,10 @@ func (w *worker) put(f flow, payload []byte) {
 	if conn == nil || conn.Ended() { // an answer goes to the port that the Via names then (RFC 3261 §18.2.2)
 		conn = w.connect(f, "")
 	}
-	conn.Send(payload)
+	conn.Queue(payload)
+	if !slices.Contains(w.touched, conn) {
+		w.touched = append(w.touched, conn)
+	}
 }
 
 // send sends a copy of payload, which a transaction keeps.

@@ -17,7 +17,8 @@ import (
 func (w *worker) forward(s *shard, key uint64, targets []attempt, call *call) {
 	server := s.newServer(key, w.msg.Method == message.Invite, w.back())
 	server.from, server.call, server.inDialog, server.refresh = w.from, call, w.in.MidDialog, w.refreshing
-	server.loop = w.loop
+	server.loop, server.size = w.loop, len(w.msg.Raw)
+	s.octets += server.size
 	server.targets = append(server.targets[:0], targets...)
 	server.request = message.Splice(s.buffers.get(len(w.msg.Raw)+addedOctets), w.msg.Raw, w.prepared)
 	if server.invite {

@@ -231,6 +231,20 @@ func TestDialogIsBounded(t *testing.T) {
 	b.only(b.receive(lan1, caller, request("INFO", "sip:bob@192.168.43.2:5060", "f", 9999, set...)), "SIP/2.0 503 Too Many Transactions")
 }
 
+// Nor do long ones.
+func TestLongRequestsAreBounded(t *testing.T) {
+	const size = 30000
+	b, text := newBench(t), strings.Repeat("x", size)
+	for i := range 2 * transactionsMost * usualSize / size {
+		b.receive(lan1, caller, request("MESSAGE", bob, fmt.Sprint("l", i), 1+i, "X-Long: "+text))
+	}
+	if n := b.status().Transactions; n < 100 || n*size > transactionsMost*usualSize+size {
+		t.Errorf("%d transactions of %d octets; want no more than %d octets", n, size, transactionsMost*usualSize)
+	}
+	b.empty()
+	b.only(b.receive(lan1, caller, request("MESSAGE", bob, "m", 1)), "MESSAGE sip:bob@192.168.43.2:5060 SIP/2.0")
+}
+
 // Nor do ACKs that wait for DNS.
 func TestWaitingACKsAreBounded(t *testing.T) {
 	b, o := newBench(t), &oracle{places: make(map[string][]hop.Place)}

@@ -24,6 +24,7 @@ type shard struct {
 	slots   []uint32             // not in use
 	calls   map[model.CallKey]*call
 	refused refusals
+	octets  int // of the requests of servers
 	wheel   wheel
 	buffers buffers
 	counted [counterCount]int64
@@ -70,12 +71,17 @@ func (s *shard) newServer(key uint64, invite bool, back flow) *serverTransaction
 	return t
 }
 
+// load is how many server transactions there are, those of long requests
+// counting for several.
+func (s *shard) load() int { return max(len(s.servers), s.octets/usualSize) }
+
 // dropServer forgets t. Its branches live on as long as their own timers say.
 func (s *shard) dropServer(t *serverTransaction) {
 	s.wheel.disarm(&t.timer)
 	s.buffers.put(&t.response)
 	s.release(t)
 	delete(s.servers, t.key)
+	s.octets -= t.size
 	for branch := t.branches; branch != nil; {
 		next := branch.sibling
 		branch.server, branch.sibling = nil, nil
@@ -232,6 +238,7 @@ const branchCookie = "z9hG4bK"
 const (
 	transactionsMost = 8192
 	dialogRoom       = transactionsMost / 4
+	usualSize        = 1024 // octets of a request
 )
 
 // A branch of ours is the cookie, a letter that says its kind, and 24 hex

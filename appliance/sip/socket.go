@@ -347,7 +347,7 @@ func (b *outbox) sendMMsg(fd uintptr) {
 			again = true
 			continue
 		case errno != 0:
-			b.refuse()
+			b.refuse(errno)
 		default:
 			b.first += int(n)
 		}
@@ -358,10 +358,12 @@ func (b *outbox) sendMMsg(fd uintptr) {
 // unsentMost bounds the refused datagrams that are kept until somebody looks.
 const unsentMost = 32
 
-// refuse gives up the datagram at first.
-func (b *outbox) refuse() {
+// refuse gives up the datagram at first. Where the kernel has no room just now,
+// somebody may yet be there.
+func (b *outbox) refuse(errno syscall.Errno) {
 	b.failed++
-	if len(b.unsent) < unsentMost {
+	noRoom := errno == unix.EAGAIN || errno == unix.ENOBUFS || errno == unix.ENOMEM
+	if !noRoom && len(b.unsent) < unsentMost {
 		b.unsent = append(b.unsent, bytes.Clone(b.buffers[b.first]))
 	}
 	b.first++

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"net/netip"
+	"syscall"
 	"testing"
 
 	"causeway/appliance/sip/hop"
@@ -61,6 +62,18 @@ func TestDSCP(t *testing.T) {
 					t.Errorf("%s: %v sends with %#x; want DSCP %d", test.name, address, got, want)
 				}
 			}
+		}
+	}
+}
+
+// A kernel without room for a datagram says nothing about who should get it.
+func TestNoRoomIsNoAnswer(t *testing.T) {
+	b := newOutbox()
+	b.put(nil, lan1, append(b.buffer(), "INVITE "...))
+	for errno, want := range map[syscall.Errno]int{unix.EAGAIN: 0, unix.ENOBUFS: 0, unix.ECONNREFUSED: 1} {
+		b.first, b.unsent = 0, nil
+		if b.refuse(errno); len(b.unsent) != want || b.first != 1 {
+			t.Errorf("%v: %d datagrams are told of as undelivered; want %d", errno, len(b.unsent), want)
 		}
 	}
 }

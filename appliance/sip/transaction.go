@@ -43,6 +43,7 @@ type serverTransaction struct {
 	refusal  hop.Refusal        // which rule made it, if one of ours did
 
 	tried []string // contacts of redirections
+	size  int      // of the request as it came in, octets
 	loop  uint32   // loopHash of the request as it came in
 	vias  []byte   // the Via lines that header hiding took away
 
@@ -92,7 +93,7 @@ type clientTransaction struct {
 	hurried     bool // ends is TU1, for the sake of another target
 	to          flow
 	rest        []attempt // other places of its target
-	request     []byte // as sent, until the final response
+	request     []byte    // as sent, until the final response
 	server      *serverTransaction
 	sibling     *clientTransaction // another branch of server
 	element     hop.Element        // who wants to know how it went

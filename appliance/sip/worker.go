@@ -39,6 +39,7 @@ type worker struct {
 	trying     attempt         // the target that a request is being sent to
 	event      model.CallEvent // on its way to the ledger
 
+	touched    []*stream.Conn // with messages that the next flush sends
 	edits      []message.Edit
 	scratch    []byte     // texts made for this message
 	original   []byte     // the message in hand as a policy changed it
@@ -76,6 +77,11 @@ func (w *worker) back() flow { return flow{w.at, w.replyTo, w.conn} }
 // flush sends what is queued, and counts that and what could not be sent.
 func (w *worker) flush() {
 	w.out.flush()
+	for _, conn := range w.touched { // no shard waits for these system calls
+		conn.Flush()
+	}
+	clear(w.touched)
+	w.touched = w.touched[:0]
 	w.p.traffic.take(&w.traffic)
 	if w.out.failed == 0 {
 		return
