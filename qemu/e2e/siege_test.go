@@ -207,6 +207,7 @@ func TestSIPLeak(t *testing.T) {
 
 // TestSIPOverload is the short form of make overload.
 func TestSIPOverload(t *testing.T) {
+	t.Parallel()
 	path, err := program()
 	if err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ var resourceFields = []struct {
 	value func(Resources) int
 	slack int
 }{
-	{"heap_kb", func(r Resources) int { return r.HeapKB }, 2048},
+	{"heap_kb", func(r Resources) int { return r.HeapKB }, 3 << 10},
 	{"goroutines", func(r Resources) int { return r.Goroutines }, 2},
 	{"transactions", func(r Resources) int { return r.Transactions }, 0},
 	{"open_calls", func(r Resources) int { return r.OpenCalls }, 0},

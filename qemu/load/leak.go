@@ -20,14 +20,18 @@ type Leak struct {
 // its call by 64·T1 (RFC 3261 table 4, RFC 6026).
 const settleTime = 2 * time.Minute
 
-// shortTimers make that time shorter.
-const shortTimers = "sip network loopback\n retransmit-timer T1 250\n exit\n"
+// leakTimers make that 8 s; after steady there are as many transactions as there
+// will ever be at that rate.
+const (
+	leakTimers = "sip network loopback\n retransmit-timer T1 125\n exit\n"
+	steady     = 12 // s
+)
 
 // Run has the proxy do as many calls as show what it keeps for later, then all
 // of them, and prints what it holds before and after, one key=value a line. It
 // fails when something has grown.
 func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
-	w, err := open(ctx, l.Program, len(mix), shortTimers)
+	w, err := open(ctx, l.Program, len(mix), leakTimers)
 	if err != nil {
 		return err
 	}
@@ -36,7 +40,7 @@ func (l Leak) Run(ctx context.Context, results io.Writer) (err error) {
 			err = closing
 		}
 	}()
-	if _, err := Place(ctx, w.where, mixed(min(l.Calls, 8*l.Rate), l.Rate, talk)); err != nil {
+	if _, err := Place(ctx, w.where, mixed(steady*l.Rate, l.Rate, talk)); err != nil {
 		return err
 	}
 	settling, cancel := context.WithTimeout(ctx, settleTime)
