@@ -67,6 +67,8 @@ func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 		server.drop()
 		if w.start(s, server, &w.trying) {
 			underWay = true
+		} else {
+			server.instead(w.trying.rest)
 		}
 	}
 	return underWay

@@ -85,6 +85,14 @@ func TestNamesOfTheBoxItself(t *testing.T) {
 	}
 }
 
+// One address of a host that will not do leaves the others to try.
+func TestPlacesBesideForbiddenOnes(t *testing.T) {
+	b, o := newBench(t), &oracle{places: map[string][]hop.Place{"b.example.com": {udp(lan2), udp(addressOf("127.0.0.1:53")), udp(callee)}}}
+	b.p.options.Locator = o
+	b.plans.last.targets = []hop.Target{named("b.example.com")}
+	b.only(b.receive(lan1, caller, request("MESSAGE", "sip:bob@b.example.com", "m", 2)), "MESSAGE sip:bob@b.example.com SIP/2.0")
+}
+
 // Before a dialog nobody has a Record-Route of ours: what looks like a strict
 // router there is none.
 func TestNoStrictRouterBeforeDialog(t *testing.T) {
