@@ -78,7 +78,7 @@ func (w *worker) locateAck(one *attempt) bool {
 	}
 	for _, place := range places {
 		one.Transport, one.Address = place.Transport, place.Address
-		if w.leaves(one) != nil {
+		if w.leaves(one) != nil && w.forbidden(place).Status == 0 {
 			return true
 		}
 	}
