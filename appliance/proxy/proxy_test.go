@@ -258,3 +258,60 @@ func TestStandAlone(t *testing.T) {
 		t.Errorf("Main without the file = %v; want its name", err)
 	}
 }
+
+// A revision that one of the parts refuses leaves the one in force whole, and
+// nothing to switch to.
+func TestRefusedRevision(t *testing.T) {
+	alice, bob, listen := newPeer(t), newPeer(t), freePort(t)
+	busy := newPeer(t).address() // of somebody else's socket
+	o := testOptions(t, listen, bob.address())
+	good := o.Parse
+	bad := map[string]func(c *model.Config){
+		"admission": func(c *model.Config) {
+			c.SBC.CACPolicySets = []model.CACPolicySet{{Number: 1, Tables: []model.CACTable{{Name: "t",
+				Entries: []model.CACEntry{{Number: 1, Scope: model.ScopeCall, MaxCalls: 2}}}}}}
+		},
+		"routing": func(c *model.Config) {
+			c.SIP.Routing.Groups = []model.ServerGroup{{Name: "g", Network: "nowhere"}}
+			c.SIP.Routing.RouteGroups = []model.RouteGroup{{Name: "r", Elements: []model.RouteElement{{Destination: model.Destination{Kind: model.ToGroup, Name: "none"}}}}}
+		},
+		"sockets": func(c *model.Config) {
+			c.SIP.Networks[0].Listens = append(c.SIP.Networks[0].Listens, model.SIPListen{Address: busy})
+		},
+	}
+	o.Parse = func(text string) (*model.Config, error) {
+		c, err := good("good")
+		if change := bad[text]; change != nil {
+			change(c)
+		}
+		return c, err
+	}
+	start(t, o)
+	revision := func(text string) error {
+		return command(t, o, "proxy.prepare", map[string]string{"revision": text}, nil)
+	}
+	if err := errors.Join(revision("good"), command(t, o, "proxy.switch", nil, nil),
+		command(t, o, "proxy.grant", model.Grant{Generation: 1, Now: model.Allowance{Calls: true}}, nil)); err != nil {
+		t.Fatal(err)
+	}
+	cseq := 0
+	for name := range bad {
+		if err := revision("good"); err != nil { // which the refusal takes back
+			t.Fatal(err)
+		}
+		if err := revision(name); err == nil {
+			t.Errorf("prepare(%s) = nil; want an error", name)
+		}
+		if err := command(t, o, "proxy.switch", nil, nil); err == nil {
+			t.Errorf("switch after prepare(%s) = nil; want an error", name)
+		}
+		cseq++
+		alice.send(listen, strings.ReplaceAll(alice.request("MESSAGE", cseq, listen, "To: <sip:bob@example.com>"), "one@", name+"@"))
+		bob.send(listen, answer(bob.expect("MESSAGE "), "200 OK"))
+		alice.expect("SIP/2.0 200 OK")
+	}
+	var status model.ProxyStatus
+	if err := command(t, o, "proxy.status", nil, &status); err != nil || status.Revision != model.RevisionID("good") {
+		t.Errorf("status = revision %q, %v; want %q", status.Revision, err, model.RevisionID("good"))
+	}
+}
