@@ -86,3 +86,16 @@ func TestTimerC(t *testing.T) {
 		"ACK sip:bob@192.168.43.2:5060 SIP/2.0", "SIP/2.0 487 Request Terminated")
 	b.empty()
 }
+
+// A 2xx that comes when all is over upstream ends its branch all the same: the
+// callee gets no further CANCEL.
+func TestAnswerAfterServerIsOver(t *testing.T) {
+	b := newBench(t)
+	b.timed(model.SIPTimers{ClientTn: 64000})
+	out := b.only(b.forked(toward(callee), parallel(toward(second))), invited, invited)
+	b.receive(lan2, second, answerTo(out[1], 180, "Ringing"))
+	b.receive(lan2, callee, answerTo(out[0], 200, "OK"))
+	b.wait(33 * time.Second)
+	b.only(b.receive(lan2, second, answerTo(out[1], 200, "OK")))
+	b.only(b.wait(40 * time.Second))
+}

@@ -90,7 +90,7 @@ func (t *clientTransaction) provisional(w *worker, s *shard) {
 // of a second branch or of a fork further down (§16.7 step 5, RFC 6026 §7.2).
 func (t *clientTransaction) success(w *worker, s *shard) {
 	server := t.server
-	if t.state == clientCompleted || server == nil {
+	if t.state == clientCompleted {
 		s.counted[countStray]++
 		return
 	}
@@ -98,10 +98,14 @@ func (t *clientTransaction) success(w *worker, s *shard) {
 		t.report(hop.Answered, 0)
 		s.buffers.put(&t.request)
 		t.complete(w, s, clientAccepted, t.timers().client)
-		if t.waited {
-			t.waited = false
+		if t.waited && server != nil {
 			server.pending--
 		}
+		t.waited = false
+	}
+	if server == nil { // upstream nobody would take it any more (RFC 6026 §7.2, timer M)
+		s.counted[countStray]++
+		return
 	}
 	if server.state == serverProceeding {
 		if server.call != nil && !server.inDialog {
