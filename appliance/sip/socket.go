@@ -311,11 +311,6 @@ func (b *outbox) put(s *socket, to netip.AddrPort, payload []byte) {
 	b.count++
 }
 
-// send queues a copy of payload.
-func (b *outbox) send(s *socket, to netip.AddrPort, payload []byte) {
-	b.put(s, to, append(b.buffer(), payload...))
-}
-
 // flush sends what is queued. Runs of datagrams for one socket go out in one
 // call. A datagram that the kernel refuses is dropped and counted: UDP's
 // retransmissions are there for that.
