@@ -145,7 +145,6 @@ type tortureWorld struct {
 	transport string
 	l         *lab.Lab
 	udp       []*lab.Prober // where answers may come to
-	tcp       *lab.StreamListener
 	answers   chan lab.Message
 	arrived   chan lab.Message // at the callee
 }
