@@ -22,6 +22,7 @@ type entryKey struct {
 // that brought it back, so they are never given up.
 type tallies struct {
 	failures atomic.Int64 // calls that the entry refused
+	admitted atomic.Int64 // calls, or sides of them, that it gave a place
 	// byName are, for each scope, the things that calls are counted for: the
 	// adjacency a, the account b; of the global scope the empty name. The maps
 	// never change: adding to one replaces it.
@@ -237,6 +238,7 @@ func (s *seating) takeOne(e *cacEntry, name string) *hop.Refusal {
 		token = 0
 		t.calls.Add(1)
 	}
+	e.admitted.Add(1)
 	s.seat.taken = append(s.seat.taken, place{t, token})
 	return nil
 }

@@ -114,6 +114,7 @@ type CACTableStatus struct {
 type CACEntryStatus struct {
 	Entry    model.CACEntry `json:"entry"`
 	Failures int64          `json:"failures"` // calls refused since the process started
+	Admitted int64          `json:"admitted"` // places given since then
 	Calls    []CACCalls     `json:"calls"`    // now, by what they are counted for
 }
 
@@ -145,7 +146,7 @@ func (g *Gate) cacStatus(q CACQuery) (CACStatus, error) {
 		for _, e := range t.entries {
 			one.Failures += e.failures.Load()
 			if q.Entry == 0 || q.Entry == e.config.Number {
-				one.Entries = append(one.Entries, CACEntryStatus{Entry: *e.config, Failures: e.failures.Load(), Calls: e.counted()})
+				one.Entries = append(one.Entries, CACEntryStatus{Entry: *e.config, Failures: e.failures.Load(), Admitted: e.admitted.Load(), Calls: e.counted()})
 			}
 		}
 		if q.Entry != 0 && len(one.Entries) == 0 {

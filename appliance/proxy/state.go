@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"runtime"
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
@@ -27,8 +28,23 @@ func (p *process) methods() link.Methods {
 		}
 		return p.takeGrant(g)
 	}
+	methods["proxy.runtime"] = link.ForOperators(func(context.Context, struct{}) (Runtime, error) { return readRuntime(), nil })
 	methods["proxy.status"] = func(context.Context) (model.ProxyStatus, error) { return p.status(), nil }
 	return methods
+}
+
+// Runtime is what the process holds: what a leak would show in.
+type Runtime struct {
+	HeapOctets uint64 `json:"heap_octets"` // in use, after a collection
+	Goroutines int    `json:"goroutines"`
+}
+
+// readRuntime collects garbage and looks at what is left.
+func readRuntime() Runtime {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return Runtime{HeapOctets: memory.HeapAlloc, Goroutines: runtime.NumGoroutine()}
 }
 
 func (p *process) takeGrant(g model.Grant) error {

@@ -215,7 +215,7 @@ func (w *worker) newURI(a *attempt) []byte {
 		return a.URI
 	}
 	m, uri := &w.msg, &w.in.URI
-	if w.config.ownURI(m.Raw, uri) == nil {
+	if !w.meansUs(m.Raw, uri) {
 		return nil
 	}
 	start := len(w.scratch)

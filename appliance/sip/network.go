@@ -285,6 +285,19 @@ func (s *snapshot) ownURI(raw []byte, uri *message.URI) *listenPoint {
 	return nil
 }
 
+// meansUs says whether a URI names the box: a listen point, or without any
+// transport the very address that the message in hand came to.
+func (w *worker) meansUs(raw []byte, uri *message.URI) bool {
+	if w.config.ownURI(raw, uri) != nil {
+		return true
+	}
+	if _, named := uri.Param(raw, "transport"); named {
+		return false
+	}
+	address, ok := uri.Addr(raw)
+	return ok && netip.AddrPortFrom(address, cmp.Or(uri.Port, w.at.Transport.DefaultPort())) == w.at.Address
+}
+
 // transportOf is the transport that a URI names, UDP where it names none, TLS
 // for sips. ok is false for one that we do not speak.
 func transportOf(raw []byte, uri *message.URI) (t model.Transport, ok bool) {

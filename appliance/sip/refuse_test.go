@@ -6,6 +6,7 @@ import (
 
 	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
+	"causeway/appliance/sip/message"
 )
 
 func TestRefusals(t *testing.T) {
@@ -72,6 +73,27 @@ func TestOptionsToTheBox(t *testing.T) {
 		}
 	}
 	b.empty()
+}
+
+// An address that names no transport means the box when the request came to
+// it, be that over TLS.
+func TestAddressOfAnotherTransport(t *testing.T) {
+	b := newBench(t)
+	at := *b.p.config.Load().own[hop.Place{Address: lan1}]
+	at.Transport, at.Address = model.TLS, addressOf("192.168.42.1:5061")
+	b.w.config, b.w.at = b.p.config.Load(), &at
+	for uri, want := range map[string]bool{
+		"sip:192.168.42.1:5061": true, "sip:192.168.42.1": true, "sips:192.168.42.1": true,
+		"sip:192.168.42.1:5061;transport=tcp": false, "sip:192.168.42.1:5062": false, "sip:192.168.42.9:5061": false,
+	} {
+		parsed, err := message.ParseURI([]byte(uri), message.Span{End: uint16(len(uri))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.w.meansUs([]byte(uri), &parsed); got != want {
+			t.Errorf("meansUs(%s) = %v; want %v", uri, got, want)
+		}
+	}
 }
 
 // RFC 3581, RFC 3261 §18.2.1: answers go where the request came from.

@@ -229,7 +229,7 @@ func (w *worker) target(s *shard) target {
 		return answer(482, "")
 	case w.in.MidDialog:
 		return w.inDialogTarget(s, path)
-	case w.msg.Method == message.Options && w.in.URI.User.Empty() && w.config.ownURI(w.msg.Raw, &w.in.URI) != nil:
+	case w.msg.Method == message.Options && w.in.URI.User.Empty() && w.meansUs(w.msg.Raw, &w.in.URI):
 		return w.optionsAnswer()
 	}
 	return w.initialTarget(s, path)

@@ -205,22 +205,6 @@ func TestSIPLeak(t *testing.T) {
 	}
 }
 
-// TestSIPOverload is the short form of make overload.
-func TestSIPOverload(t *testing.T) {
-	t.Parallel()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
-	result, err := load.Overload{Program: path, Rate: 500, Length: 10 * time.Second, Progress: t.Output()}.Run(t.Context())
-	if err == nil {
-		err = result.Check()
-	}
-	if err != nil {
-		t.Errorf("%v\n%s", err, result)
-	}
-}
-
 // TestSIPFlood is the short form of make flood.
 func TestSIPFlood(t *testing.T) {
 	path, err := program()
