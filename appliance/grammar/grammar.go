@@ -31,7 +31,7 @@ import (
 
 // All is the grammar of the appliance; the order is that of the text. A
 // mistake in a declaration panics: it is in the program, and the first test
-// that calls All finds it. Each call builds it anew, in a fraction of a millisecond.
+// that calls All finds it. Each call builds it anew, in some milliseconds.
 func All() *config.Grammar {
 	g, err := config.New(
 		network.Commands(),

@@ -26,7 +26,14 @@ of which one is typed, these stand for values:
 | ` + "`MASK`" + ` | a contiguous IPv4 mask: 255.255.255.0 |
 | ` + "`HOST`" + ` | an address, or a name of a host with or without its domain |
 | ` + "`LABEL`" + ` | a name of a host without its domain: 1 to 63 letters, digits and inner hyphens |
-| ` + "`NAME`" + ` | 1 to 32 letters, digits, dots, hyphens and underscores (RADIUS clients and servers: 80); upper and lower case differ |
+| ` + "`NAME`" + ` | 1 to 32 letters, digits, dots, hyphens and underscores (of routing 64, RADIUS clients and servers 80); upper and lower case differ |
+| ` + "`HOST[:PORT]`, `ADDRESS[/LENGTH]`" + ` | a host with or without a port; an address, or a network |
+| ` + "`REGEX`" + ` | an expression (RE2); one with blanks stands in double quotes |
+| ` + "`HEADER`" + ` | the name of a header field, in its long or compact form |
+| ` + "`WORD`" + ` | text without blanks |
+| ` + "`CODE[-CODE]`, `RANGES<a-b>`" + ` | status codes or numbers and ranges of them, with commas |
+| ` + "`<0.0-1.0>`" + ` | a q-value, with up to three decimals |
+| ` + "`HH:MM`, `YYYYMMDDTHHMMSS[Z]`" + ` | a time of day; a moment (RFC 5545), with Z in UTC |
 | ` + "`SECRET`" + ` | 1 to 128 octets without blanks; only its sealed form is stored and shown |
 | ` + "`VOLUME:PATH`" + ` | a file: bootflash:, harddisk: or usb0: and its path there |
 | ` + "`LINE`" + ` | the rest of the line |
