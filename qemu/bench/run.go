@@ -60,7 +60,7 @@ func measure(ctx context.Context, p peer, rate, calls int) (cost Cost, err error
 	if err != nil {
 		return Cost{}, err
 	}
-	if len(times) < calls {
+	if len(times) < calls-calls/100 { // the packet socket loses some on a busy machine; the 99th percentile does not mind
 		return Cost{}, fmt.Errorf("saw %d of %d INVITEs pass", len(times), calls)
 	}
 	if err := proxy.Counted(ctx, calls); err != nil {
