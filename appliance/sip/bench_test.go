@@ -77,7 +77,7 @@ type callScript struct {
 
 func newCallScript() *callScript {
 	return &callScript{
-		invite:  []byte(strings.NewReplacer("call-1@", "call-XXXXXXXX@", "z9hG4bKi1", "z9hG4bKXXXXXXXX").Replace(request("INVITE", bob, "i1", 1))),
+		invite:  []byte(strings.NewReplacer("call-1@", "call---call--@", "z9hG4bKi1", "z9hG4bK--call--").Replace(request("INVITE", bob, "i1", 1))),
 		ringing: []byte("Contact: <sip:bob@192.168.43.2:5060>\r\n"),
 		okay:    []byte("Contact: <sip:bob@192.168.43.2:5060>\r\nContent-Type: application/sdp\r\n"),
 	}
@@ -86,7 +86,7 @@ func newCallScript() *callScript {
 func (s *callScript) with(text, id []byte) []byte {
 	s.buffer = append(s.buffer[:0], text...)
 	for at := 0; ; {
-		i := bytes.Index(s.buffer[at:], []byte("XXXXXXXX"))
+		i := bytes.Index(s.buffer[at:], []byte("--call--"))
 		if i < 0 {
 			return s.buffer
 		}
