@@ -246,6 +246,7 @@ func (w *worker) concluded(s *shard, server *serverTransaction, status int, made
 	}
 	switch {
 	case c.cancelled:
+		s.counted[countCancelled]++
 		c.cause = model.EndCancelled
 	case made && status == 408:
 		c.cause = model.EndTimer

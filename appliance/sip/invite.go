@@ -105,7 +105,6 @@ func (w *worker) cancel(s *shard, t *serverTransaction) {
 	if t.cancelled || t.state != serverProceeding || !t.invite {
 		return
 	}
-	s.counted[countCancelled]++
 	t.cancelled = true
 	if t.call != nil && !t.inDialog {
 		t.call.cancelled = true

@@ -52,7 +52,7 @@ var counterNames = [counterCount]string{
 	countOffered:       "offered",           // valid initial INVITEs
 	countCalls:         "calls",             // admitted
 	countFailed:        "failed",            // of these: not answered, cancelled ones included
-	countCancelled:     "cancelled",         // by the caller
+	countCancelled:     "cancelled",         // of the failed ones: given up by the caller
 	countRefused:       "refused",           // INVITEs given a final response of our own
 	countNoLicence:     "refused-licence",   // of these: the grant allows no calls
 	countOverCPS:       "refused-cps",       // of these: licensed rate exceeded
