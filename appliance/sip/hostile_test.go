@@ -300,3 +300,13 @@ func TestIPv6(t *testing.T) {
 		t.Errorf("BYE went to %v; want %v", bye.to, to)
 	}
 }
+
+// Clients that call every branch the same (RFC 4475 does) still make a call for
+// every Call-ID, whichever of them share a shard.
+func TestBranchOfManyCalls(t *testing.T) {
+	b := newBench(t)
+	for i := range 4 * shardCount {
+		text := strings.Replace(request("MESSAGE", "sip:bob@example.com", "same", 1), "call-1@", fmt.Sprintf("call-%d@", i), 1)
+		b.only(b.receive(lan1, caller, text), "MESSAGE sip:bob@example.com SIP/2.0")
+	}
+}

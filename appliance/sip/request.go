@@ -196,7 +196,9 @@ func sortEdits(edits []message.Edit) {
 
 // serverKey is the identity of the server transaction a request belongs to
 // (§17.2.3): branch, sent-by and method, an ACK or CANCEL having that of its
-// INVITE. It is a hash under a secret seed, so nobody can aim at another's.
+// INVITE; and the Call-ID, since that picks the shard: without it, whether two
+// calls with one branch (RFC 4475 has such) are two would be left to chance. It
+// is a hash under a secret seed, so nobody can aim at another's.
 func (w *worker) serverKey(method message.Method) uint64 {
 	m, seed := &w.msg, w.p.seed
 	if method == message.Ack || method == message.Cancel {
@@ -204,12 +206,13 @@ func (w *worker) serverKey(method message.Method) uint64 {
 	}
 	branch := m.Get(m.Via.Branch)
 	key := maphash.Bytes(seed, branch) ^ bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.Via.Host)), 17)
+	key ^= bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.CallID)), 7)
 	key += uint64(m.Via.Port)<<8 | uint64(method)
 	if method == message.MethodOther {
 		key ^= bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.MethodName)), 41)
 	}
 	if len(branch) <= len(branchCookie) || !bytes.HasPrefix(branch, []byte(branchCookie)) { // RFC 2543: the branch alone tells nothing
-		key ^= maphash.Bytes(seed, m.Get(m.CallID)) ^ bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.FromTag)), 29)
+		key ^= bits.RotateLeft64(maphash.Bytes(seed, m.Get(m.FromTag)), 29)
 		key += uint64(m.CSeq) << 16
 	}
 	return key
