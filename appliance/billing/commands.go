@@ -180,15 +180,15 @@ func renderPacketCable(c *model.Config, _ config.Args) []config.Args {
 
 func addXML(c *model.Config, a config.Args) error {
 	index := a.Int("INDEX")
-	if others := c.SBC.Billing.XML; len(others) > 0 && others[0] != index {
-		return config.BadArgument("INDEX", "there is the xml instance %d already; there can be one", others[0])
+	if others := c.SBC.Billing.XML; len(others) > 0 && others[0].Index != index {
+		return config.BadArgument("INDEX", "there is the xml instance %d already; there can be one", others[0].Index)
 	}
-	c.SBC.Billing.XML = []int{index}
+	c.SBC.Billing.XML = []model.XMLMethod{{Index: index}}
 	return nil
 }
 
 func removeXML(c *model.Config, a config.Args) error {
-	if !slices.Contains(c.SBC.Billing.XML, a.Int("INDEX")) {
+	if xml := c.SBC.Billing.XML; len(xml) == 0 || xml[0].Index != a.Int("INDEX") {
 		return config.BadArgument("INDEX", "there is no xml instance %d", a.Int("INDEX"))
 	}
 	c.SBC.Billing.XML = nil
@@ -197,8 +197,8 @@ func removeXML(c *model.Config, a config.Args) error {
 
 func renderXML(c *model.Config, _ config.Args) []config.Args {
 	var lines []config.Args
-	for _, index := range c.SBC.Billing.XML {
-		lines = append(lines, config.Args{"INDEX": index})
+	for _, xml := range c.SBC.Billing.XML {
+		lines = append(lines, config.Args{"INDEX": xml.Index})
 	}
 	return lines
 }

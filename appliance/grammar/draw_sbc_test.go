@@ -27,6 +27,8 @@ func sbc(t *rapid.T) model.SBC {
 	for i, client := range s.RADIUSClients { // an instance has a client of its own
 		s.Billing.PacketCable = append(s.Billing.PacketCable, model.PacketCableMethod{Index: 2*i + rapid.IntRange(0, 1).Draw(t, "index"), Client: client.Name})
 	}
-	s.Billing.XML = rapid.SliceOfN(instance, 0, 1).Draw(t, "XML instance")
+	for _, index := range rapid.SliceOfN(instance, 0, 1).Draw(t, "XML instance") {
+		s.Billing.XML = append(s.Billing.XML, model.XMLMethod{Index: index})
+	}
 	return s
 }

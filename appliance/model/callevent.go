@@ -54,10 +54,10 @@ type CallEventKind uint8
 const (
 	CallOffered      CallEventKind = 1 // an initial INVITE came in: all texts of the caller's side, SDP of the offer
 	CallRefused      CallEventKind = 2 // we refused it: Status, Cause, Rule
-	CallRouted       CallEventKind = 3 // it was sent on: RequestURI as sent, Network and Peer of the callee's side
+	CallRouted       CallEventKind = 3 // it was sent on: RequestURI as sent, Network, Peer and Transport of the callee's side, Billing
 	CallProvisional  CallEventKind = 4 // 101–199 came back: Status, SDP if any
-	CallAnswered     CallEventKind = 5 // 2xx came back: Status, Peer of the branch that answered, SDP if any
-	CallMediaChanged CallEventKind = 6 // re-INVITE or UPDATE changed media: SDP
+	CallAnswered     CallEventKind = 5 // 2xx came back: Status; of the branch that answered all that CallRouted has; SDP if any
+	CallMediaChanged CallEventKind = 6 // re-INVITE, UPDATE or the ACK of a late offer: Offer, SDP (the answer), CalleeOffered
 	CallDisconnect   CallEventKind = 7 // somebody ended an answered call: Cause
 	CallEnded        CallEventKind = 8 // nothing more will come: Cause, Status of the final response
 )
@@ -128,6 +128,11 @@ type CallEvent struct {
 	SDP        []byte
 	Adjacency  []byte // name of the neighbour on that side
 	Account    []byte // of the neighbour
+	Transport  []byte // "UDP", "TCP", "TLS", "WS", "WSS"
+	Offer      []byte // the SDP that SDP answers
+
+	Billing       CallBilling // as call admission control says
+	CalleeOffered bool        // Offer is the callee's
 }
 
 // Bounds of an encoded event, in octets. Longer texts are cut: a record must
@@ -138,13 +143,19 @@ const (
 
 	callEventHeader = 1 + 1 + len(CallKey{}) + 8 + 2 + 2
 	callTextHeader  = 1 + 2 // tag; a length up to 16,383
+	callFlags       = 1 + 1 + 1
+	shortTexts      = callTexts - 2 // all but the SDPs
 
 	// MaxBareCallEvent is what an event without any text takes.
 	MaxBareCallEvent = callEventHeader
 	// MaxPlainCallEvent is the most that an event without SDP takes.
-	MaxPlainCallEvent = callEventHeader + (callTexts-1)*(callTextHeader+MaxCallText)
+	MaxPlainCallEvent = callEventHeader + callFlags + shortTexts*(callTextHeader+MaxCallText)
+	// MaxOneSDPCallEvent is the most that an event without Offer takes.
+	MaxOneSDPCallEvent = MaxPlainCallEvent + callTextHeader + MaxCallSDP
+	// MaxMediaCallEvent is the most that a CallMediaChanged takes.
+	MaxMediaCallEvent = callEventHeader + callFlags + 2*(callTextHeader+MaxCallSDP)
 	// MaxCallEvent is the most that any event takes.
-	MaxCallEvent = MaxPlainCallEvent + callTextHeader + MaxCallSDP
+	MaxCallEvent = MaxOneSDPCallEvent + callTextHeader + MaxCallSDP
 )
 
 const callEventVersion = 1
@@ -161,7 +172,17 @@ const (
 	tagSDP
 	tagAdjacency
 	tagAccount
-	callTexts = tagAccount
+	tagTransport
+	tagOffer
+	callTexts = tagOffer
+	tagFlags  = 255 // one octet of the bits below; not there: 0
+)
+
+const (
+	flagFiltered = 1 << iota
+	flagXML
+	flagPacketCable
+	flagCalleeOffered
 )
 
 // text gives the field with that tag, or nil.
@@ -187,6 +208,10 @@ func (e *CallEvent) text(tag int) *[]byte {
 		return &e.Adjacency
 	case tagAccount:
 		return &e.Account
+	case tagTransport:
+		return &e.Transport
+	case tagOffer:
+		return &e.Offer
 	}
 	return nil
 }
@@ -195,7 +220,8 @@ func (e *CallEvent) text(tag int) *[]byte {
 // octets, and allocates only if b has no room. Integers are little-endian:
 //
 //	version u8 = 1, kind u8, key [12], time i64 (Unix ns), status u16, cause u16,
-//	then for each text that is not empty: tag u8, length uvarint, octets
+//	then for each text that is not empty: tag u8, length uvarint, octets,
+//	and the flags as a text of one octet
 func (e *CallEvent) AppendTo(b []byte) []byte {
 	b = append(b, callEventVersion, byte(e.Kind))
 	b = append(b, e.Key[:]...)
@@ -205,7 +231,7 @@ func (e *CallEvent) AppendTo(b []byte) []byte {
 	for tag := 1; tag <= callTexts; tag++ {
 		text := *e.text(tag)
 		limit := MaxCallText
-		if tag == tagSDP {
+		if tag == tagSDP || tag == tagOffer {
 			limit = MaxCallSDP
 		}
 		text = text[:min(len(text), limit)]
@@ -216,7 +242,36 @@ func (e *CallEvent) AppendTo(b []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(len(text)))
 		b = append(b, text...)
 	}
+	if flags := e.flags(); flags != 0 {
+		b = append(b, tagFlags, 1, flags)
+	}
 	return b
+}
+
+// flag is a bit of the flags and what it stands for.
+type flag struct {
+	bit byte
+	set *bool
+}
+
+func (e *CallEvent) flagged() [4]flag {
+	return [...]flag{{flagFiltered, &e.Billing.Filtered}, {flagXML, &e.Billing.XML},
+		{flagPacketCable, &e.Billing.PacketCable}, {flagCalleeOffered, &e.CalleeOffered}}
+}
+
+func (e *CallEvent) flags() (flags byte) {
+	for _, f := range e.flagged() {
+		if *f.set {
+			flags |= f.bit
+		}
+	}
+	return flags
+}
+
+func (e *CallEvent) setFlags(flags byte) {
+	for _, f := range e.flagged() {
+		*f.set = flags&f.bit != 0
+	}
 }
 
 // Errors of Decode.
@@ -248,6 +303,9 @@ func (e *CallEvent) Decode(b []byte) error {
 			return errCallEventShort
 		}
 		end := 1 + n + int(length)
+		if b[0] == tagFlags && length == 1 {
+			e.setFlags(b[1+n])
+		}
 		if field := e.text(int(b[0])); field != nil {
 			*field = b[1+n : end : end]
 		}

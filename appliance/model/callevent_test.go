@@ -21,6 +21,7 @@ func offered() CallEvent {
 		Network:    []byte("inside"),
 		Peer:       []byte("192.0.2.7:5060"),
 		SDP:        []byte("v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\n"),
+		Transport:  []byte("UDP"),
 	}
 }
 
@@ -55,7 +56,8 @@ func TestCallEventIsBounded(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 70_000)
 	event := CallEvent{
 		Kind: CallOffered, Time: time.Unix(1, 0), CallID: long, From: long, To: long, RequestURI: long,
-		Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long,
+		Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long, Transport: long, Offer: long,
+		CalleeOffered: true,
 	}
 	encoded := event.AppendTo(nil)
 	if len(encoded) != MaxCallEvent {
@@ -69,9 +71,28 @@ func TestCallEventIsBounded(t *testing.T) {
 	if got := len(bare.AppendTo(nil)); got != MaxBareCallEvent {
 		t.Errorf("len(AppendTo) without texts = %d; want MaxBareCallEvent %d", got, MaxBareCallEvent)
 	}
+	event.Offer = nil
+	if got := len(event.AppendTo(nil)); got != MaxOneSDPCallEvent {
+		t.Errorf("len(AppendTo) without Offer = %d; want MaxOneSDPCallEvent %d", got, MaxOneSDPCallEvent)
+	}
 	event.SDP = nil
 	if got := len(event.AppendTo(nil)); got != MaxPlainCallEvent {
 		t.Errorf("len(AppendTo) without SDP = %d; want MaxPlainCallEvent %d", got, MaxPlainCallEvent)
+	}
+}
+
+func TestCallEventFlags(t *testing.T) {
+	for _, event := range []CallEvent{
+		{Billing: CallBilling{Filtered: true}},
+		{Billing: CallBilling{Filtered: true, XML: true}},
+		{Billing: CallBilling{Filtered: true, PacketCable: true}},
+		{CalleeOffered: true},
+	} {
+		event.Kind, event.Time = CallRouted, time.Unix(1, 0).UTC()
+		var got CallEvent
+		if err := got.Decode(event.AppendTo(nil)); err != nil || !cmp.Equal(got, event) {
+			t.Errorf("Decode(AppendTo(%+v)) = %v, %+v", event, err, got)
+		}
 	}
 }
 

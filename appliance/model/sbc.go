@@ -1,40 +1,19 @@
 package model
 
+import "net/netip"
+
 // SBC is the session border controller of the source documents, one a box:
 // what "sbc NAME" opens. The zero value is a box without one.
 type SBC struct {
 	Name          string
 	SBE           bool           // routing: its signalling border element is configured
+	AAAAddress    netip.Addr     // "control address aaa ipv4": where RADIUS requests leave from; not valid: the kernel's choice
 	RADIUSClients []RADIUSClient // billing: in the order of their definition
 	Billing       Billing        // billing
 	Adjacencies   []Adjacency    // routing: by name
 	CACPolicySets []CACPolicySet // admission: by rising number
 
 	ActiveCACPolicySet int // admission: "active-cac-policy-set"; 0: none is named, a sole one is active
-}
-
-// RADIUSClient is a set of RADIUS accounting servers under one name.
-type RADIUSClient struct {
-	Name    string // 1–80 characters
-	Servers []RADIUSServer
-}
-
-// RADIUSServer is one server of a client.
-type RADIUSServer struct {
-	Name string // 1–80 characters
-}
-
-// Billing is what is billed, and how.
-type Billing struct {
-	Configured  bool
-	PacketCable []PacketCableMethod // by rising index
-	XML         []int               // indexes of the XML instances, 0–7: one at the most
-}
-
-// PacketCableMethod is one instance of billing by PacketCable event messages.
-type PacketCableMethod struct {
-	Index  int    // 0–7
-	Client string // the RADIUS client that sends its messages
 }
 
 // CACPolicySet is a set of call admission control tables (seed 003).
@@ -91,14 +70,6 @@ const (
 	BillingFilterDisable                         // by all methods
 	BillingFilterEnable                          // by those that the entry names, or by none
 )
-
-// CallBilling is by which methods a call is billed, as call admission control
-// says. The zero value is all that are configured.
-type CallBilling struct {
-	Filtered    bool // only by these:
-	XML         bool
-	PacketCable bool
-}
 
 // CACScope is what calls are counted together.
 type CACScope uint8

@@ -18,8 +18,10 @@ func (ledger) NewBatch() sip.EventBatch { return new(journal.Batch) }
 // Most implements sip.Ledger.
 func (ledger) Most(kind model.CallEventKind) int64 {
 	switch kind {
-	case model.CallOffered, model.CallProvisional, model.CallAnswered, model.CallMediaChanged:
+	case model.CallOffered, model.CallProvisional, model.CallAnswered:
 		return journal.MaxRecord
+	case model.CallMediaChanged:
+		return journal.MaxMediaRecord
 	case model.CallDisconnect, model.CallEnded:
 		return journal.MaxBareRecord
 	}

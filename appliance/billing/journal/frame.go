@@ -80,7 +80,8 @@ const (
 
 // What one event takes in the journal at most, in octets: the units of Reserve.
 const (
-	MaxRecord      = int64(frameHeader+model.MaxCallEvent+frameAlign-1) &^ (frameAlign - 1)
+	MaxRecord      = int64(frameHeader+model.MaxOneSDPCallEvent+frameAlign-1) &^ (frameAlign - 1) // without Offer
+	MaxMediaRecord = int64(frameHeader+model.MaxMediaCallEvent+frameAlign-1) &^ (frameAlign - 1)  // of CallMediaChanged
 	MaxPlainRecord = int64(frameHeader+model.MaxPlainCallEvent+frameAlign-1) &^ (frameAlign - 1) // without SDP
 	MaxBareRecord  = int64(frameHeader+model.MaxBareCallEvent+frameAlign-1) &^ (frameAlign - 1)  // without any text
 )

@@ -406,11 +406,12 @@ func TestReadBox(t *testing.T) {
 func TestRecordsFitTheirRoom(t *testing.T) {
 	long := bytes.Repeat([]byte("x"), 1<<16)
 	full := &model.CallEvent{Kind: model.CallOffered, Time: time.Unix(1, 0), CallID: long, From: long, To: long,
-		RequestURI: long, Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long}
+		RequestURI: long, Network: long, Peer: long, Rule: long, SDP: long, Adjacency: long, Account: long, Transport: long, CalleeOffered: true}
 	plain := *full
 	plain.SDP = nil
+	media := &model.CallEvent{Kind: model.CallMediaChanged, Time: time.Unix(1, 0), SDP: long, Offer: long, CalleeOffered: true}
 	bare := &model.CallEvent{Kind: model.CallEnded, Time: time.Unix(1, 0)}
-	for most, event := range map[int64]*model.CallEvent{MaxRecord: full, MaxPlainRecord: &plain, MaxBareRecord: bare} {
+	for most, event := range map[int64]*model.CallEvent{MaxRecord: full, MaxMediaRecord: media, MaxPlainRecord: &plain, MaxBareRecord: bare} {
 		if got := new(Batch).Append(event); got != most {
 			t.Errorf("Append takes %d octets; want %d", got, most)
 		}
