@@ -82,8 +82,8 @@ const (
 const (
 	MaxRecord      = int64(frameHeader+model.MaxOneSDPCallEvent+frameAlign-1) &^ (frameAlign - 1) // without Offer
 	MaxMediaRecord = int64(frameHeader+model.MaxMediaCallEvent+frameAlign-1) &^ (frameAlign - 1)  // of CallMediaChanged
-	MaxPlainRecord = int64(frameHeader+model.MaxPlainCallEvent+frameAlign-1) &^ (frameAlign - 1) // without SDP
-	MaxBareRecord  = int64(frameHeader+model.MaxBareCallEvent+frameAlign-1) &^ (frameAlign - 1)  // without any text
+	MaxPlainRecord = int64(frameHeader+model.MaxPlainCallEvent+frameAlign-1) &^ (frameAlign - 1)  // without SDP
+	MaxBareRecord  = int64(frameHeader+model.MaxBareCallEvent+frameAlign-1) &^ (frameAlign - 1)   // without any text
 )
 
 // Types of record.
