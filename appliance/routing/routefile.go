@@ -2,10 +2,10 @@ package routing
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"causeway/appliance/config"
 	"causeway/appliance/model"
@@ -18,48 +18,43 @@ const (
 	maxFileLine   = 1024
 )
 
-// routeLine is a route and the line of its file.
-type routeLine struct {
-	model.Route
-	number int
-}
-
-// readRouteFile reads the routes of a file: one "key …" line each, as it is
-// typed in a route table. Empty lines and those that begin with ! are nothing.
-// The error names file and line.
-func (r *Router) readRouteFile(path string) (routes []routeLine, err error) {
+// readRouteFile reads a file and gives each of its routes to take: one "key …"
+// line each, as it is typed in a route table. Empty lines and those that begin
+// with ! are nothing. It ends at the first fault, also of take; the error names
+// file and line.
+func (r *Router) readRouteFile(path string, take func(*model.Route) error) error {
 	file, err := r.options.OpenFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("open route file %s: %w", path, err)
+		return fmt.Errorf("open route file %s: %w", path, err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(io.LimitReader(file, maxFileBytes+1))
-	lines.Buffer(make([]byte, 0, maxFileLine), maxFileLine)
-	vocabulary, err := config.NewVocabulary(keyForms())
+	lines.Buffer(make([]byte, maxFileLine), maxFileLine)
+	parser, err := newRouteParser()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	number, read := 0, 0
-	fault := func(err error) ([]routeLine, error) {
-		return nil, fmt.Errorf("%s line %d: %w", path, number, err)
-	}
+	var route model.Route // one, or each would go to the heap for take
+	number, octets, routes := 0, 0, 0
+	fault := func(err error) error { return fmt.Errorf("%s line %d: %w", path, number, err) }
 	for lines.Scan() {
 		number++
-		if read += len(lines.Bytes()) + 1; read > maxFileBytes {
+		if octets += len(lines.Bytes()) + 1; octets > maxFileBytes {
 			return fault(fmt.Errorf("the file is larger than %d octets", maxFileBytes))
 		}
-		text := strings.TrimSpace(lines.Text())
-		if text == "" || text[0] == '!' {
+		line := bytes.TrimSpace(lines.Bytes())
+		if len(line) == 0 || line[0] == '!' {
 			continue
 		}
-		route, err := parseRoute(vocabulary, text)
+		if routes++; routes > maxFileRoutes {
+			return fault(fmt.Errorf("the file has more than %d routes", maxFileRoutes))
+		}
+		if route, err = parser.parse(line); err == nil {
+			err = take(&route)
+		}
 		if err != nil {
 			return fault(err)
 		}
-		if len(routes) == maxFileRoutes {
-			return fault(fmt.Errorf("the file has more than %d routes", maxFileRoutes))
-		}
-		routes = append(routes, routeLine{route, number})
 	}
 	if err := lines.Err(); err != nil {
 		number++
@@ -68,12 +63,36 @@ func (r *Router) readRouteFile(path string) (routes []routeLine, err error) {
 		}
 		return fault(err)
 	}
-	return routes, nil
+	return nil
 }
 
-// parseRoute reads one line.
-func parseRoute(v *config.Vocabulary, line string) (model.Route, error) {
-	match, err := v.Match(line)
+// routeParser reads the lines of one route file. The vocabulary takes 2 KB of
+// memory for a line, and the many routes of a file lead to few destinations:
+// the words of one that a line had already are not read again.
+type routeParser struct {
+	vocabulary *config.Vocabulary
+	known      map[string]model.Destination // by the words after the key
+}
+
+// maxKnown is how many destinations a parser remembers: more than there are
+// servers, groups, policies and adjacencies. They take 1 MB.
+const maxKnown = 4096
+
+func newRouteParser() (*routeParser, error) {
+	vocabulary, err := config.NewVocabulary(keyForms())
+	if err != nil {
+		return nil, err
+	}
+	return &routeParser{vocabulary: vocabulary, known: make(map[string]model.Destination)}, nil
+}
+
+// parse reads one line that has no blanks around it.
+func (p *routeParser) parse(line []byte) (model.Route, error) {
+	key, words := splitRoute(line)
+	if d, known := p.known[string(words)]; known {
+		return model.Route{Key: string(key), Destination: d}, nil
+	}
+	match, err := p.vocabulary.Match(string(line))
 	if err != nil {
 		var wrong *config.Error
 		if errors.As(err, &wrong) {
@@ -81,5 +100,22 @@ func parseRoute(v *config.Vocabulary, line string) (model.Route, error) {
 		}
 		return model.Route{}, err
 	}
-	return keyRoute(match), nil
+	route := keyRoute(match)
+	if len(words) > 0 && len(p.known) < maxKnown {
+		p.known[string(words)] = route.Destination
+	}
+	return route, nil
+}
+
+// splitRoute cuts a line into its key and the words after it. There are none
+// if the line does not begin with the whole word key, or its key is no plain
+// one: what comes of such a line the vocabulary says.
+func splitRoute(line []byte) (key, words []byte) {
+	rest, found := bytes.CutPrefix(line, []byte("key "))
+	rest = bytes.TrimLeft(rest, " \t")
+	end := bytes.IndexAny(rest, " \t")
+	if !found || end < 0 || end > keyMax || bytes.ContainsFunc(rest[:end], func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, nil
+	}
+	return rest[:end], bytes.TrimLeft(rest[end:], " \t")
 }

@@ -46,15 +46,12 @@ func (c *compiler) table(m *model.RouteTable) (*table, error) {
 		name: m.Name, refusal: "route table " + m.Name, file: m.File,
 		hits: c.counter("route table " + m.Name),
 	}
-	if m.File != "" {
-		if t.problem = c.fillFromFile(t, m); t.problem == nil {
-			return t, nil
-		}
-		if !c.toleratesFile(m) {
-			return nil, fmt.Errorf("route table %s: %w", m.Name, t.problem)
-		}
+	err := c.fillTable(t, m.Routes, m.File)
+	if err != nil && m.File != "" && c.toleratesFile(m) {
+		t.problem = err
+		err = c.fillTable(t, m.Routes, "")
 	}
-	if err := c.fillTable(t, m.Routes, nil); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("route table %s: %w", m.Name, err)
 	}
 	return t, nil
@@ -70,27 +67,22 @@ func (c *compiler) toleratesFile(m *model.RouteTable) bool {
 	return old != nil && old.file == m.File && old.problem != nil
 }
 
-func (c *compiler) fillFromFile(t *table, m *model.RouteTable) error {
-	lines, err := c.router.readRouteFile(m.File)
-	if err != nil {
-		return err
-	}
-	return c.fillTable(t, m.Routes, lines)
-}
-
-// fillTable puts the typed routes and those of a file into the table.
-func (c *compiler) fillTable(t *table, typed []model.Route, lines []routeLine) error {
+// fillTable puts the typed routes and those of a file, if there is one, into
+// the table. Routes go from their line into the table one by one: all of a file
+// are never held twice.
+func (c *compiler) fillTable(t *table, typed []model.Route, file string) error {
 	var text strings.Builder
 	t.keys.ends, t.destinations = nil, nil
-	taken := make(map[string]struct{}, len(typed)+len(lines))
+	taken := make(map[string]struct{}, len(typed))
+	take := func(r *model.Route) error { return c.add(t, &text, taken, r) }
 	for i := range typed {
-		if err := c.add(t, &text, taken, &typed[i]); err != nil {
+		if err := take(&typed[i]); err != nil {
 			return err
 		}
 	}
-	for i := range lines {
-		if err := c.add(t, &text, taken, &lines[i].Route); err != nil {
-			return fmt.Errorf("%s line %d: %w", t.file, lines[i].number, err)
+	if file != "" {
+		if err := c.router.readRouteFile(file, take); err != nil {
+			return err
 		}
 	}
 	t.keys.text, t.keys.ends, t.destinations = text.String(), slices.Clip(t.keys.ends), slices.Clip(t.destinations)
@@ -123,16 +115,14 @@ func (t *table) index(rule model.MatchRule) error {
 	var err error
 	switch {
 	case rule == model.MatchSubdomain && t.ends == nil:
-		backwards := newTrie(t.keys.each(func(key string) string {
-			return string(reverse(nil, []byte(lower(strings.TrimPrefix(key, ".")))))
-		}))
-		t.ends = &backwards
+		ends := newTrie(t.keys.backwards())
+		t.ends = &ends
 	case rule == model.MatchSubnet && t.subnets == nil:
 		t.subnets, err = t.newSubnets()
 	case rule == model.MatchRegex && t.expressions == nil:
 		t.expressions, err = t.newExpressions()
 	case rule <= model.MatchFixed && t.begins == nil:
-		begins := newTrie(t.keys.each(lower))
+		begins := newTrie(t.keys.lower())
 		t.begins = &begins
 	}
 	if err != nil {
@@ -233,18 +223,23 @@ func (k *keys) at(i int) string { return k.text[k.begin(i):k.ends[i]] }
 
 func (k *keys) bytes() int { return len(k.text) + 4*len(k.ends) }
 
-// each gives the keys as change makes them: k itself where it changes none.
-func (k *keys) each(change func(string) string) *keys {
-	changed := keys{ends: make([]uint32, 0, k.len())}
+// lower gives the keys in lower case: their octets are where they were.
+func (k *keys) lower() *keys { return &keys{lower(k.text), k.ends} }
+
+// backwards gives the keys in lower case, each from its end to its begin and
+// without a leading dot.
+func (k *keys) backwards() *keys {
 	var text strings.Builder
+	text.Grow(len(k.text))
+	changed := &keys{ends: make([]uint32, 0, k.len())}
+	var scratch []byte
 	for i := range k.len() {
-		text.WriteString(change(k.at(i)))
+		scratch = reverse(scratch, []byte(strings.TrimPrefix(lower(k.at(i)), ".")))
+		text.Write(scratch)
 		changed.ends = append(changed.ends, uint32(text.Len()))
 	}
-	if changed.text = text.String(); changed.text == k.text && slices.Equal(changed.ends, k.ends) {
-		return k
-	}
-	return &changed
+	changed.text = text.String()
+	return changed
 }
 
 // lower is the key in lower case: only of ASCII letters, as lookups do it.

@@ -40,7 +40,7 @@ func newTrie(k *keys) trie {
 	order = slices.CompactFunc(order, func(a, b int32) bool { return k.at(int(a)) == k.at(int(b)) })
 
 	// Each branch is a node and the keys, in order, that begin with it; its
-	// label ends after depth octets of them.
+	// label ends after depth octets of them. A key alone is no branch.
 	type branch struct {
 		node  int
 		keys  []int32
@@ -64,10 +64,13 @@ func newTrie(k *keys) trie {
 			}
 			depth := b.depth + commonPrefix(first[b.depth:], k.at(int(b.keys[n-1]))[b.depth:])
 			t.nodes[b.node].count++
-			queue = append(queue, branch{len(t.nodes), b.keys[:n], depth})
-			t.nodes = append(t.nodes, node{
-				text: uint32(k.begin(int(b.keys[0])) + b.depth), size: uint16(depth - b.depth), first: first[b.depth], route: none,
-			})
+			child := node{text: uint32(k.begin(int(b.keys[0])) + b.depth), size: uint16(depth - b.depth), first: first[b.depth], route: none}
+			if n == 1 {
+				child.route = b.keys[0]
+			} else {
+				queue = append(queue, branch{len(t.nodes), b.keys[:n], depth})
+			}
+			t.nodes = append(t.nodes, child)
 			b.keys = b.keys[n:]
 		}
 	}
