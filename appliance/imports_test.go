@@ -29,9 +29,14 @@ var base = map[string][]string{
 // wiring are the packages that put subjects together.
 var wiring = []string{"", "control", "proxy", "billing", "grammar"}
 
-// owned are packages that belong to a subject.
+// owned are packages that belong to a subject: it and what else it owns may import them.
 var owned = map[string]string{
+	"billing/cache":         "billing",
 	"billing/journal":       "billing",
+	"billing/manager":       "billing",
+	"billing/packetcable":   "billing",
+	"billing/radius":        "billing",
+	"billing/xmlcdr":        "billing",
 	"routing/normalization": "routing",
 	"routing/servergroup":   "routing",
 	"sip/locate":            "sip",
@@ -81,7 +86,7 @@ func mayImport(from, to string) bool {
 	if allowed, isBase := base[from]; isBase {
 		return slices.Contains(allowed, to)
 	}
-	if slices.Contains(wiring, from) || owned[to] == from {
+	if slices.Contains(wiring, from) || owned[to] == from || owned[to] != "" && owned[to] == owned[from] {
 		return true
 	}
 	_, toBase := base[to]
