@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -134,7 +135,7 @@ func (p *process) open() (err error) {
 		return err
 	}
 	options := sip.Options{Routing: plans{p.router}, Admission: p.gate, Locator: p.locator, Tracer: p.trace, Identity: identity.load,
-		Key: key, Log: p.options.Log}
+		Key: key, Memory: callMemory(debug.SetMemoryLimit(-1)), Log: p.options.Log}
 	recovery, err := p.openJournal(&options)
 	if err != nil {
 		return err
@@ -146,6 +147,15 @@ func (p *process) open() (err error) {
 		p.restore(recovery)
 	}
 	return nil
+}
+
+// callMemory is what calls and transactions may take of what the process may
+// (GOMEMLIMIT): half, so that there is room for garbage. 0: there is no limit.
+func callMemory(limit int64) int {
+	if limit == math.MaxInt64 {
+		return 0
+	}
+	return int(limit / 2)
 }
 
 // openJournal opens the journal, if there is to be one.

@@ -297,7 +297,7 @@ func (w *worker) keep(s *shard, server *serverTransaction, t *clientTransaction)
 	if challenge {
 		for _, field := range w.msg.Fields {
 			if w.challenges(field) {
-				server.challenges = append(server.challenges, w.msg.Get(field.Line)...)
+				s.buffers.hold(&server.challenges, append(server.challenges, w.msg.Get(field.Line)...))
 			}
 		}
 	}

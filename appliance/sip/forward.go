@@ -17,10 +17,10 @@ import (
 func (w *worker) forward(s *shard, key uint64, targets []attempt, call *call) {
 	server := s.newServer(key, w.msg.Method == message.Invite, w.back())
 	server.from, server.call, server.inDialog, server.refresh = w.from, call, w.in.MidDialog, w.refreshing
-	server.loop, server.size = w.loop, len(w.msg.Raw)
-	s.octets += server.size
+	server.loop, server.further = w.loop, len(targets)-1
+	s.targets += server.further
 	server.targets = append(server.targets[:0], targets...)
-	server.request = message.Splice(s.buffers.get(len(w.msg.Raw)+addedOctets), w.msg.Raw, w.prepared)
+	s.buffers.hold(&server.request, message.Splice(s.buffers.get(len(w.msg.Raw)+preparedOctets), w.msg.Raw, w.prepared))
 	if server.invite {
 		w.reply(s, server, 100, "", nil)
 	} else {
@@ -75,12 +75,12 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 	c.waited = true
 	server.pending++
 	id := s.id(c)
-	c.request = w.rewrite(s.buffers.get(len(w.msg.Raw)+addedOctets), server, a, l, branchOfTransaction, id)
+	s.buffers.hold(&c.request, w.rewrite(s.buffers.get(len(w.msg.Raw)+addedOctets), server, a, l, branchOfTransaction, id))
 	if l.Transport == model.UDP && len(c.request) > l.network.congestion && !a.udpOnly {
 		if tcp := l.network.reaches(model.TCP, a.Address.Addr()); tcp != nil {
 			c.rest = a.retreat()
 			c.to.listen = tcp
-			c.request = w.rewrite(c.request[:0], server, a, tcp, branchOfTransaction, id)
+			s.buffers.hold(&c.request, w.rewrite(c.request[:0], server, a, tcp, branchOfTransaction, id))
 		}
 	}
 	if c.to.reliable() {
@@ -102,9 +102,9 @@ func (a *attempt) retreat() []attempt {
 	return append([]attempt{again}, a.rest...)
 }
 
-// addedOctets is about what forwarding adds to a request: Via, two
-// Record-Routes.
-const addedOctets = 320
+// preparedOctets is about what a request gains as it comes in: received and
+// rport. addedOctets is what forwarding adds beside: Via, two Record-Routes.
+const preparedOctets, addedOctets = 64, 320
 
 // addedFields is how many header fields that are at most, and maxPayload the
 // most that UDP takes.

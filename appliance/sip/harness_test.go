@@ -257,20 +257,21 @@ func (b *bench) empty() {
 
 // left says what the proxy and those it accounts to still hold, if anything.
 func (b *bench) left() string {
-	clients := 0
+	clients, octets := 0, 0
 	for i := range b.p.shards {
 		for _, t := range b.p.shards[i].clients {
 			if t != nil {
 				clients++
 			}
 		}
+		octets += b.p.shards[i].taken()
 	}
 	s := b.status()
-	if s.Transactions == 0 && clients == 0 && s.OpenCalls == 0 && b.gate.seats == 0 && b.ledger.reserved == 0 {
+	if s.Transactions == 0 && clients == 0 && octets == 0 && s.OpenCalls == 0 && b.gate.seats == 0 && b.ledger.reserved == 0 {
 		return ""
 	}
-	return fmt.Sprintf("left over: %d server transactions, %d client transactions, %d calls, %d seats, %d octets reserved",
-		s.Transactions, clients, s.OpenCalls, b.gate.seats, b.ledger.reserved)
+	return fmt.Sprintf("left over: %d server transactions, %d client transactions, %d calls, %d octets of memory, %d seats, %d octets reserved",
+		s.Transactions, clients, s.OpenCalls, octets, b.gate.seats, b.ledger.reserved)
 }
 
 const sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n"

@@ -212,48 +212,7 @@ func TestOtherRequestsGetNo1xxAndNo408(t *testing.T) {
 	b.empty()
 }
 
-// A flood takes bounded memory.
-func TestFloodIsBounded(t *testing.T) {
-	for _, text := range []string{request("INVITE", bob, "F", 1), request("MESSAGE", bob, "F", 1), request("INVITE", bob, "F", 1, tagged)} {
-		b := newBench(t)
-		refuses(model.RuleCPS, "")(b)
-		for i := range 2 * shardCount * transactionsMost {
-			b.receive(lan1, caller, strings.NewReplacer("z9hG4bKF", fmt.Sprint("z9hG4bKF", i), "call-1", fmt.Sprint("call-", i)).Replace(text))
-		}
-		if n := b.status().Transactions; n > shardCount*transactionsMost {
-			t.Errorf("%.20s: %d transactions; want at most %d", text, n, shardCount*transactionsMost)
-		}
-	}
-}
-
-// Nor do many requests in one dialog take more.
-func TestDialogIsBounded(t *testing.T) {
-	b := newBench(t)
-	set := append(routes(reversed(b.established())), tagged)
-	for i := range 2 * transactionsMost {
-		b.receive(lan1, caller, request("INFO", "sip:bob@192.168.43.2:5060", fmt.Sprint("f", i), 2+i, set...))
-	}
-	if n := b.status().Transactions; n < transactionsMost || n > transactionsMost+dialogRoom+1 {
-		t.Errorf("%d transactions; want at most %d", n, transactionsMost+dialogRoom)
-	}
-	b.only(b.receive(lan1, caller, request("INFO", "sip:bob@192.168.43.2:5060", "f", 9999, set...)), "SIP/2.0 503 Too Many Transactions")
-}
-
-// Nor do long ones.
-func TestLongRequestsAreBounded(t *testing.T) {
-	const size = 30000
-	b, text := newBench(t), strings.Repeat("x", size)
-	for i := range 2 * transactionsMost * usualSize / size {
-		b.receive(lan1, caller, request("MESSAGE", bob, fmt.Sprint("l", i), 1+i, "X-Long: "+text))
-	}
-	if n := b.status().Transactions; n < 100 || n*size > transactionsMost*usualSize+size {
-		t.Errorf("%d transactions of %d octets; want no more than %d octets", n, size, transactionsMost*usualSize)
-	}
-	b.empty()
-	b.only(b.receive(lan1, caller, request("MESSAGE", bob, "m", 1)), "MESSAGE sip:bob@192.168.43.2:5060 SIP/2.0")
-}
-
-// Nor do ACKs that wait for DNS.
+// ACKs that wait for DNS take bounded memory.
 func TestWaitingACKsAreBounded(t *testing.T) {
 	b, o := newBench(t), &oracle{places: make(map[string][]hop.Place)}
 	b.p.options.Locator = o

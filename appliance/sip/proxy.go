@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,7 +38,9 @@ type Options struct {
 	// the processors, since about half of the work is the kernel's, and fewer
 	// readers find more in a batch.
 	Readers int
-	Log     *slog.Logger
+	// Memory is how many octets calls and transactions may take. 0: 512 MiB.
+	Memory int
+	Log    *slog.Logger
 }
 
 // Proxy is a transaction-stateful SIP proxy. Make it with New, give it its
@@ -87,6 +90,7 @@ func New(o Options) (*Proxy, error) {
 	if o.Readers == 0 {
 		o.Readers = max(1, runtime.NumCPU()/2)
 	}
+	o.Memory = cmp.Or(o.Memory, memoryDefault)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -106,7 +110,7 @@ func New(o Options) (*Proxy, error) {
 		Log:     o.Log,
 	})
 	for i := range p.shards {
-		p.shards[i].init(uint32(i))
+		p.shards[i].init(uint32(i), o.Memory/shardCount)
 		if o.Ledger != nil {
 			p.shards[i].events, p.shards[i].spare = o.Ledger.NewBatch(), o.Ledger.NewBatch()
 		}

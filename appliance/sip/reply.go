@@ -120,10 +120,11 @@ func (w *worker) refused(s *shard, refusal *hop.Refusal) {
 
 // refusalCounters count what our rules refuse.
 var refusalCounters = map[string]counter{
-	model.RuleLicence:  countNoLicence,
-	model.RuleCPS:      countOverCPS,
-	model.RuleCredits:  countNoCredits,
-	model.RuleOverload: countShed,
+	model.RuleLicence:      countNoLicence,
+	model.RuleCPS:          countOverCPS,
+	model.RuleCredits:      countNoCredits,
+	model.RuleOverload:     countShed,
+	model.RuleTransactions: countNoMemory,
 }
 
 // logRefusal tells the failed-calls log of an INVITE that a rule of ours

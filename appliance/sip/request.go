@@ -67,11 +67,11 @@ func answer(status int, reason string) target {
 // behind. Those in dialogs pass as long as there is room.
 func (w *worker) mayEnter(s *shard, key uint64) bool {
 	switch admission := w.p.options.Admission; {
-	case !w.msg.ToTag.Empty() && s.load() < transactionsMost+dialogRoom:
+	case !w.msg.ToTag.Empty() && !s.is(brimful):
 		return true
 	case w.msg.ToTag.Empty() && admission.Flooding(w.from.Addr()):
 		s.counted[countFlood]++
-	case s.load() >= transactionsMost:
+	case s.is(full):
 		w.refuse(s, key, target{Refusal: hop.Refusal{Status: 503, Reason: "Too Many Transactions", Rule: model.RuleTransactions}})
 	case w.msg.Method == message.Invite:
 		refusal, shed := admission.Shed()

@@ -23,8 +23,9 @@ type shard struct {
 	clients []*clientTransaction // by slot; nil where free
 	slots   []uint32             // not in use
 	calls   map[model.CallKey]*call
+	memory  int // octets that all of these may take
+	targets int // of servers, beside the first of each
 	refused refusals
-	octets  int // of the requests of servers
 	wheel   wheel
 	buffers buffers
 	counted [counterCount]int64
@@ -38,8 +39,9 @@ type shard struct {
 	_             [64]byte // keeps neighbours off this shard's cache lines
 }
 
-func (s *shard) init(index uint32) {
-	s.index = index
+func (s *shard) init(index uint32, memory int) {
+	s.index, s.memory = index, memory
+	s.buffers.spareMost = memory / buffersPart
 	s.servers = make(map[uint64]*serverTransaction)
 	s.calls = make(map[model.CallKey]*call)
 }
@@ -53,9 +55,6 @@ func (s *shard) unlock(p *Proxy) {
 		p.timersArmed.ring()
 	}
 }
-
-// sparesKept bounds the transactions of each kind that a shard keeps for use.
-const sparesKept = 2048
 
 // newServer makes a server transaction and puts it in the shard.
 func (s *shard) newServer(key uint64, invite bool, back flow) *serverTransaction {
@@ -71,24 +70,20 @@ func (s *shard) newServer(key uint64, invite bool, back flow) *serverTransaction
 	return t
 }
 
-// load is how many server transactions there are, those of long requests
-// counting for several.
-func (s *shard) load() int { return max(len(s.servers), s.octets/usualSize) }
-
 // dropServer forgets t. Its branches live on as long as their own timers say.
 func (s *shard) dropServer(t *serverTransaction) {
 	s.wheel.disarm(&t.timer)
 	s.buffers.put(&t.response)
 	s.release(t)
 	delete(s.servers, t.key)
-	s.octets -= t.size
+	s.targets -= t.further
 	for branch := t.branches; branch != nil; {
 		next := branch.sibling
 		branch.server, branch.sibling = nil, nil
 		branch = next
 	}
 	*t = serverTransaction{timer: timer{owner: t}, life: t.life + 1, targets: t.targets[:0]}
-	if len(s.spareServers) < sparesKept {
+	if len(s.spareServers)*serverOctets < s.memory/sparesPart {
 		s.spareServers = append(s.spareServers, t)
 	}
 }
@@ -97,9 +92,10 @@ func (s *shard) dropServer(t *serverTransaction) {
 func (s *shard) release(t *serverTransaction) {
 	s.buffers.put(&t.request)
 	s.buffers.put(&t.best)
+	s.buffers.put(&t.challenges)
 	clear(t.targets)
 	t.targets = t.targets[:0]
-	t.challenges, t.tried = nil, nil
+	t.tried = nil
 }
 
 // newClient makes a branch of server and gives it a slot, which its branch
@@ -140,7 +136,7 @@ func (s *shard) dropClient(t *clientTransaction) {
 		}
 	}
 	*t = clientTransaction{timer: timer{owner: t}}
-	if len(s.spareClients) < sparesKept {
+	if len(s.spareClients)*clientOctets < s.memory/sparesPart {
 		s.spareClients = append(s.spareClients, t)
 	}
 }
@@ -148,23 +144,29 @@ func (s *shard) dropClient(t *clientTransaction) {
 // buffers keeps the messages that transactions may have to send again, in a
 // few sizes so that the many short answers do not take the room of INVITEs.
 type buffers struct {
-	free [len(bufferSizes)][][]byte
+	free      [len(bufferSizes)][][]byte
+	spareMost int // octets of the free buffers of one size
+	held      int // octets of those in use
 }
 
 var bufferSizes = [...]int{512, 1024, 2048, 4096}
-
-// buffersKept bounds the free list of one size.
-const buffersKept = 256
 
 // keep replaces *held by a copy of payload.
 func (b *buffers) keep(held *[]byte, payload []byte) {
 	if cap(*held) < len(payload) || cap(*held) > 4*len(payload) {
 		b.put(held)
-		*held = b.get(len(payload))
+		b.hold(held, b.get(len(payload)))
 	}
 	*held = append((*held)[:0], payload...)
 }
 
+// hold replaces *held by buffer, which it may have grown into.
+func (b *buffers) hold(held *[]byte, buffer []byte) {
+	b.held += cap(buffer) - cap(*held)
+	*held = buffer
+}
+
+// get gives an empty buffer. It counts from when it is held.
 func (b *buffers) get(size int) []byte {
 	for i, class := range bufferSizes {
 		if size > class {
@@ -183,9 +185,9 @@ func (b *buffers) get(size int) []byte {
 // put takes *held back and leaves nil.
 func (b *buffers) put(held *[]byte) {
 	buffer := *held
-	*held = nil
+	b.hold(held, nil)
 	for i, class := range bufferSizes {
-		if cap(buffer) == class && len(b.free[i]) < buffersKept {
+		if cap(buffer) == class && len(b.free[i])*class < b.spareMost {
 			b.free[i] = append(b.free[i], buffer[:0])
 			return
 		}
@@ -231,15 +233,6 @@ func (r *refusals) note(key uint64, until time.Duration, refusal hop.Refusal) {
 
 // branchCookie starts every branch of RFC 3261 (§8.1.1.7).
 const branchCookie = "z9hG4bK"
-
-// transactionsMost bounds the server transactions of a shard: all of them then
-// take some 100 MB, which is 2,000 calls a second. Beyond it new requests
-// outside dialogs get 503; those in dialogs have dialogRoom more.
-const (
-	transactionsMost = 8192
-	dialogRoom       = transactionsMost / 4
-	usualSize        = 1024 // octets of a request
-)
 
 // A branch of ours is the cookie, a letter that says its kind, and 24 hex
 // digits: shard, slot and nonce of the client transaction, or a hash for a

@@ -31,6 +31,7 @@ const (
 	countOverCPS
 	countShed
 	countNoCredits
+	countNoMemory
 	countNoRoom
 	countMisdirected
 	countUnrecorded
@@ -39,28 +40,29 @@ const (
 
 // counterNames are the names in Status, by counter.
 var counterNames = [counterCount]string{
-	countRequests:      "requests",          // parsed
-	countResponses:     "responses",         // parsed
-	countForwarded:     "forwarded",         // requests and responses sent on
-	countReplied:       "replied",           // responses of our own
-	countAbsorbed:      "absorbed",          // retransmissions that ended here
-	countRetransmitted: "retransmitted",     // by our timers
-	countStray:         "stray",             // belonged to nothing known, dropped
-	countTimedOut:      "timed-out",         // timers B, C and F
-	countUnreachable:   "unreachable",       // ICMP error, or no connection
-	countFlood:         "flood",             // requests of sources that send too many, dropped
-	countOffered:       "offered",           // valid initial INVITEs
-	countCalls:         "calls",             // admitted
-	countFailed:        "failed",            // of these: not answered, cancelled ones included
-	countCancelled:     "cancelled",         // of the failed ones: given up by the caller
-	countRefused:       "refused",           // INVITEs given a final response of our own
-	countNoLicence:     "refused-licence",   // of these: the grant allows no calls
-	countOverCPS:       "refused-cps",       // of these: licensed rate exceeded
-	countShed:          "refused-overload",  // of these: overload
-	countNoCredits:     "refused-credits",   // of these: no room for their events
-	countNoRoom:        "refused-cac",       // targets that call admission control refused
-	countMisdirected:   "misdirected",       // BYEs that went elsewhere than to the other side
-	countUnrecorded:    "unrecorded-events", // beyond a call's reservation, and no room left
+	countRequests:      "requests",             // parsed
+	countResponses:     "responses",            // parsed
+	countForwarded:     "forwarded",            // requests and responses sent on
+	countReplied:       "replied",              // responses of our own
+	countAbsorbed:      "absorbed",             // retransmissions that ended here
+	countRetransmitted: "retransmitted",        // by our timers
+	countStray:         "stray",                // belonged to nothing known, dropped
+	countTimedOut:      "timed-out",            // timers B, C and F
+	countUnreachable:   "unreachable",          // ICMP error, or no connection
+	countFlood:         "flood",                // requests of sources that send too many, dropped
+	countOffered:       "offered",              // valid initial INVITEs
+	countCalls:         "calls",                // admitted
+	countFailed:        "failed",               // of these: not answered, cancelled ones included
+	countCancelled:     "cancelled",            // of the failed ones: given up by the caller
+	countRefused:       "refused",              // INVITEs given a final response of our own
+	countNoLicence:     "refused-licence",      // of these: the grant allows no calls
+	countOverCPS:       "refused-cps",          // of these: licensed rate exceeded
+	countShed:          "refused-overload",     // of these: overload
+	countNoCredits:     "refused-credits",      // of these: no room for their events
+	countNoMemory:      "refused-transactions", // of these: no memory for more transactions
+	countNoRoom:        "refused-cac",          // targets that call admission control refused
+	countMisdirected:   "misdirected",          // BYEs that went elsewhere than to the other side
+	countUnrecorded:    "unrecorded-events",    // beyond a call's reservation, and no room left
 }
 
 // traffic counts messages by transport. Each worker counts by itself.

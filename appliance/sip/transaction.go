@@ -42,10 +42,10 @@ type serverTransaction struct {
 	status   int                // of it, or of the one we would make up; 0: none yet
 	refusal  hop.Refusal        // which rule made it, if one of ours did
 
-	tried []string // contacts of redirections
-	size  int      // of the request as it came in, octets
-	loop  uint32   // loopHash of the request as it came in
-	vias  []byte   // the Via lines that header hiding took away
+	further int      // targets beside the first, as it came in
+	tried   []string // contacts of redirections
+	loop    uint32   // loopHash of the request as it came in
+	vias    []byte   // the Via lines that header hiding took away
 
 	challenges []byte // WWW-Authenticate and Proxy-Authenticate lines of responses that were not chosen (§16.7 step 7)
 
@@ -163,7 +163,10 @@ func (t *clientTransaction) resend(w *worker, s *shard) {
 	if t.invite && t.cancel != cancelSent {
 		most = timers.inviteRepeats
 	}
-	if t.repeats == most { // that was the wait after the last one
+	if t.state == clientCalling {
+		most = min(most, s.patience(t.server != nil && t.server.inDialog))
+	}
+	if t.repeats >= most { // that was the wait after the last one
 		t.resendAt, t.ends, t.hurried = 0, w.now, false
 		return
 	}
@@ -261,7 +264,7 @@ func (t *serverTransaction) expire(w *worker, s *shard, now time.Duration) {
 		if len(t.response) == 0 {
 			w.answerFrom(s, t, 100) // RFC 4320 §4.1
 		}
-	case now >= t.ends || t.state != serverCompleted || t.repeats == timers.responseRepeats:
+	case now >= t.ends || t.state != serverCompleted || t.repeats >= min(timers.responseRepeats, s.patience(t.inDialog)):
 		s.dropServer(t)
 	default:
 		w.send(t.back, t.response) // timer G

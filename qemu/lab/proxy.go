@@ -16,6 +16,7 @@ import (
 type Proxy struct {
 	program string
 	flags   []string
+	memory  int64 // octets that it may have; 0: as many as it likes
 	where   *Namespace
 	dir     string
 	output  *lockedBuffer // of all its lives
@@ -41,11 +42,16 @@ func BuildAppliance(ctx context.Context, root, dir string) (string, error) {
 // StartProxy starts program's proxy with that configuration text in the
 // namespace, and more flags than it needs. It may not listen yet.
 func (n *Namespace) StartProxy(program, config string, flags ...string) (*Proxy, error) {
+	return n.StartProxyWithin(0, program, config, flags...)
+}
+
+// StartProxyWithin lets the proxy have that many octets of memory, as init does.
+func (n *Namespace) StartProxyWithin(memory int64, program, config string, flags ...string) (*Proxy, error) {
 	dir, err := os.MkdirTemp("", "causeway-proxy-")
 	if err != nil {
 		return nil, fmt.Errorf("start the proxy: %w", err)
 	}
-	p := &Proxy{program: program, flags: flags, where: n, dir: dir, output: &lockedBuffer{}}
+	p := &Proxy{program: program, flags: flags, memory: memory, where: n, dir: dir, output: &lockedBuffer{}}
 	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start the proxy: %w", err)
@@ -69,6 +75,9 @@ func (p *Proxy) start() error {
 		"-key", p.path("call.key"), "-serial", p.path("serial"), "-tls", p.path("tls"), "-volumes", p.dir,
 		"-failed-calls", p.path("failed-calls"), "-traces", p.path("traces")}
 	command := exec.Command(p.program, append(flags, p.flags...)...)
+	if p.memory > 0 {
+		command.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", p.memory/10*9))
+	}
 	var err error
 	p.process, err = p.where.run("the proxy", command, p.output)
 	return err

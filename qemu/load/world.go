@@ -17,6 +17,9 @@ type world struct {
 	prober *lab.Prober
 }
 
+// boardMemory is what the proxy may have on the smallest board: 60 % of 256 MiB.
+const boardMemory = 256 << 20 / 100 * 60
+
 // open starts the proxy for that many flows, and waits until it answers. more
 // are lines of its configuration.
 func open(ctx context.Context, program string, flows int, more string) (w *world, err error) {
@@ -29,7 +32,7 @@ func open(ctx context.Context, program string, flows int, more string) (w *world
 	if w.where, err = lab.NewNamespace(); err != nil {
 		return nil, err
 	}
-	if w.proxy, err = w.where.StartProxy(program, Config(flows)+more); err != nil {
+	if w.proxy, err = w.where.StartProxyWithin(boardMemory, program, Config(flows)+more); err != nil {
 		return nil, err
 	}
 	if w.prober, err = w.where.Probe(netip.AddrPortFrom(ProxyAt.Addr(), 0)); err != nil {
