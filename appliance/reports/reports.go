@@ -129,7 +129,7 @@ type counters struct {
 func countersOf(s model.ProxyStatus) counters {
 	n := s.Counters
 	return counters{
-		calls: n["offered"], refused: n["offered"] - n["calls"] + n["refused-overload"],
+		calls: n["offered"], refused: n["offered"] - n["calls"] + n["refused-overload"] + n["refused-transactions"],
 		failed: n["failed"] - n["cancelled"], open: s.OpenCalls,
 	}
 }
