@@ -75,7 +75,7 @@ type routeParser struct {
 }
 
 // maxKnown is how many destinations a parser remembers: more than there are
-// servers, groups, policies and adjacencies. They take 1 MB.
+// servers, groups, policies and adjacencies. They take 1 MB or so.
 const maxKnown = 4096
 
 func newRouteParser() (*routeParser, error) {

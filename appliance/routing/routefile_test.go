@@ -53,6 +53,7 @@ func TestRouteFileRefused(t *testing.T) {
 		{"twice", "key 9 response 486\nkey 9 response 480\n", "line 2: key 9: the table has it already"},
 		{"typed, too", "key 8 response 486\n", "line 1: key 8: the table has it already"},
 		{"long line", "key 9 response 486\nkey " + strings.Repeat("9", maxFileLine) + " response 486\n", "line 2: longer than 1024 octets"},
+		{"long key", "key 9 response 486\nkey " + strings.Repeat("9", keyMax+1) + " response 486\n", "line 2: column 5: 9"},
 		{"not text", "key 9 response 486\nkey \x00 response 486\n", "line 2: column 5: a character that cannot be printed"},
 		{"too large", strings.Repeat("!"+strings.Repeat("x", 999)+"\n", maxFileBytes/1000), "the file is larger than 16777216 octets"},
 	} {
@@ -91,6 +92,23 @@ func TestRouteFileUnreadable(t *testing.T) {
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, errDisk }
+
+// TestRouteFileAllocates: a line whose destination is known costs its key.
+func TestRouteFileAllocates(t *testing.T) {
+	parser, err := newRouteParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := []byte("key 49  target-destination 192.168.43.2:5070 wan tcp")
+	count := testing.AllocsPerRun(200, func() {
+		if r, err := parser.parse(line); err != nil || r.Key != "49" || r.Port != 5070 {
+			t.Errorf("parse(%s) = %+v, %v", line, r, err)
+		}
+	})
+	if count > 1 {
+		t.Errorf("parse(%s) allocates %v times; want 1", line, count)
+	}
+}
 
 // TestRouteFileTooLong: no file makes the box hold more than it can.
 func TestRouteFileTooLong(t *testing.T) {
