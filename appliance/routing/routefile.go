@@ -20,8 +20,8 @@ const (
 
 // readRouteFile reads a file and gives each of its routes to take: one "key …"
 // line each, as it is typed in a route table. Empty lines and those that begin
-// with ! are nothing. It ends at the first fault, also of take; the error names
-// file and line.
+// with ! are nothing. It ends at the first fault, also of take, which must not
+// keep the pointer; the error names file and line.
 func (r *Router) readRouteFile(path string, take func(*model.Route) error) error {
 	file, err := r.options.OpenFile(path)
 	if err != nil {
