@@ -13,12 +13,14 @@ import (
 // this is for its record, for those who count calls, and for who looks.
 type call struct {
 	key       model.CallKey
+	recorded  bool  // its events go to the journal
 	reserved  int64 // octets of the ledger that are ours and not used yet
 	provided  uint8 // provisional responses recorded
 	answered  bool
 	cancelled bool // the caller sent CANCEL
 	cause     model.EndCause
 	seat      hop.Seat // its room in call admission control; nil: none
+	session   *session // nil: it lasts until somebody hangs up
 
 	began, answer    time.Time
 	callID, from, to string
@@ -49,10 +51,9 @@ func (w *worker) offer(s *shard) (*call, hop.Refusal) {
 	m := &w.msg
 	c := &call{began: time.Now(), in: side{w.back(), w.in.Adjacency}}
 	w.randomBytes(c.key[:])
-	if ledger := w.p.options.Ledger; ledger != nil {
-		c.reserved = w.p.setupRoom + w.p.endRoom
+	if ledger := w.p.options.Ledger; ledger != nil && w.config.bills {
+		c.recorded, c.reserved = true, w.p.setupRoom+w.p.endRoom
 		if !ledger.Reserve(c.reserved) {
-			c.reserved = 0
 			return nil, hop.Refusal{Status: 503, Reason: "Billing Journal Full", Rule: model.RuleCredits}
 		}
 	}
@@ -60,7 +61,7 @@ func (w *worker) offer(s *shard) (*call, hop.Refusal) {
 	c.contacts[callerSide] = w.contactHash()
 	s.counted[countCalls]++
 	s.calls[c.key] = c
-	if w.p.options.Ledger != nil {
+	if c.recorded {
 		w.record(s, c, w.callerSide())
 	}
 	return c, hop.Refusal{}
@@ -105,18 +106,19 @@ func (w *worker) uriHash(uri *message.URI) uint64 {
 	return maphash.Bytes(seed, uri.User.In(raw)) + 3*maphash.Bytes(seed, uri.Host.In(raw)) + uint64(uri.Port) | 1
 }
 
-// routed notes the target that a call goes to.
-func (w *worker) routed(s *shard, c *call, a *attempt, to flow) {
-	c.out = side{to, a.Adjacency}
-	if w.p.options.Ledger == nil {
+// routed notes the target that a call goes to, in branch t.
+func (w *worker) routed(s *shard, c *call, a *attempt, t *clientTransaction) {
+	c.out = side{t.to, a.Adjacency}
+	if !c.recorded {
 		return
 	}
 	uri := a.URI
 	if uri == nil {
 		uri = w.msg.Get(w.msg.URI)
 	}
-	w.record(s, c, model.CallEvent{Kind: model.CallRouted, RequestURI: uri, Network: w.text(to.listen.network.name),
-		Peer: w.address(to.to), Adjacency: w.text(a.Adjacency.Name), Account: w.text(a.Adjacency.Account)})
+	event := w.calleeSide(model.CallRouted, t)
+	event.RequestURI, event.Peer = uri, w.address(t.to.to)
+	w.record(s, c, event)
 }
 
 // rang records a provisional response.
@@ -133,11 +135,15 @@ func (w *worker) rang(s *shard, c *call) {
 func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
 	c.answered, c.answer = true, time.Now()
 	c.contacts[calleeSide] = w.contactHash()
+	w.renewSession(s, c)
+	event := model.CallEvent{Kind: model.CallAnswered}
 	if t != nil {
+		event = w.calleeSide(model.CallAnswered, t)
 		c.seat, t.seat = t.seat, nil
-		c.out.flow = t.to
+		c.out = side{t.to, t.adjacency}
 	}
-	w.record(s, c, model.CallEvent{Kind: model.CallAnswered, Status: uint16(w.msg.Status), Peer: w.address(w.from), SDP: w.sdp()})
+	event.Status, event.Peer, event.SDP = uint16(w.msg.Status), w.address(w.from), w.sdp()
+	w.record(s, c, event)
 	if ledger := w.p.options.Ledger; ledger != nil {
 		if spare := c.reserved - w.p.endRoom; spare > 0 {
 			ledger.Release(spare)
@@ -179,6 +185,8 @@ func (w *worker) touch(s *shard, key model.CallKey, fromCaller bool) {
 		if hash := w.contactHash(); hash != 0 {
 			c.contacts[from] = hash
 		}
+	case message.Ack: // of a 2xx that made the offer (RFC 3261 §13.2.1)
+		w.mediaChanged(s, c, nil, fromCaller)
 	}
 }
 
@@ -189,12 +197,27 @@ type refresh struct {
 	side int
 }
 
-// refreshed notes the Contact of the 2xx in hand.
-func (w *worker) refreshed(server *serverTransaction) {
-	if c := server.refresh.call; c != nil {
-		if hash := w.contactHash(); hash != 0 {
-			c.contacts[server.refresh.side] = hash
-		}
+// refreshed notes what the 2xx in hand has changed: the Contact of who
+// answered, how long the session lasts from now on, the media.
+func (w *worker) refreshed(s *shard, server *serverTransaction) {
+	c := server.refresh.call
+	if c == nil || s.calls[c.key] != c {
+		return
+	}
+	if hash := w.contactHash(); hash != 0 {
+		c.contacts[server.refresh.side] = hash
+	}
+	w.renewSession(s, c)
+	if w.config.billsMedia && c.recorded && w.kept.Parse(server.request) == nil {
+		w.mediaChanged(s, c, sdpOf(&w.kept), server.refresh.side == callerSide)
+	}
+}
+
+// mediaChanged records that the session description in hand, if there is one,
+// is in force, as the answer to offer.
+func (w *worker) mediaChanged(s *shard, c *call, offer []byte, calleeOffered bool) {
+	if answer := w.sdp(); answer != nil && w.config.billsMedia && c.recorded {
+		w.record(s, c, model.CallEvent{Kind: model.CallMediaChanged, Offer: offer, SDP: answer, CalleeOffered: calleeOffered})
 	}
 }
 
@@ -287,6 +310,7 @@ func (w *worker) ended(s *shard, c *call, status int) {
 	}
 	w.record(s, c, model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
 	delete(s.calls, c.key)
+	w.endSession(s, c)
 	if c.seat != nil {
 		c.seat.Leave()
 		c.seat = nil

@@ -72,7 +72,7 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 	}
 	c := s.newClient(server, flow{listen: l, to: a.Address})
 	c.element, c.failover, c.rest, c.seat, c.nonce = a.Element, a.Failover, a.rest, seat, w.nonce()
-	c.waited = true
+	c.waited, c.adjacency = true, a.Adjacency
 	server.pending++
 	id := s.id(c)
 	s.buffers.hold(&c.request, w.rewrite(s.buffers.get(len(w.msg.Raw)+addedOctets), server, a, l, branchOfTransaction, id))
@@ -87,7 +87,7 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 		c.to.conn = w.connect(c.to, a.Host)
 	}
 	if server.call != nil && !server.inDialog {
-		w.routed(s, server.call, a, c.to)
+		w.routed(s, server.call, a, c)
 	}
 	c.send(w, s)
 	s.counted[countForwarded]++

@@ -58,6 +58,7 @@ type gate struct {
 	denied  netip.Addr
 	flood   bool
 	seats   int
+	billing model.CallBilling
 	network string // of the last that failed
 	failed  []hop.Failure
 }
@@ -78,7 +79,8 @@ func (g *gate) LogsFailures() bool              { return true }
 func (g *gate) Failed(f *hop.Failure) {
 	g.failed, g.network = append(g.failed[:min(len(g.failed), 9)], *f), f.In.Network
 }
-func (g *gate) Leave() { g.seats-- }
+func (g *gate) Leave()                     { g.seats-- }
+func (g *gate) Billing() model.CallBilling { return g.billing }
 func (g *gate) Place(*hop.Incoming, *hop.Target) (hop.Seat, hop.Refusal) {
 	if g.place.Status != 0 {
 		return nil, g.place
@@ -124,6 +126,7 @@ type memoryLedger struct {
 	room, reserved int64
 	kinds          []model.CallEventKind
 	causes         []model.EndCause
+	events         []model.CallEvent
 }
 
 const eventSize = 10
@@ -145,6 +148,11 @@ func (l *memoryLedger) Append(e *model.CallEvent) int64 {
 	if e.Kind.Ends() || e.Kind == model.CallDisconnect {
 		l.causes = append(l.causes, e.Cause)
 	}
+	var event model.CallEvent
+	if err := event.Decode(e.AppendTo(nil)); err != nil {
+		panic(err)
+	}
+	l.events = append(l.events, event)
 	l.reserved -= eventSize - 1
 	return eventSize - 1
 }
@@ -160,13 +168,16 @@ type bench struct {
 	plans  *planner
 	ledger *memoryLedger
 	out    []sent
+
+	billing model.Billing
 }
 
 func newBench(t *testing.T) *bench { return newBenchWith(t, &memoryLedger{room: 1 << 20}) }
 
 func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
 	t.Helper()
-	b := &bench{T: t, gate: &gate{}, plans: &planner{}, ledger: ledger}
+	b := &bench{T: t, gate: &gate{}, plans: &planner{}, ledger: ledger, billing: model.Billing{
+		Configured: true, Active: true, XML: []model.XMLMethod{{Attached: true}}}}
 	p, err := New(Options{Admission: b.gate, Routing: b.plans, Ledger: ledger, Key: signing, Readers: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -195,7 +206,7 @@ func (b *bench) configure(networks *model.SIP) {
 			old.own[hop.Place(l)] = &listenPoint{sockets: []*socket{{}}}
 		}
 	}
-	next, err := b.p.newSnapshot(&model.Config{SIP: *networks}, old)
+	next, err := b.p.newSnapshot(&model.Config{SIP: *networks, SBC: model.SBC{Billing: b.billing}}, old)
 	if err != nil {
 		b.Fatal(err)
 	}

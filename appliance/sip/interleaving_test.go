@@ -44,6 +44,8 @@ type once struct {
 	left bool
 }
 
+func (o *once) Billing() model.CallBilling { return model.CallBilling{} }
+
 func (o *once) Leave() {
 	if o.left {
 		o.p.Fatal("a seat is left twice")

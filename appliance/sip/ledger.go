@@ -30,9 +30,23 @@ func room(ledger Ledger, kinds []model.CallEventKind) (octets int64) {
 func (w *worker) callerSide() model.CallEvent {
 	m := &w.msg
 	event := model.CallEvent{Kind: model.CallOffered, CallID: m.Get(m.CallID), From: m.Get(m.From), To: m.Get(m.To),
-		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Peer: w.address(w.from), SDP: w.sdp()}
+		RequestURI: m.Get(m.URI), Network: w.text(w.at.network.name), Transport: w.text(w.at.Transport.Via()), Peer: w.address(w.from), SDP: w.sdp()}
 	if neighbour := w.in.Adjacency; neighbour != nil {
 		event.Adjacency, event.Account = w.text(neighbour.Name), w.text(neighbour.Account)
+	}
+	return event
+}
+
+// calleeSide is an event of a call with all that is known of the callee's side
+// by its branch.
+func (w *worker) calleeSide(kind model.CallEventKind, t *clientTransaction) model.CallEvent {
+	l := t.to.listen
+	event := model.CallEvent{Kind: kind, Network: w.text(l.network.name), Transport: w.text(l.Transport.Via())}
+	if t.adjacency != nil {
+		event.Adjacency, event.Account = w.text(t.adjacency.Name), w.text(t.adjacency.Account)
+	}
+	if t.seat != nil {
+		event.Billing = t.seat.Billing()
 	}
 	return event
 }
@@ -47,10 +61,10 @@ func (w *worker) release(c *call) {
 
 // record puts an event on its way to the journal.
 func (w *worker) record(s *shard, c *call, e model.CallEvent) {
-	ledger := w.p.options.Ledger
-	if ledger == nil {
+	if !c.recorded {
 		return
 	}
+	ledger := w.p.options.Ledger
 	if most := ledger.Most(e.Kind); c.reserved < most { // what few calls are made of: a second target
 		if !ledger.Reserve(most) {
 			s.counted[countUnrecorded]++
@@ -105,8 +119,8 @@ func (p *Proxy) Restore(open []RestoredCall) {
 	defer p.restoredMu.Unlock()
 	p.restored = make(map[model.CallKey]*call, len(open))
 	for _, one := range open {
-		c := &call{key: one.Key, answered: one.Answered}
-		if p.options.Ledger != nil {
+		c := &call{key: one.Key, answered: one.Answered, recorded: p.options.Ledger != nil}
+		if c.recorded {
 			c.reserved = p.endRoom
 			if !one.Answered {
 				c.reserved += p.options.Ledger.Most(model.CallAnswered)
@@ -158,8 +172,9 @@ func (p *Proxy) takeRestored(key model.CallKey) *call {
 }
 
 // sdp is the session description of the message in hand, or nil.
-func (w *worker) sdp() []byte {
-	m := &w.msg
+func (w *worker) sdp() []byte { return sdpOf(&w.msg) }
+
+func sdpOf(m *message.Message) []byte {
 	if m.Body.Empty() {
 		return nil
 	}

@@ -69,6 +69,8 @@ type snapshot struct {
 	hosts       map[netip.Addr]bool       // addresses of the box
 	names       map[string][]*listenPoint // by host name in lower case: those that it may mean
 	recursion   bool
+	bills       bool   // calls are recorded
+	billsMedia  bool   // and what becomes of their media
 	maxForwards []byte // "Max-Forwards: 70\r\n"
 	limits      stream.Limits
 	// leaving are those that a commit took away and transactions still use.
@@ -106,6 +108,8 @@ func (p *Proxy) newSnapshot(c *model.Config, old *snapshot) (*snapshot, error) {
 		hosts:       make(map[netip.Addr]bool),
 		names:       make(map[string][]*listenPoint),
 		recursion:   c.SIP.Recursion,
+		bills:       c.SBC.Billing.Bills(),
+		billsMedia:  c.SBC.Billing.Bills() && c.SBC.Billing.MediaInfo,
 		maxForwards: fmt.Appendf(nil, "Max-Forwards: %d\r\n", cmp.Or(c.SIP.MaxForwards, defaultMaxForwards)),
 		limits:      stream.Limits{Idle: time.Duration(c.SIP.TCP.ConnectionTimeout) * time.Second, Connections: c.SIP.TCP.MaxConnections},
 	}

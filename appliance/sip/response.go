@@ -112,7 +112,7 @@ func (t *clientTransaction) success(w *worker, s *shard) {
 			w.answered(s, server.call, t)
 			server.call = nil
 		}
-		w.refreshed(server)
+		w.refreshed(s, server)
 		w.cancelBranches(s, server)
 	}
 	t.leave() // if the call is another branch's
@@ -157,7 +157,7 @@ func (t *clientTransaction) final(w *worker, s *shard) {
 		server.endSearch()
 	}
 	if status < 300 && !t.invite {
-		w.refreshed(server)
+		w.refreshed(s, server)
 	}
 	more := len(server.targets) > 0
 	if !more && server.pending == 0 && (server.status == 0 || rank(status) <= rank(server.status)) && len(server.challenges) == 0 {

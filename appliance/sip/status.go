@@ -34,6 +34,7 @@ const (
 	countNoMemory
 	countNoRoom
 	countMisdirected
+	countExpired
 	countUnrecorded
 	counterCount
 )
@@ -62,6 +63,7 @@ var counterNames = [counterCount]string{
 	countNoMemory:      "refused-transactions", // of these: no memory for more transactions
 	countNoRoom:        "refused-cac",          // targets that call admission control refused
 	countMisdirected:   "misdirected",          // BYEs that went elsewhere than to the other side
+	countExpired:       "expired-sessions",     // calls whose session nobody refreshed (RFC 4028)
 	countUnrecorded:    "unrecorded-events",    // beyond a call's reservation, and no room left
 }
 

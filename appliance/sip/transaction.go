@@ -99,6 +99,7 @@ type clientTransaction struct {
 	element     hop.Element        // who wants to know how it went
 	failover    []model.CodeRange
 	seat        hop.Seat // the call's room, until it is answered; nil: none
+	adjacency   *model.Adjacency
 
 	repeats  int
 	interval time.Duration // of timers A and E, later of CANCEL's E

@@ -97,6 +97,8 @@ const (
 type Seat interface {
 	// Leave gives it back, once.
 	Leave()
+	// Billing is by which methods the call is to be billed.
+	Billing() model.CallBilling
 }
 
 // Failure is a call that did not come about, for the failed-calls log.

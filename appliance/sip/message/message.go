@@ -103,7 +103,19 @@ func (m *Message) Lookup(name string) (Field, bool) {
 // RetryAfter gives the seconds of Retry-After (RFC 3261 §20.33), its comment
 // and parameters left out; ok is false when there is none or it is no number.
 func (m *Message) RetryAfter() (seconds int, ok bool) {
-	field, found := m.First(HeaderRetryAfter)
+	return m.seconds(HeaderRetryAfter)
+}
+
+// SessionExpires gives how long a session lasts unless it is refreshed, in
+// seconds (RFC 4028 §4); ok is false when the message has no such field or a
+// senseless one.
+func (m *Message) SessionExpires() (seconds int, ok bool) {
+	return m.seconds(HeaderSessionExpires)
+}
+
+// seconds reads the number that the topmost field of that name begins with.
+func (m *Message) seconds(id HeaderID) (seconds int, ok bool) {
+	field, found := m.First(id)
 	if !found {
 		return 0, false
 	}
