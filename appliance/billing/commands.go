@@ -59,6 +59,38 @@ func Commands() []config.Command {
 			Args: []config.Argument{index},
 			Help: "Configure the instance of billing by XML files", Apply: addXML, Negate: removeXML, Render: renderXML,
 		},
+		toggle("config-sbc-sbe-acc", "activate", "Put the RADIUS client into service",
+			func(c *model.Config, a config.Args) *bool {
+				return &c.SBC.RADIUSClients[clientIndex(c, a.Text("CLIENT"))].Active
+			}),
+		toggle("config-sbc-sbe-billing", "method packetcable-em", "Bill by PacketCable event messages",
+			func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.MethodPacketCable }),
+		toggle("config-sbc-sbe-billing", "method xml", "Bill by XML files",
+			func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.MethodXML }),
+		toggle("config-sbc-sbe-billing", "activate", "Put the Billing Manager into service",
+			func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.Active }),
+		toggle("config-sbc-sbe-billing-packetcable-em", "attach", "Put the instance into service",
+			func(c *model.Config, a config.Args) *bool {
+				i, _ := findPacketCable(c, a)
+				return &c.SBC.Billing.PacketCable[i].Attached
+			}),
+		toggle("config-sbc-sbe-billing-xml", "attach", "Put the instance into service",
+			func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.XML[0].Attached }),
+	}
+}
+
+// toggle declares a line without arguments that is there or not.
+func toggle(mode config.Mode, words, help string, of func(*model.Config, config.Args) *bool) config.Command {
+	return config.Command{
+		Mode: mode, Syntax: words, No: words, Help: help,
+		Apply:  func(c *model.Config, a config.Args) error { *of(c, a) = true; return nil },
+		Negate: func(c *model.Config, a config.Args) error { *of(c, a) = false; return nil },
+		Render: func(c *model.Config, in config.Args) []config.Args {
+			if !*of(c, in) {
+				return nil
+			}
+			return []config.Args{{}}
+		},
 	}
 }
 
@@ -100,21 +132,25 @@ func servers(c *model.Config, a config.Args) *[]model.RADIUSServer {
 	return &c.SBC.RADIUSClients[clientIndex(c, a.Text("CLIENT"))].Servers
 }
 
+func serverIndex(all []model.RADIUSServer, name string) int {
+	return slices.IndexFunc(all, func(s model.RADIUSServer) bool { return s.Name == name })
+}
+
 func addServer(c *model.Config, a config.Args) error {
-	all, server := servers(c, a), model.RADIUSServer{Name: a.Text("SERVER")}
+	all, name := servers(c, a), a.Text("SERVER")
 	switch {
-	case slices.Contains(*all, server):
+	case serverIndex(*all, name) >= 0:
 		return nil
 	case len(*all) == serversMax:
 		return config.BadArgument("SERVER", "a RADIUS client can have no more than %d servers", serversMax)
 	}
-	*all = append(*all, server)
+	*all = append(*all, model.RADIUSServer{Name: name})
 	return nil
 }
 
 func removeServer(c *model.Config, a config.Args) error {
 	all := servers(c, a)
-	i := slices.Index(*all, model.RADIUSServer{Name: a.Text("SERVER")})
+	i := serverIndex(*all, a.Text("SERVER"))
 	if i < 0 {
 		return config.BadArgument("SERVER", "there is no server %s", a.Text("SERVER"))
 	}
@@ -136,13 +172,11 @@ func findPacketCable(c *model.Config, a config.Args) (int, bool) {
 }
 
 func setPacketCable(c *model.Config, a config.Args) error {
-	method := model.PacketCableMethod{Index: a.Int("INDEX"), Client: a.Text("CLIENT")}
 	i, found := findPacketCable(c, a)
-	if found {
-		c.SBC.Billing.PacketCable[i] = method
-		return nil
+	if !found {
+		c.SBC.Billing.PacketCable = slices.Insert(c.SBC.Billing.PacketCable, i, model.PacketCableMethod{Index: a.Int("INDEX")})
 	}
-	c.SBC.Billing.PacketCable = slices.Insert(c.SBC.Billing.PacketCable, i, method)
+	c.SBC.Billing.PacketCable[i].Client = a.Text("CLIENT")
 	return nil
 }
 
@@ -180,8 +214,11 @@ func renderPacketCable(c *model.Config, _ config.Args) []config.Args {
 
 func addXML(c *model.Config, a config.Args) error {
 	index := a.Int("INDEX")
-	if others := c.SBC.Billing.XML; len(others) > 0 && others[0].Index != index {
-		return config.BadArgument("INDEX", "there is the xml instance %d already; there can be one", others[0].Index)
+	if others := c.SBC.Billing.XML; len(others) > 0 {
+		if others[0].Index != index {
+			return config.BadArgument("INDEX", "there is the xml instance %d already; there can be one", others[0].Index)
+		}
+		return nil
 	}
 	c.SBC.Billing.XML = []model.XMLMethod{{Index: index}}
 	return nil

@@ -105,7 +105,8 @@ func testOptions(t *testing.T, listen, nextHop netip.AddrPort) Options {
 			if text != "good" {
 				return nil, fmt.Errorf("line 1: %q is not good", text)
 			}
-			return &model.Config{SIP: model.SIP{Networks: []model.SIPNetwork{{
+			billing := model.Billing{Configured: true, Active: true, XML: []model.XMLMethod{{Attached: true}}}
+			return &model.Config{SBC: model.SBC{Billing: billing}, SIP: model.SIP{Networks: []model.SIPNetwork{{
 				Name: "local", Listens: []model.SIPListen{{Address: listen}},
 				NextHop: model.SIPNextHop{Address: nextHop, Network: "local"},
 			}}}}, nil

@@ -11,8 +11,8 @@ import (
 // ours is our proxy.
 type ours struct{ *lab.Proxy }
 
-func startOurs(where *lab.Namespace, program string, pairs int, flags ...string) (ours, error) {
-	p, err := where.StartProxy(program, load.Config(pairs), flags...)
+func startOurs(where *lab.Namespace, program, config string, flags ...string) (ours, error) {
+	p, err := where.StartProxy(program, config, flags...)
 	return ours{p}, err
 }
 

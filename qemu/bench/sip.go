@@ -135,11 +135,11 @@ func MeasureSIP(ctx context.Context, root string, w Workload, results io.Writer)
 		})
 	}
 	b.peers = append(b.peers, peer{name: "ours", start: func(where *lab.Namespace, pairs int) (proxy, error) {
-		return startOurs(where, program, pairs, "-journal", "", "-cpuprofile", w.Profile)
+		return startOurs(where, program, load.Config(pairs), "-journal", "", "-cpuprofile", w.Profile)
 	}})
 	if w.Billing {
 		b.peers = append(b.peers, peer{name: "ours with its journal", billing: true, start: func(where *lab.Namespace, pairs int) (proxy, error) {
-			return startOurs(where, program, pairs)
+			return startOurs(where, program, load.Config(pairs)+load.Billed)
 		}})
 	}
 	var last SIP

@@ -5,6 +5,20 @@ import (
 	"strings"
 )
 
+// Billed, behind a Config, has all calls recorded.
+const Billed = `sbc ` + SBC + `
+ sbe
+  billing
+   method xml
+   xml 0
+    attach
+    exit
+   activate
+   exit
+  exit
+ exit
+`
+
 // routesBeside is how many routes the table has that no call takes.
 const routesBeside = 1000
 
