@@ -27,8 +27,10 @@ type Flood struct {
 type Flooded struct {
 	Datagrams, Sources int
 	Seconds            float64
-	Calls              int // that all went well meanwhile
-	Retransmissions    int // of those
+	Calls              int // meanwhile
+	Admitted           int // of these: that reached the callee; others got 503
+	Completed          int // of these: to their end
+	Retransmissions    int
 	MemoryKB           int // resident before
 	WorstKB            int // and at the worst
 	Recovery           time.Duration
@@ -36,14 +38,20 @@ type Flooded struct {
 
 // String gives the result, one key=value a line.
 func (f Flooded) String() string {
-	return fmt.Sprintf("datagrams=%d\nsources=%d\nseconds=%.1f\ncalls=%d\nretransmissions=%d\nrss_kb_before=%d\nrss_kb_worst=%d\nrecovery_ms=%d\n",
-		f.Datagrams, f.Sources, f.Seconds, f.Calls, f.Retransmissions, f.MemoryKB, f.WorstKB, f.Recovery.Milliseconds())
+	return fmt.Sprintf("datagrams=%d\nsources=%d\nseconds=%.1f\ncalls=%d\ncalls_admitted=%d\ncalls_completed=%d\nretransmissions=%d\nrss_kb_before=%d\nrss_kb_worst=%d\nrecovery_ms=%d\n",
+		f.Datagrams, f.Sources, f.Seconds, f.Calls, f.Admitted, f.Completed, f.Retransmissions, f.MemoryKB, f.WorstKB, f.Recovery.Milliseconds())
 }
 
-// Check fails unless the memory was bounded.
+// Check fails unless the memory was bounded and calls went on. SIPp gives up a
+// call in which a message comes twice: that is what one in a hundred is for.
 func (f Flooded) Check() error {
-	if f.WorstKB > boardMemory>>10 {
+	switch {
+	case f.WorstKB > boardMemory>>10:
 		return fmt.Errorf("memory rose from %d to %d kB: on the smallest board the kernel would end the proxy", f.MemoryKB, f.WorstKB)
+	case f.Admitted < f.Calls/2:
+		return fmt.Errorf("%d of %d calls were admitted", f.Admitted, f.Calls)
+	case 100*f.Completed < 99*f.Admitted:
+		return fmt.Errorf("%d of %d admitted calls completed", f.Completed, f.Admitted)
 	}
 	return nil
 }
@@ -51,8 +59,12 @@ func (f Flooded) Check() error {
 // forgedNetwork is where the sources seem to be (RFC 2544).
 var forgedNetwork = netip.MustParsePrefix("198.18.0.0/15")
 
-// floodCalls is the rate of the calls that go on.
-const floodCalls = 20
+// floodCalls is the rate of the calls that go on, and insistent their caller: it
+// takes a refusal for an end like another, and waits for a slow end.
+const (
+	floodCalls            = 20
+	insistent  lab.Ladder = "send INVITE, recv 100?, recv 503? ends, recv 180?, recv 200, send ACK, hold, send BYE, recv 100?, recv 200"
+)
 
 // Run does it.
 func (f Flood) Run(ctx context.Context) (result Flooded, err error) {
@@ -69,12 +81,10 @@ func (f Flood) Run(ctx context.Context) (result Flooded, err error) {
 	result.Datagrams, result.Sources = f.Datagrams, f.Sources
 	result.Calls = max(1, int(length.Seconds())) * floodCalls
 	watch := watchMemory(w.proxy)
-	calls := make(chan error, 1)
-	go func() {
-		repeated, err := Place(ctx, w.where, []Flow{{Caller: Caller, Callee: Callee, Hold: talk, Calls: result.Calls, Rate: floodCalls}})
-		result.Retransmissions = repeated
-		calls <- err
-	}()
+	finish, err := result.place(ctx, w)
+	if err != nil {
+		return result, err
+	}
 	began := time.Now()
 	silent, err := w.where.Probe(CalleeAt(1)) // whom the flood's calls are for
 	if err == nil {
@@ -84,9 +94,38 @@ func (f Flood) Run(ctx context.Context) (result Flooded, err error) {
 	if err == nil {
 		result.Recovery, err = w.recovery(ctx, 1)
 	}
-	err = errors.Join(err, <-calls)
+	err = errors.Join(err, finish())
 	result.WorstKB = watch.stop()
 	return result, err
+}
+
+// place starts the calls. finish waits until they have ended, one way or the
+// other, and counts them.
+func (r *Flooded) place(ctx context.Context, w *world) (finish func() error, err error) {
+	limit := time.Duration(r.Calls/floodCalls)*time.Second + afterwards
+	callee, err := w.where.SIPp(ctx, lab.SIPp{Ladder: Callee, Local: CalleeAt(0), Limit: 2 * limit, Repeats: true})
+	if err != nil {
+		return nil, err
+	}
+	caller, err := w.where.SIPp(ctx, lab.SIPp{
+		Ladder: insistent, Local: callerAt(0), Remote: ProxyAt, User: Number(0),
+		Calls: r.Calls, Rate: floodCalls, Hold: talk, Limit: limit, Repeats: true,
+	})
+	if err != nil {
+		callee.Stop()
+		callee.Wait()
+		return nil, err
+	}
+	return func() error {
+		calling, _ := caller.Wait() // calls that were refused are no failure
+		sleep(ctx, 2*time.Second)   // SIPp writes its account once a second
+		called, err := callee.Statistics()
+		callee.Stop()
+		callee.Wait() // removes its files
+		r.Admitted, r.Completed = called.Created, called.Succeeded
+		r.Retransmissions = calling.Retransmissions + called.Retransmissions
+		return err
+	}, nil
 }
 
 // What is sent, in turn: a call, a request for the box, one of a dialog that

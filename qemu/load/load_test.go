@@ -57,3 +57,21 @@ func TestOverloadedCheck(t *testing.T) {
 		}
 	}
 }
+
+func TestFloodedCheck(t *testing.T) {
+	good := Flooded{Calls: 1000, Admitted: 900, Completed: 891, MemoryKB: 20000, WorstKB: 120000}
+	if err := good.Check(); err != nil {
+		t.Errorf("Check(%+v) = %v", good, err)
+	}
+	for name, spoil := range map[string]func(*Flooded){
+		"memory":        func(f *Flooded) { f.WorstKB = 160000 },
+		"calls lost":    func(f *Flooded) { f.Completed = 890 },
+		"calls refused": func(f *Flooded) { f.Admitted, f.Completed = 499, 499 },
+	} {
+		bad := good
+		spoil(&bad)
+		if err := bad.Check(); err == nil {
+			t.Errorf("%s: Check(%+v) = nil; want an error", name, bad)
+		}
+	}
+}
