@@ -5,8 +5,12 @@ import (
 	"unsafe"
 )
 
-// memoryDefault is what calls and transactions may take where nobody says.
-const memoryDefault = 512 << 20
+// memoryDefault is what calls and transactions may take where nobody says. As
+// much as an eighth of it may wait for peers that do not read.
+const (
+	memoryDefault = 512 << 20
+	streamsPart   = 8
+)
 
 // What one of each takes beside its messages, in octets: itself, its slot in a
 // map, the target or the names that it usually has.

@@ -107,6 +107,7 @@ func New(o Options) (*Proxy, error) {
 		Receive: p.received,
 		Failed:  func(_ *stream.Conn, payload []byte) { p.undelivered(payload) },
 		Limits:  func() stream.Limits { return p.config.Load().limits },
+		Memory:  o.Memory / streamsPart,
 		Log:     o.Log,
 	})
 	for i := range p.shards {

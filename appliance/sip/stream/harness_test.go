@@ -46,7 +46,12 @@ func newRig(t *testing.T) *rig {
 		Failed:  func(c *Conn, payload []byte) { r.failed <- event{c, string(payload), false} },
 		Limits:  func() Limits { return r.limit },
 	})
-	t.Cleanup(r.Close)
+	t.Cleanup(func() {
+		r.Close()
+		if n := r.waiting.Load(); n != 0 {
+			t.Errorf("%d octets wait for nobody", n)
+		}
+	})
 	return r
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"causeway/appliance/model"
@@ -53,6 +54,9 @@ type Options struct {
 	// Limits are asked for again and again, and must not call the pool; nil:
 	// the defaults.
 	Limits func() Limits
+	// Memory is how many octets may wait for all peers that do not read. 0:
+	// 64 MiB.
+	Memory int
 	Log    *slog.Logger // nil: none
 }
 
@@ -72,6 +76,7 @@ type Pool struct {
 	buffers  buffers
 	table    table
 	counters counters
+	waiting  atomic.Int64 // octets queued and being written
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -92,6 +97,7 @@ func New(o Options) *Pool {
 	if o.Limits == nil {
 		o.Limits = func() Limits { return Limits{} }
 	}
+	o.Memory = cmp.Or(o.Memory, 64<<20)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -23,7 +23,7 @@ func (c *Conn) Send(payload []byte) {
 // Queue queues a copy of payload, one whole message, for the next Flush.
 func (c *Conn) Queue(payload []byte) {
 	c.mu.Lock()
-	if c.closed || c.queue != nil && (len(c.queue.octets)+len(payload) > maxQueue || len(c.queue.messages) == maxMessages) {
+	if c.closed || !c.fits(len(payload)) {
 		closed := c.closed
 		c.mu.Unlock()
 		if !closed {
@@ -36,7 +36,18 @@ func (c *Conn) Queue(payload []byte) {
 		c.queue = c.pool.buffers.get()
 	}
 	c.queue.add(payload)
+	c.pool.waiting.Add(int64(len(payload)))
 	c.mu.Unlock()
+}
+
+// fits says whether a message of that many octets may wait. Where all connections
+// together have too much waiting, it is those to blame that get no more: whose
+// peer does not read.
+func (c *Conn) fits(octets int) bool {
+	if c.queue != nil && (len(c.queue.octets)+octets > maxQueue || len(c.queue.messages) == maxMessages) {
+		return false
+	}
+	return c.stalled.Load() == 0 || c.pool.waiting.Load()+int64(octets) <= int64(c.pool.options.Memory)
 }
 
 // answerPing queues what says that the connection lives.
@@ -51,6 +62,7 @@ func (c *Conn) answerPing() {
 	}
 	if len(c.queue.octets) < maxQueue { // else it is alive, or soon no more
 		c.queue.octets = append(c.queue.octets, pong...)
+		c.pool.waiting.Add(int64(len(pong)))
 	}
 }
 
@@ -134,6 +146,7 @@ func (c *Conn) sent() {
 	c.active.Store(int64(c.pool.now()))
 	c.messagesOut.Add(int64(len(b.messages)))
 	c.octetsOut.Add(int64(len(b.octets)))
+	c.pool.waiting.Add(-int64(len(b.octets)))
 	switch {
 	case !c.outbound:
 	case c.unheard == nil:
@@ -207,6 +220,11 @@ func (c *Conn) bury() {
 	c.mu.Unlock()
 	if unheard != nil && nobody {
 		c.pool.report(c, unheard)
+	}
+	for _, b := range []*buffer{sending, queue} {
+		if b != nil {
+			c.pool.waiting.Add(-int64(len(b.octets)))
+		}
 	}
 	if sending != nil {
 		if !nobody || !c.outbound {
