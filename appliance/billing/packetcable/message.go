@@ -8,6 +8,7 @@
 package packetcable
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -52,6 +53,9 @@ func NewElementID(number int) (id ElementID) {
 	copy(id[:], fmt.Sprintf("%8d", number))
 	return id
 }
+
+// String is the number without what fills it up.
+func (id ElementID) String() string { return string(bytes.Trim(id[:], " \x00")) }
 
 // Zone is the time zone of the element: '1' in daylight saving time, else '0',
 // and what local time is ahead of UTC as ±HHMMSS.
