@@ -39,6 +39,13 @@ func (q *queue) Done(number uint64) {
 	q.done = append(q.done, number)
 }
 
+// finished gives what is done with so far, by number.
+func (q *queue) finished() []uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.Sorted(slices.Values(q.done))
+}
+
 // keeper is a Transport with a record keeper behind it.
 type keeper struct {
 	mu      sync.Mutex
@@ -76,6 +83,13 @@ func (k *keeper) Send(ctx context.Context, session string, messages []byte) erro
 	}
 	k.batches, k.session = append(k.batches, batch), session
 	return nil
+}
+
+// sent gives what arrived so far.
+func (k *keeper) sent() [][]Header {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.batches)
 }
 
 func (k *keeper) AwaitUp(ctx context.Context) error {
@@ -125,12 +139,15 @@ func TestInstanceSendsEachAtOnce(t *testing.T) {
 	running(t, &Instance{Outstanding: 4}, k, func(q *queue) {
 		for n := range 3 {
 			q.records <- record(n+1, n)
+			synctest.Wait()
 		}
-		synctest.Wait()
-		if len(k.batches) != 3 || k.session != "12345-eeacb6cc-2" || !slices.Equal(slices.Sorted(slices.Values(q.done)), []uint64{1, 2, 3}) {
-			t.Errorf("%d requests, session %q, done %v", len(k.batches), k.session, q.done)
+		if len(k.sent()) != 3 || !slices.Equal(q.finished(), []uint64{1, 2, 3}) {
+			t.Errorf("%d requests, done %v", len(k.sent()), q.finished())
 		}
 	})
+	if k.session != "12345-eeacb6cc-2" {
+		t.Errorf("session %q", k.session)
+	}
 }
 
 // A request goes when it is full or when its time is up.
@@ -141,13 +158,13 @@ func TestInstanceBatches(t *testing.T) {
 			q.records <- record(n+1, n)
 		}
 		synctest.Wait()
-		if len(k.batches) != 1 || len(k.batches[0]) != 3 {
-			t.Fatalf("requests %v; want one of 3", k.batches)
+		if len(k.sent()) != 1 || len(k.sent()[0]) != 3 {
+			t.Fatalf("requests %v; want one of 3", k.sent())
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(k.batches) != 2 || len(k.batches[1]) != 2 {
-			t.Errorf("requests %v; want a second one of 2", k.batches)
+		if len(k.sent()) != 2 || len(k.sent()[1]) != 2 {
+			t.Errorf("requests %v; want a second one of 2", k.sent())
 		}
 	})
 }
@@ -158,8 +175,8 @@ func TestInstanceBatchSmallerThanAMessage(t *testing.T) {
 	running(t, &Instance{BatchSize: 10, BatchTime: time.Second, Outstanding: 4}, k, func(q *queue) {
 		q.records <- record(1, 1)
 		synctest.Wait()
-		if len(k.batches) != 1 {
-			t.Errorf("requests %v; want one", k.batches)
+		if len(k.sent()) != 1 {
+			t.Errorf("requests %v; want one", k.sent())
 		}
 	})
 }
@@ -178,16 +195,16 @@ func TestInstanceWaitsForTheTransport(t *testing.T) {
 			t.Error("a message beyond the bound was taken")
 		default:
 		}
-		if len(q.done) > 0 {
-			t.Errorf("done %v; want none", q.done)
+		if len(q.finished()) > 0 {
+			t.Errorf("done %v; want none", q.finished())
 		}
 		k.mu.Lock()
 		k.down = false
 		k.mu.Unlock()
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if len(q.done) != 4 {
-			t.Errorf("done %v; want 4", q.done)
+		if len(q.finished()) != 4 {
+			t.Errorf("done %v; want 4", q.finished())
 		}
 	})
 }
@@ -206,8 +223,8 @@ func TestInstanceKeepsTheOrderOfACall(t *testing.T) {
 				}
 				time.Sleep(10 * time.Minute)
 				synctest.Wait()
-				if len(q.done) != messages {
-					t.Errorf("%d done; want %d", len(q.done), messages)
+				if len(q.finished()) != messages {
+					t.Errorf("%d done; want %d", len(q.finished()), messages)
 				}
 			})
 			newest := map[uint32]uint32{}
