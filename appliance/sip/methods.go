@@ -35,14 +35,49 @@ type Calls struct {
 // someMost bounds what one answer lists.
 const someMost = 500
 
+// Keys name calls, as model.CallKey writes them.
+type Keys struct {
+	Keys []string `json:"keys"`
+}
+
 // Methods are what the proxy serves of its core. Calls tell who talks to whom:
 // they are for operators.
 func (p *Proxy) Methods() link.Methods {
 	return link.Methods{
 		"proxy.calls":        link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
 		"proxy.transactions": link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
+		"proxy.gone":         func(_ context.Context, keys Keys) (Keys, error) { return p.gone(keys) },
 		"proxy.connections":  link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
 	}
+}
+
+// gone gives those of the calls that the proxy does not know any more: their
+// end was seen by nobody, or its record was lost. Only who has a key can ask.
+func (p *Proxy) gone(asked Keys) (gone Keys, err error) {
+	open := map[model.CallKey]bool{}
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		for key := range s.calls {
+			open[key] = true
+		}
+		s.mu.Unlock()
+	}
+	p.restoredMu.Lock()
+	for key := range p.restored {
+		open[key] = true
+	}
+	p.restoredMu.Unlock()
+	for _, text := range asked.Keys {
+		key, err := model.ParseCallKey(text)
+		if err != nil {
+			return Keys{}, err
+		}
+		if !open[key] {
+			gone.Keys = append(gone.Keys, text)
+		}
+	}
+	return gone, nil
 }
 
 // Speaks says whether requests can be sent over t to addresses of IPv6, or of

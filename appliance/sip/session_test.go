@@ -166,3 +166,18 @@ func TestBillingIsOff(t *testing.T) {
 		t.Errorf("the call of before ended with %v; want %v", ended.Cause, model.EndCallerHungUp)
 	}
 }
+
+// Who keeps records of calls can ask which of them the proxy still knows.
+func TestGone(t *testing.T) {
+	b := newBench(t)
+	b.established()
+	open, restored, unknown := b.ledger.last(model.CallOffered).Key.String(), model.CallKey{1}, model.CallKey{2}.String()
+	b.p.Restore([]RestoredCall{{Key: restored, Answered: true}})
+	gone, err := b.p.gone(Keys{[]string{open, unknown, restored.String()}})
+	if diff := cmp.Diff([]string{unknown}, gone.Keys); err != nil || diff != "" {
+		t.Errorf("gone = %v (-want +got):\n%s", err, diff)
+	}
+	if _, err := b.p.gone(Keys{[]string{"nonsense"}}); err == nil {
+		t.Error("gone of no key = nil; want an error")
+	}
+}
