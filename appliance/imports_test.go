@@ -36,6 +36,7 @@ var owned = map[string]string{
 	"billing/manager":       "billing",
 	"billing/packetcable":   "billing",
 	"billing/radius":        "billing",
+	"billing/segment":       "billing",
 	"billing/xmlcdr":        "billing",
 	"routing/normalization": "routing",
 	"routing/servergroup":   "routing",

@@ -27,7 +27,7 @@ var processes = []process{
 	{"console", "the serial port", runConsole},
 	{"check", "check a configuration file: appliance check FILE", runCheck},
 	{"commands", "print the command reference, docs/commands.md", runCommands},
-	{"journal", "print a call event journal: appliance journal DIRECTORY", runJournal},
+	{"journal", "print or check what billing keeps on disk: appliance journal dump|verify FILE|DIRECTORY", runJournal},
 }
 
 func main() {

@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 
 	"causeway/appliance/billing"
-	"causeway/appliance/billing/journal"
 	"causeway/appliance/console"
 	"causeway/appliance/control"
 	"causeway/appliance/grammar"
@@ -62,11 +60,4 @@ func runConsole(ctx context.Context, args []string) error {
 		return err
 	}
 	return console.Run(ctx, options)
-}
-
-func runJournal(_ context.Context, args []string) error {
-	if len(args) != 1 {
-		return errors.New("journal: which directory?")
-	}
-	return journal.Dump(os.Stdout, args[0])
 }

@@ -2,10 +2,10 @@ package journal
 
 import (
 	"encoding/binary"
-	"io"
 	"slices"
 	"time"
 
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
 )
 
@@ -60,47 +60,30 @@ func (c Calls) List() []OpenCall {
 }
 
 // The list of open calls stands at the head of each segment as one or more
-// records: u8 1 if this is its last part, then for each call key [12],
+// frames: u8 1 if this is its last part, then for each call key [12],
 // start i64, answered i64.
 const (
 	callSize     = len(model.CallKey{}) + 8 + 8
-	callsPerPart = (maxPayload - 1) / callSize
+	callsPerPart = (segment.MaxPayload - 1) / callSize
 )
 
-// appendTo appends the frames of the list as it stands after event seq, linked
-// to chain, and gives the new end of the chain.
-func (c Calls) appendTo(b []byte, seq uint64, chain uint32, now time.Time) ([]byte, uint32) {
+// appendTo appends the frames of the list.
+func (c Calls) appendTo(b []byte, now time.Time) []byte {
 	start, inPart := len(b), 0
-	b = append(beginFrame(b), 0)
-	finish := func() {
-		b = endFrame(b, start, recordCalls, now)
-		frame(b[start:]).setSeq(seq)
-		chain = frame(b[start:]).link(chain)
-	}
+	b = append(segment.BeginFrame(b), 0)
 	for key, times := range c {
 		if inPart == callsPerPart {
-			finish()
+			b = segment.EndFrame(b, start, segment.Head, now)
 			start, inPart = len(b), 0
-			b = append(beginFrame(b), 0)
+			b = append(segment.BeginFrame(b), 0)
 		}
 		b = append(b, key[:]...)
 		b = binary.LittleEndian.AppendUint64(b, uint64(times.start))
 		b = binary.LittleEndian.AppendUint64(b, uint64(times.answered))
 		inPart++
 	}
-	b[start+frameHeader] = 1
-	finish()
-	return b, chain
-}
-
-// size is what appendTo appends, in octets.
-func (c Calls) size() int64 {
-	whole, rest := len(c)/callsPerPart, len(c)%callsPerPart
-	size := int64(whole) * int64(frameSize(1+callsPerPart*callSize))
-	if rest > 0 || whole == 0 {
-		size += int64(frameSize(1 + rest*callSize))
-	}
-	return size
+	b[start+segment.FrameHeader] = 1
+	return segment.EndFrame(b, start, segment.Head, now)
 }
 
 // takePart adds one record's part of a list.
@@ -113,41 +96,34 @@ func (c Calls) takePart(payload []byte) {
 	}
 }
 
-// ending is where one segment's valid data ends.
-type ending struct {
-	number uint32
-	good   int64 // octets
-	fault  error // why it ends there; nil at a clean end
-}
-
 // replay gives the calls that were open before record number before, and the
 // number of the last event it saw. Of the segments, given in order, it reads
 // the newest with a complete list of open calls and those after it, and says
 // where each of these ends.
-func replay(dir string, segments []header, before uint64) (calls Calls, last uint64, read []ending) {
+func replay(dir segment.Dir, segments []segment.Header, before uint64) (calls Calls, last uint64, read []segment.Ending) {
 	calls = Calls{}
 	from := len(segments) - 1
 	for ; from > 0; from-- {
-		if segments[from].firstSeq <= before && hasList(dir, segments[from]) {
+		if segments[from].FirstSeq <= before && hasList(dir, segments[from].Number) {
 			break
 		}
 	}
 	for i := max(from, 0); i < len(segments); i++ {
 		void := before // the first number that this segment is not the authority for
 		if i+1 < len(segments) {
-			void = min(void, segments[i+1].firstSeq)
+			void = min(void, segments[i+1].FirstSeq)
 		}
-		last = max(last, min(segments[i].firstSeq, void)-1)
-		end := scan(dir, segments[i], func(f frame) bool {
+		last = max(last, min(segments[i].FirstSeq, void)-1)
+		end := dir.Scan(segments[i].Number, i+1 < len(segments), func(f segment.Frame) bool {
 			switch {
-			case f.kind() == recordCalls && i == from:
-				calls.takePart(f.payload())
-			case f.kind() == recordEvent && f.seq() < void:
+			case f.Type() == segment.Head && i == from:
+				calls.takePart(f.Payload())
+			case f.Type() == segment.Record && f.Seq() < void:
 				var event model.CallEvent
-				if event.Decode(f.payload()) == nil {
+				if event.Decode(f.Payload()) == nil {
 					calls.Apply(&event)
 				}
-				last = f.seq()
+				last = f.Seq()
 			}
 			return true
 		})
@@ -157,29 +133,10 @@ func replay(dir string, segments []header, before uint64) (calls Calls, last uin
 }
 
 // hasList reports whether the segment's list of open calls is complete.
-func hasList(dir string, segment header) (complete bool) {
-	scan(dir, segment, func(f frame) bool {
-		complete = f.kind() == recordCalls && f.payload()[0] == 1
-		return f.kind() == recordCalls && !complete
+func hasList(dir segment.Dir, number uint32) (complete bool) {
+	dir.Scan(number, false, func(f segment.Frame) bool {
+		complete = f.Type() == segment.Head && f.Payload()[0] == 1
+		return f.Type() == segment.Head && !complete
 	})
 	return complete
-}
-
-// scan calls visit for each valid frame of the segment, in order, until it
-// returns false.
-func scan(dir string, segment header, visit func(frame) bool) ending {
-	file, s, err := openSegment(dir, segment.number, segment.box)
-	if err != nil {
-		return ending{segment.number, 0, err}
-	}
-	defer file.Close()
-	for {
-		f, err := s.next()
-		if err == io.EOF || err == nil && !visit(f) {
-			return ending{segment.number, s.off, nil}
-		}
-		if err != nil {
-			return ending{segment.number, s.off, err}
-		}
-	}
 }

@@ -5,12 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
 )
 
@@ -20,10 +21,10 @@ func written(t testing.TB) (dir string, content []byte, ends []int64) {
 	t.Helper()
 	dir = t.TempDir()
 	w, _ := openTest(t, dir, Options{})
-	ends = []int64{w.size}
+	ends = []int64{w.size(t)}
 	for n := 1; n <= 6; n++ {
 		commit(t, w, batchOf(n, n))
-		ends = append(ends, w.size)
+		ends = append(ends, w.size(t))
 	}
 	w.die()
 	content, err := os.ReadFile(segmentsIn(t, dir)[0])
@@ -37,7 +38,7 @@ func written(t testing.TB) (dir string, content []byte, ends []int64) {
 func replaced(t testing.TB, content []byte) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, segmentName(1)), content, 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, format.Name(1)), content, 0o640); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -76,12 +77,12 @@ func TestCutAtEveryOctet(t *testing.T) {
 		dir := replaced(t, content[:size])
 		survive := wholeRecords(ends, size)
 		recovery := reopen(t, fmt.Sprintf("cut at octet %d", size), dir, survive)
-		switch clean := size == ends[survive] || size == headerSize; {
-		case size < headerSize && recovery.Aside != 1:
+		switch clean := size == ends[survive] || size == segment.HeaderSize; {
+		case size < segment.HeaderSize && recovery.Aside != 1:
 			t.Errorf("cut at octet %d: Aside = %d; want 1", size, recovery.Aside)
-		case size > headerSize && recovery.Repaired == 1 == clean:
+		case size > segment.HeaderSize && recovery.Repaired == 1 == clean:
 			t.Errorf("cut at octet %d: Repaired = %d; clean %v", size, recovery.Repaired, clean)
-		case size > headerSize && !clean:
+		case size > segment.HeaderSize && !clean:
 			bad, err := os.ReadFile(filepath.Join(dir, "ev-00000001.bad"))
 			good := size - recovery.Cut
 			if err != nil || !bytes.Equal(bad, content[good:size]) {
@@ -113,10 +114,10 @@ func TestGarbageAfterTheTail(t *testing.T) {
 		"the last record again":               last,
 		"older records of the segment":        content[ends[0]:],
 		"a record of another file":            other[ends[0]:],
-		"a header":                            content[:headerSize],
+		"a header":                            content[:segment.HeaderSize],
 		"one octet":                           {7},
 		"a next record, not linked":           renumbered(first, 7, 0),
-		"a record of the right chain, number": renumbered(first, 9, frame(last).crc()),
+		"a record of the right chain, number": renumbered(first, 9, crcOf(last)),
 	} {
 		recovery := reopen(t, what, replaced(t, append(bytes.Clone(content), garbage...)), 6)
 		if recovery.Cut != int64(len(garbage)) {
@@ -127,14 +128,31 @@ func TestGarbageAfterTheTail(t *testing.T) {
 
 // renumbered is a copy of a frame with another number, linked to chain.
 func renumbered(f []byte, seq uint64, chain uint32) []byte {
-	again := frame(bytes.Clone(f))
-	again.setSeq(seq)
-	again.link(chain)
+	again := bytes.Clone(f)
+	forge(again, seq, chain)
 	return again
 }
 
-// A damaged segment before the last: its good records come, the others are
-// counted as lost, and the file is kept.
+// forge numbers a frame and links it to chain, as the writer does.
+func forge(f []byte, seq uint64, chain uint32) {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	binary.LittleEndian.PutUint64(f[12:], seq)
+	binary.LittleEndian.PutUint32(f[4:], crc32.Update(crc32.Update(chain, table, f[:4]), table, f[8:]))
+}
+
+func crcOf(f []byte) uint32 { return binary.LittleEndian.Uint32(f[4:]) }
+
+// lastCRC gives the end of the chain of a whole segment.
+func lastCRC(content []byte) uint32 {
+	chain := binary.LittleEndian.Uint32(content[segment.HeaderSize-4:])
+	for f, rest := segment.Frame(nil), content[segment.HeaderSize:]; len(rest) > 0; chain = crcOf(f) {
+		f, rest = segment.FirstFrame(rest)
+	}
+	return chain
+}
+
+// A damaged record in a segment before the last is counted as lost, the others
+// come, and the file is kept.
 func TestDamageInAnEarlierSegment(t *testing.T) {
 	dir := t.TempDir()
 	w, _ := openTest(t, dir, Options{SegmentSize: 1024})
@@ -145,21 +163,21 @@ func TestDamageInAnEarlierSegment(t *testing.T) {
 	}
 	w.die()
 	second := segmentsIn(t, dir)[1]
-	head, err := headerOf(dir, 2, testBox)
+	head, err := dirOf(dir, testBox).Header(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	third, err := headerOf(dir, 3, testBox)
+	third, err := dirOf(dir, testBox).Header(3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, s, err := openSegment(dir, 2, testBox)
+	s, err := dirOf(dir, testBox).Open(2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	for s.last < head.firstSeq+1 { // two events of it
-		if _, err := s.next(); err != nil {
+	defer s.Close()
+	for s.Last() < head.FirstSeq+1 { // two events of it
+		if _, err := s.Next(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -167,7 +185,7 @@ func TestDamageInAnEarlierSegment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content[s.off+frameHeader] ^= 0x10
+	content[s.Offset()+segment.FrameHeader] ^= 0x10
 	if err := os.WriteFile(second, content, 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -175,10 +193,13 @@ func TestDamageInAnEarlierSegment(t *testing.T) {
 	openTest(t, dir, Options{SegmentSize: 1024})
 	r := openReader(t, dir)
 	got := drain(t, r)
-	want := append(numbers(1, int(head.firstSeq+1)), numbers(int(third.firstSeq), 40)...)
+	if third.FirstSeq < head.FirstSeq+4 {
+		t.Fatalf("the second segment has the records %d to %d; want some after the damaged one", head.FirstSeq, third.FirstSeq-1)
+	}
+	want := append(numbers(1, int(head.FirstSeq+1)), numbers(int(head.FirstSeq+3), 40)...)
 	wantTexts(t, "reading", got, want)
-	if lost := third.firstSeq - head.firstSeq - 2; r.Lost != lost {
-		t.Errorf("Lost = %d; want %d", r.Lost, lost)
+	if r.Lost != 1 {
+		t.Errorf("Lost = %d; want 1", r.Lost)
 	}
 	if err := r.Ack(40); err != nil {
 		t.Fatal(err)
@@ -189,37 +210,43 @@ func TestDamageInAnEarlierSegment(t *testing.T) {
 	}
 }
 
-// Damage in the segment being written is said while nothing follows it, and
-// passed when the writer goes on elsewhere.
+// Damage in the segment being written does not stop the reader where records
+// follow it, and is said where none do until the writer goes on elsewhere.
 func TestDamageUnderTheWriter(t *testing.T) {
 	dir := t.TempDir()
 	w, _ := openTest(t, dir, Options{})
 	commit(t, w, batchOf(1, 1))
-	good := w.size
+	first := w.size(t)
 	commit(t, w, batchOf(2, 3))
+	last := w.size(t)
+	commit(t, w, batchOf(4, 4))
 	file, err := os.OpenFile(segmentsIn(t, dir)[0], os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := file.WriteAt([]byte{0xFF}, good+frameHeader); err != nil {
-		t.Fatal(err)
+	for _, at := range []int64{first, last} {
+		if _, err := file.WriteAt([]byte{0xFF}, at+segment.FrameHeader); err != nil {
+			t.Fatal(err)
+		}
 	}
 	r := openReader(t, dir)
-	if record, ok, err := r.Poll(); !ok || record.Seq != 1 || err != nil {
-		t.Fatalf("Poll = record %d, %v; want record 1", record.Seq, err)
+	for _, want := range []uint64{1, 3} {
+		if record, ok, err := r.Poll(); !ok || record.Seq != want || err != nil {
+			t.Fatalf("Poll = record %d, %v; want record %d", record.Seq, err, want)
+		}
 	}
-	var damage *DamageError
-	if _, ok, err := r.Poll(); ok || !errors.As(err, &damage) || damage.Offset != good {
-		t.Fatalf("Poll = %v, %v; want damage at octet %d", ok, err, good)
+	var damage *segment.DamageError
+	if _, ok, err := r.Poll(); ok || !errors.As(err, &damage) || damage.Offset != last {
+		t.Fatalf("Poll = %v, %v; want damage at octet %d", ok, err, last)
 	}
 	w.die()
 	w, _ = openTest(t, dir, Options{})
 	if got := drain(t, r); got != nil {
 		t.Fatalf("reading = %v; want nothing", got)
 	}
-	commit(t, w, batchOf(4, 4))
-	wantTexts(t, "reading on", drain(t, r), []string{"4"})
+	commit(t, w, batchOf(5, 5))
+	wantTexts(t, "reading on", drain(t, r), []string{"5"})
 	if r.Lost != 2 {
 		t.Errorf("Lost = %d; want 2", r.Lost)
 	}
@@ -233,9 +260,9 @@ func TestReaderWaitsAfterALoss(t *testing.T) {
 	}
 	r := openReader(t, dir)
 	syncs := 0
-	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
-		f, err := createSegment(path)
-		return &faultyFile{segmentFile: f, sync: func() error {
+	w, _ := openTest(t, dir, Options{create: func(path string) (segment.Appendable, error) {
+		f, err := segment.Create(path)
+		return &faultyFile{Appendable: f, sync: func() error {
 			if syncs++; syncs == 2 {
 				wantTexts(t, "before fdatasync", drain(t, r), []string{"1"})
 			}
@@ -257,9 +284,9 @@ func TestCutWhileASegmentBegins(t *testing.T) {
 	commit(t, w, batchOf(1, calls))
 	w.die()
 	w, _ = openTest(t, dir, Options{})
-	size := w.size
+	size := w.size(t)
 	w.die()
-	for _, left := range []int64{0, 10, headerSize, headerSize + 100, size - int64(frameSize(1+10*callSize)), size - 1} {
+	for _, left := range []int64{0, 10, segment.HeaderSize, segment.HeaderSize + 100, size - int64(segment.FrameSize(1+10*callSize)), size - 1} {
 		again := copyDir(t, dir)
 		if err := os.Truncate(segmentsIn(t, again)[1], left); err != nil {
 			t.Fatal(err)
@@ -296,7 +323,7 @@ func TestForeignBox(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.die()
-	if recovery.Aside != 1 || len(recovery.Calls) != 0 || len(reports) != 1 || !errors.Is(reports[0], ErrForeign) {
+	if recovery.Aside != 1 || len(recovery.Calls) != 0 || len(reports) != 1 || !errors.Is(reports[0], segment.ErrForeign) {
 		t.Errorf("Open = %+v, reported %v; want one segment aside and no calls", recovery, reports)
 	}
 	kept, err := os.ReadFile(filepath.Join(dir, "ev-00000001.foreign"))
@@ -334,57 +361,6 @@ func TestNumbersAreNotReused(t *testing.T) {
 	}
 }
 
-// The marks survive a cut or a flip at any octet of what was written last.
-func TestMarkSurvives(t *testing.T) {
-	dir := t.TempDir()
-	m, err := openMark(dir, ackName, testBox)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.close()
-	for seq := uint64(1); seq <= 4; seq++ {
-		turn := m.turn
-		if err := m.move(seq); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := readMark(dir, ackName, testBox); got != seq || err != nil {
-			t.Fatalf("readMark = %d, %v; want %d", got, err, seq)
-		}
-		content, err := os.ReadFile(m.file.Name())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for at := range slotSize {
-			again := t.TempDir()
-			damaged := bytes.Clone(content)
-			damaged[int(turn)*slotApart+at] ^= 0x55
-			if err := os.WriteFile(filepath.Join(again, ackName), damaged, 0o640); err != nil {
-				t.Fatal(err)
-			}
-			if got, err := readMark(again, ackName, testBox); got != seq-1 || err != nil {
-				t.Errorf("octet %d damaged: readMark = %d, %v; want %d", at, got, err, seq-1)
-			}
-		}
-	}
-	if got, err := readMark(dir, ackName, BoxOf("another")); got != 0 || err != nil {
-		t.Errorf("another box's readMark = %d, %v; want 0", got, err)
-	}
-}
-
-func TestOldBadFilesGo(t *testing.T) {
-	dir := t.TempDir()
-	for n := range uint32(keepBad + 5) {
-		if err := os.WriteFile(asideName(dir, n+1, badSuffix), nil, 0o640); err != nil {
-			t.Fatal(err)
-		}
-	}
-	openTest(t, dir, Options{})
-	l, err := list(dir)
-	if err != nil || len(l.bad) != keepBad || l.bad[0] != "ev-00000006.bad" {
-		t.Errorf("left are %v, %v; want the newest %d", l.bad, err, keepBad)
-	}
-}
-
 func TestDump(t *testing.T) {
 	dir, content, ends := written(t)
 	w, _ := openTest(t, dir, Options{})
@@ -394,24 +370,24 @@ func TestDump(t *testing.T) {
 	batch.Append(ended)
 	commit(t, w, batch)
 	w.die()
-	content[ends[4]+frameHeader] ^= 1
-	if err := os.WriteFile(filepath.Join(dir, segmentName(1)), content, 0o640); err != nil {
+	content[ends[4]+segment.FrameHeader] ^= 1
+	if err := os.WriteFile(filepath.Join(dir, format.Name(1)), content, 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, segmentName(9)), []byte("EVJ"), 0o640); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, format.Name(9)), []byte("EVJ"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	before := readDirAll(t, dir)
 	var out strings.Builder
-	if err := Dump(&out, dir); err != nil {
+	if err := segment.Dump(&out, dir, []segment.Printer{Printer()}); err != nil {
 		t.Fatalf("Dump = %v; want nil", err)
 	}
 	for _, want := range []string{
 		"# mark durable: record 7, box ",
-		"# no mark ack: ",
 		"# ev-00000001.jnl: segment 1, box ",
+		"\n6 2027-01-15T08:00:00.000000Z aaaaabqaaaaaaaaaaaaa offered call-id=\"6\"\n",
 		"\n4 2027-01-15T08:00:00.000000Z aaaaabaaaaaaaaaaaaaa offered call-id=\"4\"\n",
-		fmt.Sprintf("# ev-00000001.jnl: damaged at octet %d: a record's checksum is wrong; %d octets not read\n", ends[4], ends[6]-ends[4]),
+		fmt.Sprintf("# ev-00000001.jnl: damaged at octet %d: a record's checksum is wrong; %d octets not read\n", ends[4], ends[5]-ends[4]),
 		"# after record 6: 6 calls open\n",
 		"\n7 2027-01-15T08:00:00.000000Z aaaaabqaaaaaaaaaaaaa ended status=486 cause=failed peer=\"192.0.2.1:5060\" call-id=\"7\"\n",
 		"# ev-00000009.jnl: damaged at octet 0: the header is cut short\n",
@@ -443,70 +419,4 @@ func readDirAll(t testing.TB, dir string) string {
 		fmt.Fprintf(&all, "%s %x\n", entry.Name(), content)
 	}
 	return all.String()
-}
-
-// FuzzScanner reads any octets behind a good header: what is accepted must be
-// a prefix of them, frame by frame, numbered without gaps. With relink the
-// checksums are made right first, so that the fuzzer gets behind them.
-func FuzzScanner(f *testing.F) {
-	_, content, ends := written(f)
-	body := content[headerSize:]
-	f.Add(body, false)
-	f.Add(body[:ends[3]+5-headerSize], true)
-	f.Add(append(bytes.Clone(body), make([]byte, 64)...), false)
-	f.Add(append(bytes.Clone(body), renumbered(content[ends[0]:ends[1]], 7, 0)...), true)
-	f.Add([]byte{}, false)
-	f.Fuzz(func(t *testing.T, body []byte, relink bool) {
-		b := append(bytes.Clone(content[:headerSize]), body...)
-		_, chain, err := decodeHeader(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rest := b[headerSize:]; relink && len(rest) > frameHeader; {
-			size := frameSize(int(binary.LittleEndian.Uint32(rest)))
-			if size > len(rest) || size > maxFrame {
-				break
-			}
-			chain = frame(rest[:size]).link(chain)
-			rest = rest[size:]
-		}
-		s, err := newScanner(bytes.NewReader(b), testBox)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at, calls := int64(headerSize), Calls{}
-		for due := uint64(1); ; {
-			fr, err := s.next()
-			if err != nil {
-				break
-			}
-			if end := at + int64(len(fr)); end > int64(len(b)) || !bytes.Equal(fr, b[at:end]) {
-				t.Fatalf("the frame at octet %d is not what stands there", at)
-			}
-			if fr.kind() == recordEvent {
-				if fr.seq() != due {
-					t.Fatalf("record %d; want %d", fr.seq(), due)
-				}
-				due++
-			}
-			calls.takePart(fr.payload())
-			dumpFrame(io.Discard, fr)
-			at += int64(len(fr))
-		}
-		if s.off != at {
-			t.Fatalf("off = %d; want %d", s.off, at)
-		}
-	})
-}
-
-func FuzzDecodeHeader(f *testing.F) {
-	_, content, _ := written(f)
-	f.Add(content[:headerSize])
-	f.Add([]byte{})
-	f.Add(make([]byte, headerSize))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if h, _, err := decodeHeader(b); err == nil && !bytes.Equal(h.appendTo(nil), b[:headerSize]) {
-			t.Fatalf("decodeHeader(%x) does not encode to the same", b)
-		}
-	})
 }

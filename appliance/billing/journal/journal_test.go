@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
 )
 
@@ -53,8 +54,10 @@ func (w *Writer) die() {
 	}
 	close(w.stop)
 	w.done.Wait()
-	w.closeSegment()
-	w.durable.close()
+	w.log.Close()
+	if w.durable != nil {
+		w.durable.Close()
+	}
 }
 
 func commit(t testing.TB, w *Writer, batches ...*Batch) {
@@ -120,15 +123,25 @@ func wantTexts(t testing.TB, what string, got, want []string) {
 // segmentsIn gives the paths of the segments, in order.
 func segmentsIn(t testing.TB, dir string) []string {
 	t.Helper()
-	l, err := list(dir)
+	l, err := dirOf(dir, testBox).List()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var paths []string
-	for _, number := range l.segments {
-		paths = append(paths, filepath.Join(dir, segmentName(number)))
+	for _, number := range l.Segments {
+		paths = append(paths, filepath.Join(dir, format.Name(number)))
 	}
 	return paths
+}
+
+// size is that of the writer's segment, in octets.
+func (w *Writer) size(t testing.TB) int64 {
+	t.Helper()
+	info, err := os.Stat(filepath.Join(w.log.Path, format.Name(w.log.Number)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
 }
 
 func copyDir(t testing.TB, from string) (to string) {
@@ -227,9 +240,9 @@ func TestReaderWaitsForDurability(t *testing.T) {
 		early = append(early, drain(t, r)...)
 		return nil
 	}
-	w, _ := openTest(t, dir, Options{create: func(path string) (segmentFile, error) {
-		f, err := createSegment(path)
-		return &faultyFile{segmentFile: f, sync: look}, err
+	w, _ := openTest(t, dir, Options{create: func(path string) (segment.Appendable, error) {
+		f, err := segment.Create(path)
+		return &faultyFile{Appendable: f, sync: look}, err
 	}})
 	commit(t, w, batchOf(1, 3))
 	if early != nil {
@@ -330,9 +343,6 @@ func TestManyOpenCalls(t *testing.T) {
 	if len(recovery.Calls) != calls {
 		t.Errorf("%d calls open; want %d", len(recovery.Calls), calls)
 	}
-	if got := w.calls.size() + headerSize; got != w.size {
-		t.Errorf("the list takes %d octets; size() says %d", w.size-headerSize, got-headerSize)
-	}
 	got, lost := readAll(t, dir)
 	wantTexts(t, "reading", got, numbers(1, calls))
 	if lost != 0 {
@@ -343,7 +353,7 @@ func TestManyOpenCalls(t *testing.T) {
 func TestCredits(t *testing.T) {
 	dir := t.TempDir()
 	w, _ := openTest(t, dir, Options{MaxSize: 100_000})
-	used := w.size
+	used := w.size(t)
 	if w.Reserve(100_001) {
 		t.Error("Reserve(more than the limit) = true; want false")
 	}
@@ -420,14 +430,14 @@ func TestRecordsFitTheirRoom(t *testing.T) {
 
 func TestFreeSpaceLimits(t *testing.T) {
 	for _, test := range []struct {
-		space space
+		space segment.Space
 		want  int64
 	}{
-		{space{total: 100 << 30, free: 50 << 30}, 45 << 30},
-		{space{total: 100 << 20, free: 50 << 20}, 34 << 20},
-		{space{total: 64 << 20, free: 10 << 20}, -6 << 20},
+		{segment.Space{Total: 100 << 30, Free: 50 << 30}, 45 << 30},
+		{segment.Space{Total: 100 << 20, Free: 50 << 20}, 34 << 20},
+		{segment.Space{Total: 64 << 20, Free: 10 << 20}, -6 << 20},
 	} {
-		w, _ := openTest(t, t.TempDir(), Options{space: func(string) (space, error) { return test.space, nil }})
+		w, _ := openTest(t, t.TempDir(), Options{space: func(string) (segment.Space, error) { return test.space, nil }})
 		if got := w.limit.Load(); got != test.want {
 			t.Errorf("limit with %+v = %d; want %d", test.space, got, test.want)
 		}
@@ -451,7 +461,7 @@ func TestStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := model.JournalStatus{Directory: dir, Segments: 1, Bytes: w.size, FirstSeq: 5, NextSeq: 10}
+	want := model.JournalStatus{Directory: dir, Segments: 1, Bytes: w.size(t), FirstSeq: 5, NextSeq: 10}
 	if fromWriter != want || fromReader != want {
 		t.Errorf("Status = %+v and %+v; want %+v", fromWriter, fromReader, want)
 	}
@@ -485,7 +495,7 @@ func BenchmarkCommit(b *testing.B) {
 		b.Run(disk, func(b *testing.B) {
 			options := Options{}
 			if disk == "no disk" {
-				options.create = func(string) (segmentFile, error) { return &faultyFile{segmentFile: nothing{}}, nil }
+				options.create = func(string) (segment.Appendable, error) { return nothing{}, nil }
 			}
 			w, _ := openTest(b, b.TempDir(), options)
 			batch := batchOf(1, 100)

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
 )
 
@@ -31,9 +32,9 @@ type boxUnderTest struct {
 }
 
 func (b *boxUnderTest) openWriter(t *rapid.T) {
-	w, recovery, err := Open(b.dir, Options{Box: testBox, SegmentSize: 600, create: func(path string) (segmentFile, error) {
-		f, err := createSegment(path)
-		return &faultyFile{segmentFile: f, sync: func() error {
+	w, recovery, err := Open(b.dir, Options{Box: testBox, SegmentSize: 600, create: func(path string) (segment.Appendable, error) {
+		f, err := segment.Create(path)
+		return &faultyFile{Appendable: f, sync: func() error {
 			if b.faults > 0 {
 				b.faults--
 				return syscall.EIO
@@ -82,11 +83,11 @@ func (b *boxUnderTest) read(t *rapid.T, most int) {
 // tear leaves behind the durable data what a power cut may: a part of the
 // records that were not committed yet, zeros, or older octets of the file.
 func (b *boxUnderTest) tear(t *rapid.T) {
-	l, err := list(b.dir)
-	if err != nil || len(l.segments) == 0 {
-		t.Fatalf("list = %v, %v", l.segments, err)
+	l, err := dirOf(b.dir, testBox).List()
+	if err != nil || len(l.Segments) == 0 {
+		t.Fatalf("List = %v, %v", l.Segments, err)
 	}
-	path := b.dir + "/" + segmentName(l.segments[len(l.segments)-1])
+	path := b.dir + "/" + format.Name(l.Segments[len(l.Segments)-1])
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -99,11 +100,10 @@ func (b *boxUnderTest) tear(t *rapid.T) {
 		tail = content[rapid.IntRange(0, len(content)).Draw(t, "from"):]
 	case 2:
 		// The first record torn: whole ones would be as good as committed.
-		whole, seq := bytes.Clone(b.batch.frames), b.writer.next
+		whole := bytes.Clone(b.batch.frames)
 		if len(whole) > 0 {
-			f, _ := firstFrame(whole)
-			f.setSeq(seq)
-			f.link(b.writer.chain)
+			f, _ := segment.FirstFrame(whole)
+			forge(f, b.writer.log.Next, lastCRC(content))
 			tail = whole[:rapid.IntRange(0, len(f)-1).Draw(t, "left")]
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"io"
 	"math"
 	"os"
-	"path/filepath"
 	"time"
 
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
 	"causeway/appliance/storage"
 )
@@ -30,17 +30,29 @@ type Reader struct {
 	// segment is damaged or gone.
 	Lost uint64
 
-	dir     string
-	box     Box
-	ack     *mark
+	dir     segment.Dir
+	ack     *segment.Mark
 	durable uint64 // as last read
 	last    uint64 // the record given out last
 
-	file    *os.File // of the segment being read; nil before the first
-	segment *scanner
-	number  uint32          // of the segment
-	void    uint64          // the first record that a later segment is the authority for
-	damaged map[uint32]bool // segments to keep when they are done with
+	segment *segment.Scanner // being read; nil before the first
+	number  uint32           // of the segment
+	void    uint64           // the first record that a later segment is the authority for
+	failed  int              // times in a row that the next record could not be read from a disk that is well
+	damaged map[uint32]bool  // segments to keep when they are done with
+}
+
+// readTries is how often a sector is tried that cannot be read.
+const readTries = 5
+
+// unreadable notes that something could not be read, and reports whether to go
+// on without it. While the disk does not take a write either, it is not a bad
+// sector and nothing is given up.
+func (r *Reader) unreadable() bool {
+	if r.ack.Move(r.ack.Seq) == nil && r.ack.Sync() == nil {
+		r.failed++
+	}
+	return r.failed >= readTries
 }
 
 // OpenReader opens the journal in dir for reading. The writer need not be
@@ -50,13 +62,13 @@ func OpenReader(dir string, box Box) (*Reader, error) {
 	if err := os.MkdirAll(dir, 0o770); err != nil {
 		return nil, fmt.Errorf("open journal for reading: %w", err)
 	}
-	ack, err := openMark(dir, ackName, box)
+	ack, err := segment.OpenMark(dir, ackName, box)
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s for reading: %w", dir, err)
 	}
-	r := &Reader{dir: dir, box: box, ack: ack, last: ack.seq, damaged: map[uint32]bool{}}
+	r := &Reader{dir: dirOf(dir, box), ack: ack, last: ack.Seq, damaged: map[uint32]bool{}}
 	if err := r.start(); err != nil {
-		ack.close()
+		ack.Close()
 		return nil, fmt.Errorf("open journal %s for reading: %w", dir, err)
 	}
 	return r, nil
@@ -65,20 +77,20 @@ func OpenReader(dir string, box Box) (*Reader, error) {
 // start finds the calls open at the acknowledged position and the segment to
 // go on from.
 func (r *Reader) start() error {
-	l, err := list(r.dir)
+	l, err := r.dir.List()
 	if err != nil {
 		return err
 	}
-	var segments []header
-	for _, number := range l.segments {
-		h, err := headerOf(r.dir, number, r.box)
-		if err == nil && (h.firstSeq <= r.last+1 || len(segments) == 0) {
+	var segments []segment.Header
+	for _, number := range l.Segments {
+		h, err := r.dir.Header(number)
+		if err == nil && (h.FirstSeq <= r.last+1 || len(segments) == 0) {
 			segments = append(segments, h)
 		}
 	}
 	r.Calls, _, _ = replay(r.dir, segments, r.last+1)
 	if len(segments) > 0 {
-		r.number = segments[len(segments)-1].number - 1
+		r.number = segments[len(segments)-1].Number - 1
 	}
 	return nil
 }
@@ -87,7 +99,7 @@ func (r *Reader) start() error {
 // error does not end the reading: what it says may pass.
 func (r *Reader) Poll() (record Record, ok bool, err error) {
 	if r.last >= r.durable {
-		if r.durable, err = readMark(r.dir, durableName, r.box); err != nil {
+		if r.durable, err = segment.ReadMark(r.dir.Path, durableName, r.dir.Box); err != nil {
 			return Record{}, false, err
 		}
 		r.void = 0 // the writer may have begun a segment since
@@ -98,21 +110,24 @@ func (r *Reader) Poll() (record Record, ok bool, err error) {
 				return Record{}, false, err
 			}
 		}
-		if r.segment.last >= r.durable { // what is due should have come before
+		if r.segment.Last() >= r.durable { // what is due should have come before
 			r.Lost += r.durable - r.last
 			r.last = r.durable
 			break
 		}
-		f, err := r.segment.next()
+		f, err := r.segment.Next()
 		switch {
-		case err == nil && (f.kind() != recordEvent || f.seq() <= r.last):
+		case err == nil && (f.Type() != segment.Record || f.Seq() <= r.last):
 			continue
-		case err == nil && f.seq() < r.void:
-			r.Lost += f.seq() - r.last - 1
-			r.last = f.seq()
-			return Record{Seq: f.seq(), Payload: f.payload()}, true, nil
-		case err != nil && err != io.EOF && !isDamage(err):
+		case err == nil && f.Seq() < r.void:
+			r.Lost += f.Seq() - r.last - 1
+			r.last, r.failed = f.Seq(), 0
+			return Record{Seq: f.Seq(), Payload: f.Payload()}, true, nil
+		case err != nil && err != io.EOF && !segment.IsDamage(err) && !r.unreadable():
 			return Record{}, false, err
+		case err != nil && err != io.EOF && r.segment.Skip():
+			r.damaged[r.number] = true
+			continue
 		case r.void == math.MaxUint64:
 			r.void = 0 // look again next time
 			return Record{}, false, fmt.Errorf("journal segment %d: record %d is missing: %w", r.number, r.last+1, err)
@@ -139,7 +154,7 @@ func (r *Reader) look() error {
 	if err != nil {
 		return err
 	}
-	r.void = next.firstSeq
+	r.void = next.FirstSeq
 	return nil
 }
 
@@ -147,37 +162,37 @@ func (r *Reader) look() error {
 func (r *Reader) advance() error {
 	r.void = 0
 	next, err := r.following()
-	if err != nil || next.number == 0 {
+	if err != nil || next.Number == 0 {
 		return err
 	}
-	file, segment, err := openSegment(r.dir, next.number, r.box)
+	opened, err := r.dir.Open(next.Number)
 	if err != nil {
 		return err
 	}
-	if r.file != nil {
-		r.file.Close()
+	if r.segment != nil {
+		r.segment.Close()
 	}
-	r.file, r.segment, r.number = file, segment, next.number
+	r.segment, r.number, r.failed = opened, next.Number, 0
 	return nil
 }
 
 // following gives the header of the first good segment after the current one;
 // one that never begins, numbered 0, if there is none.
-func (r *Reader) following() (header, error) {
-	l, err := list(r.dir)
+func (r *Reader) following() (segment.Header, error) {
+	l, err := r.dir.List()
 	if err != nil {
-		return header{}, err
+		return segment.Header{}, err
 	}
-	for _, number := range l.after(r.number) {
-		h, err := headerOf(r.dir, number, r.box)
+	for _, number := range l.After(r.number) {
+		h, err := r.dir.Header(number)
 		switch {
 		case err == nil:
 			return h, nil
-		case !errors.Is(err, ErrForeign) && !errors.Is(err, os.ErrNotExist) && !isDamage(err):
-			return header{}, err
+		case !errors.Is(err, segment.ErrForeign) && !errors.Is(err, os.ErrNotExist) && !segment.IsDamage(err) && !r.unreadable():
+			return segment.Header{}, err
 		}
 	}
-	return header{firstSeq: math.MaxUint64}, nil
+	return segment.Header{FirstSeq: math.MaxUint64}, nil
 }
 
 // The interval of Next's polling grows from the first to the second.
@@ -208,13 +223,13 @@ func (r *Reader) Ack(seq uint64) error {
 	if seq > r.last {
 		return fmt.Errorf("acknowledge record %d: only %d were given out", seq, r.last)
 	}
-	if seq <= r.ack.seq {
+	if seq <= r.ack.Seq {
 		return nil
 	}
-	if err := r.ack.move(seq); err != nil {
+	if err := r.ack.Move(seq); err != nil {
 		return fmt.Errorf("acknowledge record %d: %w", seq, err)
 	}
-	if err := r.ack.sync(); err != nil {
+	if err := r.ack.Sync(); err != nil {
 		return fmt.Errorf("acknowledge record %d: %w", seq, err)
 	}
 	if err := r.deleteDone(); err != nil {
@@ -226,18 +241,18 @@ func (r *Reader) Ack(seq uint64) error {
 // deleteDone deletes the segments whose successor begins at an acknowledged
 // record; damaged ones are kept aside.
 func (r *Reader) deleteDone() error {
-	l, err := list(r.dir)
+	l, err := r.dir.List()
 	if err != nil {
 		return err
 	}
 	deleted := false
 	var done uint32 // the segment of ours before the one looked at; 0 if none
-	for _, number := range l.segments {
-		h, err := headerOf(r.dir, number, r.box)
+	for _, number := range l.Segments {
+		h, err := r.dir.Header(number)
 		if err != nil {
 			continue // the writer's to set aside
 		}
-		if h.firstSeq > r.ack.seq || number > r.number {
+		if h.FirstSeq > r.ack.Seq || number > r.number {
 			break
 		}
 		if done != 0 {
@@ -251,32 +266,32 @@ func (r *Reader) deleteDone() error {
 	if !deleted {
 		return nil
 	}
-	return storage.SyncDir(r.dir)
+	return storage.SyncDir(r.dir.Path)
 }
 
 // delete removes a segment, or keeps it aside if records of it are lost.
 func (r *Reader) delete(number uint32) error {
 	if !r.damaged[number] {
-		return os.Remove(filepath.Join(r.dir, segmentName(number)))
+		return r.dir.Remove(number)
 	}
 	delete(r.damaged, number)
-	return setAside(r.dir, number, badSuffix)
+	return r.dir.SetAside(number, segment.BadSuffix)
 }
 
 // Status says how full the journal is.
 func (r *Reader) Status() (model.JournalStatus, error) {
-	durable, err := readMark(r.dir, durableName, r.box)
+	durable, err := segment.ReadMark(r.dir.Path, durableName, r.dir.Box)
 	if err != nil {
 		return model.JournalStatus{}, err
 	}
-	return status(r.dir, r.box, durable)
+	return status(r.dir, durable)
 }
 
 // Close ends the reading. What was not acknowledged comes again to the next reader.
 func (r *Reader) Close() error {
 	var err error
-	if r.file != nil {
-		err = r.file.Close()
+	if r.segment != nil {
+		err = r.segment.Close()
 	}
-	return errors.Join(err, r.ack.close())
+	return errors.Join(err, r.ack.Close())
 }

@@ -1,97 +1,47 @@
 package journal
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
+
+	"causeway/appliance/billing/segment"
 )
 
-// Recovery is what Open found.
+// Recovery is what a writer found.
 type Recovery struct {
-	Calls    []OpenCall // offered and not ended
-	Repaired int        // segments whose tail was cut off
-	Cut      int64      // octets cut off and kept in .bad files
-	Aside    int        // segments with a damaged header or of another box, renamed
+	Calls []OpenCall // offered and not ended
+	segment.Repairs
 }
 
-// recover finds out what the journal holds, repairs it, and begins a segment.
+// recover finds out what the journal holds and repairs it.
 func (w *Writer) recover() (*Recovery, error) {
 	recovery := &Recovery{}
-	l, err := list(w.dir)
+	dir := w.log.Dir
+	l, err := dir.List()
 	if err != nil {
 		return nil, err
 	}
-	w.number = l.highest
-	segments := w.sortOut(l.segments, recovery)
-	calls, last, read := replay(w.dir, segments, math.MaxUint64)
+	// A disk that lost what it called durable must not make us use a number twice.
+	acknowledged, err := segment.ReadMark(dir.Path, ackName, dir.Box)
+	if err != nil {
+		return nil, err
+	}
+	calls, last, read := replay(dir, recovery.SortOut(dir, l.Segments, w.report), math.MaxUint64)
 	for _, end := range read {
-		w.repair(end, recovery)
+		recovery.Mend(dir, end, w.report)
 		// The writer before us may have died before its fdatasync: what we
 		// read may be in the kernel's memory only.
-		if err := w.options.flush(filepath.Join(w.dir, segmentName(end.number))); err != nil {
-			w.options.Report(fmt.Errorf("journal segment %d: flush what was found: %w", end.number, err))
+		if err := w.options.flush(filepath.Join(dir.Path, dir.Name(end.Number))); err != nil {
+			w.report(fmt.Errorf("segment %d: flush what was found: %w", end.Number, err))
 		}
 	}
-	w.dropOldBad(l.bad)
+	dir.DropOldBad(l.Bad, w.report)
 
-	// A disk that lost what it called durable must not make us use a number twice.
-	acknowledged, err := readMark(w.dir, ackName, w.options.Box)
-	if err != nil {
-		return nil, err
-	}
-	w.last = max(last, w.durable.seq, acknowledged)
-	w.calls, w.next = calls, w.last+1
+	w.log.Number = l.Highest
+	w.last = max(last, w.durable.Seq, acknowledged)
+	w.log.Next = w.last + 1
+	w.calls = calls
 	recovery.Calls = calls.List()
-	w.publish()
-	w.flush()
-	w.refreshLimit()
 	return recovery, nil
-}
-
-// repair cuts off what follows the valid data of a segment. A segment that
-// cannot be read or repaired stays as it is: the next one makes the rest void.
-func (w *Writer) repair(end ending, recovery *Recovery) {
-	if end.fault == nil {
-		return
-	}
-	if !isDamage(end.fault) {
-		w.options.Report(fmt.Errorf("journal segment %d: not read to its end: %w", end.number, end.fault))
-		return
-	}
-	octets, err := cut(w.dir, end.number, end.good)
-	w.options.Report(errors.Join(fmt.Errorf("journal segment %d: %w; cut %d octets off", end.number, end.fault, octets), err))
-	recovery.Repaired++
-	recovery.Cut += octets
-}
-
-// sortOut gives the headers of our segments and renames those that are none.
-func (w *Writer) sortOut(numbers []uint32, recovery *Recovery) (segments []header) {
-	for _, number := range numbers {
-		h, err := headerOf(w.dir, number, w.options.Box)
-		switch {
-		case err == nil:
-			segments = append(segments, h)
-			continue
-		case errors.Is(err, ErrForeign):
-			err = errors.Join(err, setAside(w.dir, number, foreignSuffix))
-		case isDamage(err):
-			err = errors.Join(err, setAside(w.dir, number, badSuffix))
-		case errors.Is(err, os.ErrNotExist): // the reader deleted it
-			continue
-		}
-		recovery.Aside++
-		w.options.Report(fmt.Errorf("journal: not used: %w", err))
-	}
-	return segments
-}
-
-// dropOldBad keeps the number of .bad files bounded.
-func (w *Writer) dropOldBad(bad []string) {
-	for _, name := range bad[:max(0, len(bad)-keepBad)] {
-		if err := os.Remove(filepath.Join(w.dir, name)); err != nil {
-			w.options.Report(fmt.Errorf("journal: %w", err))
-		}
-	}
 }
