@@ -33,6 +33,10 @@ type SIPp struct {
 	Repeats  bool           // messages may be repeated, by either side
 }
 
+// socketBuffer is how many octets may wait for a SIPp that gets no processor.
+// By itself it has 64 KiB, and loses what comes in a tenth of a second.
+const socketBuffer = 2 << 20
+
 // ErrRepeated is the error of a run in which every call went well, but a
 // message had to be sent again or came twice.
 var ErrRepeated = errors.New("messages were repeated")
@@ -112,7 +116,7 @@ func (r *Run) arguments() []string {
 		"-i", s.Local.Addr().String(), "-p", strconv.Itoa(int(s.Local.Port())),
 		"-key", "contact", contact,
 		"-s", cmp.Or(s.User, "service"),
-		"-bind_local", "-nostdin",
+		"-bind_local", "-nostdin", "-buff_size", strconv.Itoa(socketBuffer),
 		"-d", strconv.FormatInt(s.Hold.Milliseconds(), 10),
 		"-timeout", fmt.Sprintf("%dms", limit.Milliseconds()), "-timeout_error",
 		"-trace_stat", "-stf", "statistics.csv", "-fd", "1",
