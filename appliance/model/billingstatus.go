@@ -33,3 +33,43 @@ type RADIUSServerStatus struct {
 	UnknownTypes      int64         `json:"unknown_types"`
 	Dropped           int64         `json:"dropped"` // late answers and second ones
 }
+
+// BillingManagerStatus is how the Billing Manager stands, with the values that
+// hold: the defaults where nothing is configured.
+type BillingManagerStatus struct {
+	Configured    bool         `json:"configured"`
+	LocalAddress  string       `json:"local_address"` // empty: none is set
+	LongCheck     TimeOfDay    `json:"long_check"`
+	Methods       []string     `json:"methods"`   // "packetcable-em", "xml"
+	Admin         bool         `json:"admin"`     // "activate"
+	Operation     bool         `json:"operation"` // calls are being billed
+	CachePath     string       `json:"cache_path"`
+	CacheMax      int          `json:"cache_max"`   // KB; 0: the room on the volume is the limit
+	CacheMinor    int          `json:"cache_minor"` // KB
+	CacheMajor    int          `json:"cache_major"`
+	CacheCritical int          `json:"cache_critical"`
+	OnFailure     bool         `json:"on_failure"` // "cache policy on-failure"
+	Resend        int          `json:"resend"`     // seconds between two tries while the transport is down
+	MediaInfo     bool         `json:"media_info"`
+	EndpointInfo  EndpointInfo `json:"endpoint_info"`
+	ElementID     int          `json:"element_id"`
+}
+
+// BillingInstanceStatus is how one instance of a billing method stands, with
+// the values that hold.
+type BillingInstanceStatus struct {
+	Name         string    `json:"name"`   // of its place in the cache: "packetcable-em-0", "xml-1"
+	Method       string    `json:"method"` // "packetcable-em" or "xml"
+	Index        int       `json:"index"`
+	Client       string    `json:"client"` // RADIUS client of packetcable-em
+	TransportUp  bool      `json:"transport_up"`
+	ActiveCalls  int       `json:"active_calls"` // that its method bills
+	LocalAddress string    `json:"local_address"`
+	DeactMode    string    `json:"deact_mode"`
+	Admin        bool      `json:"admin"`     // "attach"
+	Operation    bool      `json:"operation"` // it delivers records
+	LongCheck    TimeOfDay `json:"long_check"`
+	BatchSize    int       `json:"batch_size"` // octets
+	BatchTime    int       `json:"batch_time"` // ms
+	Problem      string    `json:"problem"`    // why it does not deliver; empty: nothing is known
+}

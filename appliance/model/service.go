@@ -72,11 +72,14 @@ type ProxyStatus struct {
 
 // BillingStatus is billing's report (method billing.status).
 type BillingStatus struct {
-	Revision  string           `json:"revision"` // as in ProxyStatus
-	OpenCalls int              `json:"open_calls"`
-	Journal   JournalStatus    `json:"journal"`
-	Counters  map[string]int64 `json:"counters"`         // events read, by kind
-	Alarms    []Condition      `json:"alarms,omitempty"` // as in ProxyStatus
+	Revision  string                  `json:"revision"` // as in ProxyStatus
+	OpenCalls int                     `json:"open_calls"`
+	Journal   JournalStatus           `json:"journal"`
+	Counters  map[string]int64        `json:"counters"` // events read, by kind; what was lost
+	Manager   BillingManagerStatus    `json:"manager"`
+	Instances []BillingInstanceStatus `json:"instances"`
+	RADIUS    []RADIUSClientStatus    `json:"radius"`           // of the instances that run
+	Alarms    []Condition             `json:"alarms,omitempty"` // as in ProxyStatus
 }
 
 // JournalStatus says how full the journal is.
