@@ -26,6 +26,7 @@ func Commands() []config.Command {
 				}
 				return []config.Args{{"SWITCH": on}}
 			},
+			Check: checkPort,
 		},
 		{
 			Mode: config.Global, Syntax: "metrics port PORT", No: "metrics port",
@@ -52,6 +53,23 @@ func Commands() []config.Command {
 }
 
 const on = "on"
+
+// checkPort refuses a port where one address of the box has another service
+// already: metrics are served at all of them.
+func checkPort(c *model.Config, _ config.Args) error {
+	port := c.Metrics.TCPPort()
+	if c.Metrics.On && port == 53 {
+		return config.BadArgument("SWITCH", "metrics port %d: the box's own DNS listens there already", port)
+	}
+	for _, n := range c.SIP.Networks {
+		for _, l := range n.Listens {
+			if c.Metrics.On && l.Transport.Stream() && l.Address.Port() == port {
+				return config.BadArgument("SWITCH", "metrics port %d: network %s listens on %v (%v) already", port, n.Name, l.Address, l.Transport)
+			}
+		}
+	}
+	return nil
+}
 
 // ExecCommands declares what an operator may ask of the metrics.
 func ExecCommands() []exec.Command {

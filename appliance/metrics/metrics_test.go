@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"regexp"
 	"strconv"
@@ -232,6 +233,35 @@ func TestCommands(t *testing.T) {
 		}
 		if got := grammar.Render(c); got != want {
 			t.Errorf("%q is rendered as %q; want %q", text, got, want)
+		}
+	}
+}
+
+// TestPortIsFree: what listens on a port of one address leaves no room for
+// metrics, which are served at all of them.
+func TestPortIsFree(t *testing.T) {
+	grammar, err := config.New(Commands())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(address string) netip.AddrPort { return netip.MustParseAddrPort(address) }
+	listens := []model.SIPListen{{Transport: model.UDP, Address: at("192.0.2.1:9464")}, {Transport: model.WS, Address: at("192.0.2.1:9465")}}
+	for _, test := range []struct {
+		metrics model.Metrics
+		want    string // of the error; empty: none
+	}{
+		{model.Metrics{On: true}, ""}, // UDP is another thing
+		{model.Metrics{On: true, Port: 9465}, `"metrics on": metrics port 9465: network lan1 listens on 192.0.2.1:9465 (ws) already`},
+		{model.Metrics{On: true, Port: 53}, `"metrics on": metrics port 53: the box's own DNS listens there already`},
+		{model.Metrics{Port: 9465}, ""},
+	} {
+		got := ""
+		c := &model.Config{Metrics: test.metrics, SIP: model.SIP{Networks: []model.SIPNetwork{{Name: "lan1", Listens: listens}}}}
+		if err := grammar.Validate(c); err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("Validate(%+v) = %q; want %q", test.metrics, got, test.want)
 		}
 	}
 }
