@@ -150,6 +150,9 @@ func (w *worker) examineVia() {
 		port = w.from.Port()
 	}
 	w.replyTo = netip.AddrPortFrom(w.from.Addr(), port)
+	if via.Alias && w.conn != nil {
+		w.conn.Alias(port)
+	}
 	if via.HasOC {
 		w.feedBack(via)
 	}

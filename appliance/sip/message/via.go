@@ -16,6 +16,7 @@ type Via struct {
 	Port      uint16 // of sent-by; 0 when absent
 	HasRPort  bool
 	HasOC     bool
+	Alias     bool // RFC 5923 §5: requests to the sender may come back over the connection
 	More      bool // another element follows in the same field
 	// Cut is what to remove from Raw to remove just this element: the whole
 	// line for Message.Via alone in its field, else the element with the comma
@@ -123,6 +124,8 @@ func (v *Via) set(raw []byte, p Parameter) error {
 		return setPlace(&v.RPort, &v.HasRPort, p)
 	case equalFold(name, "oc"):
 		return setPlace(&v.OC, &v.HasOC, p)
+	case equalFold(name, "alias"):
+		v.Alias = true
 	}
 	return nil
 }

@@ -45,7 +45,8 @@ type Conn struct {
 
 	messagesIn, messagesOut, octetsIn, octetsOut atomic.Int64
 
-	alias netip.AddrPort // guarded by pool.mu
+	aliased atomic.Bool    // an alias was asked for
+	alias   netip.AddrPort // guarded by pool.mu
 
 	// The layers, set by who makes the connection.
 	wire      *wire
@@ -228,23 +229,22 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// Alias notes that requests to port of the peer's address may take this
-// connection, as its Via parameter "alias" asks for (RFC 5923 §5), and says
-// whether they will: the peer must have shown a certificate that we trust.
-func (c *Conn) Alias(port uint16) bool {
-	if c.outbound || c.identity.Load() == nil {
-		return false
+// Alias has requests to port of the peer's address take this connection, as
+// the Via parameter "alias" of its requests asks for (RFC 5923 §5): those to
+// whom its certificate names, which we must have verified (§9). Only the first
+// port of a connection counts.
+func (c *Conn) Alias(port uint16) {
+	identity := c.identity.Load()
+	if identity == nil || c.outbound || c.aliased.Load() || c.aliased.Swap(true) {
+		return
 	}
-	alias := netip.AddrPortFrom(c.remote.Addr(), port)
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.conns[c] || c.alias.IsValid() {
-		return c.alias == alias
+	if p.conns[c] {
+		c.alias = netip.AddrPortFrom(c.remote.Addr(), port)
+		p.table.add(c.alias, c, identity.speaksFor("", c.remote.Addr()) == nil)
 	}
-	c.alias = alias
-	p.table.add(alias, c)
-	return true
 }
 
 // overdue says whether its time is over, and why.

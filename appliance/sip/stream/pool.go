@@ -179,7 +179,7 @@ func (p *Pool) admit(c *Conn) (victim *Conn, err error) {
 	if !c.outbound {
 		p.perAddress[address]++
 	}
-	p.table.add(c.remote, c)
+	p.table.add(c.remote, c, !c.outbound)
 	if !p.sweeping {
 		p.sweeping = true
 		p.running.Go(p.sweepUntilEmpty)

@@ -18,9 +18,9 @@ type table struct {
 
 // entry is one address that a connection leads to.
 type entry struct {
-	remote netip.AddrPort
-	alias  bool // by RFC 5923, not the address the connection comes from
-	conn   *Conn
+	remote    netip.AddrPort
+	byAddress bool // nobody need be named: the peer connected from there, or its certificate has the address
+	conn      *Conn
 }
 
 // stripe gives the part of the table for an address: FNV-1a of its octets.
@@ -57,19 +57,19 @@ func (e *entry) leadsTo(domain string) bool {
 	case c.outbound && c.domain == domain:
 		return true // as soon as it is established, which is not before its certificate is good
 	case domain == "":
-		return !c.outbound && !e.alias
+		return e.byAddress
 	}
 	identity := c.identity.Load()
 	return identity != nil && slices.Contains(identity.names, domain)
 }
 
-func (t *table) add(remote netip.AddrPort, c *Conn) {
+func (t *table) add(remote netip.AddrPort, c *Conn, byAddress bool) {
 	t.change(remote, func(entries []entry) []entry {
-		return append(entries, entry{remote: remote, alias: remote != c.remote, conn: c})
+		return append(entries, entry{remote, byAddress, c})
 	})
 }
 
-// remove takes out c with its aliases.
+// remove takes out c with its alias.
 func (t *table) remove(c *Conn) {
 	drop := func(entries []entry) []entry {
 		return slices.DeleteFunc(entries, func(e entry) bool { return e.conn == c })
