@@ -156,6 +156,16 @@ func TestSilenceIsBetterThanServerError(t *testing.T) {
 	}
 }
 
+// unreachable has a request not get to its next hop, and takes what is sent
+// then.
+func (b *bench) unreachable(request sent) []sent {
+	s := b.p.shardOf([]byte("call-1@192.0.2.1"))
+	_, branch, _ := strings.Cut(request.value("Via"), "branch=")
+	b.out = nil
+	s.client([]byte(branch)).unreachable(b.w, s)
+	return b.out
+}
+
 // An element that is down is left out as well when the one before was
 // unreachable and is forgotten already.
 func TestDownElementAfterUnreachable(t *testing.T) {
@@ -163,11 +173,7 @@ func TestDownElementAfterUnreachable(t *testing.T) {
 	down.Element = &element{down: true}
 	b := newBench(t)
 	invite := b.only(b.forked(toward(callee), down, toward(third)), invited)[0]
-	s := b.p.shardOf([]byte("call-1@192.0.2.1"))
-	_, branch, _ := strings.Cut(invite.value("Via"), "branch=")
-	b.out = nil
-	s.client([]byte(branch)).unreachable(b.w, s)
-	if out := b.only(b.out, invited); out[0].to != third {
+	if out := b.only(b.unreachable(invite), invited); out[0].to != third {
 		t.Errorf("went to %v; want the third", out[0].to)
 	}
 }

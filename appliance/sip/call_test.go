@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -71,6 +72,25 @@ func TestForwardedRequest(t *testing.T) {
 	if !strings.Contains(invite.text, "\r\nX-Odd:  kept  as it came\r\n") || !strings.HasSuffix(invite.text, sdp) {
 		t.Errorf("the rest did not pass as it came:\n%s", invite.text)
 	}
+}
+
+// A Request-URI that names us names the next hop then, with its transport.
+func TestAddressOfNextHop(t *testing.T) {
+	b := newBench(t)
+	networks := testNets
+	networks.Networks = []model.SIPNetwork{network1, network2}
+	networks.Networks[0].Listens = append(network1.Listens, model.SIPListen{Transport: model.TCP, Address: lan1})
+	b.configure(&networks)
+	for i, test := range []struct{ uri, want string }{
+		{"sip:bob@192.168.42.1", "sip:bob@192.168.43.2:5060"},
+		{"sip:bob@192.168.42.1;Transport=UDP", "sip:bob@192.168.43.2:5060;Transport=UDP"},
+		{"sip:bob@192.168.42.1;a=b;transport=TCP;user=phone", "sip:bob@192.168.43.2:5060;a=b;transport=udp;user=phone"},
+		{"sip:bob@192.168.42.1;transport=tcp;transport;user=ip", "sip:bob@192.168.43.2:5060;transport=udp;transport;user=ip"},
+		{"sip:bob@example.com;transport=tcp", "sip:bob@example.com;transport=tcp"},
+	} {
+		b.only(b.receive(lan1, caller, request("MESSAGE", test.uri, fmt.Sprint("m", i), 1)), "MESSAGE "+test.want+" SIP/2.0")
+	}
+	b.empty()
 }
 
 func TestMaxForwardsIsAddedWhereThereIsNone(t *testing.T) {
@@ -213,6 +233,17 @@ func TestServiceUnavailableBecomesServerError(t *testing.T) {
 	invite := b.invited()
 	b.only(b.receive(lan2, callee, answerTo(invite, 503, "Overloaded")),
 		"ACK sip:bob@192.168.43.2:5060 SIP/2.0", "SIP/2.0 500 Server Internal Error")
+	b.empty()
+}
+
+// §16.9: a next hop that cannot be reached counts as one that said 503.
+func TestUnreachableBecomesServerError(t *testing.T) {
+	b := newBench(t)
+	invite := b.invited()
+	b.only(b.unreachable(invite), "SIP/2.0 500 Server Internal Error")
+	if len(b.gate.failed) != 1 || b.gate.failed[0].Status != 500 {
+		t.Errorf("failed calls = %+v; want one that was told 500", b.gate.failed)
+	}
 	b.empty()
 }
 

@@ -43,7 +43,6 @@ func (t *clientTransaction) failsOver(status int) bool {
 // at the same time, unless branches before it are still under way, and says
 // whether anything is under way now. The request is in hand.
 func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
-	w.breadth = 0
 	underWay = server.pending > 0
 	for len(server.targets) > 0 {
 		next := &server.targets[0]
@@ -58,7 +57,7 @@ func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 				return true
 			}
 			continue
-		case !underWay && len(server.targets) > 1 && server.targets[1].Parallel && !w.spread(server):
+		case !underWay && !w.spread(server):
 			server.targets = server.targets[:0]
 			server.make(440, hop.Refusal{Status: 440, Reason: "Max-Breadth Exceeded"})
 			return false
@@ -81,11 +80,16 @@ func (t *serverTransaction) drop() { t.targets = slices.Delete(t.targets, 0, 1) 
 const maxBreadth = 60
 
 // spread shares the breadth of the request among the targets that are tried
-// at the same time; false if there is not enough for one each.
+// at the same time from now on, and those that take the place of one of them;
+// false if there is not enough for one each.
 func (w *worker) spread(server *serverTransaction) bool {
 	branches := 1
 	for branches < len(server.targets) && server.targets[branches].Parallel {
 		branches++
+	}
+	server.breadth = 0
+	if branches == 1 {
+		return true
 	}
 	breadth := maxBreadth
 	if field, found := w.msg.Lookup("Max-Breadth"); found {
@@ -97,8 +101,8 @@ func (w *worker) spread(server *serverTransaction) bool {
 			breadth = 10*breadth + int(digit-'0')
 		}
 	}
-	w.breadth = breadth / branches
-	return w.breadth > 0
+	server.breadth = breadth / branches
+	return server.breadth > 0
 }
 
 // locate finds the places of the first target. It says false when DNS must be
@@ -235,6 +239,12 @@ func (w *worker) settle(s *shard, server *serverTransaction) {
 		server.status = 487
 	}
 	status := server.status
+	if status == 503 && server.refusal.Status == 0 {
+		// It is a neighbour's, or stands for one that could not be reached
+		// (§16.9). Upstream it would mean that we can serve no request at all:
+		// they would send us none for a while (§16.7 step 6, §21.5.4).
+		status = 500
+	}
 	made := len(server.best) == 0
 	w.concluded(s, server, status, made)
 	if !server.invite && status == 408 {

@@ -232,6 +232,29 @@ func TestMaxBreadth(t *testing.T) {
 	b.empty()
 }
 
+// A target that waits for DNS, and the next place of one that failed, have
+// their share like the others of the group.
+func TestMaxBreadthOfLaterBranches(t *testing.T) {
+	b, o := newBench(t), &oracle{places: make(map[string][]hop.Place)}
+	b.p.options.Locator = o
+	shares := func(out []sent) (shares []string) {
+		for _, s := range out {
+			if strings.HasPrefix(s.text, "INVITE ") {
+				shares = append(shares, s.value("Max-Breadth"))
+			}
+		}
+		return shares
+	}
+	got := shares(b.forked(toward(third), parallel(named("trunk.example.com"))))
+	out := b.tell(o, "trunk.example.com", udp(callee), udp(second))
+	got = append(got, shares(out)...)
+	got = append(got, shares(b.receive(lan2, callee, answerTo(out[0], 503, "No")))...)
+	if want := []string{"30", "30", "30"}; !slices.Equal(got, want) {
+		t.Errorf("Max-Breadth = %q; want %q", got, want)
+	}
+	b.empty()
+}
+
 // "route recursion": the contacts of a redirection are tried by q-value.
 func TestRecursion(t *testing.T) {
 	b := newBench(t)

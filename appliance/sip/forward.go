@@ -139,11 +139,11 @@ func (w *worker) rewrite(b []byte, server *serverTransaction, a *attempt, l *lis
 	if m.MaxForwards < 0 {
 		text = append(text, w.config.maxForwards...)
 	}
-	if w.breadth > 0 {
+	if server != nil && server.breadth > 0 {
 		if field, found := m.Lookup("Max-Breadth"); found {
 			edits = append(edits, message.Edit{At: field.Line})
 		}
-		text = append(strconv.AppendInt(append(text, "Max-Breadth: "...), int64(w.breadth), 10), "\r\n"...)
+		text = append(strconv.AppendInt(append(text, "Max-Breadth: "...), int64(server.breadth), 10), "\r\n"...)
 	}
 	w.scratch = text
 	edits = append(edits, message.Edit{At: message.Span{Start: m.FirstHeader, End: m.FirstHeader}, With: text[mark:]})
@@ -228,11 +228,14 @@ func (w *worker) newURI(a *attempt) []byte {
 	} else {
 		b = a.Address.AppendTo(b)
 	}
-	rest := m.URI.End
-	if !uri.Params.Empty() {
-		rest = uri.Params.Start - 1
-	} else if !uri.Headers.Empty() {
-		rest = uri.Headers.Start - 1
+	rest := uri.HostPort.End
+	if named, _ := transportOf(m.Raw, uri); named != a.Transport {
+		for p := range uri.Parameters(m.Raw) { // what was said of our address is not true of that one
+			if !p.Value.Empty() && equalFold(m.Get(p.Name), "transport") {
+				b = append(append(b, m.Raw[rest:p.Value.Start]...), a.Transport.String()...)
+				rest = p.Value.End
+			}
+		}
 	}
 	w.scratch = append(b, m.Raw[rest:m.URI.End]...)
 	return w.scratch[start:]

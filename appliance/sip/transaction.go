@@ -36,6 +36,7 @@ type serverTransaction struct {
 
 	branches *clientTransaction // linked by sibling
 	pending  int                // branches without a final response, and 1 for locating
+	breadth  int                // Max-Breadth of each of them; 0: they need not share it
 	targets  []attempt          // not tried yet
 	request  []byte             // as it came in, for further targets
 	best     []byte             // best final response so far (§16.7 step 6), as it would go upstream

@@ -31,7 +31,6 @@ type worker struct {
 	replyTo    netip.AddrPort // where its answers go
 	prepared   []message.Edit // what a request needs wherever it goes: received and rport in its Via, our Route elements gone
 	loop       uint32         // its loopHash
-	breadth    int            // its share of Max-Breadth, when it goes to several at the same time
 	refreshing refresh
 	decision   hop.Decision
 	targets    []attempt
@@ -136,7 +135,7 @@ func (w *worker) receive(at *listenPoint, from netip.AddrPort, conn *stream.Conn
 	s := w.p.shardOf(w.msg.Get(w.msg.CallID))
 	s.mu.Lock()
 	defer s.unlock(w.p)
-	w.scratch, w.prepared, w.refreshing, w.breadth = w.scratch[:0], w.prepared[:0], refresh{}, 0
+	w.scratch, w.prepared, w.refreshing = w.scratch[:0], w.prepared[:0], refresh{}
 	if w.msg.IsResponse {
 		w.response(s)
 	} else {

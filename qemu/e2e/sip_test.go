@@ -120,7 +120,7 @@ func TestSIPNoAnswer(t *testing.T) {
 func TestSIPNextHopIsDown(t *testing.T) {
 	t.Parallel()
 	l, _ := hostBox(t, grammar.BuiltIn())
-	refusedWith(t, l, "503", "408")
+	refusedWith(t, l, "500", "408")
 }
 
 // TestSIPNoNextHop calls a network that has nowhere to send calls to.
