@@ -46,14 +46,15 @@ func TestAlias(t *testing.T) {
 		o.Routing = plans
 		o.Identity = func() (stream.Identity, error) { return identity, nil }
 	})
-	secure, plain, listens := freeAddress(t), freeAddress(t), freeAddress(t)
+	secure, plain := freeAddress(t), freeAddress(t)
+	_, listens := listenUDP(t) // and over TLS nobody does
 	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{
 		{Name: "secure", TLSVerify: true, Listens: []model.SIPListen{{Transport: model.TLS, Address: secure}}},
 		{Name: "plain", Listens: []model.SIPListen{{Address: plain}}},
 	}})
 	plans.last.targets = []hop.Target{{Network: "secure", Query: hop.Query{Transport: model.TLS}, Address: listens}}
 
-	conn, err := tls.Dial("tcp4", secure.String(), &tls.Config{Certificates: []tls.Certificate{*identity.Certificate}, RootCAs: identity.Roots})
+	conn, err := tls.Dial("tcp4", secure.String(), &tls.Config{Certificates: []tls.Certificate{*identity.Certificate}, RootCAs: identity.Roots, ServerName: "127.0.0.1"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,10 +64,13 @@ func listenUDP(t *testing.T) (*net.UDPConn, netip.AddrPort) {
 	return conn, conn.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
+// freeAddress gives an address that nobody listens at or connects from, over
+// UDP and TCP, before, while and after the proxy does: the loopback address is
+// made of a port that is held until the test ends, so no two are the same.
 func freeAddress(t *testing.T) netip.AddrPort {
-	conn, address := listenUDP(t)
-	conn.Close()
-	return address
+	t.Helper()
+	_, held := listenUDP(t)
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(held.Port() >> 8), byte(held.Port()), 1}), 5060)
 }
 
 // fromLoopback makes a request of the harness one whose sender is found by
