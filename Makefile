@@ -16,7 +16,7 @@ SECONDS ?= 20
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
 RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils
-TEST_PACKAGES = e2fsprogs iproute2 mtools nftables openssl sip-tester
+TEST_PACKAGES = baresip-core e2fsprogs iproute2 mtools nftables openssl sip-tester
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-boot bench-firewall powercut chaos-network \
 	leak soak overload flood scan clock-offset fuzz packages test-packages clean

@@ -10,8 +10,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"math/big"
-	"net"
 	"net/netip"
 	"net/url"
 	"os"
@@ -62,17 +62,21 @@ func issue(t *testing.T, template, issuer *x509.Certificate, issuerKey *ecdsa.Pr
 	return certificate, key
 }
 
-// write issues a certificate for an address, as RFC 5922 has it, and writes it
-// with its key and the authority's own into a folder.
-func (a authority) write(t *testing.T, address netip.Addr) (dir string) {
+// write issues a certificate for some addresses, as RFC 5922 has it, and writes
+// it with its key and the authority's own into a folder.
+func (a authority) write(t *testing.T, addresses ...netip.Addr) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	certificate, key := issue(t, &x509.Certificate{
-		Subject: pkix.Name{CommonName: "SIP"}, IPAddresses: []net.IP{address.AsSlice()},
-		URIs:        []*url.URL{{Scheme: "sip", Opaque: address.String()}},
+	template := &x509.Certificate{
+		Subject:     pkix.Name{CommonName: "SIP"},
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}, a.certificate, a.key)
+	}
+	for _, address := range addresses {
+		template.IPAddresses = append(template.IPAddresses, address.AsSlice())
+		template.URIs = append(template.URIs, &url.URL{Scheme: "sip", Opaque: address.String()})
+	}
+	certificate, key := issue(t, template, a.certificate, a.key)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +146,56 @@ func TestSIPMutualTLS(t *testing.T) {
 			defer process.Kill()
 			if _, err := process.Await(ctx, "^SIP/2.0 200 "); (err == nil) != test.want {
 				t.Errorf("OPTIONS by openssl s_client = %v; want an answer %v", err, test.want)
+			}
+		})
+	}
+}
+
+// TestSIPBaresip has two phones call each other over mutual TLS. Either hangs
+// up.
+func TestSIPBaresip(t *testing.T) {
+	ca := newAuthority(t, "lab")
+	boxLAN1, boxLAN2 := netip.AddrPortFrom(lab.BoxLAN1.Addr(), 5061), netip.AddrPortFrom(lab.BoxLAN2.Addr(), 5061)
+	l, proxy := hostBox(t, twoLANs+"sip network lan1\n tls verify\n exit\nsip network lan2\n tls verify\n exit\n"+
+		"sip listen lan1 tls 192.168.42.1 5061\nsip listen lan2 tls 192.168.43.1 5061\n"+
+		callsTo("target-destination 192.168.43.2:5061 lan2 tls"), "-tls", ca.write(t, boxLAN1.Addr(), boxLAN2.Addr()))
+	start := func(t *testing.T, where *lab.Namespace, phone lab.Baresip) *lab.Process {
+		t.Helper()
+		phone.Identity = ca.write(t, phone.Local.Addr())
+		process, err := where.Baresip(within(t, time.Minute), t.TempDir(), phone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(process.Kill)
+		return process
+	}
+	await := func(t *testing.T, phone *lab.Process, pattern string) {
+		t.Helper()
+		if _, err := phone.Await(within(t, time.Minute), pattern); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, calleeEnds := range []bool{false, true} {
+		t.Run(fmt.Sprintf("the callee hangs up %v", calleeEnds), func(t *testing.T) {
+			ends := start(t, l.LAN2, lab.Baresip{User: "service", Local: netip.AddrPortFrom(lab.PeerLAN2, 5061), Via: boxLAN2})
+			other := start(t, l.LAN1, lab.Baresip{User: "caller", Local: netip.AddrPortFrom(lab.PeerLAN1, 5061), Via: boxLAN1,
+				Calls: "sip:service@" + boxLAN1.String()})
+			await(t, ends, "Call established: ")
+			await(t, other, "Call established: ")
+			if !calleeEnds {
+				ends, other = other, ends
+			}
+			if err := ends.Stop(); err != nil {
+				t.Fatal(err)
+			}
+			await(t, other, "session closed: |Call with .* terminated")
+			ctx := within(t, time.Minute)
+			for open := 1; open != 0; time.Sleep(10 * time.Millisecond) {
+				status, err := proxy.Status(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				open = status.OpenCalls
 			}
 		})
 	}
