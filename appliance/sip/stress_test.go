@@ -77,6 +77,7 @@ func udpPeer(t *testing.T) (*peer, netip.AddrPort) {
 			return err
 		},
 		read: func() (string, net.Addr, error) {
+			conn.SetReadDeadline(time.Now().Add(patience))
 			n, from, err := conn.ReadFrom(buffer)
 			return string(buffer[:n]), from, err
 		},
@@ -85,7 +86,6 @@ func udpPeer(t *testing.T) (*peer, netip.AddrPort) {
 }
 
 func tcpPeer(conn net.Conn) *peer {
-	conn.SetReadDeadline(time.Now().Add(patience))
 	var held []byte
 	chunk := make([]byte, 4096)
 	return &peer{
@@ -94,6 +94,7 @@ func tcpPeer(conn net.Conn) *peer {
 			return err
 		},
 		read: func() (string, net.Addr, error) {
+			conn.SetReadDeadline(time.Now().Add(patience))
 			for {
 				n, err := message.Frame(held)
 				if err == nil && n == 0 {
