@@ -41,18 +41,18 @@ func loopbackIdentity(t *testing.T) stream.Identity {
 // RFC 5923: requests to the address that a neighbour listens on come over the
 // connection that it opened, if it asks for that.
 func TestAlias(t *testing.T) {
-	identity, plans := loopbackIdentity(t), &planner{}
+	identity, secure, plain := loopbackIdentity(t), freeAddress(t), freeAddress(t)
+	_, listens := listenUDP(t) // and over TLS nobody does
 	p := runProxyWith(t, func(o *Options) {
-		o.Routing = plans
+		o.Routing = &byUser{targets: map[string]hop.Target{
+			"bob": {Network: "secure", Query: hop.Query{Transport: model.TLS}, Address: listens},
+		}}
 		o.Identity = func() (stream.Identity, error) { return identity, nil }
 	})
-	secure, plain := freeAddress(t), freeAddress(t)
-	_, listens := listenUDP(t) // and over TLS nobody does
 	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{
 		{Name: "secure", TLSVerify: true, Listens: []model.SIPListen{{Transport: model.TLS, Address: secure}}},
 		{Name: "plain", Listens: []model.SIPListen{{Address: plain}}},
 	}})
-	plans.last.targets = []hop.Target{{Network: "secure", Query: hop.Query{Transport: model.TLS}, Address: listens}}
 
 	conn, err := tls.Dial("tcp4", secure.String(), &tls.Config{Certificates: []tls.Certificate{*identity.Certificate}, RootCAs: identity.Roots, ServerName: "127.0.0.1"})
 	if err != nil {

@@ -67,6 +67,7 @@ type Conn struct {
 	reset   bool               // the peer knows nothing of the connection any more
 	writing bool               // someone writes, waits for the kernel, or makes the connection
 	closed  bool               // nobody begins to write any more
+	buried  bool               // and what was not written is reported
 }
 
 func newConn(p *Pool, l *Listener, remote netip.AddrPort) *Conn {

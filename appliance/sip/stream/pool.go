@@ -45,11 +45,12 @@ type Options struct {
 	// message is complete already: what is sent may be flushed after that one.
 	Receive func(c *Conn, payload []byte, more bool)
 	// Failed gets each message that could not be written, in the order they
-	// were sent over c, one at a time on a goroutine of the pool, never within
-	// a call of Send, Queue or Flush; payload is valid until it returns. What
-	// the kernel took is among them where we opened the connection, nothing has
-	// come since, and the peer never sent anything or has reset it: nobody was
-	// there, or is any more, though that cannot be told for sure.
+	// were sent over c, but at once what found the queue full; one at a time on
+	// a goroutine of the pool, never within a call of Send, Queue or Flush;
+	// payload is valid until it returns. What the kernel took is among them
+	// where we opened the connection, nothing has come since, and the peer never
+	// sent anything or has reset it: nobody was there, or is any more, though
+	// that cannot be told for sure.
 	Failed func(c *Conn, payload []byte)
 	// Limits are asked for again and again, and must not call the pool; nil:
 	// the defaults.

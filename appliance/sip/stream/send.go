@@ -23,10 +23,10 @@ func (c *Conn) Send(payload []byte) {
 // Queue queues a copy of payload, one whole message, for the next Flush.
 func (c *Conn) Queue(payload []byte) {
 	c.mu.Lock()
-	if c.closed || !c.fits(len(payload)) {
-		closed := c.closed
+	if c.buried || !c.fits(len(payload)) {
+		buried := c.buried
 		c.mu.Unlock()
-		if !closed {
+		if !buried {
 			c.pool.counters.add(queueFull)
 		}
 		c.pool.refuse(c, payload)
@@ -214,10 +214,11 @@ func (c *Conn) release() {
 // nobody writes to.
 func (c *Conn) bury() {
 	c.mu.Lock()
+	defer c.mu.Unlock() // whatever is sent from now on is reported after these
 	unheard, sending, queue := c.unheard, c.sending, c.queue
 	c.unheard, c.sending, c.queue = nil, nil, nil
 	nobody := c.reset || !c.heard
-	c.mu.Unlock()
+	c.buried = true
 	if unheard != nil && nobody {
 		c.pool.report(c, unheard)
 	}
