@@ -73,3 +73,32 @@ type BillingInstanceStatus struct {
 	BatchTime    int       `json:"batch_time"` // ms
 	Problem      string    `json:"problem"`    // why it does not deliver; empty: nothing is known
 }
+
+// CacheStatus says how the cache of billing records stands. Counters count
+// since the process started.
+type CacheStatus struct {
+	Directory     string                `json:"directory"`
+	Segments      int                   `json:"segments"`
+	Bytes         int64                 `json:"bytes"`          // of all segments
+	Records       int64                 `json:"records"`        // that wait for the consumer that is furthest behind
+	Oldest        time.Time             `json:"oldest"`         // when the oldest of them came; zero: none waits
+	MemoryRecords int64                 `json:"memory_records"` // not on the disk
+	MemoryBytes   int64                 `json:"memory_bytes"`
+	Refused       int64                 `json:"refused"`        // records for which there was no room
+	Lost          int64                 `json:"lost"`           // records that damage to the disk took
+	RepairedBytes int64                 `json:"repaired_bytes"` // torn tails cut off and kept as .bad
+	Aside         int                   `json:"aside"`          // segments that are damaged or another box's
+	Full          bool                  `json:"full"`           // records wait in memory for room on the disk
+	Fault         string                `json:"fault"`          // why the disk cannot be used; empty: it can
+	Consumers     []CacheConsumerStatus `json:"consumers"`
+}
+
+// CacheConsumerStatus says what waits for one method instance.
+type CacheConsumerStatus struct {
+	Name     string    `json:"name"`     // "packetcable-em-0", "xml-1"
+	Records  int64     `json:"records"`  // not delivered
+	Bytes    int64     `json:"bytes"`    // likewise, as on the disk; of an orphaned one, of the segments kept for it
+	Oldest   time.Time `json:"oldest"`   // when the oldest of them came; zero: none waits
+	Held     bool      `json:"held"`     // it cannot deliver at present
+	Orphaned bool      `json:"orphaned"` // not configured any more; kept until cleared
+}

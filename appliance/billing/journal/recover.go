@@ -27,7 +27,11 @@ func (w *Writer) recover() (*Recovery, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls, last, read := replay(dir, recovery.SortOut(dir, l.Segments, w.report), math.MaxUint64)
+	segments, unreadable := recovery.SortOut(dir, l.Segments, w.report)
+	if unreadable != nil {
+		w.report(unreadable)
+	}
+	calls, last, read := replay(dir, segments, math.MaxUint64)
 	for _, end := range read {
 		recovery.Mend(dir, end, w.report)
 		// The writer before us may have died before its fdatasync: what we

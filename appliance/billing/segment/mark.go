@@ -23,6 +23,9 @@ import (
 type Mark struct {
 	Seq uint64 // the number; 0: none of this box yet
 
+	// Foreign says that the number in the file is another box's.
+	Foreign bool
+
 	file *os.File
 	box  Box
 	turn int64
@@ -53,7 +56,7 @@ func OpenMark(dir, name string, box Box) (*Mark, error) {
 		return nil, err
 	}
 	m := &Mark{file: file, box: box}
-	m.Seq, m.turn = readSlots(file, box)
+	m.Seq, m.turn, m.Foreign = readSlots(file, box)
 	return m, nil
 }
 
@@ -99,18 +102,21 @@ func ReadMark(dir, name string, box Box) (uint64, error) {
 		return 0, fmt.Errorf("read a mark: %w", err)
 	}
 	defer file.Close()
-	seq, _ := readSlots(file, box)
+	seq, _, _ := readSlots(file, box)
 	return seq, nil
 }
 
 // readSlots gives the greatest number of the box and the slot to write next.
-func readSlots(file *os.File, box Box) (seq uint64, turn int64) {
+// foreign is true if there are only numbers of another.
+func readSlots(file *os.File, box Box) (seq uint64, turn int64, foreign bool) {
 	for i := range int64(slots) {
-		if n, whose, valid := readSlot(file, i); valid && whose == box && n >= seq {
+		n, whose, valid := readSlot(file, i)
+		foreign = foreign || valid && whose != box
+		if valid && whose == box && n >= seq {
 			seq, turn = n, (i+1)%slots
 		}
 	}
-	return seq, turn
+	return seq, turn, foreign && seq == 0
 }
 
 // readSlot gives the number in a slot and whose it is; valid is false for one

@@ -18,8 +18,8 @@ type Repairs struct {
 }
 
 // SortOut gives the headers of our segments and renames those that are none.
-// What cannot be read is left where it is and out of the list.
-func (r *Repairs) SortOut(d Dir, numbers []uint32, report func(error)) (ours []Header) {
+// What cannot be read is left where it is and out of the list; the error says so.
+func (r *Repairs) SortOut(d Dir, numbers []uint32, report func(error)) (ours []Header, unreadable error) {
 	for _, number := range numbers {
 		h, err := d.Header(number)
 		switch {
@@ -32,11 +32,14 @@ func (r *Repairs) SortOut(d Dir, numbers []uint32, report func(error)) (ours []H
 			err = errors.Join(err, d.SetAside(number, BadSuffix))
 		case errors.Is(err, os.ErrNotExist): // a reader deleted it
 			continue
+		default:
+			unreadable = errors.Join(unreadable, err)
+			continue
 		}
 		r.Aside++
 		report(fmt.Errorf("not used: %w", err))
 	}
-	return ours
+	return ours, unreadable
 }
 
 // Mend cuts off what follows the valid data of a segment. A segment that

@@ -53,10 +53,14 @@ func (s *Scanner) Close() error { return s.file.Close() }
 // file. Sectors behind them that cannot be read are no error yet.
 func (s *Scanner) need(n int) ([]byte, error) {
 	if len(s.ahead)-s.used < n {
-		if s.ahead == nil {
+		waiting := s.ahead[s.used:]
+		switch {
+		case s.ahead == nil: // enough for who looks at the first frames only
+			s.ahead = make([]byte, 0, sector)
+		case cap(s.ahead) < 2*maxFrame:
 			s.ahead = make([]byte, 0, 2*maxFrame)
 		}
-		s.ahead = s.ahead[:copy(s.ahead, s.ahead[s.used:])]
+		s.ahead = s.ahead[:copy(s.ahead[:cap(s.ahead)], waiting)]
 		s.used = 0
 		got, err := s.file.ReadAt(s.ahead[len(s.ahead):cap(s.ahead)], s.off+int64(len(s.ahead)))
 		s.ahead = s.ahead[:len(s.ahead)+got]

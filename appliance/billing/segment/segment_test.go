@@ -305,13 +305,12 @@ func FuzzScanner(f *testing.F) {
 			t.Fatal(err)
 		}
 		for rest := b[HeaderSize:]; relink && len(rest) > FrameHeader; {
-			f, more := Frame(rest), []byte(nil)
 			if length := uint32(rest[0]) | uint32(rest[1])<<8; length == 0 || rest[2]|rest[3] != 0 || FrameSize(int(length)) > len(rest) {
 				break
 			}
-			f, more = FirstFrame(rest)
+			var f Frame
+			f, rest = FirstFrame(rest)
 			chain = f.link(f.Seq(), chain)
-			rest = more
 		}
 		s, err := NewScanner(inMemory{Reader: bytes.NewReader(b)}, testFormat.Magic, testBox)
 		if err != nil {

@@ -1,0 +1,393 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway/appliance/billing/segment"
+)
+
+// found is what a directory holds.
+type found struct {
+	parts   []*part
+	highest uint32 // number of a segment
+	written uint64 // the last record on the disk
+	last    uint64 // likewise, or that before the greatest mark: no number below it is given again
+	total   tally  // of all records up to it
+	newest  Source
+	lost    int64 // records of segments that were set aside
+	repairs segment.Repairs
+	// unreadable is why something could not be read. That may pass.
+	unreadable error
+}
+
+// recover finds out what the directory holds, mends it and takes it over.
+func (c *Cache) recover() error {
+	l, err := c.format.List()
+	if err != nil {
+		return err
+	}
+	f := &found{highest: l.Highest}
+	var headers []segment.Header
+	headers, f.unreadable = f.repairs.SortOut(c.format, l.Segments, c.note)
+	c.survey(f, l.Segments, headers)
+	c.format.DropOldBad(l.Bad, c.note)
+	positions, orphans, err := c.openMarks(f)
+	if err != nil {
+		return err
+	}
+	if err := c.hopeless(f, positions); err != nil {
+		return err
+	}
+	c.adopt(f, positions, orphans)
+	return nil
+}
+
+// hopeless reports an error unless all could be read, or what could not was
+// tried often enough on a disk that takes writes.
+func (c *Cache) hopeless(f *found, positions []uint64) error {
+	if f.unreadable == nil {
+		c.unreadable = 0
+		return nil
+	}
+	for i, r := range c.cursors {
+		if err := c.setMark(markName(r.Name), positions[i]); err != nil {
+			return err
+		}
+	}
+	if c.unreadable++; c.unreadable <= readTries {
+		return f.unreadable
+	}
+	c.note(fmt.Errorf("given up: %w", f.unreadable))
+	return nil
+}
+
+// survey fills the table of segments. It reads the heads of all, and the
+// newest with a good head and those after it whole.
+func (c *Cache) survey(f *found, numbers []uint32, headers []segment.Header) {
+	heads := make([]*head, len(headers))
+	from := 0
+	for i, h := range headers {
+		if heads[i] = c.headOf(h.Number); heads[i] != nil {
+			from = i
+		}
+	}
+	for i, h := range headers {
+		p := &part{Header: h, last: h.FirstSeq - 1, before: f.total, counted: h.FirstSeq - 1}
+		p.octets = c.format.Sizes([]uint32{h.Number})
+		if heads[i] != nil {
+			p.before, f.newest = heads[i].before, heads[i].newest
+			f.written = max(f.written, heads[i].written)
+		}
+		void := ^uint64(0) // the first number that this segment is not the authority for
+		if i+1 < len(headers) {
+			void = headers[i+1].FirstSeq
+		}
+		switch {
+		case i >= from || headers[i+1].Number != h.Number+1: // others are gone that were written after it
+			c.scan(f, p, void, i+1 == len(headers))
+		case heads[i+1] != nil:
+			p.last = max(p.last, min(heads[i+1].written, void-1))
+		default:
+			p.last = void - 1
+		}
+		f.written = max(f.written, p.last)
+		f.parts = append(f.parts, p)
+	}
+	f.last = f.written
+	f.countAside(numbers, heads)
+}
+
+// headOf gives what a segment begins with; nil if that cannot be read.
+func (c *Cache) headOf(number uint32) (found *head) {
+	c.format.Scan(number, false, func(frame segment.Frame) bool {
+		if h, err := decodeHead(frame.Payload()); frame.Type() == segment.Head && err == nil {
+			found = &h
+		}
+		return false
+	})
+	return found
+}
+
+// scan reads a segment through and mends its end. Damage within is left for
+// who reads it to find, unless it may be the newest segment's last write, torn
+// by a power cut: of that a prefix counts. All records of one write have the
+// same time, and what is before another write was durable.
+func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
+	f.total = p.before
+	end, torn := segment.Ending{Number: p.Number}, (*tear)(nil)
+	var latest time.Time // of the last good record
+	s, err := c.format.Open(p.Number)
+	for err == nil {
+		var frame segment.Frame
+		frame, err = s.Next()
+		switch {
+		case err == nil && isRecord(frame) && frame.Seq() < void:
+			if at := frame.Time(); !at.Equal(latest) {
+				if torn != nil && torn.proven {
+					torn = nil
+				}
+				latest = at
+			}
+			if torn != nil {
+				torn.proven = true
+			}
+			p.last = frame.Seq()
+			f.take(frame)
+		case err != nil && err != io.EOF:
+			if !segment.IsDamage(err) {
+				f.unreadable = errors.Join(f.unreadable, err)
+			}
+			damage := &tear{Ending: segment.Ending{Number: p.Number, Good: s.Offset(), Fault: err}, last: p.last, total: f.total, newest: f.newest}
+			if s.Skip() {
+				err = nil
+				if torn == nil {
+					torn = damage
+				}
+			} else {
+				end = damage.Ending
+			}
+		}
+	}
+	if s == nil {
+		f.unreadable = errors.Join(f.unreadable, err)
+		return
+	}
+	s.Close()
+	if newest && torn != nil {
+		end, p.last, f.total, f.newest = torn.Ending, torn.last, torn.total, torn.newest
+	}
+	f.repairs.Mend(c.format, end, c.note)
+	// The life before us may have ended before its fdatasync: what we read may
+	// be in the kernel's memory only.
+	if err := segment.Flush(filepath.Join(c.format.Path, c.format.Name(p.Number))); err != nil {
+		c.note(fmt.Errorf("segment %d: flush what was found: %w", p.Number, err))
+	}
+}
+
+// tear is a place of damage, and what was found before it.
+type tear struct {
+	segment.Ending
+	proven bool // a good record came behind it
+	last   uint64
+	total  tally
+	newest Source
+}
+
+func (f *found) take(frame segment.Frame) {
+	f.total.add(frame)
+	if source := sourceOf(frame); source.Event != 0 {
+		f.newest = source
+	}
+}
+
+// countAside counts the records of segments that are in the list of numbers
+// but not in the table: each segment says what was written before it.
+func (f *found) countAside(numbers []uint32, heads []*head) {
+	i := 0
+	for at, number := range numbers {
+		if i < len(f.parts) && f.parts[i].Number == number {
+			i++
+			continue
+		}
+		next := at+1 < len(numbers) && i < len(f.parts) && f.parts[i].Number == numbers[at+1]
+		if next && i > 0 && heads[i] != nil && heads[i].written > f.parts[i-1].last {
+			f.lost += int64(heads[i].written - f.parts[i-1].last)
+		}
+	}
+}
+
+// knows reports whether the directory is the one that was in use before.
+func (c *Cache) knows(f *found) bool {
+	if len(c.parts) == 0 {
+		return false
+	}
+	ours := c.parts[len(c.parts)-1].Header
+	return slices.ContainsFunc(f.parts, func(p *part) bool { return sameSegment(p.Header, ours) })
+}
+
+// Prefixes of the names of marks.
+const (
+	atPrefix  = "at-"
+	endPrefix = "end-"
+)
+
+func markName(consumer string) string { return atPrefix + consumer }
+
+// orphan is a cursor whose consumer is not there any more.
+type orphan struct {
+	name     string
+	position uint64 // the lowest record not delivered
+	end      uint64 // the last record that is kept for it
+}
+
+// openMarks opens all marks of the directory and gives the position of each of
+// our cursors. Those of other boxes are renamed.
+func (c *Cache) openMarks(f *found) (positions []uint64, orphans []orphan, err error) {
+	entries, err := os.ReadDir(c.options.Dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	ours := map[string]bool{}
+	for _, r := range c.cursors {
+		ours[r.Name] = true
+		position, err := c.openMark(markName(r.Name))
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := os.Remove(filepath.Join(c.options.Dir, endPrefix+r.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, nil, err
+		}
+		positions = append(positions, position)
+		f.last = max(f.last, max(position, 1)-1)
+	}
+	for _, entry := range entries {
+		name, isMark := strings.CutPrefix(entry.Name(), atPrefix)
+		if !isMark || !goodName(name) || ours[name] {
+			continue
+		}
+		position, err := c.openMark(markName(name))
+		if err != nil {
+			return nil, nil, err
+		}
+		if position != 0 { // it had something to deliver
+			orphans = append(orphans, orphan{name: name, position: position})
+			f.last = max(f.last, position-1)
+		}
+	}
+	return positions, orphans, errors.Join(c.beginCursors(f, positions), c.endOrphans(f, orphans))
+}
+
+// openMark opens a mark and gives its number: 0 if it is new, 1, the beginning,
+// if it is damaged.
+func (c *Cache) openMark(name string) (uint64, error) {
+	path := filepath.Join(c.options.Dir, name)
+	info, err := os.Stat(path)
+	fresh := err != nil || info.Size() == 0
+	mark, err := segment.OpenMark(c.options.Dir, name, c.options.Box)
+	if err == nil && mark.Foreign {
+		c.note(fmt.Errorf("%s is not used: %w", name, segment.ErrForeign))
+		mark.Close()
+		if err := os.Rename(path, path+segment.ForeignSuffix); err != nil {
+			return 0, err
+		}
+		fresh = true
+		mark, err = segment.OpenMark(c.options.Dir, name, c.options.Box)
+	}
+	if err != nil {
+		return 0, err
+	}
+	c.disk.marks[name] = mark
+	if mark.Seq == 0 && !fresh {
+		return 1, nil
+	}
+	return mark.Seq, nil
+}
+
+// beginCursors lets cursors that are new begin at the end. That must last
+// before the first record that comes for them.
+func (c *Cache) beginCursors(f *found, positions []uint64) error {
+	for i, r := range c.cursors {
+		if positions[i] != 0 {
+			continue
+		}
+		positions[i] = f.last + 1
+		if err := c.setMark(markName(r.Name), positions[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// endOrphans finds out up to where records are kept for who is not there any
+// more: to the end as it was when that was first seen.
+func (c *Cache) endOrphans(f *found, orphans []orphan) (err error) {
+	for i := range orphans {
+		o := &orphans[i]
+		name := endPrefix + o.name
+		if o.end, err = c.openMark(name); err != nil {
+			return err
+		}
+		if c.disk.marks[name].Seq == 0 {
+			o.end = max(f.last, 1)
+			if err := c.setMark(name, o.end); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Cache) setMark(name string, seq uint64) error {
+	mark := c.disk.marks[name]
+	if err := mark.Move(seq); err != nil {
+		return err
+	}
+	return mark.Sync()
+}
+
+// tallyAt counts the records before a number.
+func (c *Cache) tallyAt(f *found, seq uint64) tally {
+	for _, p := range f.parts {
+		if p.last < seq {
+			continue
+		}
+		t := p.before
+		c.format.Scan(p.Number, true, func(frame segment.Frame) bool {
+			if frame.Seq() >= seq {
+				return false
+			}
+			if isRecord(frame) {
+				t.add(frame)
+			}
+			return true
+		})
+		return t
+	}
+	return f.total
+}
+
+// adopt takes over what was found. In memory may be records that came while
+// there was no disk, with numbers that this one has used: they get others.
+func (c *Cache) adopt(f *found, positions []uint64, orphans []orphan) {
+	same := c.knows(f)
+	reads := make([]tally, len(positions))
+	for i := range positions {
+		if !same {
+			reads[i] = c.tallyAt(f, positions[i])
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.repairs.Repaired += f.repairs.Repaired
+	c.repairs.Cut += f.repairs.Cut
+	c.repairs.Aside += f.repairs.Aside
+	c.known, c.orphans, c.log.Number = true, orphans, f.highest
+	first, shift := c.first(), uint64(0)
+	if !same {
+		if f.last >= first {
+			shift = f.last + 1 - first
+		}
+		c.lost += f.lost
+		c.parts, c.written, c.end = f.parts, f.written, c.end+shift
+		c.total = c.total.minus(&c.before).plus(&f.total)
+		c.before = f.total
+		if f.newest.Event > c.onDisk.Event {
+			c.onDisk = f.newest
+		}
+	}
+	c.visible, c.log.Next = c.end, c.first()
+	for i, r := range c.cursors {
+		if same {
+			r.reopen()
+		} else {
+			r.move(positions[i], reads[i], first, shift)
+		}
+	}
+}

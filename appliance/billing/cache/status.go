@@ -1,0 +1,133 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"causeway/appliance/model"
+	"causeway/appliance/storage"
+)
+
+// Status says how the cache stands.
+func (c *Cache) Status() model.CacheStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := model.CacheStatus{
+		Directory:     c.options.Dir,
+		Segments:      len(c.parts),
+		Bytes:         c.size(),
+		MemoryRecords: int64(len(c.memory)),
+		MemoryBytes:   c.octets,
+		Refused:       c.refused,
+		Lost:          c.lost,
+		RepairedBytes: c.repairs.Cut,
+		Aside:         c.repairs.Aside,
+		Full:          c.full,
+	}
+	if c.fault != nil {
+		s.Fault = c.fault.Error()
+	}
+	for _, r := range c.cursors {
+		s.Consumers = append(s.Consumers, r.status())
+	}
+	for _, o := range c.orphans {
+		s.Consumers = append(s.Consumers, c.orphanStatus(o))
+	}
+	for _, consumer := range s.Consumers {
+		s.Records = max(s.Records, consumer.Records)
+		if !consumer.Oldest.IsZero() && (s.Oldest.IsZero() || consumer.Oldest.Before(s.Oldest)) {
+			s.Oldest = consumer.Oldest
+		}
+	}
+	return s
+}
+
+// status says what waits for the consumer.
+func (r *Cursor) status() model.CacheConsumerStatus {
+	records, octets := r.cache.total.since(&r.read, r.Kinds)
+	s := model.CacheConsumerStatus{
+		Name: r.Name, Held: r.held,
+		Records: records + r.count + int64(len(r.earlier)), Bytes: octets + r.octets,
+	}
+	switch {
+	case r.count > 0 && r.position < r.next:
+		s.Oldest = time.Unix(int64(r.inHand[r.position%window].at), 0)
+	case s.Records > 0 && r.readAt.Before(r.unread):
+		s.Oldest = r.unread
+	case s.Records > 0:
+		s.Oldest = r.readAt
+	}
+	return s
+}
+
+// orphanStatus counts what is kept for a consumer that is not there any more.
+func (c *Cache) orphanStatus(o orphan) model.CacheConsumerStatus {
+	s := model.CacheConsumerStatus{Name: o.name, Orphaned: true}
+	for _, p := range c.parts {
+		from, to := max(p.FirstSeq, o.position), min(p.last, o.end)
+		if from > to {
+			continue
+		}
+		if s.Records == 0 {
+			s.Oldest = p.Created
+		}
+		s.Records += int64(to - from + 1)
+		s.Bytes += p.octets
+	}
+	return s
+}
+
+// Clear gives up what waits for a consumer, by an operator's command, and
+// gives the number of records. One that is not there any more is forgotten.
+func (c *Cache) Clear(consumer string) (dropped int64, err error) {
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	defer c.tell()
+	if c.disk == nil {
+		return 0, fmt.Errorf("clear the billing cache: %w", c.trouble())
+	}
+	c.mu.Lock()
+	r := c.cursor(consumer)
+	orphaned := slices.IndexFunc(c.orphans, func(o orphan) bool { return o.name == consumer })
+	switch {
+	case r != nil:
+		dropped = r.status().Records
+		r.clear()
+		c.dropDelivered()
+	case orphaned >= 0:
+		dropped = c.orphanStatus(c.orphans[orphaned]).Records
+		c.orphans = slices.Delete(c.orphans, orphaned, orphaned+1)
+	default:
+		c.mu.Unlock()
+		return 0, fmt.Errorf("the billing cache has nothing for %q", consumer)
+	}
+	c.mu.Unlock()
+	if r == nil {
+		err = c.forgetMarks(consumer)
+	}
+	return dropped, errors.Join(err, c.keepUp())
+}
+
+// forgetMarks removes the marks of a consumer that is not there any more.
+func (c *Cache) forgetMarks(consumer string) error {
+	for _, name := range []string{markName(consumer), endPrefix + consumer} {
+		c.disk.marks[name].Close()
+		delete(c.disk.marks, name)
+		if err := os.Remove(filepath.Join(c.options.Dir, name)); err != nil {
+			return err
+		}
+	}
+	return storage.SyncDir(c.options.Dir)
+}
+
+// clear makes the cursor begin anew at the end.
+func (r *Cursor) clear() {
+	clear(r.inHand)
+	r.count, r.octets, r.again, r.earlier, r.passTo = 0, 0, 0, nil, 0
+	r.position, r.next, r.read = r.cache.visible, r.cache.visible, r.cache.total
+	r.reopen()
+}
