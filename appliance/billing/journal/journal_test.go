@@ -339,7 +339,7 @@ func TestManyOpenCalls(t *testing.T) {
 		commit(t, w, batchOf(n, min(n+499, calls)))
 	}
 	w.die()
-	w, recovery := openTest(t, dir, Options{})
+	_, recovery := openTest(t, dir, Options{})
 	if len(recovery.Calls) != calls {
 		t.Errorf("%d calls open; want %d", len(recovery.Calls), calls)
 	}
