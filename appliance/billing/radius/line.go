@@ -160,12 +160,17 @@ func (l *line) read() {
 	}
 }
 
+var errEnded = errors.New("the server closed the connection")
+
 // readStream takes answers from a connection until it ends or what comes is
 // none: then one cannot know where the next packet starts (RFC 6613 §2.6.4).
 func (l *line) readStream() error {
 	in, b := bufio.NewReader(l.conn), make([]byte, maxPacket)
 	for {
 		packet, err := readPacket(in, b)
+		if errors.Is(err, io.EOF) {
+			return errEnded
+		}
 		if err != nil {
 			return err
 		}

@@ -71,7 +71,8 @@ type counters struct {
 // opening is a line being opened. Who needs it waits for done.
 type opening struct {
 	done chan struct{}
-	err  error // once it is done
+	line *line // once it is done; nil: there is an err
+	err  error
 }
 
 func newServer(c *Client, s model.RADIUSServer) *server {
@@ -204,6 +205,11 @@ func (s *server) lease(ctx context.Context) (*line, byte, error) {
 			if o.err != nil {
 				return nil, 0, o.err
 			}
+			// From this very line, even if it is gone again: a server that ends
+			// connections at once is not to be called without pause.
+			if id, ok := o.line.take(time.Now()); ok {
+				return o.line, id, nil
+			}
 		case <-ctx.Done():
 			return nil, 0, ctx.Err()
 		}
@@ -214,19 +220,19 @@ func (s *server) lease(ctx context.Context) (*line, byte, error) {
 func (s *server) open(o *opening) {
 	conn, err := s.dial()
 	s.mu.Lock()
-	var l *line
 	if err == nil && s.closed {
 		conn.Close()
 		err = net.ErrClosed
-	} else if err == nil {
-		l = &line{server: s, conn: conn, heard: time.Now()}
-		s.lines = append(s.lines, l)
 	}
-	o.err, s.opening = err, nil
+	if o.err = err; err == nil {
+		o.line = &line{server: s, conn: conn, heard: time.Now()}
+		s.lines = append(s.lines, o.line)
+	}
+	s.opening = nil
 	s.mu.Unlock()
 	close(o.done)
-	if l != nil {
-		l.read()
+	if err == nil {
+		o.line.read()
 	}
 }
 

@@ -25,6 +25,7 @@ const toyKey = "cisco"
 type toy struct {
 	t       *testing.T
 	address netip.AddrPort
+	key     string
 
 	mu sync.Mutex
 	// behave gives what comes back on a request, the n-th of all (from 0); nil: an
@@ -63,12 +64,12 @@ func (s *toy) handle(socket int, b []byte) (answers [][]byte, err error) {
 	if s.refuses {
 		return nil, syscall.ECONNREFUSED
 	}
-	if !radius.IsAuthenticRequest(b, []byte(toyKey)) {
+	if !radius.IsAuthenticRequest(b, []byte(s.key)) {
 		s.t.Errorf("request %x is not authentic", b)
 	}
 	s.got = append(s.got, datagram{time.Now(), socket, slices.Clone(b)})
 	if s.behave == nil {
-		return acknowledge(0, b), nil
+		return [][]byte{response(b, radius.CodeAccountingResponse, s.key)}, nil
 	}
 	return s.behave(len(s.got)-1, s.got[len(s.got)-1].octets), nil
 }
@@ -123,7 +124,7 @@ func newToys(t *testing.T, n int) (*toys, []*toy, Options) {
 	client := model.RADIUSClient{Name: "set1"}
 	for i := range n {
 		a := netip.AddrFrom4([4]byte{192, 0, 2, byte(i + 1)})
-		s := &toy{t: t, address: netip.AddrPortFrom(a, 1813)}
+		s := &toy{t: t, address: netip.AddrPortFrom(a, 1813), key: toyKey}
 		network.servers[s.address] = s
 		servers = append(servers, s)
 		client.Servers = append(client.Servers, model.RADIUSServer{Name: a.String(), Address: a, Priority: i + 1})
@@ -181,7 +182,7 @@ func (c *toySocket) Close() error {
 }
 
 // start makes a client and runs it until the test ends.
-func start(t *testing.T, o Options) *Client {
+func start(t testing.TB, o Options) *Client {
 	t.Helper()
 	c := New(o)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,6 +3,7 @@ package radius
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 	"syscall"
 	"time"
@@ -148,9 +149,9 @@ func (c *Client) silent(s *server, began time.Time) {
 	}
 }
 
-// note keeps a fault for the operator to see.
+// note keeps a fault for the operator to see. That we closed a line is none.
 func (s *server) note(err error) {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) {
 		return
 	}
 	problem := err.Error()
