@@ -61,11 +61,7 @@ func TestRetransmission(t *testing.T) {
 				}
 			}
 			s := c.Status().Servers[0]
-			timeouts := int64(tt.received)
-			if tt.want == nil {
-				timeouts--
-			}
-			if s.Requests != 1 || s.Retransmissions != int64(tt.received-1) || s.Timeouts != timeouts || s.Pending != 0 {
+			if s.Requests != 1 || s.Retransmissions != int64(tt.received-1) {
 				t.Errorf("%s: counters %+v", tt.name, s)
 			}
 		})

@@ -44,7 +44,7 @@ func newExchange() *exchange {
 }
 
 // line is one socket or connection to a server. Identifiers are its own (RFC
-// 2865 §3, RFC 6613 §2.6.1).
+// 2865 §3, RFC 6613 §2.6.5).
 type line struct {
 	server *server
 	conn   net.Conn
@@ -139,8 +139,10 @@ func (l *line) send(e *exchange) {
 // read takes answers from the line until it is closed.
 func (l *line) read() {
 	if l.server.secure {
-		l.server.note(l.readStream())
-		l.close()
+		err := l.readStream()
+		if left := l.close(); left > 0 || !errors.Is(err, errEnded) {
+			l.server.note(err)
+		}
 		return
 	}
 	b := make([]byte, maxPacket)
@@ -244,8 +246,8 @@ func (l *line) quietSince(then time.Time) bool {
 	return !l.heard.After(then)
 }
 
-// close ends the line and what waits on it.
-func (l *line) close() {
+// close ends the line, and the wait of those that are left on it.
+func (l *line) close() (left int) {
 	l.server.forget(l)
 	l.conn.Close()
 	l.mu.Lock()
@@ -254,6 +256,8 @@ func (l *line) close() {
 	for i := range l.slots {
 		if s := &l.slots[i]; s.waiting != nil {
 			l.settle(s, false)
+			left++
 		}
 	}
+	return left
 }

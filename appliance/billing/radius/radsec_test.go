@@ -279,10 +279,10 @@ func TestTLSKeepAlive(t *testing.T) {
 		s, o := newSecureToy(t)
 		c := start(t, o)
 		account(t, c, nil)
-		time.Sleep(5 * time.Minute)
+		time.Sleep(5*time.Minute + time.Second)
 		got := s.requests(statusServer)
-		if len(got) < 5 || len(got) > 10 || s.dialled() != 1 {
-			t.Errorf("%d Status-Server requests, %d connections in 5 minutes; want one every 30 to 60 s on one connection", len(got), s.dialled())
+		if len(got) != 15 || s.dialled() != 1 {
+			t.Errorf("%d Status-Server requests, %d connections in 5 minutes; want one every 20 s on one connection", len(got), s.dialled())
 		}
 		s.set(silence)
 		time.Sleep(time.Minute)
@@ -293,6 +293,22 @@ func TestTLSKeepAlive(t *testing.T) {
 		account(t, c, nil)
 		if s.dialled() != 2 {
 			t.Errorf("%d connections; want a second one", s.dialled())
+		}
+	})
+}
+
+// TestTLSIdleClosed: a server that closes idle connections is all right.
+func TestTLSIdleClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, o := newSecureToy(t)
+		c := start(t, o)
+		for range 3 {
+			account(t, c, nil)
+			s.cut()
+			synctest.Wait()
+			if got := c.Status().Servers[0]; got.Problem != "" || !got.Up {
+				t.Errorf("%+v; want no problem", got)
+			}
 		}
 	})
 }

@@ -107,30 +107,37 @@ func (s *server) ask(ctx context.Context, e *exchange, r *record, tries int, int
 	e.probe = r.probe
 	for range tries {
 		e.timer.Reset(interval)
-		if err := s.transmit(ctx, e, r); err != nil {
+		if err := s.transmit(ctx, e, r); err != nil && ctx.Err() == nil {
 			s.note(err)
 		}
 		if err = s.await(ctx, e); !errors.Is(err, errSilent) {
 			break
-		}
-		if !e.probe {
-			s.timeouts.Add(1)
 		}
 	}
 	e.timer.Stop()
 	if e.line != nil {
 		if e.line.abandon(e) {
 			err = nil
+		} else {
+			s.lost(e)
 		}
 		e.line = nil
 	}
 	return err
 }
 
+// lost counts a packet that was not answered.
+func (s *server) lost(e *exchange) {
+	if !e.probe {
+		s.timeouts.Add(1)
+	}
+}
+
 // transmit makes the packet and sends it, or sends it again.
 func (s *server) transmit(ctx context.Context, e *exchange, r *record) error {
 	if e.line != nil {
 		if !s.secure {
+			s.lost(e)
 			s.retransmissions.Add(1)
 			e.line.send(e)
 		}
@@ -169,6 +176,7 @@ func (s *server) await(ctx context.Context, e *exchange) error {
 				}
 				return nil
 			}
+			s.lost(e)
 		case <-e.timer.C:
 			return errSilent
 		case <-ctx.Done():

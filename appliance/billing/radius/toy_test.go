@@ -193,8 +193,15 @@ func start(t testing.TB, o Options) *Client {
 		if err := <-ran; !errors.Is(err, context.Canceled) {
 			t.Errorf("Run() = %v; want %v", err, context.Canceled)
 		}
-		if left := c.Status().UnderWay; left != 0 {
-			t.Errorf("%d exchanges did not come back", left)
+		status := c.Status()
+		if status.UnderWay != 0 {
+			t.Errorf("%d exchanges did not come back", status.UnderWay)
+		}
+		for _, s := range status.Servers { // each packet sent ended in one way
+			answered := s.Responses - s.MalformedAnswers - s.BadAuthenticators - s.UnknownTypes - s.Dropped
+			if s.Requests+s.Retransmissions != answered+s.Timeouts || s.Pending != 0 {
+				t.Errorf("counters do not add up: %+v", s)
+			}
 		}
 	})
 	return c

@@ -17,8 +17,9 @@ const (
 	// idleTime is how long a client must have had nothing to send before it goes
 	// back to a server of a better rank: calls in progress keep their server.
 	idleTime = time.Minute
-	// keepAlive is the silence after which a TLS connection is tried.
-	keepAlive = 30 * time.Second
+	// keepAlive is the silence after which a TLS connection is tried: servers are
+	// known to close it after 30 s.
+	keepAlive = 15 * time.Second
 	// maxSilentProbes is how many Status-Server requests in a row may stay
 	// unanswered before a record is sent again although the server once answered
 	// them: it may have been configured not to.
@@ -223,7 +224,7 @@ func (c *Client) probeWith(s *server, r record) {
 }
 
 // keepAlive closes the connections to a server that were silent for long and
-// on which Status-Server is not answered either (RFC 6614 §2.6 asks for it).
+// on which Status-Server is not answered either (RFC 6613 §2.4).
 func (c *Client) keepAlive(s *server, now time.Time) {
 	for _, l := range s.list() {
 		if l.quietSince(now.Add(-keepAlive)) && s.ask(c.life, newExchange(), &record{probe: true}, 1, probeWait) != nil {
