@@ -33,7 +33,7 @@ var wiring = []string{"", "control", "proxy", "billing", "grammar"}
 var owned = map[string]string{
 	"billing/cache":         "billing",
 	"billing/journal":       "billing",
-	"billing/manager":       "billing",
+	"billing/halfcall":      "billing",
 	"billing/packetcable":   "billing",
 	"billing/radius":        "billing",
 	"billing/segment":       "billing",

@@ -1,4 +1,4 @@
-// Package manager is the Billing Manager of the source documents (seed 003): it
+// Package halfcall is the Billing Manager of the source documents (seed 003): it
 // makes records of call events.
 //
 // In come the call events of the journal, in their order, each with its number;
@@ -34,4 +34,4 @@
 // It meets billing requirements §1.4, §1.5, §1.8, §1.9, §2 and the sections of
 // seed 003 on termination codes, timestamps, endpoint information, media
 // information and selective billing.
-package manager
+package halfcall
