@@ -160,7 +160,7 @@ func (l *line) read(branch string) (answer, error) {
 // finalAnswer is what a message says to the ping of that branch.
 func finalAnswer(m sip.Message, branch string) (a answer, ok bool) {
 	response, isResponse := m.(*sip.Response)
-	if !isResponse || response.StatusCode < 200 || response.Via() == nil {
+	if !isResponse || response.StatusCode < 200 || response.StatusCode > 699 || response.Via() == nil {
 		return answer{}, false
 	}
 	if got, _ := response.Via().Params.Get("branch"); got != branch {
