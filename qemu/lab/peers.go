@@ -17,7 +17,8 @@ import (
 
 // peerPackages are Debian's packages of the peers that are daemons, or come
 // with some.
-var peerPackages = []string{"bind9", "bind9-dnsutils", "chrony", "isc-dhcp-client", "isc-dhcp-server", "kamailio", "nmap"}
+var peerPackages = []string{"bind9", "bind9-dnsutils", "chrony", "freeradius", "freeradius-common", "freeradius-utils", "isc-dhcp-client",
+	"isc-dhcp-server", "kamailio", "libfreeradius3", "nmap"}
 
 // Peers is software of Debian that a box is tried against. It is unpacked in
 // the cache and never installed: no daemon of it starts on this machine, now or
@@ -71,7 +72,7 @@ func unpackPeers(ctx context.Context, archive *debian.Archive, root string) erro
 // because there are several of that name to choose from.
 var (
 	programFolders = []string{"usr/sbin", "usr/bin", "sbin", "bin"}
-	libraryFolders = []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/blas"}
+	libraryFolders = []string{"usr/lib/*-linux-gnu*", "lib/*-linux-gnu*", "usr/lib/*-linux-gnu*/blas", "usr/lib/freeradius"}
 )
 
 // Command makes a command of a peer, with its libraries.
