@@ -99,9 +99,9 @@ func (s *callScript) answer(request, status string, extra []byte) []byte {
 	b := append(s.buffer[:0], status...)
 	for line := range strings.SplitAfterSeq(request, "\r\n") {
 		switch {
-		case strings.HasPrefix(line, "To:"):
+		case strings.HasPrefix(line, "To:") && !strings.Contains(line, ";tag="):
 			b = append(append(b, strings.TrimSuffix(line, "\r\n")...), ";tag=b1\r\n"...)
-		case strings.HasPrefix(line, "Via:"), strings.HasPrefix(line, "From:"), strings.HasPrefix(line, "Call-ID:"),
+		case strings.HasPrefix(line, "Via:"), strings.HasPrefix(line, "From:"), strings.HasPrefix(line, "To:"), strings.HasPrefix(line, "Call-ID:"),
 			strings.HasPrefix(line, "CSeq:"), strings.HasPrefix(line, "Record-Route:"):
 			b = append(b, line...)
 		}
