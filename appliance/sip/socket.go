@@ -191,10 +191,11 @@ type inbox struct {
 	vectors [batchSize]unix.Iovec
 	names   [batchSize][sockaddrSize]byte
 	buffers [batchSize][]byte
+	used    int // headers that the last receive has written to
 }
 
 func newInbox() *inbox {
-	b := &inbox{}
+	b := &inbox{used: batchSize}
 	for i := range b.headers {
 		b.buffers[i] = make([]byte, maxDatagram)
 		b.vectors[i].Base = &b.buffers[i][0]
@@ -208,12 +209,14 @@ func newInbox() *inbox {
 
 // receive reads what has come, at most batchSize datagrams.
 func (b *inbox) receive(fd uintptr) (n int, errno syscall.Errno) {
-	for i := range b.headers {
+	for i := range b.used {
 		b.headers[i].header.Namelen = sockaddrSize
 	}
 	count, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])),
 		batchSize, unix.MSG_DONTWAIT, 0, 0)
-	return int(count), errno
+	n = int(count)
+	b.used = max(n, 0) // on an error it is -1
+	return n, errno
 }
 
 // datagram gives the i-th datagram of the last receive and who sent it. A
