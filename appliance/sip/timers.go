@@ -63,57 +63,76 @@ type expirer interface {
 
 // timer is one deadline, linked into a wheel while it is armed.
 type timer struct {
-	next, prev *timer // in the ring of its slot; nil while it is not armed
+	next, prev *timer // in the list of its slot
 	at         time.Duration
-	slot       int
+	visit      int64 // the tick whose slot it is in; 0: it is not armed
 	owner      expirer
 }
 
 // wheel is a shard's timers: a ring of slots, one for each tick, and in each a
-// ring of timers. A deadline further off than one turn stays in its slot until
-// its turn comes.
+// list of timers. A deadline further off than one turn stays in its slot until
+// its turn comes. One that is put off stays where it is until its slot is run:
+// what the neighbours in a list take to reach is most of what a timer costs.
 type wheel struct {
-	slots [wheelSlots + 1]*timer // the first of each; the last slot is the one being run
-	done  int64                  // the last tick that was run
+	slots [wheelSlots]*timer
+	due   *timer // what is left of the slot that is being run
+	done  int64  // the last tick that was run
 	armed int
 }
 
-const dueSlot = wheelSlots
+// visitNow is the visit of a timer in wheel.due.
+const visitNow = -1
 
 // arm sets t to fire at the given time, at the next tick if that has passed.
 func (h *wheel) arm(t *timer, at time.Duration) {
-	h.disarm(t)
 	t.at = at
+	switch {
+	case t.visit == 0:
+		h.armed++
+	case t.visit <= tickOf(at):
+		return
+	default:
+		h.unlink(t)
+	}
 	h.link(t)
-	h.armed++
+}
+
+func tickOf(at time.Duration) int64 { return int64((at + tick - 1) / tick) }
+
+// list is the one that t is in.
+func (h *wheel) list(t *timer) **timer {
+	if t.visit == visitNow {
+		return &h.due
+	}
+	return &h.slots[t.visit%wheelSlots]
 }
 
 func (h *wheel) link(t *timer) {
-	t.slot = int(max(int64((t.at+tick-1)/tick), h.done+1) % wheelSlots)
-	first := h.slots[t.slot]
-	if first == nil {
-		h.slots[t.slot], t.next, t.prev = t, t, t
-		return
+	t.visit = max(tickOf(t.at), h.done+1)
+	first := h.list(t)
+	if t.next = *first; t.next != nil {
+		t.next.prev = t
 	}
-	t.next, t.prev = first, first.prev
-	first.prev.next = t
-	first.prev = t
+	*first = t
 }
 
 func (h *wheel) disarm(t *timer) {
-	if t.next != nil {
+	if t.visit != 0 {
 		h.unlink(t)
 		h.armed--
 	}
 }
 
 func (h *wheel) unlink(t *timer) {
-	if t.next == t {
-		h.slots[t.slot] = nil
-	} else if t.prev.next, t.next.prev = t.next, t.prev; h.slots[t.slot] == t {
-		h.slots[t.slot] = t.next
+	if t.next != nil {
+		t.next.prev = t.prev
 	}
-	t.next, t.prev = nil, nil
+	if t.prev != nil {
+		t.prev.next = t.next
+	} else {
+		*h.list(t) = t.next
+	}
+	t.next, t.prev, t.visit = nil, nil, 0
 }
 
 // run fires every timer that is due at now.
@@ -128,21 +147,15 @@ func (h *wheel) run(w *worker, s *shard, now time.Duration) {
 	}
 }
 
-// runSlot moves the ring aside and then takes timer after timer off its front:
+// runSlot moves the list aside and then takes timer after timer off its front:
 // what expires may arm or disarm any other.
 func (h *wheel) runSlot(slot int, w *worker, s *shard, now time.Duration) {
-	first := h.slots[slot]
-	if first == nil {
-		return
+	h.due, h.slots[slot] = h.slots[slot], nil
+	for t := h.due; t != nil; t = t.next {
+		t.visit = visitNow
 	}
-	h.slots[slot], h.slots[dueSlot] = nil, first
-	for t := first; ; {
-		t.slot = dueSlot
-		if t = t.next; t == first {
-			break
-		}
-	}
-	for t := first; t != nil; t = h.slots[dueSlot] {
+	for h.due != nil {
+		t := h.due
 		h.unlink(t)
 		if t.at > now {
 			h.link(t)

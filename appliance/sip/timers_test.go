@@ -25,13 +25,13 @@ func TestWheel(t *testing.T) {
 		h.done = int64(now / tick)
 		armed := make(map[*deadline]int64) // the tick by which it must have fired
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 3).Draw(t, "step") {
+			switch rapid.IntRange(0, 4).Draw(t, "step") {
 			case 0, 1:
 				d := &deadline{}
 				d.owner = d
 				at := now + time.Duration(rapid.Int64Range(0, int64(4*time.Minute)).Draw(t, "in"))
 				h.arm(&d.timer, at)
-				armed[d] = max(int64((at+tick-1)/tick), h.done+1)
+				armed[d] = max(tickOf(at), h.done+1)
 			case 2:
 				for d := range armed {
 					h.disarm(&d.timer)
@@ -39,6 +39,13 @@ func TestWheel(t *testing.T) {
 					break
 				}
 			case 3:
+				for d := range armed {
+					at := now + time.Duration(rapid.Int64Range(0, int64(4*time.Minute)).Draw(t, "again in"))
+					h.arm(&d.timer, at)
+					armed[d] = max(tickOf(at), h.done+1)
+					break
+				}
+			case 4:
 				now += time.Duration(rapid.Int64Range(0, int64(2*time.Minute)).Draw(t, "pass"))
 				h.run(nil, nil, now)
 				for d, latest := range armed {
