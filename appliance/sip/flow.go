@@ -86,7 +86,7 @@ func (p *Proxy) undelivered(payload []byte) {
 	}
 	w := p.borrow()
 	defer p.giveBack(w)
-	s := &p.shards[id>>(slotBits+32)%shardCount]
+	s := &p.shards[id>>(slotBits+32)%uint64(len(p.shards))]
 	s.mu.Lock()
 	defer s.unlock(p)
 	if t := s.clientOf(id); t != nil {

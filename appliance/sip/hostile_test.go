@@ -264,7 +264,7 @@ func TestIPv6(t *testing.T) {
 // every Call-ID, whichever of them share a shard.
 func TestBranchOfManyCalls(t *testing.T) {
 	b := newBench(t)
-	for i := range 4 * shardCount {
+	for i := range 4 * len(b.p.shards) {
 		text := strings.Replace(request("MESSAGE", "sip:bob@example.com", "same", 1), "call-1@", fmt.Sprintf("call-%d@", i), 1)
 		b.only(b.receive(lan1, caller, text), "MESSAGE sip:bob@example.com SIP/2.0")
 	}

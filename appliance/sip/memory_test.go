@@ -17,7 +17,7 @@ const testMemory = 1 << 20
 func newTightBench(t *testing.T) *bench {
 	b := newBench(t)
 	for i := range b.p.shards {
-		b.p.shards[i].init(uint32(i), testMemory/shardCount)
+		b.p.shards[i].init(uint32(i), testMemory/len(b.p.shards))
 	}
 	return b
 }
@@ -45,7 +45,7 @@ func TestFloodIsBounded(t *testing.T) {
 			b.receive(lan1, caller, another(text, i))
 		}
 		room, one := testMemory*int(full)/int(brimful), 4*len(text)+4096
-		if b.taken() < room || b.taken() > room+shardCount*one {
+		if b.taken() < room || b.taken() > room+len(b.p.shards)*one {
 			t.Errorf("%.20s: %d octets taken; want about %d", text, b.taken(), room)
 		}
 		b.only(b.receive(lan1, caller, another(text, -1)), "SIP/2.0 503 Too Many Transactions")
@@ -108,7 +108,7 @@ func TestSilenceWhenMemoryIsTight(t *testing.T) {
 	if n := after.Counters["timed-out"]; n < int64(before.Transactions)/5 {
 		t.Errorf("of %d transactions %d timed out; want most", before.Transactions, n)
 	}
-	if b.taken() > testMemory*int(tight)/int(brimful)+shardCount*10000 {
+	if b.taken() > testMemory*int(tight)/int(brimful)+len(b.p.shards)*10000 {
 		t.Errorf("%d octets taken after 4 s", b.taken())
 	}
 	b.only(b.receive(lan2, callee, answerTo(ringing, 200, "OK")), "SIP/2.0 200 OK")

@@ -52,7 +52,7 @@ type Proxy struct {
 	workers sync.Pool // of *worker: for goroutines that are no readers
 	start   time.Time
 	config  atomic.Pointer[snapshot]
-	shards  [shardCount]shard
+	shards  []shard
 
 	setupRoom, endRoom int64 // octets of the ledger
 
@@ -98,6 +98,7 @@ func New(o Options) (*Proxy, error) {
 		options:     o,
 		seed:        maphash.MakeSeed(),
 		start:       time.Now(),
+		shards:      make([]shard, shardsOf(runtime.GOMAXPROCS(0))),
 		readers:     make(map[*socket]bool),
 		timersArmed: newDoorbell(),
 		eventsCame:  newDoorbell(),
@@ -111,7 +112,7 @@ func New(o Options) (*Proxy, error) {
 		Log:     o.Log,
 	})
 	for i := range p.shards {
-		p.shards[i].init(uint32(i), o.Memory/shardCount)
+		p.shards[i].init(uint32(i), o.Memory/len(p.shards))
 		if o.Ledger != nil {
 			p.shards[i].events, p.shards[i].spare = o.Ledger.NewBatch(), o.Ledger.NewBatch()
 		}
@@ -128,7 +129,7 @@ func (p *Proxy) now() time.Duration { return time.Since(p.start) }
 
 // shardOf gives the shard of a call.
 func (p *Proxy) shardOf(callID []byte) *shard {
-	return &p.shards[maphash.Bytes(p.seed, callID)%shardCount]
+	return &p.shards[maphash.Bytes(p.seed, callID)%uint64(len(p.shards))]
 }
 
 // Prepare checks c and binds what it adds, changing nothing that runs. The
@@ -279,10 +280,13 @@ func (p *Proxy) startReaders() {
 func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int) error {
 	in, w := newInbox(), p.newWorker(reader)
 	in.undelivered = p.undelivered
+	var at *listenPoint
 	err := s.read(in, func(n int) bool {
+		w.now = p.now()
 		// The listen point of this address may be another one since the last commit.
-		w.now, w.config = p.now(), p.config.Load()
-		at := w.config.at(place)
+		if config := p.config.Load(); at == nil || config != w.config {
+			w.config, at = config, config.at(place)
+		}
 		if at == nil {
 			return false
 		}

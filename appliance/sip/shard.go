@@ -3,6 +3,7 @@ package sip
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"math/bits"
 	"sync"
 	"time"
 
@@ -10,9 +11,15 @@ import (
 	"causeway/appliance/sip/hop"
 )
 
-// shardCount is a power of two well above the number of reader threads, so
-// that two of them rarely want the same lock.
-const shardCount = 16
+// shardsMost is the most shards that a branch has room for.
+const shardsMost = 16
+
+// shardsOf gives the number of shards where so many threads run at a time: a
+// power of two of which two of them rarely want the same lock. More would only
+// be more memory to fetch: after each pause the caches are cold.
+func shardsOf(threads int) int {
+	return min(1<<bits.Len(uint(2*threads-1)), shardsMost)
+}
 
 // shard holds everything known about the calls whose Call-ID hashes to it.
 // Whoever handles one of their messages or timers holds mu.
@@ -208,8 +215,8 @@ type refused struct {
 	hop.Refusal
 }
 
-// refusalsKept is 32 s of 256 refusals a second over all shards.
-const refusalsKept = 512
+// refusalsKept is 32 s of 256 refusals a second over four shards.
+const refusalsKept = 2048
 
 // recall gives the refusal of a request, or nil.
 func (r *refusals) recall(key uint64, now time.Duration) *hop.Refusal {
