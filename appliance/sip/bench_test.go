@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/model"
 	"causeway/appliance/sip/hop"
 )
 
@@ -151,6 +152,10 @@ func BenchmarkCall(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				one()
+			}
+			var status model.ProxyStatus
+			if v.p.Status(&status); status.OpenCalls > open {
+				b.Errorf("%d calls are open; want at most %d", status.OpenCalls, open)
 			}
 		})
 	}
