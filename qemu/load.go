@@ -94,7 +94,7 @@ func runOverload(ctx context.Context, args []string) error {
 			return err
 		}
 		fmt.Print(result)
-		return result.Check()
+		return result.Check(99)
 	})
 }
 

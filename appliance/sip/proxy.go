@@ -75,6 +75,8 @@ type Proxy struct {
 	keepAlives atomic.Int64
 	garbage    atomic.Int64 // what is no SIP message
 	denied     atomic.Int64 // messages of senders who get no answer
+	overloaded atomic.Bool  // the lobby is open
+	dropped    atomic.Int64 // INVITEs that found no room in the lobby
 	unsendable atomic.Int64 // datagrams the kernel refused
 	traffic    trafficSum
 }
@@ -290,31 +292,28 @@ func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int
 		if at == nil {
 			return false
 		}
+		full, overloaded := n == batchSize, p.overloaded.Load()
 		for i := range n {
-			if payload, from, ok := in.datagram(i); ok && len(payload) > 0 {
+			payload, from, ok := in.datagram(i)
+			switch {
+			case !ok || len(payload) == 0:
+			case overloaded && isInvite(payload): // it came before the lobby was there
+				p.dropped.Add(1)
+			default:
 				w.receive(at, from, nil, payload)
 			}
 		}
-		w.runTimers()
+		if !full {
+			w.runTimers()
+		}
 		w.flush()
-		w.watchQueue(s, n == batchSize)
+		w.watchQueue(ctx, s, full)
 		return ctx.Err() == nil
 	})
 	if err != nil {
 		return fmt.Errorf("listen udp %s: %w", place.Address, err)
 	}
 	return nil
-}
-
-// watchQueue tells admission how full the queue of a socket is: after a full
-// batch, since then more may wait, and while it was not empty the last time.
-func (w *worker) watchQueue(s *socket, full bool) {
-	if !full && !w.queued {
-		return
-	}
-	fill := s.fill()
-	w.queued = fill > 0
-	w.p.options.Admission.Queue(fill)
 }
 
 // runTimers fires timers until ctx ends, where no reader does: it looks less
@@ -341,14 +340,21 @@ func (p *Proxy) runTimers(ctx context.Context) {
 
 // runTimers fires what is due unless that was done within a tick, and says
 // whether it was or timers stay armed. The readers do it between batches: under load, a thread that
-// wakes for timers alone would cost more than all of the timers.
+// wakes for timers alone would cost more than all of the timers. When they are
+// late, what they wait for may have come by now: it is read before them.
 func (w *worker) runTimers() (busy bool) {
 	last := w.p.fired.Load()
-	if w.now-time.Duration(last) < tick || !w.p.fired.CompareAndSwap(last, int64(w.now)) {
+	switch late := w.now - time.Duration(last); {
+	case late < tick,
+		late > 2*tick && late < readFirst && w.config.unread(),
+		!w.p.fired.CompareAndSwap(last, int64(w.now)):
 		return true
 	}
 	return w.p.fireTimers(w) > 0
 }
+
+// readFirst is how long timers wait for what is unread, at the most.
+const readFirst = 500 * time.Millisecond
 
 // fireTimers runs what is due and gives how many timers stay armed.
 func (p *Proxy) fireTimers(w *worker) (armed int) {

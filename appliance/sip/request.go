@@ -73,7 +73,7 @@ func (w *worker) mayEnter(s *shard, key uint64) bool {
 		s.counted[countFlood]++
 	case s.is(full):
 		w.refuse(s, key, target{Refusal: hop.Refusal{Status: 503, Reason: "Too Many Transactions", Rule: model.RuleTransactions}})
-	case w.msg.Method == message.Invite:
+	case w.msg.Method == message.Invite && !w.itsTurn():
 		refusal, shed := admission.Shed()
 		if !shed || w.emergency() {
 			return true

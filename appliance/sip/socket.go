@@ -128,17 +128,24 @@ func (s *socket) setICMP(wanted, ipv6 bool) error {
 }
 
 // fill says how full the receive queue is, 0 to 1.
-func (s *socket) fill() (fill float64) {
+func (s *socket) fill() float64 {
+	fill, _ := s.queue()
+	return fill
+}
+
+// queue says how full the receive queue is, 0 to 1, and how many datagrams have
+// found no room in it since the socket was made.
+func (s *socket) queue() (fill float64, dropped uint32) {
 	s.raw.Control(func(fd uintptr) {
-		var memory [9]uint32 // SK_MEMINFO_…: the first is what is taken, the second what may be
+		var memory [9]uint32 // SK_MEMINFO_…: the first is what is taken, the second what may be, the last the drops
 		size := uint32(unsafe.Sizeof(memory))
 		_, _, errno := unix.RawSyscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
 			uintptr(unsafe.Pointer(&memory)), uintptr(unsafe.Pointer(&size)), 0)
 		if errno == 0 && memory[1] > 0 {
-			fill = min(1, float64(memory[0])/float64(memory[1]))
+			fill, dropped = min(1, float64(memory[0])/float64(memory[1])), memory[8]
 		}
 	})
-	return fill
+	return fill, dropped
 }
 
 // stopReading ends read; the socket can still send.
@@ -156,7 +163,7 @@ func (s *socket) read(b *inbox, handle func(n int) (more bool)) error {
 	var failed error
 	err := s.raw.Read(func(fd uintptr) (done bool) {
 		for {
-			n, errno := b.receive(fd)
+			n, errno := b.receive(fd, batchSize)
 			switch {
 			case errno == unix.EAGAIN:
 				if !s.told.Swap(false) {
@@ -207,13 +214,13 @@ func newInbox() *inbox {
 	return b
 }
 
-// receive reads what has come, at most batchSize datagrams.
-func (b *inbox) receive(fd uintptr) (n int, errno syscall.Errno) {
+// receive reads what has come, at most that many datagrams of batchSize.
+func (b *inbox) receive(fd uintptr, most int) (n int, errno syscall.Errno) {
 	for i := range b.used {
 		b.headers[i].header.Namelen = sockaddrSize
 	}
 	count, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.headers[0])),
-		batchSize, unix.MSG_DONTWAIT, 0, 0)
+		uintptr(most), unix.MSG_DONTWAIT, 0, 0)
 	n = int(count)
 	b.used = max(n, 0) // on an error it is -1
 	return n, errno

@@ -114,6 +114,7 @@ func (p *Proxy) Status(status *model.ProxyStatus) {
 		"garbage":     p.garbage.Load(),
 		"denied":      p.denied.Load(),
 		"unsendable":  p.unsendable.Load(),
+		"dropped":     p.dropped.Load(), // INVITEs, in overload
 	}
 	for c, n := range total {
 		status.Counters[counterNames[c]] = n

@@ -46,9 +46,12 @@ type worker struct {
 	retargeted []byte     // the request in hand with the Request-URI of a target
 	leaving    hop.Target // by which network a response leaves
 	random     [256]byte
-	traffic    traffic // since the last flush
-	unused     int     // octets of random not handed out yet
-	queued     bool    // the socket had datagrams waiting when it was last looked at
+	traffic    traffic       // since the last flush
+	unused     int           // octets of random not handed out yet
+	queued     bool          // the socket had datagrams waiting when it was last looked at
+	behind     time.Duration // w.now of the first of the full batches that came in a row; 0: the last one was not full
+	attends    bool          // to the lobby
+	turn       int           // new INVITEs from there
 }
 
 func (p *Proxy) newWorker(reader int) *worker {

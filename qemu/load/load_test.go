@@ -41,7 +41,7 @@ func TestMixed(t *testing.T) {
 
 func TestOverloadedCheck(t *testing.T) {
 	good := Overloaded{Offered: 1000, Admitted: 100, Completed: 99, Refused: 800, MemoryKB: 20000, WorstKB: 30000, Recovery: time.Second}
-	if err := good.Check(); err != nil {
+	if err := good.Check(99); err != nil {
 		t.Errorf("Check(%+v) = %v", good, err)
 	}
 	for name, spoil := range map[string]func(*Overloaded){
@@ -52,7 +52,7 @@ func TestOverloadedCheck(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		if err := bad.Check(); err == nil {
+		if err := bad.Check(99); err == nil {
 			t.Errorf("%s: Check(%+v) = nil; want an error", name, bad)
 		}
 	}
