@@ -219,3 +219,19 @@ func TestSIPFlood(t *testing.T) {
 		t.Errorf("%v\n%s", err, result)
 	}
 }
+
+// TestSIPOverload is the short form of make overload.
+func TestSIPOverload(t *testing.T) {
+	t.Parallel()
+	path, err := program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := load.Overload{Program: path, Rate: 800, Length: 12 * time.Second, Progress: t.Output()}.Run(t.Context())
+	if err == nil {
+		err = result.Check(95)
+	}
+	if err != nil {
+		t.Errorf("%v\n%s", err, result)
+	}
+}

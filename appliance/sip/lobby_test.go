@@ -1,0 +1,176 @@
+package sip
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
+)
+
+// idleProxy listens at an address of loopback, and nobody reads there. What it
+// sends on goes nowhere.
+func idleProxy(t *testing.T, g *gate) (*Proxy, *listenPoint) {
+	t.Helper()
+	p, err := New(Options{Admission: g, Routing: &planner{}, Key: signing, Readers: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := freeAddress(t)
+	_, sink := listenUDP(t)
+	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{{
+		Name: "a", Listens: []model.SIPListen{{Address: listen}}, NextHop: model.SIPNextHop{Address: sink, Network: "a"},
+	}}})
+	l := p.config.Load().at(udp(listen))
+	t.Cleanup(l.close)
+	return p, l
+}
+
+// openedLobby is a lobby with its rooms.
+func openedLobby(t *testing.T, p *Proxy) *lobby {
+	t.Helper()
+	l := newLobby(p)
+	t.Cleanup(l.close)
+	if err := l.arrange(); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func write(t *testing.T, conn *net.UDPConn, text string) {
+	t.Helper()
+	if _, err := conn.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// An INVITE in the lobby waits until nothing else does.
+func TestLobbyLetsInWhenNothingElseWaits(t *testing.T) {
+	p, at := idleProxy(t, &gate{})
+	l := openedLobby(t, p)
+	conn, r := dialUDP(t, at.Address), l.rooms[at.Place]
+	offered := func() int64 {
+		var status model.ProxyStatus
+		p.Status(&status)
+		return status.Counters["offered"]
+	}
+	write(t, conn, fromLoopback(request("INVITE", "sip:bob@example.com", "i1", 1)))
+	write(t, conn, "\r\n\r\n")
+	if l.letIn(at.Place, r); offered() != 0 {
+		t.Error("an INVITE was let in while something else waited")
+	}
+	for _, s := range at.sockets {
+		take(s)
+	}
+	if l.letIn(at.Place, r); offered() != 1 {
+		t.Errorf("%d INVITEs were let in when nothing else waited; want 1", offered())
+	}
+}
+
+// Of the INVITEs in the lobby some are let in, however many admission sheds.
+func TestLobbyTurns(t *testing.T) {
+	g := &gate{shed: hop.Refusal{Status: 503, Rule: model.RuleOverload}}
+	p, at := idleProxy(t, g)
+	l := openedLobby(t, p)
+	conn := dialUDP(t, at.Address)
+	const turns = 5
+	for i := range turns * lobbyTurn {
+		write(t, conn, fromLoopback(request("INVITE", "sip:bob@example.com", fmt.Sprint("i", i), 1)))
+		l.letIn(at.Place, l.rooms[at.Place])
+	}
+	var status model.ProxyStatus
+	p.Status(&status)
+	if in, out := status.Counters["calls"], status.Counters["refused-overload"]; in != turns || out != turns*(lobbyTurn-1) {
+		t.Errorf("%d INVITEs were let in and %d refused; want %d and %d", in, out, turns, turns*(lobbyTurn-1))
+	}
+}
+
+// The lobby opens when a reader does not come to the end of its queue, and
+// closes when there is room; in it, calls come about as ever.
+func TestLobbyOpensAndCloses(t *testing.T) {
+	ctx := context.Background() // the lobby ends with the readers of this proxy
+	p, listen := runProxy(t), freeAddress(t)
+	peer, next := listenUDP(t)
+	commit(t, p, &model.SIP{Networks: []model.SIPNetwork{{
+		Name: "a", Listens: []model.SIPListen{{Address: listen}}, NextHop: model.SIPNextHop{Address: next, Network: "a"},
+	}}})
+	s := p.config.Load().at(udp(listen)).sockets[0]
+	w := p.newWorker(0)
+	for _, step := range []struct {
+		full bool
+		at   time.Duration
+		open bool
+	}{
+		{true, 0, false}, {true, lobbyOpens - 1, false}, {false, lobbyOpens, false},
+		{true, lobbyOpens, false}, {true, 2*lobbyOpens - 1, false}, {true, 2 * lobbyOpens, true},
+	} {
+		w.now = testStart + step.at
+		w.watchQueue(ctx, s, step.full)
+		if open := p.overloaded.Load(); open != step.open {
+			t.Fatalf("at %v, after a batch that is full %t: open %t; want %t", step.at, step.full, open, step.open)
+		}
+	}
+	conn := dialUDP(t, listen)
+	repeatUntil(t, conn, fromLoopback(request("INVITE", "sip:bob@example.com", "during", 1)), func() { read(t, peer, "INVITE ") })
+	for end := time.Now().Add(patience); p.overloaded.Load(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the lobby stays open")
+		}
+	}
+	repeatUntil(t, conn, fromLoopback(request("INVITE", "sip:bob@example.com", "after", 1)), func() {
+		for !strings.Contains(read(t, peer, "INVITE ").text, "after") { // the first one may be repeated
+		}
+	})
+}
+
+// repeatUntil sends a request again and again, as a caller does, until done returns:
+// what comes while the lobby opens or closes is dropped.
+func repeatUntil(t *testing.T, conn *net.UDPConn, text string, done func()) {
+	t.Helper()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	defer func() { close(stop); <-stopped }()
+	go func() {
+		defer close(stopped)
+		for {
+			conn.Write([]byte(text))
+			select {
+			case <-stop:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	done()
+}
+
+// Timers that are late wait for what is unread, but not for ever.
+func TestTimersReadFirst(t *testing.T) {
+	p, at := idleProxy(t, &gate{})
+	w := p.newWorker(0)
+	conn := dialUDP(t, at.Address)
+	for _, test := range []struct {
+		late   time.Duration
+		unread bool
+		fire   bool
+	}{
+		{tick - 1, false, false}, {tick, false, true}, {2 * tick, true, true},
+		{2*tick + 1, false, true}, {2*tick + 1, true, false}, {readFirst - 1, true, false}, {readFirst, true, true},
+	} {
+		for _, s := range at.sockets {
+			take(s)
+		}
+		if test.unread {
+			write(t, conn, "\r\n\r\n")
+		}
+		p.fired.Store(int64(testStart))
+		w.now = testStart + test.late
+		w.runTimers()
+		if fired := p.fired.Load() != int64(testStart); fired != test.fire {
+			t.Errorf("%v late, unread %t: fired %t; want %t", test.late, test.unread, fired, test.fire)
+		}
+	}
+}
