@@ -14,8 +14,8 @@ import (
 // long that it is asked for again.
 //
 // What finds no room in the lobby the kernel drops: that costs the box nothing,
-// and a refusal costs a fifth of a call (RFC 7339 §7.2 is about boxes that do
-// nothing else any more). But who is refused does not ask again. So of those in
+// while a refusal costs a fifth of a call, and who refused everybody would do
+// nothing else any more. But who is refused does not ask again. So of those in
 // the lobby, admission has most refused.
 
 // When the lobby opens and closes, and how it is looked after.
@@ -47,10 +47,10 @@ func (w *worker) itsTurn() bool {
 }
 
 // watchQueue tells admission how full the queue of a socket is: after a full
-// batch, since then more may wait, and while it was not empty the last time.
-// When that goes on and on, it opens the lobby.
-func (w *worker) watchQueue(ctx context.Context, s *socket, full bool) {
-	if !full {
+// batch, when more may wait, and while it was not empty the last time. It opens
+// the lobby when there have been full batches only for too long.
+func (w *worker) watchQueue(ctx context.Context, s *socket, more bool) {
+	if !more {
 		w.behind = 0
 		if !w.queued {
 			return
@@ -60,7 +60,7 @@ func (w *worker) watchQueue(ctx context.Context, s *socket, full bool) {
 	w.queued = fill > 0
 	w.p.options.Admission.Queue(fill)
 	switch {
-	case !full:
+	case !more:
 	case w.behind == 0:
 		w.behind = w.now
 	case w.now-w.behind >= lobbyOpens:
@@ -112,7 +112,7 @@ func (l *lobby) attend(ctx context.Context) error {
 	look := time.NewTicker(lobbyLook)
 	defer look.Stop()
 	p := l.w.p
-	for full := p.now(); p.now()-full < lobbyCloses; {
+	for crowded := p.now(); p.now()-crowded < lobbyCloses; {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -127,7 +127,7 @@ func (l *lobby) attend(ctx context.Context) error {
 			fill, dropped := r.queue()
 			p.options.Admission.Queue(fill)
 			if fill >= lobbyFull || dropped != r.dropped {
-				full = p.now()
+				crowded = p.now()
 			}
 			p.dropped.Add(int64(dropped - r.dropped))
 			r.dropped = dropped

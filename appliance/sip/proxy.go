@@ -76,7 +76,7 @@ type Proxy struct {
 	garbage    atomic.Int64 // what is no SIP message
 	denied     atomic.Int64 // messages of senders who get no answer
 	overloaded atomic.Bool  // the lobby is open
-	dropped    atomic.Int64 // INVITEs that found no room in the lobby
+	dropped    atomic.Int64 // INVITEs, in overload
 	unsendable atomic.Int64 // datagrams the kernel refused
 	traffic    trafficSum
 }
@@ -292,7 +292,7 @@ func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int
 		if at == nil {
 			return false
 		}
-		full, overloaded := n == batchSize, p.overloaded.Load()
+		more, overloaded := n == batchSize, p.overloaded.Load()
 		for i := range n {
 			payload, from, ok := in.datagram(i)
 			switch {
@@ -303,11 +303,11 @@ func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int
 				w.receive(at, from, nil, payload)
 			}
 		}
-		if !full {
+		if !more {
 			w.runTimers()
 		}
 		w.flush()
-		w.watchQueue(ctx, s, full)
+		w.watchQueue(ctx, s, more)
 		return ctx.Err() == nil
 	})
 	if err != nil {

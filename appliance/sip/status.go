@@ -110,11 +110,11 @@ func (p *Proxy) Status(status *model.ProxyStatus) {
 	status.OpenCalls += len(p.restored)
 	p.restoredMu.Unlock()
 	status.Counters = map[string]int64{
-		"keep-alives": p.keepAlives.Load(),
-		"garbage":     p.garbage.Load(),
-		"denied":      p.denied.Load(),
-		"unsendable":  p.unsendable.Load(),
-		"dropped":     p.dropped.Load(), // INVITEs, in overload
+		"keep-alives":      p.keepAlives.Load(),
+		"garbage":          p.garbage.Load(),
+		"denied":           p.denied.Load(),
+		"unsendable":       p.unsendable.Load(),
+		"dropped-overload": p.dropped.Load(), // INVITEs
 	}
 	for c, n := range total {
 		status.Counters[counterNames[c]] = n
