@@ -139,13 +139,14 @@ func (o Overload) share(ctx context.Context, w *world, pairs int) (float64, erro
 // first after T1 (500 ms) and then after twice as long each time.
 const repeats = (1<<5 - 1) * 500 * time.Millisecond
 
-// settling is how long admitted calls may take to their end after that.
-const settling = 20 * time.Second
+// afterwards is how long calls may take to end, one way or the other: 64·T1 and
+// a little.
+const afterwards = 40 * time.Second
 
 // offer starts callees that go on and callers that begin their calls within the
 // time; what became of those is known later.
 func (o Overload) offer(ctx context.Context, w *world, pairs int) (callers, callees []*lab.Run, err error) {
-	limit := o.Length + repeats + recovering + settling + time.Minute
+	limit := o.Length + repeats + recovering + 2*afterwards
 	for n := range pairs {
 		callee, err := w.where.SIPp(ctx, lab.SIPp{Ladder: Callee, Local: CalleeAt(n), Limit: limit, Repeats: true})
 		if err != nil {
@@ -168,7 +169,7 @@ func (o Overload) offer(ctx context.Context, w *world, pairs int) (callers, call
 // count adds up both ends' accounts when every admitted call has completed, or
 // none does any more.
 func (r *Overloaded) count(ctx context.Context, callers, callees []*lab.Run) error {
-	for end := time.Now().Add(settling); ; {
+	for end := time.Now().Add(afterwards); ; {
 		sleep(ctx, 2*time.Second) // SIPp writes its account once a second
 		calling, err := total(callers)
 		if err != nil {
