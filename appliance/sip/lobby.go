@@ -23,6 +23,7 @@ const (
 	lobbyOpens  = 100 * time.Millisecond // a reader has not come to the end of its queue for that long
 	lobbyCloses = 2 * time.Second        // there was room for all for that long
 	lobbyLook   = 10 * time.Millisecond  // between two looks into it
+	lobbyWaits  = 100 * time.Millisecond // for all else, at the longest
 	lobbyQueue  = 128 << 10              // octets, of which the kernel makes room for some 100 INVITEs
 	lobbyFull   = 0.5                    // of that, after a look into it
 	lobbyBatch  = 4                      // INVITEs between two looks at the readers' sockets
@@ -98,7 +99,8 @@ type lobby struct {
 // lobbyRoom is the lobby of one listen point.
 type lobbyRoom struct {
 	*socket
-	dropped uint32 // of it, as they were counted last
+	dropped uint32        // of it, as they were counted last
+	read    time.Duration // when it was, last
 }
 
 func newLobby(p *Proxy) *lobby {
@@ -156,7 +158,7 @@ func (l *lobby) arrange() error {
 		if err != nil {
 			return err
 		}
-		l.rooms[place] = &lobbyRoom{socket: s}
+		l.rooms[place] = &lobbyRoom{socket: s, read: l.w.p.now()}
 		if err := s.setQueue(lobbyQueue); err != nil {
 			return err
 		}
@@ -168,12 +170,13 @@ func (l *lobby) arrange() error {
 	return nil
 }
 
-// letIn takes INVITEs out of a room as long as nothing else waits, but for no
-// longer than until the next look.
+// letIn takes INVITEs out of a room for as long as they may go first, at the
+// longest until the next look.
 func (l *lobby) letIn(place hop.Place, r *lobbyRoom) {
 	w, at := l.w, l.w.config.at(place)
 	w.now = w.p.now()
-	for end := w.now + lobbyLook; w.now < end && !w.config.unread(); w.now = w.p.now() {
+	for end := w.now + lobbyLook; w.now < end && l.mayEnter(r); w.now = w.p.now() {
+		r.read = w.now
 		n := 0
 		r.raw.Control(func(fd uintptr) { n, _ = l.in.receive(fd, lobbyBatch) })
 		if n <= 0 {
@@ -188,6 +191,16 @@ func (l *lobby) letIn(place hop.Place, r *lobbyRoom) {
 	}
 }
 
+// mayEnter says whether INVITEs of a room go first now: when nothing else waits,
+// or nothing for long; or when they have waited for too long themselves, so that
+// nobody can keep them out with a flood of something else.
+func (l *lobby) mayEnter(r *lobbyRoom) bool {
+	now := l.w.now
+	return !l.w.config.unread(now) ||
+		now-r.read >= lobbyLook && !l.w.config.unread(now-lobbyLook) ||
+		now-r.read >= lobbyWaits
+}
+
 // close has INVITEs wait with all else again.
 func (l *lobby) close() {
 	for place, r := range l.rooms {
@@ -198,11 +211,12 @@ func (l *lobby) close() {
 	}
 }
 
-// unread says whether datagrams wait at a reader's socket.
-func (s *snapshot) unread() bool {
+// unread says whether datagrams wait at a socket that no reader has come to the
+// end of since then.
+func (s *snapshot) unread(since time.Duration) bool {
 	for _, l := range s.own {
 		for _, socket := range l.sockets {
-			if socket.fill() > 0 {
+			if time.Duration(socket.emptied.Load()) < since && socket.fill() > 0 {
 				return true
 			}
 		}

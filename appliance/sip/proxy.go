@@ -304,6 +304,7 @@ func (p *Proxy) read(ctx context.Context, place hop.Place, s *socket, reader int
 			}
 		}
 		if !more {
+			s.emptied.Store(int64(w.now))
 			w.runTimers()
 		}
 		w.flush()
@@ -346,7 +347,7 @@ func (w *worker) runTimers() (busy bool) {
 	last := w.p.fired.Load()
 	switch late := w.now - time.Duration(last); {
 	case late < tick,
-		late > 2*tick && late < readFirst && w.config.unread(),
+		late > 2*tick && late < readFirst && w.config.unread(w.now-tick),
 		!w.p.fired.CompareAndSwap(last, int64(w.now)):
 		return true
 	}
@@ -354,7 +355,7 @@ func (w *worker) runTimers() (busy bool) {
 }
 
 // readFirst is how long timers wait for what is unread, at the most.
-const readFirst = 500 * time.Millisecond
+const readFirst = 2 * time.Second
 
 // fireTimers runs what is due and gives how many timers stay armed.
 func (p *Proxy) fireTimers(w *worker) (armed int) {

@@ -38,6 +38,8 @@ type socket struct {
 	// told says that the kernel reported an ICMP error to somebody who sent:
 	// it waits in the error queue.
 	told atomic.Bool
+	// emptied is when a reader last came to the end of what waited: Proxy.now.
+	emptied atomic.Int64
 }
 
 // mmsghdr is Linux's struct mmsghdr, which x/sys does not have.

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // What a share of a processor is counted in, and the least of it in each period
@@ -18,8 +20,10 @@ const (
 )
 
 // Throttle lets a process have no more than that share of one processor, until
-// release. It takes the kernel's control groups, of whichever version is there,
-// and needs root.
+// release, and lets it run on the first one only: the kernel looks every few
+// milliseconds how much of its share a thread has had, and what several of them
+// have had too much in that time, all have to wait for. It takes the kernel's
+// control groups, of whichever version is there, and needs root.
 func Throttle(pid int, share float64) (release func() error, err error) {
 	length := max(throttlePeriod, time.Duration(float64(throttleLeast)/share)+time.Microsecond)
 	quota := strconv.FormatInt(time.Duration(share*float64(length)).Microseconds(), 10)
@@ -48,5 +52,31 @@ func Throttle(pid int, share float64) (release func() error, err error) {
 			return nil, fmt.Errorf("throttle process %d: %w", pid, errors.Join(err, release()))
 		}
 	}
+	if err := pin(pid); err != nil {
+		return nil, fmt.Errorf("throttle process %d: %w", pid, errors.Join(err, release()))
+	}
 	return release, nil
+}
+
+// pin has all threads of a process, and those that they start, run on the first
+// processor.
+func pin(pid int) error {
+	var first unix.CPUSet
+	first.Set(0)
+	for pinned := -1; ; { // a thread may start another one meanwhile
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
+		if err != nil || len(threads) == pinned {
+			return err
+		}
+		pinned = len(threads)
+		for _, thread := range threads {
+			id, err := strconv.Atoi(filepath.Base(thread))
+			if err != nil {
+				return err
+			}
+			if err := unix.SchedSetaffinity(id, &first); err != nil && !errors.Is(err, unix.ESRCH) {
+				return fmt.Errorf("pin thread %d: %w", id, err)
+			}
+		}
+	}
 }
