@@ -22,6 +22,8 @@ var (
 	xml1    = Consumer{"xml-1", []Kind{CDR}}
 )
 
+var openTestTime = time.Unix(1_800_000_000, 0)
+
 // event makes a record of event n, with a payload that names it.
 func event(n int) Record {
 	return Record{Kind: EM, Call: model.CallKey{byte(n)}, Source: Source{Event: uint64(n), Last: true}, Payload: fmt.Appendf(nil, "%d", n)}
@@ -47,7 +49,7 @@ func openTest(t testing.TB, o Options, consumers ...Consumer) *Cache {
 	t.Helper()
 	o.Box = testBox
 	if o.now == nil {
-		now := time.Unix(1_800_000_000, 0)
+		now := openTestTime
 		o.now = func() time.Time {
 			now = now.Add(time.Millisecond)
 			return now

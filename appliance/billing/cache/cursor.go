@@ -42,6 +42,7 @@ type Cursor struct {
 	passFrom   uint64              // records from here up to
 	passTo     uint64              // here were given out under other numbers
 	read       tally               // of all records before next
+	inexact    bool                // of lost records nobody knows what they were
 	count      int64               // of what is in hand
 	octets     int64               // likewise
 	readAt     time.Time           // when the record before next was appended
@@ -181,6 +182,7 @@ func (r *Cursor) poll() (record Record, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
+		r.correct()
 		switch {
 		case c.closed:
 			return Record{}, false, ErrClosed
@@ -242,6 +244,18 @@ func (r *Cursor) give(f segment.Frame, seq uint64) bool {
 	return mine
 }
 
+// correct makes read exact again where a segment or memory begins.
+func (r *Cursor) correct() {
+	if !r.inexact {
+		return
+	}
+	if r.next == r.cache.first() {
+		r.read, r.inexact = r.cache.before, false
+	} else if p := r.cache.partOf(r.next); p != nil && p.FirstSeq == r.next {
+		r.read, r.inexact = p.before, false
+	}
+}
+
 // fetch reads record seq, or the next one behind damage, from the segment that
 // should have it. Nil without unreadable means to look again. It lets go of
 // cache.mu meanwhile.
@@ -280,7 +294,7 @@ func (r *Cursor) fetch(p *part, seq uint64) segment.Frame {
 		r.unreadable = damage
 		return nil
 	}
-	p.damaged = true
+	p.damaged, r.inexact = true, true
 	if from := max(seq, p.counted+1); from < to {
 		c.lost += int64(to - from)
 		p.counted = to - 1

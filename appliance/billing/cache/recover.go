@@ -117,27 +117,22 @@ func (c *Cache) headOf(number uint32) (found *head) {
 
 // scan reads a segment through and mends its end. Damage within is left for
 // who reads it to find, unless it may be the newest segment's last write, torn
-// by a power cut: of that a prefix counts. All records of one write have the
-// same time, and what is before another write was durable.
+// by a power cut: of that a prefix counts.
 func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
 	f.total = p.before
-	end, torn := segment.Ending{Number: p.Number}, (*tear)(nil)
-	var latest time.Time // of the last good record
+	end := segment.Ending{Number: p.Number}
+	var tears []*tear
 	s, err := c.format.Open(p.Number)
+	if err != nil {
+		f.unreadable = errors.Join(f.unreadable, err)
+		return
+	}
 	for err == nil {
 		var frame segment.Frame
 		frame, err = s.Next()
 		switch {
 		case err == nil && isRecord(frame) && frame.Seq() < void:
-			if at := frame.Time(); !at.Equal(latest) {
-				if torn != nil && torn.proven {
-					torn = nil
-				}
-				latest = at
-			}
-			if torn != nil {
-				torn.proven = true
-			}
+			tears = slices.DeleteFunc(tears, func(d *tear) bool { return d.refuted(frame.Time()) })
 			p.last = frame.Seq()
 			f.take(frame)
 		case err != nil && err != io.EOF:
@@ -145,22 +140,18 @@ func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
 				f.unreadable = errors.Join(f.unreadable, err)
 			}
 			damage := &tear{Ending: segment.Ending{Number: p.Number, Good: s.Offset(), Fault: err}, last: p.last, total: f.total, newest: f.newest}
+			damage.claimed, damage.claims = s.Claim()
 			if s.Skip() {
 				err = nil
-				if torn == nil {
-					torn = damage
-				}
+				tears = append(tears, damage)
 			} else {
 				end = damage.Ending
 			}
 		}
 	}
-	if s == nil {
-		f.unreadable = errors.Join(f.unreadable, err)
-		return
-	}
 	s.Close()
-	if newest && torn != nil {
+	if newest && len(tears) > 0 {
+		torn := tears[0]
 		end, p.last, f.total, f.newest = torn.Ending, torn.last, torn.total, torn.newest
 	}
 	f.repairs.Mend(c.format, end, c.note)
@@ -174,10 +165,24 @@ func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
 // tear is a place of damage, and what was found before it.
 type tear struct {
 	segment.Ending
-	proven bool // a good record came behind it
 	last   uint64
 	total  tally
 	newest Source
+
+	claimed time.Time // what the damaged record says it is of
+	claims  bool      // that it says so
+	behind  time.Time // of the first good record behind it
+}
+
+// refuted reports whether the damage was not in the last write, seeing a good
+// record of time at behind it: all records of one write have the same time, and
+// what comes before another write was durable.
+func (d *tear) refuted(at time.Time) bool {
+	if d.behind.IsZero() {
+		d.behind = at
+		return d.claims && !d.claimed.Equal(at)
+	}
+	return !d.behind.Equal(at)
 }
 
 func (f *found) take(frame segment.Frame) {

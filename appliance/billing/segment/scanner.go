@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 )
 
 // Scanner reads the frames of one segment in order. At the end of valid data
@@ -112,6 +113,17 @@ func (s *Scanner) Next() (Frame, error) {
 }
 
 func (s *Scanner) damage(reason string) error { return &DamageError{s.off, reason} }
+
+// Claim gives the time that the damaged frame at the scanner's place says it
+// is of, if it has the number that is due: then it was one once.
+func (s *Scanner) Claim() (at time.Time, ok bool) {
+	b, err := s.need(FrameHeader)
+	if err != nil || len(b) < FrameHeader {
+		return at, false
+	}
+	f := Frame(b)
+	return f.Time(), f.Type() == Record && f.Seq() == s.last+1
+}
 
 // Skip goes past damage, or past sectors that cannot be read, to the next
 // record that proves to be one: its checksum continues that of the damaged
