@@ -124,6 +124,7 @@ type Cache struct {
 	visible  uint64          // records below it may be given out
 	before   tally           // of all records before memory
 	total    tally           // of all records before end
+	begins   time.Time       // the segment being begun
 	newest   Source          // taken by Append
 	onDisk   Source          // the newest written
 	written  uint64          // the last record written

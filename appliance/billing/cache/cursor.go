@@ -261,9 +261,9 @@ func (r *Cursor) correct() {
 // cache.mu meanwhile.
 func (r *Cursor) fetch(p *part, seq uint64) segment.Frame {
 	c := r.cache
-	header, last, generation, giveUp := p.Header, p.last, r.generation, r.tries >= readTries
+	number, began, last, generation, giveUp := p.Number, p.began, p.last, r.generation, r.tries >= readTries
 	c.mu.Unlock()
-	f, damage, err := r.scan(header, last, seq, generation, giveUp)
+	f, damage, err := r.scan(number, began, last, seq, generation, giveUp)
 	c.mu.Lock()
 	if r.generation != generation || r.next != seq || c.closed {
 		return nil
@@ -306,21 +306,16 @@ func (r *Cursor) fetch(p *part, seq uint64) segment.Frame {
 // scan gives record seq or the first one behind it up to last; nil if there is
 // none. damage says what is wrong with the segment; err is one that may pass,
 // unless who calls gives up.
-func (r *Cursor) scan(h segment.Header, last, seq, generation uint64, giveUp bool) (f segment.Frame, damage, err error) {
+func (r *Cursor) scan(number uint32, began time.Time, last, seq, generation uint64, giveUp bool) (f segment.Frame, damage, err error) {
 	s := r.segment
-	if s == nil || r.opened != generation || s.Header != h || s.Last() >= seq {
+	if s == nil || r.opened != generation || s.Number != number || s.Last() >= seq {
 		r.close()
-		if s, err = r.cache.format.Open(h.Number); err == nil && !sameSegment(s.Header, h) {
-			err = fmt.Errorf("segment %d is another one", h.Number)
-			s.Close()
-		}
-		if err != nil {
+		if s, err = r.open(number, began); err != nil {
 			if segment.IsDamage(err) {
 				return nil, err, nil
 			}
 			return nil, err, err
 		}
-		s.Header = h
 		r.segment, r.opened = s, generation
 	}
 	for {
@@ -331,20 +326,28 @@ func (r *Cursor) scan(h segment.Header, last, seq, generation uint64, giveUp boo
 		case err == nil && f.Seq() <= last:
 			return f, damage, nil
 		case err == nil || err == io.EOF:
-			return nil, errors.Join(damage, fmt.Errorf("segment %d: records up to %d are missing", h.Number, last)), nil
+			return nil, errors.Join(damage, fmt.Errorf("segment %d: records up to %d are missing", number, last)), nil
 		case !segment.IsDamage(err) && !giveUp:
 			return nil, err, err
 		}
-		damage = fmt.Errorf("segment %d: %w", h.Number, err)
+		damage = fmt.Errorf("segment %d: %w", number, err)
 		if !s.Skip() {
 			return nil, damage, nil
 		}
 	}
 }
 
-// sameSegment compares headers; one was kept from when the segment was begun.
-func sameSegment(a, b segment.Header) bool {
-	return a.Number == b.Number && a.FirstSeq == b.FirstSeq && a.Created.Unix() == b.Created.Unix()
+// open opens a segment, and no other one that has its name since sticks changed.
+func (r *Cursor) open(number uint32, began time.Time) (*segment.Scanner, error) {
+	s, err := r.cache.format.Open(number)
+	if err != nil || began.IsZero() {
+		return s, err
+	}
+	if f, err := s.Next(); err == nil && !f.Time().Equal(began) {
+		s.Close()
+		return nil, fmt.Errorf("segment %d is another one", number)
+	}
+	return s, nil
 }
 
 func (r *Cursor) close() {

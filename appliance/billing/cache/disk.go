@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sort"
 	"syscall"
+	"time"
 
 	"causeway/appliance/billing/segment"
 	"causeway/appliance/storage"
@@ -22,7 +23,8 @@ type disk struct {
 // part is a segment on the disk.
 type part struct {
 	segment.Header
-	last    uint64 // number of the last record that was made durable in it; FirstSeq-1: there is none
+	began   time.Time // as its head says; with that no other segment is taken for it; zero: the head is damaged
+	last    uint64    // number of the last record that was made durable in it; FirstSeq-1: there is none
 	octets  int64
 	before  tally  // of all records before it
 	counted uint64 // lost records up to here are counted
@@ -166,15 +168,16 @@ func (c *Cache) note(err error) {
 func (c *Cache) appendHead(b []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.begins = c.options.now()
 	h := head{newest: c.onDisk, written: c.written, before: c.before}
-	return h.appendTo(b, c.options.now())
+	return h.appendTo(b, c.begins)
 }
 
 // begun takes a new segment into the table.
 func (c *Cache) begun(h segment.Header, octets int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.parts = append(c.parts, &part{Header: h, last: h.FirstSeq - 1, octets: octets, before: c.before, counted: h.FirstSeq - 1})
+	c.parts = append(c.parts, &part{Header: h, began: c.begins, last: h.FirstSeq - 1, octets: octets, before: c.before, counted: h.FirstSeq - 1})
 	c.room -= octets
 	c.roll = false
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"testing"
@@ -221,6 +222,123 @@ func TestAnyInterleaving(t *testing.T) {
 			}
 			b.crash()
 			b.open(t)
+		}
+	})
+}
+
+// Whatever sticks come and go, and whenever the process ends, each record is
+// delivered once all of them were there.
+func TestSticksAtRandom(t *testing.T) {
+	sticks := newSticks(t)
+	round := 0
+	rapid.Check(t, func(t *rapid.T) {
+		round++
+		b := &billingUnderTest{consumers: []*deliveryUnderTest{{Consumer: em0, seen: map[string]bool{}}, {Consumer: em1, seen: map[string]bool{}}}}
+		b.options = Options{
+			Dir: filepath.Join(sticks.point, fmt.Sprint(round)), Mount: sticks.point, Box: testBox, segmentSize: 700,
+			OnFailure: rapid.Bool().Draw(t, "on failure"),
+		}
+		plugged := ""
+		plug := func(stick string) {
+			if plugged != "" {
+				sticks.pull()
+			}
+			if plugged = stick; stick != "" {
+				sticks.plug(stick)
+			}
+		}
+		start := func(t *rapid.T) {
+			c, err := Open(b.options, []Consumer{em0, em1})
+			if err != nil {
+				t.Fatalf("Open = %v; want nil", err)
+			}
+			b.cache = c
+			newest, _ := c.Newest()
+			for _, records := range b.events[b.settled:] {
+				if records[0].Source.Event > newest.Event {
+					b.append(t, records)
+				}
+			}
+		}
+		deliver := func(t *rapid.T, d *deliveryUnderTest, most int) {
+			r := b.cache.Cursor(d.Name)
+			for ; most > 0; most-- {
+				record, ok, err := r.poll()
+				if err != nil {
+					t.Fatalf("poll = %v; want nil", err)
+				}
+				if !ok {
+					break
+				}
+				d.seen[string(record.Payload)] = true
+				d.given = append(d.given, record)
+			}
+		}
+		finish := func(d *deliveryUnderTest, count int) {
+			for ; count > 0 && len(d.given) > 0; count-- {
+				b.cache.Cursor(d.Name).Done(d.given[0].Seq)
+				d.given = d.given[1:]
+			}
+		}
+		plug(rapid.SampledFrom([]string{sticks.a, sticks.b}).Draw(t, "stick"))
+		start(t)
+		defer func() {
+			b.cache.die()
+			plug("")
+		}()
+		// Each stick knows the consumers before the first record.
+		for _, stick := range []string{sticks.a, sticks.b} {
+			plug(stick)
+			b.cache.Upkeep()
+			b.cache.Upkeep()
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"events": func(t *rapid.T) {
+				for range rapid.IntRange(1, 9).Draw(t, "events") {
+					b.events = append(b.events, []Record{event(len(b.events) + 1)})
+					b.append(t, b.events[len(b.events)-1])
+				}
+			},
+			"take": func(t *rapid.T) {
+				deliver(t, rapid.SampledFrom(b.consumers).Draw(t, "consumer"), rapid.IntRange(1, 15).Draw(t, "records"))
+			},
+			"done": func(t *rapid.T) {
+				finish(rapid.SampledFrom(b.consumers).Draw(t, "consumer"), rapid.IntRange(1, 20).Draw(t, "records"))
+			},
+			"upkeep": func(*rapid.T) { b.cache.Upkeep() },
+			"stick": func(t *rapid.T) {
+				plug(rapid.SampledFrom([]string{"", sticks.a, sticks.b}).Draw(t, "stick"))
+			},
+			"crash": func(t *rapid.T) {
+				b.settled = int(min(b.cache.Settled(), uint64(len(b.events))))
+				b.cache.die()
+				for _, d := range b.consumers {
+					d.given = nil
+				}
+				start(t)
+			},
+			"": func(t *rapid.T) {
+				if status := b.cache.Status(); status.Lost != 0 || status.Refused != 0 {
+					t.Fatalf("Status = %+v; want nothing lost or refused", status)
+				}
+			},
+		})
+		for _, stick := range []string{sticks.a, sticks.b} {
+			plug(stick)
+			b.cache.Upkeep()
+			b.cache.Upkeep()
+			for _, d := range b.consumers {
+				finish(d, 1<<20)
+				deliver(t, d, 1<<20)
+				finish(d, 1<<20)
+			}
+		}
+		for _, d := range b.consumers {
+			for _, records := range b.events {
+				if !d.seen[string(records[0].Payload)] {
+					t.Fatalf("%s never got the record of event %d", d.Name, records[0].Source.Event)
+				}
+			}
 		}
 	})
 }

@@ -133,6 +133,7 @@ func (t *tally) since(earlier *tally, kinds []Kind) (records, octets int64) {
 //	2 its index u16, 4 its event u64, 12 number of the record written last u64,
 //	20 records before this segment of kind 0, 1, 2 i64 each, 44 their octets likewise
 type head struct {
+	at      time.Time // of the frame
 	newest  Source
 	written uint64 // the last record on the disk before this segment
 	before  tally

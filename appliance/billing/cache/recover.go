@@ -82,7 +82,7 @@ func (c *Cache) survey(f *found, numbers []uint32, headers []segment.Header) {
 		p := &part{Header: h, last: h.FirstSeq - 1, before: f.total, counted: h.FirstSeq - 1}
 		p.octets = c.format.Sizes([]uint32{h.Number})
 		if heads[i] != nil {
-			p.before, f.newest = heads[i].before, heads[i].newest
+			p.began, p.before, f.newest = heads[i].at, heads[i].before, heads[i].newest
 			f.written = max(f.written, heads[i].written)
 		}
 		void := ^uint64(0) // the first number that this segment is not the authority for
@@ -108,6 +108,7 @@ func (c *Cache) survey(f *found, numbers []uint32, headers []segment.Header) {
 func (c *Cache) headOf(number uint32) (found *head) {
 	c.format.Scan(number, false, func(frame segment.Frame) bool {
 		if h, err := decodeHead(frame.Payload()); frame.Type() == segment.Head && err == nil {
+			h.at = frame.Time()
 			found = &h
 		}
 		return false
@@ -213,8 +214,8 @@ func (c *Cache) knows(f *found) bool {
 	if len(c.parts) == 0 {
 		return false
 	}
-	ours := c.parts[len(c.parts)-1].Header
-	return slices.ContainsFunc(f.parts, func(p *part) bool { return sameSegment(p.Header, ours) })
+	ours := c.parts[len(c.parts)-1]
+	return slices.ContainsFunc(f.parts, func(p *part) bool { return p.Number == ours.Number && p.began.Equal(ours.began) })
 }
 
 // Prefixes of the names of marks.
