@@ -171,7 +171,7 @@ func Open(o Options, consumers []Consumer) (*Cache, error) {
 		format: segment.Dir{Path: o.Dir, Format: format, Box: o.Box, OpenFile: o.open},
 	}
 	for _, consumer := range consumers {
-		if !goodName(consumer.Name) || c.cursor(consumer.Name) != nil {
+		if !goodName(consumer.Name) || c.Cursor(consumer.Name) != nil {
 			return nil, fmt.Errorf("consumer %q of the billing cache: not a name of its own", consumer.Name)
 		}
 		c.cursors = append(c.cursors, newCursor(c, consumer))
@@ -325,13 +325,9 @@ func (c *Cache) Settled() uint64 {
 	return settled
 }
 
-// Cursor gives the cursor of a consumer that was given to Open.
+// Cursor gives the cursor of a consumer; nil if it was not given to Open.
 func (c *Cache) Cursor(consumer string) *Cursor {
-	return c.cursor(consumer)
-}
-
-func (c *Cache) cursor(name string) *Cursor {
-	i := slices.IndexFunc(c.cursors, func(r *Cursor) bool { return r.Name == name })
+	i := slices.IndexFunc(c.cursors, func(r *Cursor) bool { return r.Name == consumer })
 	if i < 0 {
 		return nil
 	}

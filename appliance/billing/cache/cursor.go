@@ -189,28 +189,11 @@ func (r *Cursor) poll() (record Record, ok bool, err error) {
 		case len(r.earlier) > 0 || r.next >= c.visible || r.next-r.position >= window:
 			return Record{}, false, nil
 		}
-		f, seq := segment.Frame(nil), r.next
-		if first := c.first(); seq >= first {
-			f = c.memory[seq-first]
-		} else if p := c.partOf(seq); p == nil || p.FirstSeq > seq {
-			to := first
-			if p != nil {
-				to = p.FirstSeq
-			}
-			if !r.mayPass(to) {
-				return Record{}, false, nil
-			}
-			r.pass(to)
-			continue
-		} else if f = r.fetch(p, seq); f == nil {
-			if r.unreadable != nil {
-				return Record{}, false, nil
-			}
-			continue
-		} else {
-			seq = f.Seq()
-		}
-		if r.give(f, seq) {
+		f, again := r.find()
+		switch seq := r.next; {
+		case f == nil && !again:
+			return Record{}, false, nil
+		case f != nil && r.give(f):
 			record = recordOf(f, seq)
 			record.Payload = bytes.Clone(record.Payload)
 			return record, true, nil
@@ -218,14 +201,33 @@ func (r *Cursor) poll() (record Record, ok bool, err error) {
 	}
 }
 
-// give takes note of a record that is next, and reports whether it is one for
+// find gives the record that is next. Nil and again mean that another is next
+// now, nil alone that it cannot be had yet.
+func (r *Cursor) find() (f segment.Frame, again bool) {
+	c := r.cache
+	to := c.first()
+	if r.next >= to {
+		return c.memory[r.next-to], false
+	}
+	if p := c.partOf(r.next); p != nil && p.FirstSeq <= r.next {
+		return r.fetch(p)
+	} else if p != nil {
+		to = p.FirstSeq
+	}
+	if again = r.mayPass(to); again { // what is between was delivered from memory
+		r.pass(to)
+	}
+	return nil, again
+}
+
+// give takes note of the record that is next, and reports whether it is one for
 // the consumer.
-func (r *Cursor) give(f segment.Frame, seq uint64) bool {
+func (r *Cursor) give(f segment.Frame) bool {
+	seq := r.next
 	mine := isRecord(f) && r.takes(f) && (seq < r.passFrom || seq >= r.passTo)
-	switch {
-	case seq < r.again:
+	if seq < r.again {
 		mine = mine && r.inHand[seq%window] != (slot{})
-	default:
+	} else {
 		r.readAt = f.Time()
 		if isRecord(f) {
 			r.read.add(f)
@@ -251,29 +253,29 @@ func (r *Cursor) correct() {
 	}
 	if r.next == r.cache.first() {
 		r.read, r.inexact = r.cache.before, false
-	} else if p := r.cache.partOf(r.next); p != nil && p.FirstSeq == r.next {
+	} else if p := r.cache.partOf(r.next); p != nil && p.FirstSeq == r.next && !p.began.IsZero() {
 		r.read, r.inexact = p.before, false
 	}
 }
 
-// fetch reads record seq, or the next one behind damage, from the segment that
-// should have it. Nil without unreadable means to look again. It lets go of
-// cache.mu meanwhile.
-func (r *Cursor) fetch(p *part, seq uint64) segment.Frame {
+// fetch reads the record that is next, or the first one behind damage, from the
+// segment that should have it, and gives what find does. It lets go of cache.mu
+// meanwhile.
+func (r *Cursor) fetch(p *part) (f segment.Frame, again bool) {
 	c := r.cache
-	number, began, last, generation, giveUp := p.Number, p.began, p.last, r.generation, r.tries >= readTries
+	w := wanted{p.Number, p.began, r.next, p.last, r.generation, r.tries >= readTries}
 	c.mu.Unlock()
-	f, damage, err := r.scan(number, began, last, seq, generation, giveUp)
+	f, damage, err := r.scan(w)
 	c.mu.Lock()
-	if r.generation != generation || r.next != seq || c.closed {
-		return nil
+	if r.generation != w.generation || r.next != w.seq {
+		return nil, true
 	}
-	if err != nil && !giveUp {
+	if err != nil && !w.giveUp {
 		if r.unreadable == nil {
 			c.news = append(c.news, err)
 		}
 		r.unreadable = err
-		return nil
+		return nil, false
 	}
 	r.unreadable, r.tries = nil, 0
 	if damage != nil {
@@ -283,54 +285,63 @@ func (r *Cursor) fetch(p *part, seq uint64) segment.Frame {
 		p.damaged = true
 		c.roll = c.roll || p == c.parts[len(c.parts)-1]
 	}
-	to := last + 1
+	to := w.last + 1
 	if f != nil {
 		to = f.Seq()
 	}
-	if to == seq {
-		return f
+	if to == w.seq {
+		return f, false
 	}
 	if !r.mayPass(to) { // not before all in hand is done
-		r.unreadable = damage
-		return nil
+		return nil, false
 	}
 	p.damaged, r.inexact = true, true
-	if from := max(seq, p.counted+1); from < to {
+	if from := max(w.seq, p.counted+1); from < to {
 		c.lost += int64(to - from)
 		p.counted = to - 1
 	}
 	r.pass(to)
-	return f
+	return f, f == nil
 }
 
-// scan gives record seq or the first one behind it up to last; nil if there is
-// none. damage says what is wrong with the segment; err is one that may pass,
-// unless who calls gives up.
-func (r *Cursor) scan(number uint32, began time.Time, last, seq, generation uint64, giveUp bool) (f segment.Frame, damage, err error) {
+// wanted says where a record should be.
+type wanted struct {
+	number     uint32    // of the segment
+	began      time.Time // likewise
+	seq        uint64
+	last       uint64 // record of the segment
+	generation uint64
+	giveUp     bool // do without what cannot be read
+}
+
+// scan gives the record or the first one behind it; nil if there is none.
+// damage says what is wrong with the segment; err is one that may pass, unless
+// who calls gives up.
+func (r *Cursor) scan(w wanted) (f segment.Frame, damage, err error) {
 	s := r.segment
-	if s == nil || r.opened != generation || s.Number != number || s.Last() >= seq {
+	if s == nil || r.opened != w.generation || s.Number != w.number || s.Last() >= w.seq {
 		r.close()
-		if s, err = r.open(number, began); err != nil {
+		if s, err = r.open(w.number, w.began); err != nil {
 			if segment.IsDamage(err) {
 				return nil, err, nil
 			}
 			return nil, err, err
 		}
-		r.segment, r.opened = s, generation
+		r.segment, r.opened = s, w.generation
 	}
 	for {
 		f, err := s.Next()
 		switch {
-		case err == nil && (f.Type() != segment.Record || f.Seq() < seq):
+		case err == nil && (f.Type() != segment.Record || f.Seq() < w.seq):
 			continue
-		case err == nil && f.Seq() <= last:
+		case err == nil && f.Seq() <= w.last:
 			return f, damage, nil
 		case err == nil || err == io.EOF:
-			return nil, errors.Join(damage, fmt.Errorf("segment %d: records up to %d are missing", number, last)), nil
-		case !segment.IsDamage(err) && !giveUp:
+			return nil, errors.Join(damage, fmt.Errorf("segment %d: records up to %d are missing", w.number, w.last)), nil
+		case !segment.IsDamage(err) && !w.giveUp:
 			return nil, err, err
 		}
-		damage = fmt.Errorf("segment %d: %w", number, err)
+		damage = fmt.Errorf("segment %d: %w", w.number, err)
 		if !s.Skip() {
 			return nil, damage, nil
 		}
@@ -372,10 +383,13 @@ func (r *Cursor) move(position uint64, read tally, first, shift uint64) {
 		r.earlier = map[uint64]struct{}{}
 	}
 	for seq := r.position; seq < max(r.next, r.again); seq++ {
-		if r.inHand[seq%window] != (slot{}) {
-			r.earlier[seq] = struct{}{}
-			r.putDown(seq)
+		if r.inHand[seq%window] == (slot{}) {
+			continue
 		}
+		if seq < r.next { // else Rewind took it back
+			r.earlier[seq] = struct{}{}
+		}
+		r.putDown(seq)
 	}
 	r.passFrom, r.passTo = first+shift, max(first, r.next, r.passTo)+shift
 	r.position, r.next, r.again, r.read = position, position, 0, read

@@ -457,7 +457,17 @@ func TestDiskComesLate(t *testing.T) {
 	s.plug(s.a)
 	c.Upkeep()
 	r.Rewind() // those in hand come again
-	wantTexts(t, "after Rewind", r.now(t), append(numbers(1, 100), numbers(1, 3)...))
+	got := r.now(t)
+	wantTexts(t, "after Rewind", got, append(numbers(1, 100), numbers(1, 3)...))
+	s.pull()
+	c.Upkeep()
+	done(r, got)
+	appendAll(t, c, events(4, 6)...)
+	r.now(t)
+	r.Rewind()
+	s.plug(s.b)
+	c.Upkeep()
+	wantTexts(t, "after Rewind and another stick", r.now(t), numbers(4, 6))
 	c.die()
 	s.pull()
 }

@@ -4,10 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"causeway/appliance/billing/segment"
@@ -42,16 +40,16 @@ func (c *Cache) recover() error {
 	if err != nil {
 		return err
 	}
-	if err := c.hopeless(f, positions); err != nil {
+	if err := c.allowUnreadable(f, positions); err != nil {
 		return err
 	}
 	c.adopt(f, positions, orphans)
 	return nil
 }
 
-// hopeless reports an error unless all could be read, or what could not was
-// tried often enough on a disk that takes writes.
-func (c *Cache) hopeless(f *found, positions []uint64) error {
+// allowUnreadable reports an error unless all could be read, or what could not
+// was tried often enough on a disk that takes writes.
+func (c *Cache) allowUnreadable(f *found, positions []uint64) error {
 	if f.unreadable == nil {
 		c.unreadable = 0
 		return nil
@@ -80,6 +78,9 @@ func (c *Cache) survey(f *found, numbers []uint32, headers []segment.Header) {
 	}
 	for i, h := range headers {
 		p := &part{Header: h, last: h.FirstSeq - 1, before: f.total, counted: h.FirstSeq - 1}
+		if 0 < i && i <= from { // unless its head says it
+			p.before = f.parts[i-1].before
+		}
 		p.octets = c.format.Sizes([]uint32{h.Number})
 		if heads[i] != nil {
 			p.began, p.before, f.newest = heads[i].at, heads[i].before, heads[i].newest
@@ -216,126 +217,6 @@ func (c *Cache) knows(f *found) bool {
 	}
 	ours := c.parts[len(c.parts)-1]
 	return slices.ContainsFunc(f.parts, func(p *part) bool { return p.Number == ours.Number && p.began.Equal(ours.began) })
-}
-
-// Prefixes of the names of marks.
-const (
-	atPrefix  = "at-"
-	endPrefix = "end-"
-)
-
-func markName(consumer string) string { return atPrefix + consumer }
-
-// orphan is a cursor whose consumer is not there any more.
-type orphan struct {
-	name     string
-	position uint64 // the lowest record not delivered
-	end      uint64 // the last record that is kept for it
-}
-
-// openMarks opens all marks of the directory and gives the position of each of
-// our cursors. Those of other boxes are renamed.
-func (c *Cache) openMarks(f *found) (positions []uint64, orphans []orphan, err error) {
-	entries, err := os.ReadDir(c.options.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	ours := map[string]bool{}
-	for _, r := range c.cursors {
-		ours[r.Name] = true
-		position, err := c.openMark(markName(r.Name))
-		if err != nil {
-			return nil, nil, err
-		}
-		if err := os.Remove(filepath.Join(c.options.Dir, endPrefix+r.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return nil, nil, err
-		}
-		positions = append(positions, position)
-		f.last = max(f.last, max(position, 1)-1)
-	}
-	for _, entry := range entries {
-		name, isMark := strings.CutPrefix(entry.Name(), atPrefix)
-		if !isMark || !goodName(name) || ours[name] {
-			continue
-		}
-		position, err := c.openMark(markName(name))
-		if err != nil {
-			return nil, nil, err
-		}
-		if position != 0 { // it had something to deliver
-			orphans = append(orphans, orphan{name: name, position: position})
-			f.last = max(f.last, position-1)
-		}
-	}
-	return positions, orphans, errors.Join(c.beginCursors(f, positions), c.endOrphans(f, orphans))
-}
-
-// openMark opens a mark and gives its number: 0 if it is new, 1, the beginning,
-// if it is damaged.
-func (c *Cache) openMark(name string) (uint64, error) {
-	path := filepath.Join(c.options.Dir, name)
-	info, err := os.Stat(path)
-	fresh := err != nil || info.Size() == 0
-	mark, err := segment.OpenMark(c.options.Dir, name, c.options.Box)
-	if err == nil && mark.Foreign {
-		c.note(fmt.Errorf("%s is not used: %w", name, segment.ErrForeign))
-		mark.Close()
-		if err := os.Rename(path, path+segment.ForeignSuffix); err != nil {
-			return 0, err
-		}
-		fresh = true
-		mark, err = segment.OpenMark(c.options.Dir, name, c.options.Box)
-	}
-	if err != nil {
-		return 0, err
-	}
-	c.disk.marks[name] = mark
-	if mark.Seq == 0 && !fresh {
-		return 1, nil
-	}
-	return mark.Seq, nil
-}
-
-// beginCursors lets cursors that are new begin at the end. That must last
-// before the first record that comes for them.
-func (c *Cache) beginCursors(f *found, positions []uint64) error {
-	for i, r := range c.cursors {
-		if positions[i] != 0 {
-			continue
-		}
-		positions[i] = f.last + 1
-		if err := c.setMark(markName(r.Name), positions[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// endOrphans finds out up to where records are kept for who is not there any
-// more: to the end as it was when that was first seen.
-func (c *Cache) endOrphans(f *found, orphans []orphan) (err error) {
-	for i := range orphans {
-		o := &orphans[i]
-		name := endPrefix + o.name
-		if o.end, err = c.openMark(name); err != nil {
-			return err
-		}
-		if c.disk.marks[name].Seq == 0 {
-			o.end = max(f.last, 1)
-			if err := c.setMark(name, o.end); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (c *Cache) setMark(name string, seq uint64) error {
-	mark := c.disk.marks[name]
-	if err := mark.Move(seq); err != nil {
-		return err
-	}
-	return mark.Sync()
 }
 
 // tallyAt counts the records before a number.

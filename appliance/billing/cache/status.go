@@ -3,13 +3,10 @@ package cache
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
 	"causeway/appliance/model"
-	"causeway/appliance/storage"
 )
 
 // Status says how the cache stands.
@@ -91,7 +88,7 @@ func (c *Cache) Clear(consumer string) (dropped int64, err error) {
 		return 0, fmt.Errorf("clear the billing cache: %w", c.trouble())
 	}
 	c.mu.Lock()
-	r := c.cursor(consumer)
+	r := c.Cursor(consumer)
 	orphaned := slices.IndexFunc(c.orphans, func(o orphan) bool { return o.name == consumer })
 	switch {
 	case r != nil:
@@ -110,18 +107,6 @@ func (c *Cache) Clear(consumer string) (dropped int64, err error) {
 		err = c.forgetMarks(consumer)
 	}
 	return dropped, errors.Join(err, c.keepUp())
-}
-
-// forgetMarks removes the marks of a consumer that is not there any more.
-func (c *Cache) forgetMarks(consumer string) error {
-	for _, name := range []string{markName(consumer), endPrefix + consumer} {
-		c.disk.marks[name].Close()
-		delete(c.disk.marks, name)
-		if err := os.Remove(filepath.Join(c.options.Dir, name)); err != nil {
-			return err
-		}
-	}
-	return storage.SyncDir(c.options.Dir)
 }
 
 // clear makes the cursor begin anew at the end.

@@ -18,8 +18,8 @@ type Options struct {
 	MaxSize     int64       // octets of all segments together; 0: the free space is the limit
 	SegmentSize int64       // octets; 0: 8 MiB
 	Report      func(error) // told of each fault as it happens, never two at a time; nil: nobody is
-	// Recovered is told what the journal held when the disk could not be used
-	// at Open and can be now. It is called once at the most and by then Commit works.
+	// Recovered is told what the journal held when the disk could not be used at
+	// Open and can be now, once at the most and from another goroutine.
 	Recovered func(*Recovery)
 
 	space  func(dir string) (segment.Space, error)
