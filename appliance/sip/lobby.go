@@ -175,7 +175,7 @@ func (l *lobby) arrange() error {
 func (l *lobby) letIn(place hop.Place, r *lobbyRoom) {
 	w, at := l.w, l.w.config.at(place)
 	w.now = w.p.now()
-	for end := w.now + lobbyLook; w.now < end && l.mayEnter(r); w.now = w.p.now() {
+	for end := w.now + lobbyLook; w.now < end && l.goesFirst(r); w.now = w.p.now() {
 		r.read = w.now
 		n := 0
 		r.raw.Control(func(fd uintptr) { n, _ = l.in.receive(fd, lobbyBatch) })
@@ -191,10 +191,10 @@ func (l *lobby) letIn(place hop.Place, r *lobbyRoom) {
 	}
 }
 
-// mayEnter says whether INVITEs of a room go first now: when nothing else waits,
+// goesFirst says whether INVITEs of a room go first now: when nothing else waits,
 // or nothing for long; or when they have waited for too long themselves, so that
 // nobody can keep them out with a flood of something else.
-func (l *lobby) mayEnter(r *lobbyRoom) bool {
+func (l *lobby) goesFirst(r *lobbyRoom) bool {
 	now := l.w.now
 	return !l.w.config.unread(now) ||
 		now-r.read >= lobbyLook && !l.w.config.unread(now-lobbyLook) ||

@@ -76,7 +76,7 @@ func TestLobbyLetsIn(t *testing.T) {
 				s.emptied.Store(int64(l.w.now) - 1)
 			}
 		}
-		if enters := l.mayEnter(r); enters != test.enters {
+		if enters := l.goesFirst(r); enters != test.enters {
 			t.Errorf("%s: an INVITE enters %t; want %t", test.name, enters, test.enters)
 		}
 	}
