@@ -102,3 +102,23 @@ type CacheConsumerStatus struct {
 	Held     bool      `json:"held"`     // it cannot deliver at present
 	Orphaned bool      `json:"orphaned"` // not configured any more; kept until cleared
 }
+
+// CDRStatus is how the CDR files of the XML instance stand. Files and Calls
+// count since it was attached or billing started.
+type CDRStatus struct {
+	Directory    string `json:"directory"`
+	Current      string `json:"current"` // the file being written; empty: no call came since the last one
+	CurrentBytes int64  `json:"current_bytes"`
+	CurrentCalls int    `json:"current_calls"`
+	Files        int64  `json:"files"` // finished
+	Calls        int64  `json:"calls"` // written
+	LastFile     string `json:"last_file"`
+	LastMD5      string `json:"last_md5"`
+	FreeKB       int64  `json:"free_kb"` // for CDR files
+	Level        string `json:"level"`   // of "cdr alarm": "minor", "major", "critical"; empty: none
+	Problem      string `json:"problem"` // why nothing can be written; empty: it can
+
+	Transferred     string `json:"transferred"`      // the last file that was; empty: none
+	Waiting         int    `json:"waiting"`          // finished files that are to be transferred
+	TransferProblem string `json:"transfer_problem"` // empty: none
+}

@@ -79,6 +79,7 @@ type BillingStatus struct {
 	Manager   BillingManagerStatus    `json:"manager"`
 	Instances []BillingInstanceStatus `json:"instances"`
 	RADIUS    []RADIUSClientStatus    `json:"radius"`           // of the instances that run
+	CDR       *CDRStatus              `json:"cdr"`              // nil: no XML instance runs
 	Alarms    []Condition             `json:"alarms,omitempty"` // as in ProxyStatus
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // ErrNotMounted says that there is no such volume now.
@@ -26,4 +27,22 @@ func OpenVolume(dir, volume string) (*os.Root, error) {
 		return nil, fmt.Errorf("%s: %w", volume, err)
 	}
 	return root, nil
+}
+
+// Mounted reports an error unless a file system is mounted at point.
+func Mounted(point string) error {
+	device := func(path string) (uint64, error) {
+		var st syscall.Stat_t
+		err := syscall.Stat(path, &st)
+		return uint64(st.Dev), err
+	}
+	here, err := device(point)
+	above, errAbove := device(filepath.Dir(point))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && errAbove == nil && here == above {
+		err = ErrNotMounted
+	}
+	if err := errors.Join(err, errAbove); err != nil {
+		return fmt.Errorf("%s: %w", point, err)
+	}
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOpenVolume(t *testing.T) {
@@ -37,5 +39,21 @@ func TestOpenVolume(t *testing.T) {
 		if _, err := volume.ReadFile(name); (err == nil) != inside {
 			t.Errorf("ReadFile(%s) = %v; want it read: %v", name, err, inside)
 		}
+	}
+}
+
+func TestMounted(t *testing.T) {
+	dir := t.TempDir()
+	for _, point := range []string{dir, filepath.Join(dir, "none")} {
+		if err := Mounted(point); !errors.Is(err, ErrNotMounted) {
+			t.Errorf("Mounted(%s) = %v; want ErrNotMounted", point, err)
+		}
+	}
+	if err := unix.Mount("none", dir, "tmpfs", 0, "size=64k"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(dir, 0) })
+	if err := Mounted(dir); err != nil {
+		t.Errorf("Mounted(a mount point) = %v; want nil", err)
 	}
 }

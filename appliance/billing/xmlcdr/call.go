@@ -1,6 +1,3 @@
-// Package xmlcdr is billing by XML: one record for each call that is over, in
-// the words of the source documents' XML billing schema (billing requirements
-// §3). Elements and attributes that the schema leaves open are ours.
 package xmlcdr
 
 import (
