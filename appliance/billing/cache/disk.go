@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
-	"syscall"
 	"time"
 
 	"causeway/appliance/billing/segment"
@@ -59,7 +58,7 @@ func (c *Cache) openDisk() error {
 func (c *Cache) enter() (*disk, error) {
 	o := &c.options
 	if o.Mount != "" {
-		if err := mounted(o.Mount); err != nil {
+		if err := storage.Mounted(o.Mount); err != nil {
 			return nil, err
 		}
 	}
@@ -82,24 +81,6 @@ func (c *Cache) enter() (*disk, error) {
 		return nil, err
 	}
 	return &disk{handle: handle, info: info, marks: map[string]*segment.Mark{}}, nil
-}
-
-// mounted reports an error unless a file system is mounted at point.
-func mounted(point string) error {
-	device := func(path string) (uint64, error) {
-		var st syscall.Stat_t
-		err := syscall.Stat(path, &st)
-		return uint64(st.Dev), err
-	}
-	here, err := device(point)
-	above, errAbove := device(filepath.Dir(point))
-	if errors.Is(err, os.ErrNotExist) || err == nil && errAbove == nil && here == above {
-		err = storage.ErrNotMounted
-	}
-	if err := errors.Join(err, errAbove); err != nil {
-		return fmt.Errorf("%s: %w", point, err)
-	}
-	return nil
 }
 
 // moved reports an error if the path of the directory leads to another one

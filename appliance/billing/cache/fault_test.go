@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/billing/segment"
-	"causeway/appliance/storage"
 )
 
 // faultyDisk fails when told to.
@@ -470,20 +469,6 @@ func TestDiskComesLate(t *testing.T) {
 	wantTexts(t, "after Rewind and another stick", r.now(t), numbers(4, 6))
 	c.die()
 	s.pull()
-}
-
-func TestMounted(t *testing.T) {
-	dir := t.TempDir()
-	if err := mounted(dir); !errors.Is(err, storage.ErrNotMounted) {
-		t.Errorf("mounted(a directory) = %v; want ErrNotMounted", err)
-	}
-	if err := mounted(filepath.Join(dir, "none")); !errors.Is(err, storage.ErrNotMounted) {
-		t.Errorf("mounted(nothing) = %v; want ErrNotMounted", err)
-	}
-	tmpfs(t, dir, "64k")
-	if err := mounted(dir); err != nil {
-		t.Errorf("mounted(a mount point) = %v; want nil", err)
-	}
 }
 
 // A disk that gives neither reads nor writes keeps what is on it.
