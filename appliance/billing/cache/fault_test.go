@@ -310,6 +310,7 @@ type sticks struct {
 func newSticks(t testing.TB) *sticks {
 	dir := t.TempDir()
 	s := &sticks{t, filepath.Join(dir, "usb0"), filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	t.Cleanup(func() { unix.Unmount(s.point, unix.MNT_DETACH) }) // of a test that failed
 	tmpfs(t, s.a, "1m")
 	tmpfs(t, s.b, "1m")
 	return s
