@@ -49,6 +49,24 @@ var ErrCallsFailed = errors.New("calls failed")
 // Place has SIPp place the calls of all flows, and gives the number of messages
 // that were repeated.
 func Place(ctx context.Context, where *lab.Namespace, flows []Flow) (repeated int, err error) {
+	p, err := place(ctx, where, flows)
+	return p.repeated, err
+}
+
+// placed is what became of calls.
+type placed struct{ failed, repeated int }
+
+// tolerate takes the error of so many calls for none when one in a hundred has
+// failed at the most: where SIPp gets no processor for half a second messages
+// come twice, and it gives up a call that it does not expect one in.
+func (p placed) tolerate(calls int, err error) error {
+	if errors.Is(err, ErrCallsFailed) && 100*p.failed <= calls {
+		return nil
+	}
+	return err
+}
+
+func place(ctx context.Context, where *lab.Namespace, flows []Flow) (p placed, err error) {
 	var runs []*lab.Run // callees, then callers
 	defer func() {
 		for _, run := range runs {
@@ -64,7 +82,7 @@ func Place(ctx context.Context, where *lab.Namespace, flows []Flow) (repeated in
 			Ladder: f.Callee, Local: CalleeAt(n), Calls: f.Calls, Hold: f.Hold, Limit: limit(f), Repeats: true,
 		})
 		if err != nil {
-			return 0, err
+			return p, err
 		}
 		runs = append(runs, callee)
 	}
@@ -74,19 +92,24 @@ func Place(ctx context.Context, where *lab.Namespace, flows []Flow) (repeated in
 			Calls: f.Calls, Rate: f.Rate, Hold: f.Hold, Limit: limit(f), Repeats: true,
 		})
 		if err != nil {
-			return 0, err
+			return p, err
 		}
 		runs = append(runs, caller)
 	}
-	for i := len(runs) - 1; i >= 0; i-- { // when a caller failed, callees wait in vain
+	for i := len(runs) - 1; i >= 0; i-- {
 		statistics, failure := runs[i].Wait()
-		repeated += statistics.Retransmissions
+		p.repeated += statistics.Retransmissions
+		if i >= len(flows) {
+			p.failed += flows[i-len(flows)].Calls - statistics.Succeeded
+		}
 		if failure != nil && err == nil {
 			err = fmt.Errorf("%w: %w", ErrCallsFailed, failure)
+		}
+		if err != nil && i <= len(flows) { // all callers have ended, and callees wait in vain
 			for _, run := range runs[:i] {
 				run.Stop()
 			}
 		}
 	}
-	return repeated, err
+	return p, err
 }

@@ -2,12 +2,13 @@ package load
 
 import (
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
 
 	"causeway/appliance/sip/message"
-	"fmt"
 )
 
 func TestForged(t *testing.T) {
@@ -72,6 +73,23 @@ func TestFloodedCheck(t *testing.T) {
 		spoil(&bad)
 		if err := bad.Check(); err == nil {
 			t.Errorf("%s: Check(%+v) = nil; want an error", name, bad)
+		}
+	}
+}
+
+func TestTolerate(t *testing.T) {
+	wrong := errors.New("no such program")
+	for _, test := range []struct {
+		failed    int
+		err, want error
+	}{
+		{0, nil, nil},
+		{1, ErrCallsFailed, nil},
+		{2, ErrCallsFailed, ErrCallsFailed},
+		{0, wrong, wrong},
+	} {
+		if got := (placed{failed: test.failed}).tolerate(100, test.err); got != test.want {
+			t.Errorf("tolerate(100, %v) with %d failed = %v; want %v", test.err, test.failed, got, test.want)
 		}
 	}
 }

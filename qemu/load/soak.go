@@ -34,18 +34,18 @@ func (s Soak) Run(ctx context.Context, results io.Writer) (err error) {
 		}
 	}()
 	var (
-		first, last     lab.Resources
-		calls, repeated int
-		rounds          int
-		began           = time.Now()
+		first, last             lab.Resources
+		calls, failed, repeated int
+		rounds                  int
+		began                   = time.Now()
 	)
 	for round := min(soakRound, s.Length/2); rounds < 2 || time.Since(began) < s.Length; rounds++ {
 		of := max(1, int(round.Seconds()*float64(s.Rate)))
-		again, err := Place(ctx, w.where, mixed(of, s.Rate, time.Second))
-		if err != nil {
+		p, err := place(ctx, w.where, mixed(of, s.Rate, time.Second))
+		if p.tolerate(of, err) != nil {
 			return fmt.Errorf("after %v: %w", time.Since(began).Round(time.Second), err)
 		}
-		calls, repeated = calls+of, repeated+again
+		calls, failed, repeated = calls+of, failed+p.failed, repeated+p.repeated
 		settling, cancel := context.WithTimeout(ctx, settleTime)
 		last, err = w.settle(settling)
 		cancel()
@@ -58,6 +58,6 @@ func (s Soak) Run(ctx context.Context, results io.Writer) (err error) {
 		fmt.Fprintf(s.Progress, "after %v and %d calls: %+v\n", time.Since(began).Round(time.Second), calls, last)
 	}
 	text, _ := last.Since(first)
-	fmt.Fprintf(results, "seconds=%.0f\ncalls=%d\nretransmissions=%d\n%s", time.Since(began).Seconds(), calls, repeated, text)
+	fmt.Fprintf(results, "seconds=%.0f\ncalls=%d\ncalls_failed=%d\nretransmissions=%d\n%s", time.Since(began).Seconds(), calls, failed, repeated, text)
 	return nil
 }
