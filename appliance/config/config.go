@@ -60,6 +60,10 @@ type Command struct {
 	// Check holds one line of a whole configuration against the rest of it.
 	// It runs after all lines are applied, so their order does not matter.
 	Check func(c *model.Config, a Args) error
+	// Locked says why the line may not be added, changed or removed by a commit
+	// that puts after in the place of before. It does not hold a rollback or the
+	// start of the box up. It is nil where all may be changed at any time.
+	Locked func(before, after *model.Config, a Args) error
 	// Render gives the arguments of each line of this command that c needs,
 	// in order. In a mode that a line opened, in holds that line's arguments.
 	// It is nil where a line is understood but never printed: another command

@@ -33,8 +33,21 @@ var samples = map[string]struct {
 	"RANGES<sun-sat>":                   {"mon-fri", []string{"monday", "1", "mon,", "-"}},
 	"REGEX":                             {"^00.*", []string{"(", "[a", "a**b(", strings.Repeat("r", 257)}},
 	"harddisk:NAME.pcap":                {"harddisk:call.pcap", []string{"harddisk:call", "usb0:call.pcap", "harddisk:other/call.pcap", "call.pcap"}},
+	"HH[:MM]":                           {"7:05", []string{"24", "22:60", "-1", "1:2:3", "007", "+7", "22:", "noon"}},
+	"MM":                                {"05", []string{"60", "-1", "005", "half"}},
+	"X:X::X":                            {"2001:db8::1", []string{"192.0.2.1", "::ffff:192.0.2.1", "fe80::1%lan1", "host"}},
+	"VOLUME:[DIRECTORY/]":               {"usb0:/cache/", []string{"usb0:/cache", "usb1:/", "usb0:/../a/", "/etc/"}},
+	"VOLUME:DIRECTORY":                  {"usb0:cdr", []string{"usb1:cdr", "harddisk:/../a", "cdr"}},
+	"sftp://USER@HOST[:PORT]/DIRECTORY": {"sftp://cdr@192.0.2.1/in/", []string{"ftp://cdr@192.0.2.1/in/", "sftp://192.0.2.1/in/", "sftp://cdr@192.0.2.1", "sftp://cdr@192.0.2.1:0/in/"}},
+	"SHA256:FINGERPRINT":                {"SHA256:" + fingerprint, []string{"SHA256:" + fingerprint[1:], "MD5:00", fingerprint}},
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
+
+// What stands for a sealed secret and for the hash of a host key: any octets.
+const (
+	sealed      = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	fingerprint = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+)
 
 // sample gives for a type a word it takes and words it must refuse: one below
 // its range, one above it, and something that is no value at all. The rest of
@@ -68,6 +81,8 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 		return "ntp.example.com", []string{strings.Repeat("h", 64), "192.168.42.300", "a..b", "host-"}
 	case config.Line:
 		return "any text", nil
+	case config.Secret:
+		return "sealed:" + sealed, nil // TestSecret of config: its errors do not repeat the word
 	}
 	s, ok := samples[typ.String()]
 	if !ok {

@@ -61,6 +61,8 @@ Router(config-sbc-sbe-acc)# server one
 Router(config-sbc-sbe-acc-ser)# exit
 Router/Admin(config-sbc-sbe-acc)# exit
 Router(config-sbc-sbe)# billing
+Router(config-sbc-sbe-billing)# method packetcable-em
+Router(config-sbc-sbe-billing)# method xml
 Router(config-sbc-sbe-billing)# packetcable-em 3 transport radius first
 Router(config-sbc-sbe-billing-packetcable-em)# exit
 Router(config-sbc-sbe-billing)# xml 1
@@ -86,6 +88,8 @@ Router#
     exit
    exit
   billing
+   method packetcable-em
+   method xml
    packetcable-em 3 transport radius first
     exit
    xml 1

@@ -1,6 +1,9 @@
 package model
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+)
 
 // RADIUSClient is a set of RADIUS accounting servers under one name: one of
 // them is in use, the others wait to take over (seed 003).
@@ -77,12 +80,18 @@ const (
 type BillingCache struct {
 	Path    string // "cache path", a directory such as "usb0:/billcache/"; empty: harddisk:/billcache/
 	MaxSize int    // "cache max-size": KB, 1–4,194,303; 0: the room on the volume is the limit
-	// "cache alarm": KB of what waits; 0: the defaults, 97,656, 488,281 and 976,562.
+	// "cache alarm": KB of what waits; 0: the default. See Thresholds.
 	Minor, Major, Critical int
 	// OnFailure is "cache policy on-failure": records wait in memory and go to
 	// the cache only when they cannot be delivered. A power cut may then send some
 	// of them twice under different numbers.
 	OnFailure bool
+}
+
+// Thresholds are the sizes at which the alarms are raised, in KB, with the
+// defaults of seed 003.
+func (c *BillingCache) Thresholds() (minor, major, critical int) {
+	return cmp.Or(c.Minor, 97_656), cmp.Or(c.Major, 488_281), cmp.Or(c.Critical, 976_562)
 }
 
 // PacketCableMethod is one instance of billing by PacketCable event messages.

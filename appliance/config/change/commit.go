@@ -12,9 +12,10 @@ import (
 // mostMinutes is how long a commit may wait for its confirmation.
 const mostMinutes = 24 * 60
 
-// Commit puts the candidate in force, or confirms the commit before. An error
-// is what another process has against it, or that it cannot be kept; then what
-// was in force stays so.
+// Commit puts the candidate in force, or confirms the commit before. Lines that
+// must not change while what is in force runs are faults, as are those that
+// break a rule. An error is what another process has against it, or that it
+// cannot be kept; then what was in force stays so.
 func (c *Configuration) Commit(ctx context.Context, r CommitRequest) (Committed, error) {
 	c.mu.Lock()
 	defer c.end()
@@ -27,6 +28,9 @@ func (c *Configuration) Commit(ctx context.Context, r CommitRequest) (Committed,
 			return Committed{}, err
 		}
 		next = c.candidate.draft
+	}
+	if faults := c.Grammar.Locked(c.inForce.Config, next.config); len(faults) > 0 {
+		return Committed{Faults: faults}, nil
 	}
 	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: r.Comment}, time.Duration(r.ConfirmMinutes)*time.Minute)
 	if answer.Revision != 0 && c.candidate != nil {
