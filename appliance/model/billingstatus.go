@@ -37,6 +37,7 @@ type RADIUSServerStatus struct {
 // BillingManagerStatus is how the Billing Manager stands, with the values that
 // hold: the defaults where nothing is configured.
 type BillingManagerStatus struct {
+	SBC           string       `json:"sbc"` // its name; empty: there is none
 	Configured    bool         `json:"configured"`
 	LocalAddress  string       `json:"local_address"` // empty: none is set
 	LongCheck     TimeOfDay    `json:"long_check"`
@@ -71,6 +72,9 @@ type BillingInstanceStatus struct {
 	LongCheck    TimeOfDay `json:"long_check"`
 	BatchSize    int       `json:"batch_size"` // octets
 	BatchTime    int       `json:"batch_time"` // ms
+	CDRPath      string    `json:"cdr_path"`   // of xml, and what follows
+	Interval     int       `json:"interval"`   // seconds that a file is written to
+	Size         int       `json:"size"`       // KB at which a file is finished
 	Problem      string    `json:"problem"`    // why it does not deliver; empty: nothing is known
 }
 

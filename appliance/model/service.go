@@ -78,7 +78,8 @@ type BillingStatus struct {
 	Counters  map[string]int64        `json:"counters"` // events read, by kind; what was lost
 	Manager   BillingManagerStatus    `json:"manager"`
 	Instances []BillingInstanceStatus `json:"instances"`
-	RADIUS    []RADIUSClientStatus    `json:"radius"`           // of the instances that run
+	RADIUS    []RADIUSClientStatus    `json:"radius"` // of the instances that run
+	Cache     CacheStatus             `json:"cache"`
 	CDR       *CDRStatus              `json:"cdr"`              // nil: no XML instance runs
 	Alarms    []Condition             `json:"alarms,omitempty"` // as in ProxyStatus
 }

@@ -1,0 +1,84 @@
+package billing
+
+import (
+	"context"
+	"fmt"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+)
+
+// showInstances prints what the sample of seed 003 has, in its words and order.
+// The instance of XML has the same lines where they fit, and its own.
+func showInstances(ctx context.Context, s exec.Session, a config.Args) error {
+	status, err := ask(ctx, s, a)
+	if err != nil {
+		return err
+	}
+	showManager(s, &status.Manager)
+	fmt.Fprint(s, "\nBilling Methods:\n")
+	for i := range status.Instances {
+		if i > 0 {
+			fmt.Fprintln(s)
+		}
+		showInstance(s, &status.Instances[i])
+	}
+	return nil
+}
+
+// endpointInfoText is what the lines of "cdr endpoint-info" say, by value.
+var endpointInfoText = [...]string{"Not Included", "Adjacency", "Addressing"}
+
+func showManager(s exec.Session, m *model.BillingManagerStatus) {
+	fmt.Fprint(s, "Billing Manager Information:\n")
+	field(s, "Local IP address", "%s", m.LocalAddress)
+	showLongCheck(s, m.LongCheck)
+	for _, method := range m.Methods {
+		fmt.Fprintf(s, "Method %s\n", method)
+	}
+	field(s, "Admin Status", "%s", upOrDown(m.Admin))
+	field(s, "Operation Status", "%s", upOrDown(m.Operation))
+	field(s, "Cache path", "%s", m.CachePath)
+	field(s, "Cache max size", "%d Kilobytes", m.CacheMax)
+	field(s, "Cache minor-alarm", "%d Kilobytes", m.CacheMinor)
+	field(s, "Cache major-alarm", "%d Kilobytes", m.CacheMajor)
+	field(s, "Cache critical-alarm", "%d Kilobytes", m.CacheCritical)
+	field(s, "Retry-interval", "%d secs", m.Resend)
+	field(s, "CDR Media-Info", "%s", map[bool]string{true: "Included", false: "Not Included"}[m.MediaInfo])
+	field(s, "CDR Endpoint-Info", "%s", endpointInfoText[m.EndpointInfo])
+}
+
+func showInstance(s exec.Session, i *model.BillingInstanceStatus) {
+	packets := i.Method == "packetcable-em"
+	if packets {
+		field(s, "Radius client name", "%s", i.Client)
+	}
+	field(s, "Instance", "%d", i.Index)
+	field(s, "Type", "%s", map[bool]string{true: "PACKET-CABLE", false: "XML"}[packets])
+	field(s, "Transport Mechanism Status", "%s", upOrDown(i.TransportUp))
+	field(s, "Active Calls Billed", "%d", i.ActiveCalls)
+	if packets {
+		field(s, "Local IP Address", "%s", i.LocalAddress)
+	}
+	field(s, "Deact-mode", "%s", i.DeactMode)
+	field(s, "Admin Status", "%s", upOrDown(i.Admin))
+	field(s, "Operation Status", "%s", upOrDown(i.Operation))
+	showLongCheck(s, i.LongCheck)
+	if packets {
+		field(s, "Batch size", "%d", i.BatchSize)
+		field(s, "Batch time", "%d ms", i.BatchTime)
+	} else {
+		field(s, "CDR path", "%s", i.CDRPath)
+		field(s, "Flipped-interval", "%d secs", i.Interval)
+		field(s, "Flipped-size", "%d Kilobytes", i.Size)
+	}
+	if i.Problem != "" {
+		field(s, "Problem", "%s", i.Problem)
+	}
+}
+
+// showLongCheck prints a time as the seed's sample does.
+func showLongCheck(s exec.Session, at model.TimeOfDay) {
+	field(s, "LDR check time", "%d :%d", at.Hour, at.Minute)
+}
