@@ -168,5 +168,19 @@ func Words() config.Words {
 		"test route source":     "The address that it comes from",
 		"test route time":       "Another time than now",
 		"traceroute source":     "Where the packets come from",
+
+		// EXEC, billing.
+		"clear sbc sbe":                               "The signalling border element",
+		"clear sbc sbe billing":                       "Billing",
+		"clear sbc sbe billing cache":                 "Records that wait",
+		"show sbc":                                    "The session border controller",
+		"show sbc sbe billing":                        "Billing",
+		"show sbc sbe billing configuration":          "Its configuration",
+		"show sbc sbe billing configuration release":  "In the words of an older release",
+		"show sbc sbe billing instance":               "The Billing Manager and the instances of its methods",
+		"show sbc sbe billing local":                  "What waits on the box",
+		"show sbc sbe billing remote":                 "Where records go",
+		"show sbc sbe radius-client-accounting":       "A RADIUS client and its servers",
+		"show sbc sbe radius-client-accounting stats": "What its servers count",
 	}
 }

@@ -61,6 +61,30 @@ func TestCommit(t *testing.T) {
 	b.runs(b.start(), "two", 2, SourceRevision)
 }
 
+// TestCommitOfLockedLines: a commit does not change what is locked; a rollback
+// does, and the start of the box.
+func TestCommitOfLockedLines(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	a.sets("one", 1, 0)
+	a.sets("fixed", 2, 0)
+	a.types("hostname two")
+	answer, err := a.commit(0)
+	if want := `"hostname two": the name is fixed`; err != nil || answer.Revision != 0 || len(answer.Faults) != 1 || answer.Faults[0].Error() != want {
+		t.Errorf("Commit = %+v, %v; want %s", answer, err, want)
+	}
+	b.runs(c, "fixed", 2, SourceRevision)
+	a.types("hostname fixed")
+	if answer, err := c.Rollback(t.Context(), RollbackRequest{alice, 1}); err != nil || answer.Revision != 3 {
+		t.Errorf("Rollback(1) = %+v, %v; want revision 3", answer, err)
+	}
+	b.runs(c, "one", 3, SourceRevision)
+	b.keep(StateCommitted, named("fixed"))
+	b.keep(StateCommitted, named("three"))
+	b.runs(b.start(), "three", 5, SourceRevision)
+}
+
 // TestCommitOfNothing: a configuration without a line is one, too.
 func TestCommitOfNothing(t *testing.T) {
 	b := newBox(t)

@@ -10,7 +10,8 @@ import (
 )
 
 // grammar has a host name, time servers and, in a mode, networks with a next
-// hop. As a whole a configuration must not call the host "taken".
+// hop. As a whole a configuration must not call the host "taken", and a host
+// called "fixed" keeps its name.
 func grammar(t testing.TB) *config.Grammar {
 	name := config.Argument{Name: "NAME", Type: config.Name{}, Help: "Name"}
 	hop := config.Argument{Name: "HOP", Type: config.Name{}, Help: "Name of another network"}
@@ -22,6 +23,12 @@ func grammar(t testing.TB) *config.Grammar {
 			Check: func(c *model.Config, a config.Args) error {
 				if a.Text("NAME") == "taken" {
 					return config.BadArgument("NAME", "another host has this name")
+				}
+				return nil
+			},
+			Locked: func(before, _ *model.Config, _ config.Args) error {
+				if before.HostName == "fixed" {
+					return errors.New("the name is fixed")
 				}
 				return nil
 			},
