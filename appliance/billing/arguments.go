@@ -1,14 +1,11 @@
 package billing
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 
-	"causeway/appliance/config"
 	"causeway/appliance/model"
 	"causeway/appliance/storage"
 )
@@ -113,60 +110,3 @@ func (t volumeDirectory) String() string {
 	}
 	return "VOLUME:DIRECTORY"
 }
-
-// sftpURL is a directory that files are sent to. Its value is a string.
-type sftpURL struct{}
-
-// sftpURLMax is the longest URL, in octets.
-const sftpURLMax = 256
-
-// Parse reads a URL such as "sftp://user@192.0.2.1:2222/cdr/". A password in
-// it is refused without repeating it.
-func (sftpURL) Parse(word string) (any, error) {
-	u, err := url.Parse(word)
-	if err == nil && u.User != nil {
-		if _, has := u.User.Password(); has {
-			return nil, fmt.Errorf("a URL has no password: it is typed after it, as password SECRET")
-		}
-	}
-	if err != nil || len(word) > sftpURLMax || u.Scheme != "sftp" || u.User.Username() == "" || u.Path == "" || u.RawQuery+u.Fragment != "" {
-		return nil, fmt.Errorf("%s is not a URL such as sftp://user@192.0.2.1/cdr/", word)
-	}
-	if _, err := (config.Host{}).Parse(u.Hostname()); err != nil {
-		return nil, fmt.Errorf("%s names no host: %w", word, err)
-	}
-	if port := u.Port(); port != "" {
-		if _, err := config.Port.Parse(port); err != nil {
-			return nil, fmt.Errorf("%s: port %w", word, err)
-		}
-	}
-	return word, nil
-}
-
-// Format prints the URL.
-func (sftpURL) Format(value any) string { return fmt.Sprint(value) }
-
-// String gives the notation.
-func (sftpURL) String() string { return "sftp://USER@HOST[:PORT]/DIRECTORY" }
-
-// hostKey is the fingerprint of an SSH host key as OpenSSH prints it: SHA-256
-// in base64 without padding (RFC 4648 §3.2). Its value is a string.
-type hostKey struct{}
-
-const hostKeyPrefix = "SHA256:"
-
-// Parse reads a fingerprint.
-func (hostKey) Parse(word string) (any, error) {
-	encoded, ok := strings.CutPrefix(word, hostKeyPrefix)
-	octets, err := base64.RawStdEncoding.Strict().DecodeString(encoded)
-	if !ok || err != nil || len(octets) != 32 {
-		return nil, fmt.Errorf("%s is not a fingerprint: %s and 43 characters of base64", word, hostKeyPrefix)
-	}
-	return word, nil
-}
-
-// Format prints the fingerprint.
-func (hostKey) Format(value any) string { return fmt.Sprint(value) }
-
-// String gives the notation.
-func (hostKey) String() string { return hostKeyPrefix + "FINGERPRINT" }

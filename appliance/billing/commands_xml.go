@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"causeway/appliance/billing/xmlcdr"
 	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
@@ -66,35 +67,26 @@ func xmlCommands() []config.Command {
 var cdrTransfer = config.Command{
 	Mode: inXML, Syntax: "cdr transfer URL [password PASSWORD] [host-key FINGERPRINT]", No: "cdr transfer",
 	Args: []config.Argument{
-		{Name: "URL", Type: sftpURL{}, Help: "Directory on another system, with the user there"},
-		{Name: "PASSWORD", Type: config.Secret{}, Help: "Password of the user"},
-		{Name: "FINGERPRINT", Type: hostKey{}, Help: "Of the other system's key, as ssh-keygen -l prints it"},
+		{Name: "URL", Type: config.Word{Max: 256}, Help: "Directory on another system, as in sftp://user@192.0.2.1/cdr/"},
+		{Name: "PASSWORD", Type: config.Secret{}, Help: "Password of the user there"},
+		{Name: "FINGERPRINT", Type: config.Word{Max: 50}, Help: "Of the other system's host key, as ssh-keygen -l prints it"},
 	},
 	Help: "Send finished files to another system, and delete those that arrived whole",
 	Apply: func(c *model.Config, a config.Args) error {
-		xmlOf(c).Transfer = model.CDRTransfer{URL: a.Text("URL"), Secret: a.Text("PASSWORD"), HostKey: a.Text("FINGERPRINT")}
+		to := model.CDRTransfer{URL: a.Text("URL"), Secret: a.Text("PASSWORD"), HostKey: a.Text("FINGERPRINT")}
+		if to.Secret == "" {
+			return errors.New("the line is not complete: password is expected")
+		}
+		if err := xmlcdr.CheckTransfer(to); err != nil {
+			return err
+		}
+		xmlOf(c).Transfer = to
 		return nil
 	},
 	Negate: func(c *model.Config, _ config.Args) error { xmlOf(c).Transfer = model.CDRTransfer{}; return nil },
-	Check: func(c *model.Config, _ config.Args) error {
-		switch to := xmlOf(c).Transfer; {
-		case to.Secret == "":
-			return errors.New("the password of the user is missing")
-		case to.HostKey == "":
-			return errors.New("host-key is missing: without it the password would go to whoever answers")
-		}
-		return nil
-	},
 	Render: func(c *model.Config, _ config.Args) []config.Args {
 		to := xmlOf(c).Transfer
-		line := config.Args{"URL": to.URL, "PASSWORD": nil, "FINGERPRINT": nil}
-		if to.Secret != "" {
-			line["PASSWORD"] = to.Secret
-		}
-		if to.HostKey != "" {
-			line["FINGERPRINT"] = to.HostKey
-		}
-		return when(to.URL != "", line)
+		return when(to.URL != "", config.Args{"URL": to.URL, "PASSWORD": to.Secret, "FINGERPRINT": to.HostKey})
 	},
 }
 

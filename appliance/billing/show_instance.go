@@ -1,6 +1,7 @@
 package billing
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -23,9 +24,15 @@ func showInstances(ctx context.Context, s exec.Session, a config.Args) error {
 			fmt.Fprintln(s)
 		}
 		showInstance(s, &status.Instances[i])
+		if status.Instances[i].Method == methodOfXML && status.CDR != nil {
+			showFiles(s, status.CDR)
+		}
 	}
 	return nil
 }
+
+// methodOfXML is the method of the XML instance in its status.
+const methodOfXML = "xml"
 
 // endpointInfoText is what the lines of "cdr endpoint-info" say, by value.
 var endpointInfoText = [...]string{"Not Included", "Adjacency", "Addressing"}
@@ -50,7 +57,7 @@ func showManager(s exec.Session, m *model.BillingManagerStatus) {
 }
 
 func showInstance(s exec.Session, i *model.BillingInstanceStatus) {
-	packets := i.Method == "packetcable-em"
+	packets := i.Method != methodOfXML
 	if packets {
 		field(s, "Radius client name", "%s", i.Client)
 	}
@@ -75,6 +82,27 @@ func showInstance(s exec.Session, i *model.BillingInstanceStatus) {
 	}
 	if i.Problem != "" {
 		field(s, "Problem", "%s", i.Problem)
+	}
+}
+
+// showFiles prints how the files of the XML instance stand.
+func showFiles(s exec.Session, f *model.CDRStatus) {
+	field(s, "Calls written", "%d", f.Calls)
+	field(s, "Files finished", "%d", f.Files)
+	if f.Current != "" {
+		field(s, "Current file", "%s", f.Current)
+		field(s, "Current file size", "%d bytes, %d calls", f.CurrentBytes, f.CurrentCalls)
+	}
+	if f.LastFile != "" {
+		field(s, "Last file", "%s", f.LastFile)
+		field(s, "Last file MD5", "%s", f.LastMD5)
+	}
+	field(s, "Free space", "%d Kilobytes", f.FreeKB)
+	field(s, "CDR alarm", "%s", cmp.Or(f.Level, "none"))
+	if f.Transferred != "" || f.Waiting > 0 || f.TransferProblem != "" {
+		field(s, "Last file transferred", "%s", cmp.Or(f.Transferred, "none"))
+		field(s, "Files to be transferred", "%d", f.Waiting)
+		field(s, "Transfer problem", "%s", cmp.Or(f.TransferProblem, "none"))
 	}
 }
 

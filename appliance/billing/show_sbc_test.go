@@ -106,6 +106,11 @@ func busy() model.BillingStatus {
 			{Name: "backup", Address: "[2001:db8::1]:2083", Priority: 2, TLS: true, Up: true, Current: true},
 		},
 	}}
+	b.CDR = &model.CDRStatus{
+		Current: "billing-1-20261122T110000Z-00000042.xml.part", CurrentBytes: 4096, CurrentCalls: 5, Files: 41, Calls: 900,
+		LastFile: "billing-1-20261122T105700Z-00000041.xml", LastMD5: "d41d8cd98f00b204e9800998ecf8427e", FreeKB: 1900, Level: "minor",
+		Transferred: "billing-1-20261122T105400Z-00000040.xml", Waiting: 1, TransferProblem: "dial tcp 192.0.2.1:22: connect: connection refused",
+	}
 	return b
 }
 
