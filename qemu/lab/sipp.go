@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -213,18 +214,57 @@ func (r *Run) failure() error {
 	return fmt.Errorf("SIPp %q: %s\n%s\n%s", r.sipp.Ladder, status, head(string(errorsText), 40), tail(string(screen), 15))
 }
 
+// Seen is one message as SIPp notes it.
+type Seen struct {
+	At     time.Time
+	Sent   bool // by SIPp; else received
+	CallID string
+	CSeq   string // "1 INVITE"
+	Start  string // line
+}
+
+// Seen gives the messages that SIPp has sent and received so far. SIPp.Messages
+// must be set.
+func (r *Run) Seen() ([]Seen, error) {
+	text, err := os.ReadFile(r.path("messages"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // SIPp makes the file with the first message
+		return nil, fmt.Errorf("read the messages of SIPp: %w", err)
+	}
+	return parseSeen(string(text)), nil
+}
+
+// parseSeen reads the file that SIPp's -trace_shortmsg writes. A line that is
+// not whole is still being written.
+func parseSeen(text string) (all []Seen) {
+	for line := range strings.Lines(text) {
+		fields := strings.Split(strings.TrimSpace(line), "\t")
+		// date and time, seconds since the epoch; direction; Call-ID; CSeq; start line
+		n := len(fields)
+		if n < 6 || !strings.HasSuffix(line, "\n") {
+			continue
+		}
+		_, number, _ := strings.Cut(fields[n-2], ":")
+		seconds, err := strconv.ParseFloat(fields[n-5], 64)
+		if err != nil {
+			continue
+		}
+		all = append(all, Seen{
+			At: time.UnixMicro(int64(seconds * 1e6)), Sent: fields[n-4] == "S",
+			CallID: fields[n-3], CSeq: strings.TrimSpace(number), Start: fields[n-1],
+		})
+	}
+	return all
+}
+
 // Count gives how many messages with this start (of the start line) SIPp has
 // sent ("S") or received ("R") so far. SIPp.Messages must be set.
-func (r *Run) Count(direction, start string) int {
-	text, err := os.ReadFile(r.path("messages"))
+func (r *Run) Count(direction, start string) (n int) {
+	all, err := r.Seen()
 	if err != nil {
-		return 0 // SIPp makes the file with the first message
+		return 0
 	}
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Split(strings.TrimSpace(line), "\t")
-		// date, time, seconds since the epoch; direction; Call-ID; CSeq; start line
-		if len(fields) >= 5 && fields[len(fields)-4] == direction && strings.HasPrefix(fields[len(fields)-1], start) {
+	for _, seen := range all {
+		if seen.Sent == (direction == "S") && strings.HasPrefix(seen.Start, start) {
 			n++
 		}
 	}
