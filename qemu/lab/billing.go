@@ -17,19 +17,20 @@ import (
 	"causeway/appliance/model"
 )
 
-// Billing is `appliance billing` running on this host beside the proxy of a
-// box: on the same files, with the same configuration.
+// Billing is `appliance billing` running on this host, without a machine around
+// it: in the namespace of a box, on the files of a box.
 type Billing struct {
-	proxy   *Proxy
 	program string
+	where   *Namespace
+	dir     string
 	output  *lockedBuffer // of all its lives
 	process *Process
 }
 
-// StartBilling starts the billing process of the proxy's box with that
-// configuration text.
-func (p *Proxy) StartBilling(ctx context.Context, config string) (*Billing, error) {
-	b := &Billing{proxy: p, program: p.program, output: &lockedBuffer{}}
+// StartBilling starts program's billing with that configuration text. dir has
+// the files of the box: those of a Proxy (Dir), or of another one.
+func (n *Namespace) StartBilling(ctx context.Context, program, dir, config string) (*Billing, error) {
+	b := &Billing{program: program, where: n, dir: dir, output: &lockedBuffer{}}
 	if err := b.Start(ctx, config); err != nil {
 		return nil, err
 	}
@@ -39,13 +40,13 @@ func (p *Proxy) StartBilling(ctx context.Context, config string) (*Billing, erro
 // Start starts it on the files of its last life, which has ended, and gives it
 // the configuration, as control does.
 func (b *Billing) Start(ctx context.Context, config string) error {
-	path := b.proxy.path
-	if err := os.MkdirAll(path("harddisk"), 0o750); err != nil {
+	path := func(name string) string { return filepath.Join(b.dir, name) }
+	if err := os.MkdirAll(path(journalDir), 0o750); err != nil {
 		return fmt.Errorf("start billing: %w", err)
 	}
-	command := exec.Command(b.program, "billing", "-run", path("run"), "-journal", path("journal"), "-serial", path("serial"),
-		"-volumes", b.proxy.dir, "-key-dir", path("keys"), "-tls", path("billing-tls"))
-	process, err := b.proxy.where.run("billing", command, b.output)
+	command := exec.Command(b.program, "billing", "-run", path("run"), "-journal", path(journalDir), "-serial", path("serial"),
+		"-volumes", b.dir, "-key-dir", path("keys"), "-tls", path("billing-tls"))
+	process, err := b.where.run("billing", command, b.output)
 	if err != nil {
 		return err
 	}
@@ -67,7 +68,6 @@ func (b *Billing) Start(ctx context.Context, config string) error {
 
 // Configure puts another configuration in force.
 func (b *Billing) Configure(ctx context.Context, config string) error {
-	socket := link.Socket(b.proxy.path("run"), "billing")
 	for _, call := range []struct {
 		method string
 		params any
@@ -75,16 +75,18 @@ func (b *Billing) Configure(ctx context.Context, config string) error {
 		{"billing.prepare", map[string]string{"revision": config}},
 		{"billing.switch", nil},
 	} {
-		if err := link.Call(ctx, socket, call.method, call.params, nil); err != nil {
+		if err := link.Call(ctx, b.socket(), call.method, call.params, nil); err != nil {
 			return fmt.Errorf("configure billing: %w", err)
 		}
 	}
 	return nil
 }
 
+func (b *Billing) socket() string { return link.Socket(filepath.Join(b.dir, "run"), "billing") }
+
 // Status is what it says of itself.
 func (b *Billing) Status(ctx context.Context) (status model.BillingStatus, err error) {
-	err = link.Call(ctx, link.Socket(b.proxy.path("run"), "billing"), "billing.status", nil, &status)
+	err = link.Call(ctx, b.socket(), "billing.status", nil, &status)
 	return status, err
 }
 
@@ -100,13 +102,10 @@ func (b *Billing) Output() string { return b.output.String() }
 // Close ends it (SIGTERM). It fails when it had ended before.
 func (b *Billing) Close() error { return b.process.Stop() }
 
-// Path is where a file of the box is, such as "harddisk/cdr".
-func (p *Proxy) Path(name string) string { return p.path(name) }
-
-// Seal makes the stored form of a secret for a configuration of this box,
-// whose key is made with the first one.
-func (p *Proxy) Seal(secret string) (string, error) {
-	file := p.path("keys/box.key")
+// Seal makes the stored form of a secret, for the configuration of a box with
+// its files in dir. Its key is made with the first one.
+func Seal(dir, secret string) (string, error) {
+	file := filepath.Join(dir, "keys/box.key")
 	octets, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		octets = make([]byte, 32)

@@ -63,15 +63,22 @@ func (n *Namespace) StartProxyWithin(memory int64, program, config string, flags
 	return p, nil
 }
 
+// Dir is the folder of its files, laid out like those of a box.
+func (p *Proxy) Dir() string { return p.dir }
+
 func (p *Proxy) path(name string) string { return filepath.Join(p.dir, name) }
 
+// journalDir is where a box has the journal of call events, and by default the
+// records of the calls.
+const journalDir = "harddisk/billcache"
+
 func (p *Proxy) start() error {
-	for _, dir := range []string{"run", "journal", "tls"} {
+	for _, dir := range []string{"run", journalDir, "tls"} {
 		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
-	flags := []string{"proxy", "-config", p.path("config"), "-run", p.path("run"), "-journal", p.path("journal"),
+	flags := []string{"proxy", "-config", p.path("config"), "-run", p.path("run"), "-journal", p.path(journalDir),
 		"-key", p.path("call.key"), "-serial", p.path("serial"), "-tls", p.path("tls"), "-volumes", p.dir,
 		"-failed-calls", p.path("failed-calls"), "-traces", p.path("traces")}
 	command := exec.Command(p.program, append(flags, p.flags...)...)
