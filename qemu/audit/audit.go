@@ -11,19 +11,6 @@ import (
 	"causeway/qemu/lab"
 )
 
-// Rule says what is wanted of the records.
-type Rule struct {
-	Media bool // they tell of media
-	// Until is when the power failed, less the time in which events may be lost:
-	// what came later may be there or not. Zero: all must be there, and nothing else.
-	Until time.Time
-	// Cause is the code of calls whose end the caller's status does not tell, by the
-	// status; nil: there are none.
-	Cause map[int]uint32
-	// Upstream says that the calls went nowhere: they have no downstream half.
-	Upstream bool
-}
-
 // Findings is what came out.
 type Findings struct {
 	Calls      int
@@ -42,8 +29,10 @@ func (f Findings) Fault() error {
 	return fmt.Errorf("of %d calls %d event messages are stored, %d are missing; %d faults: %s", f.Calls, f.Records, f.Lost, len(f.Wrong), strings.Join(wrong, "; "))
 }
 
-// Compare holds the records against the calls.
-func Compare(calls []Call, records *Records, rule Rule) Findings {
+// Compare holds the records against the calls. until is when the power failed,
+// less the time in which events may be lost: what came later may be there or not,
+// and so may other calls. Zero: all must be there, and nothing else.
+func Compare(calls []Call, records *Records, until time.Time) Findings {
 	f := Findings{Calls: len(calls), Records: records.Count, Duplicates: records.Duplicates, Wrong: slices.Clone(records.Wrong)}
 	type side struct {
 		number    string
@@ -53,29 +42,26 @@ func Compare(calls []Call, records *Records, rule Rule) Findings {
 	for _, half := range records.Halves {
 		at := side{half.Number, half.Direction}
 		if halves[at] != nil {
-			f.wrong("number %s has two half-calls of direction %d", half.Number, half.Direction)
+			f.wrong("number %q has two half-calls of direction %d", half.Number, half.Direction)
 		}
 		halves[at] = half
 	}
 	for _, c := range calls {
-		for direction := range byte(packetcable.Terminating) {
-			at := side{c.Number, direction + packetcable.Originating}
+		for _, direction := range []byte{packetcable.Originating, packetcable.Terminating} {
+			if c.Nowhere && direction == packetcable.Terminating {
+				continue
+			}
+			at := side{c.Number, direction}
 			half := halves[at]
 			delete(halves, at)
 			if half == nil {
 				half = &Half{}
 			}
-			if rule.Upstream && at.direction == packetcable.Terminating {
-				if len(half.Messages) > 0 {
-					f.wrong("number %s, which went nowhere, has a downstream half", c.Number)
-				}
-				continue
-			}
-			f.compare(c, at.direction, half, rule)
+			f.compare(c, direction, half, until)
 		}
 	}
 	for at, half := range halves {
-		if rule.Until.IsZero() {
+		if until.IsZero() {
 			f.wrong("number %q, direction %d, is of no call: %v", at.number, at.direction, half.Types())
 		}
 	}
@@ -87,12 +73,12 @@ func (f *Findings) wrong(format string, args ...any) {
 }
 
 // compare looks at one half of a call.
-func (f *Findings) compare(c Call, direction byte, half *Half, rule Rule) {
-	until, all := rule.Until, rule.Until.IsZero()
+func (f *Findings) compare(c Call, direction byte, half *Half, until time.Time) {
+	all := until.IsZero()
 	if all {
 		until = time.Now()
 	}
-	want, got := c.types(until, rule.Media), half.Types()
+	want, got := c.types(until), half.Types()
 	n := 0
 	for n < len(want) && n < len(got) && want[n] == got[n] {
 		n++
@@ -109,14 +95,10 @@ func (f *Findings) compare(c Call, direction byte, half *Half, rule Rule) {
 	if !c.Answered.IsZero() {
 		at = packetcable.CallDisconnect
 	}
-	code, known := rule.Cause[c.Status]
-	if !known {
-		code = c.cause()
-	}
 	value, _ := half.Find(at, packetcable.TypeTerminationCause)
 	cause, err := packetcable.Attribute{Vendor: packetcable.CableLabs, Type: packetcable.TypeTerminationCause, Value: value}.Cause()
-	if err != nil || cause != code {
-		f.wrong("number %s, direction %d, has cause %d (%v) in %s; want %d", c.Number, direction, cause, err, at, code)
+	if err != nil || cause != c.cause() {
+		f.wrong("number %s, direction %d, has cause %d (%v) in %s; want %d", c.Number, direction, cause, err, at, c.cause())
 	}
 }
 
@@ -127,7 +109,7 @@ type Keeper interface {
 
 // Await waits until the keepers together have all that the calls must have, and
 // gives what it found last.
-func Await(ctx context.Context, calls []Call, rule Rule, keepers ...Keeper) (Findings, *Records, error) {
+func Await(ctx context.Context, calls []Call, keepers ...Keeper) (Findings, *Records, error) {
 	for {
 		all := make([][]lab.Stored, len(keepers))
 		for i, keeper := range keepers {
@@ -140,7 +122,7 @@ func Await(ctx context.Context, calls []Call, rule Rule, keepers ...Keeper) (Fin
 		if err != nil {
 			return Findings{}, nil, err
 		}
-		found := Compare(calls, records, rule)
+		found := Compare(calls, records, time.Time{})
 		fault := found.Fault()
 		if fault == nil {
 			return found, records, nil

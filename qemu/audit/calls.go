@@ -35,6 +35,11 @@ type Call struct {
 	Over     time.Time   // a final response of 300 or more, or the 200 of BYE
 	Status   int         // of the final response to its INVITE
 	Rang     bool
+	seen     []time.Time // all messages
+
+	Media   bool   // its records tell of media
+	Nowhere bool   // it was sent nowhere: it has no downstream half
+	Cause   uint32 // of its end; 0: the one that its status tells
 }
 
 // Calls reads the log of a caller whose ladder is From(prefix, …) and whose
@@ -60,6 +65,7 @@ func Calls(prefix string, log []lab.Seen) []Call {
 
 // note takes one message in.
 func (c *Call) note(seen lab.Seen) {
+	c.seen = append(c.seen, seen.At)
 	words := strings.Fields(seen.Start)
 	if len(words) < 2 || words[0] != "SIP/2.0" {
 		return
@@ -96,15 +102,20 @@ func Finished(calls []Call) bool {
 	return !slices.ContainsFunc(calls, func(c Call) bool { return c.Over.IsZero() })
 }
 
+// Idle reports whether the caller saw nothing of the call in that time.
+func (c Call) Idle(from, to time.Time) bool {
+	return !slices.ContainsFunc(c.seen, func(at time.Time) bool { return !at.Before(from) && !at.After(to) })
+}
+
 // types are the event messages that each half-call must have of what the
-// caller saw until then, in order. media says that they tell of media.
-func (c Call) types(until time.Time, media bool) (types []packetcable.MessageType) {
+// caller saw until then, in order.
+func (c Call) types(until time.Time) (types []packetcable.MessageType) {
 	add := func(at time.Time, some ...packetcable.MessageType) {
 		if at.IsZero() || at.After(until) {
 			return
 		}
 		for _, t := range some {
-			if qos := t == packetcable.QoSReserve || t == packetcable.QoSCommit || t == packetcable.QoSRelease; media || !qos {
+			if qos := t == packetcable.QoSReserve || t == packetcable.QoSCommit || t == packetcable.QoSRelease; c.Media || !qos {
 				types = append(types, t)
 			}
 		}
@@ -134,6 +145,9 @@ var causesRung = map[int]uint32{480: 19, 408: 19}
 
 // cause is the termination code that a finished call must have.
 func (c Call) cause() uint32 {
+	if c.Cause != 0 {
+		return c.Cause
+	}
 	if !c.Answered.IsZero() {
 		return 16
 	}

@@ -22,6 +22,7 @@ import (
 //	of METHOD         a response: to that request; else to the last one that has no final response
 //	with "Name: text"  send: one more header field, or another value of one
 //	body N            send: a body of N octets; INVITE and its 2xx have an SDP by themselves
+//	sendonly          send: which way that SDP has media flow: sendonly, recvonly or inactive; else both
 //
 // "hold" waits as long as SIPp.Hold says, "wait 200ms" that long.
 //
@@ -42,6 +43,7 @@ type step struct {
 	of                   string
 	headers              []string
 	body                 int
+	direction            string // of media
 	exchange             *exchange
 	late                 bool // a response that is sent when another request has come in between
 }
@@ -193,6 +195,8 @@ func parseStep(text string) (*step, error) {
 			s.optional, s.ends = true, true
 		case "with":
 			s.headers = append(s.headers, strings.Trim(next(), `"`))
+		case "sendonly", "recvonly", "inactive":
+			s.direction = word
 		case "body":
 			s.body, err = strconv.Atoi(next())
 		default:

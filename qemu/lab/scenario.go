@@ -184,6 +184,9 @@ func (w *scenarioWriter) send(s *step, index int) {
 	case s.method == "INVITE" && (s.status == 0 || s.status >= 200 && s.status < 300):
 		lines = append(lines, "Content-Type: application/sdp")
 		body = sdp
+		if s.direction != "" {
+			body += "a=" + s.direction + "\n"
+		}
 	}
 	if body == "" {
 		lines = append(lines, "Content-Length: 0")
