@@ -105,9 +105,9 @@ func address(mode config.Mode, words, help string, family config.Type, of func(*
 	return line
 }
 
-// longCheck declares when calls of more than 24 hours are reported. The two
+// ldrCheck declares when calls of more than 24 hours are reported. The two
 // notations are both the seed's: "22 30" and "22:30".
-func longCheck(mode config.Mode, of func(*model.Config, config.Args) *model.TimeOfDay, set func(*model.Config, config.Args, *model.TimeOfDay)) config.Command {
+func ldrCheck(mode config.Mode, of func(*model.Config, config.Args) *model.TimeOfDay, set func(*model.Config, config.Args, *model.TimeOfDay)) config.Command {
 	return config.Command{
 		Mode: mode, Syntax: "ldr-check HOUR [MINUTE]", No: "ldr-check [HOUR [MINUTE]]",
 		Args: []config.Argument{

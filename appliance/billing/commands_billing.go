@@ -12,36 +12,6 @@ import (
 // billingCommands declares the mode of billing and what is in it, but for the
 // cache, the instances and its activation.
 func billingCommands() []config.Command {
-	packetCable := toggle(inBilling, methodPacketCable, "Bill by PacketCable event messages; needs an instance",
-		func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.MethodPacketCable })
-	packetCable.Negate = func(c *model.Config, _ config.Args) error {
-		if all := c.SBC.Billing.PacketCable; len(all) > 0 {
-			return fmt.Errorf("there is packetcable-em %d: remove it first", all[0].Index)
-		}
-		c.SBC.Billing.MethodPacketCable = false
-		return nil
-	}
-	packetCable.Check = func(c *model.Config, _ config.Args) error {
-		if len(c.SBC.Billing.PacketCable) == 0 {
-			return errors.New("the method has no instance: add packetcable-em INDEX transport radius CLIENT")
-		}
-		return nil
-	}
-	xml := toggle(inBilling, methodXML, "Bill by XML files; needs an instance",
-		func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.MethodXML })
-	xml.Negate = func(c *model.Config, _ config.Args) error {
-		if all := c.SBC.Billing.XML; len(all) > 0 {
-			return fmt.Errorf("there is xml %d: remove it first", all[0].Index)
-		}
-		c.SBC.Billing.MethodXML = false
-		return nil
-	}
-	xml.Check = func(c *model.Config, _ config.Args) error {
-		if len(c.SBC.Billing.XML) == 0 {
-			return errors.New("the method has no instance: add xml INDEX")
-		}
-		return nil
-	}
 	return []config.Command{
 		billingMode,
 		setting(inBilling, "element-id", number("NUMBER", 0, 99_999, "Network element that event messages come from (default 0)"),
@@ -50,7 +20,7 @@ func billingCommands() []config.Command {
 		adjacencyInfo,
 		toggle(inBilling, "cdr media-info", "Put addresses, direction, codec and bandwidth of media into records",
 			func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.MediaInfo }),
-		longCheck(inBilling,
+		ldrCheck(inBilling,
 			func(c *model.Config, _ config.Args) *model.TimeOfDay {
 				if c.SBC.Billing.LongCheck == (model.TimeOfDay{}) {
 					return nil
@@ -65,16 +35,43 @@ func billingCommands() []config.Command {
 			}),
 		address(inBilling, "local-address ipv4", "Own address that stands in records (default: control address aaa)", config.IPv4{},
 			func(c *model.Config, _ config.Args) *netip.Addr { return &c.SBC.Billing.LocalAddress }),
-		packetCable,
-		xml,
+		method(methodPacketCable, "Bill by PacketCable event messages", "packetcable-em INDEX transport radius CLIENT",
+			func(b *model.Billing) (*bool, int) { return &b.MethodPacketCable, len(b.PacketCable) }),
+		method(methodXML, "Bill by XML files", "xml INDEX",
+			func(b *model.Billing) (*bool, int) { return &b.MethodXML, len(b.XML) }),
 	}
 }
 
-// The lines that switch methods on.
+// The methods.
 const (
-	methodPacketCable = "method packetcable-em"
-	methodXML         = "method xml"
+	methodPacketCable = "packetcable-em"
+	methodXML         = "xml"
 )
+
+// method declares the line that switches a method on. It needs an instance, and
+// goes after its instances only (seed 003). of gives the switch and how many
+// instances there are.
+func method(name, help, instance string, of func(*model.Billing) (on *bool, instances int)) config.Command {
+	command := toggle(inBilling, "method "+name, help+"; needs an instance", func(c *model.Config, _ config.Args) *bool {
+		on, _ := of(&c.SBC.Billing)
+		return on
+	})
+	command.Negate = func(c *model.Config, _ config.Args) error {
+		on, instances := of(&c.SBC.Billing)
+		if instances > 0 {
+			return fmt.Errorf("method %s has an instance: remove it first", name)
+		}
+		*on = false
+		return nil
+	}
+	command.Check = func(c *model.Config, _ config.Args) error {
+		if _, instances := of(&c.SBC.Billing); instances == 0 {
+			return errors.New("the method has no instance: add " + instance)
+		}
+		return nil
+	}
+	return command
+}
 
 var billingMode = config.Command{
 	Mode: inSBE, Syntax: "billing", No: "billing", Opens: inBilling, Help: "Configure billing",
@@ -123,7 +120,7 @@ func activation() config.Command {
 		func(c *model.Config, _ config.Args) *bool { return &c.SBC.Billing.Active })
 	command.Check = func(c *model.Config, _ config.Args) error {
 		if !hasMethod(&c.SBC.Billing) {
-			return errors.New("billing has no method: add " + methodPacketCable + " or " + methodXML)
+			return errors.New("billing has no method: add method " + methodPacketCable + " or method " + methodXML)
 		}
 		return nil
 	}

@@ -43,7 +43,7 @@ func packetCableCommands() []config.Command {
 			func(c *model.Config, a config.Args) *int { return &packetCableOf(c, a).BatchTime }),
 		address(inPacketCable, "local-address ipv4", "Own address that stands in its records (default: that of billing)", config.IPv4{},
 			func(c *model.Config, a config.Args) *netip.Addr { return &packetCableOf(c, a).LocalAddress }),
-		longCheck(inPacketCable,
+		ldrCheck(inPacketCable,
 			func(c *model.Config, a config.Args) *model.TimeOfDay { return packetCableOf(c, a).LongCheck },
 			func(c *model.Config, a config.Args, at *model.TimeOfDay) { packetCableOf(c, a).LongCheck = at }),
 		deactMode(inPacketCable, func(c *model.Config, a config.Args) *model.DeactMode { return &packetCableOf(c, a).DeactMode }),
@@ -98,7 +98,7 @@ func checkPacketCable(c *model.Config, a config.Args) error {
 		}
 	}
 	if !c.SBC.Billing.MethodPacketCable {
-		return config.BadArgument("INDEX", "the instance needs its method: add %s", methodPacketCable)
+		return config.BadArgument("INDEX", "the instance needs its method: add method %s", methodPacketCable)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ func xmlCommands() []config.Command {
 			Help: "Configure the instance of billing by XML files", Apply: addXML, Negate: removeXML,
 			Check: func(c *model.Config, _ config.Args) error {
 				if !c.SBC.Billing.MethodXML {
-					return config.BadArgument("INDEX", "the instance needs its method: add %s", methodXML)
+					return config.BadArgument("INDEX", "the instance needs its method: add method %s", methodXML)
 				}
 				return nil
 			},
@@ -30,7 +30,7 @@ func xmlCommands() []config.Command {
 		},
 		setting(inXML, "cdr path", config.Argument{Name: "PATH", Type: cdrDirectory, Help: "Directory of the files (default harddisk:/cdr/)"},
 			func(c *model.Config, _ config.Args) *string { return &xmlOf(c).Path }),
-		longCheck(inXML,
+		ldrCheck(inXML,
 			func(c *model.Config, _ config.Args) *model.TimeOfDay { return xmlOf(c).LongCheck },
 			func(c *model.Config, _ config.Args, at *model.TimeOfDay) { xmlOf(c).LongCheck = at }),
 		{

@@ -24,15 +24,12 @@ func showInstances(ctx context.Context, s exec.Session, a config.Args) error {
 			fmt.Fprintln(s)
 		}
 		showInstance(s, &status.Instances[i])
-		if status.Instances[i].Method == methodOfXML && status.CDR != nil {
+		if status.Instances[i].Method == methodXML && status.CDR != nil {
 			showFiles(s, status.CDR)
 		}
 	}
 	return nil
 }
-
-// methodOfXML is the method of the XML instance in its status.
-const methodOfXML = "xml"
 
 // endpointInfoText is what the lines of "cdr endpoint-info" say, by value.
 var endpointInfoText = [...]string{"Not Included", "Adjacency", "Addressing"}
@@ -57,7 +54,7 @@ func showManager(s exec.Session, m *model.BillingManagerStatus) {
 }
 
 func showInstance(s exec.Session, i *model.BillingInstanceStatus) {
-	packets := i.Method != methodOfXML
+	packets := i.Method == methodPacketCable
 	if packets {
 		field(s, "Radius client name", "%s", i.Client)
 	}

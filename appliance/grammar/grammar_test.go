@@ -130,6 +130,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("no hostname\nno ip name-server 192.0.2.1\nsip network a\nno sip network a\nno sip listen a udp ::1 1\r\n")
 	f.Add("sip network a\nsip listen a udp 2001:db8::1 5060\nsip next-hop a udp 2001:db8::2 5060 a\nno sip next-hop a\n")
 	f.Add("ip name-server 192.0.2.1 192.0.2.2\nntp server ntp.example.com\nno ntp server\n! comment\n\texit\nexit")
+	f.Add("sbc a\nsbe\nbilling\nldr-check 22:30\ncache path usb0:/c/\ncache alarm minor 1 critical 3 major 2\nmethod xml\nxml 1\nldr-check 7 05\ncdr path usb0:c")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := g.Parse(text)
 		if err != nil {
