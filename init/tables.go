@@ -72,7 +72,8 @@ var directories = []directory{
 	{"/bootflash/billing", 0o750, model.UIDBilling, model.GIDCauseway},
 	{"/bootflash/control", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/control/revisions", 0o750, model.UIDControl, model.GIDCauseway},
-	{"/bootflash/keys", 0o700, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/keys", 0o750 | os.ModeSetgid, model.UIDControl, model.GIDKeys},
+	{"/bootflash/billing/tls", 0o750, model.UIDControl, model.GIDKeys},
 	{"/bootflash/console", 0o750, model.UIDConsole, model.GIDCauseway},
 	{"/harddisk/billcache", 0o775 | os.ModeSetgid, 0, model.GIDJournal}, // control shows what is there
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},

@@ -1,13 +1,23 @@
 // Package billing is the billing process: it reads the call events that the
-// proxy put into the journal and sees each one out to the record keeper. With
-// no billing method configured an event is done with as soon as it is counted.
+// proxy put into the journal, makes records of them, and sees each record out to
+// the record keeper.
 //
-// In come events from the journal and a revision from control over link, kept
-// in the run directory. Out go acknowledgements and billing.status. A restart
-// at any moment loses nothing: what was not acknowledged is read again.
+// In come events from the journal and a revision from control over link. On
+// their way are the Billing Manager (manager: half-calls, event messages, call
+// records), the cache (cache: what is not delivered yet), and for each instance
+// of a method its delivery (packetcable over radius; xmlcdr). Out go
+// acknowledgements of events and billing.status.
+//
+// A restart at any moment loses nothing: events are acknowledged when their
+// records are in the cache and the open calls in a snapshot; what comes again
+// after a crash makes the same records, which the cache has already.
+//
+// One goroutine, that of run, has reader, manager and cache in hand. Requests
+// over link ask it to do things between two batches of events.
 package billing
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -16,7 +26,9 @@ import (
 	"sync"
 	"time"
 
+	"causeway/appliance/billing/cache"
 	"causeway/appliance/billing/journal"
+	"causeway/appliance/clock"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
@@ -26,10 +38,15 @@ type Options struct {
 	Journal string // directory of the journal
 	Run     string // directory of the sockets and of what survives a crash
 	Serial  string // file of the box's serial number, which marks its journal
+	Volumes string // directory of the volumes: "/" on the box
+	TLS     string // directory of certificate.pem, key.pem and trust.pem, for RADIUS over TLS
+	KeyDir  string // directory of the box key, which opens the secrets of RADIUS servers
 	// Parse reads a revision with the grammar of the appliance.
 	Parse func(text string) (*model.Config, error)
 	Log   *slog.Logger
 	Debug link.Methods // switches the debug lines of Log
+
+	recallAfter time.Duration // how long control is waited for; 0: recallAfter
 }
 
 // Flags declares the options on a flag set, with the box's own values as
@@ -38,19 +55,29 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Journal, "journal", "/harddisk/billcache", "`directory` of the call event journal")
 	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of sockets and of what survives a crash")
 	set.StringVar(&o.Serial, "serial", model.SerialFile, "`file` of the box's serial number")
+	set.StringVar(&o.Volumes, "volumes", "/", "`directory` of the volumes")
+	set.StringVar(&o.TLS, "tls", "/bootflash/billing/tls", "`directory` of certificate and authorities for RADIUS over TLS")
+	set.StringVar(&o.KeyDir, "key-dir", "/bootflash/keys", "`directory` of the box key")
 }
 
 // process is the running whole.
 type process struct {
-	options Options
-	reader  *journal.Reader // of readEvents alone
-
-	mu       sync.Mutex // guards what follows
-	calls    journal.Calls
-	counters map[string]int64
-	status   model.JournalStatus
-
+	options  Options
+	box      journal.Box
 	revision link.Revision
+	tasks    chan func()   // for the goroutine of run
+	ended    chan struct{} // closed when it takes no more
+
+	// Of the goroutine of run.
+	feed
+	prepared *plan
+	plan     *plan // in force; nil: none came yet
+	cache    *cache.Cache
+	checks   []longCheck
+
+	mu        sync.Mutex // guards what follows
+	instances []*instance
+	report    model.BillingStatus
 }
 
 // Main runs the process until ctx ends.
@@ -59,78 +86,124 @@ func Main(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	reader, err := journal.OpenReader(o.Journal, box)
-	if err != nil {
+	p := &process{options: o, box: box, tasks: make(chan func()), ended: make(chan struct{})}
+	if err := p.open(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, reader.Close()) }()
-	p := &process{options: o, reader: reader, calls: reader.Calls, counters: map[string]int64{}}
-	p.revision = link.Revision{Process: "billing", Parse: o.Parse, Log: o.Log, File: filepath.Join(o.Run, "billing", "revision")}
-	if err := p.revision.Recall(); err != nil {
-		o.Log.Error("the kept revision does not serve", "error", err)
-	}
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	served := make(chan error, 1)
-	go func() {
-		defer cancel()
-		served <- link.Serve(ctx, link.Socket(o.Run, "billing"), p.methods())
-	}()
-	p.readEvents(ctx)
-	return <-served
-}
-
-// ackInterval is how often an acknowledgement is written. After a crash what
-// came since the last one is read again.
-const ackInterval = time.Second
-
-// readEvents takes events from the journal until ctx ends, and acknowledges
-// them. Its faults are logged when they change and tried again.
-func (p *process) readEvents(ctx context.Context) {
-	var taken uint64
-	var acked time.Time
-	fault := ""
-	note := func(err error) {
-		if err == nil {
-			fault = ""
-		} else if err.Error() != fault {
-			fault = err.Error()
-			p.options.Log.Error("journal", "error", err)
-		}
-	}
-	for {
-		record, ok, err := p.reader.Poll()
-		if !ok && err == nil {
-			record, ok, err = p.await(ctx)
-		}
-		if ok {
-			p.take(record)
-			taken = record.Seq
-		}
-		note(err)
-		if err != nil {
-			sleep(ctx, ackInterval)
-		}
-		if over := ctx.Err() != nil; over || time.Since(acked) >= ackInterval {
-			note(p.acknowledge(taken))
-			acked = time.Now()
-			if over {
-				return
+	p.revision = link.Revision{Process: "billing", Parse: o.Parse, Log: o.Log, File: filepath.Join(o.Run, "billing", "revision"),
+		Prepare: p.prepare, Apply: p.apply}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var parts sync.WaitGroup
+	for _, part := range []func(context.Context) error{p.run, p.serve, p.recall, p.watchClock} {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				cancel(err)
 			}
+		})
+	}
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return errors.Join(cause, err)
+	}
+	return nil
+}
+
+func (p *process) serve(ctx context.Context) error {
+	return link.Serve(ctx, link.Socket(p.options.Run, "billing"), p.methods())
+}
+
+// recallAfter is how long control is waited for. It knows whether the revision
+// of before is still in force: the events of calls that were offered since may be
+// for another one.
+const recallAfter = 10 * time.Second
+
+// recall comes back with the revision of an earlier life, unless control has
+// brought one.
+func (p *process) recall(ctx context.Context) error {
+	sleep(ctx, cmp.Or(p.options.recallAfter, recallAfter))
+	if ctx.Err() != nil || p.revision.ID() != "" {
+		return nil
+	}
+	if err := p.revision.Recall(); err != nil {
+		p.options.Log.Error("the kept revision does not serve", "error", err)
+	}
+	return nil
+}
+
+// watchClock has steps of the clock recorded.
+func (p *process) watchClock(ctx context.Context) error {
+	return clock.WatchSteps(ctx, func(step clock.Step) {
+		p.do(func() { p.clockStepped(step.Offset) })
+	})
+}
+
+// errEnding is the answer to what comes when the process is about to end.
+var errEnding = link.Passing(errors.New("billing is ending"))
+
+// do has the goroutine of run do something, and waits for it.
+func (p *process) do(task func()) error {
+	done := make(chan struct{})
+	select {
+	case p.tasks <- func() { defer close(done); task() }:
+		<-done
+		return nil
+	case <-p.ended:
+		return errEnding
+	}
+}
+
+// The pace of run.
+const (
+	pace   = 50 * time.Millisecond // between two looks into the journal: events gather
+	upkeep = time.Second
+)
+
+// run reads events, and does what others ask for, until ctx ends. Then it
+// leaves everything as a clean end leaves it.
+func (p *process) run(ctx context.Context) error {
+	look, tend := time.NewTicker(pace), time.NewTicker(upkeep)
+	defer look.Stop()
+	defer tend.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			close(p.ended)
+			return p.end()
+		case task := <-p.tasks:
+			task()
+		case <-look.C:
+			p.read()
+		case <-tend.C:
+			p.tend()
 		}
 	}
 }
 
-// await waits for a record until an acknowledgement is due.
-func (p *process) await(ctx context.Context) (record journal.Record, ok bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, ackInterval)
-	defer cancel()
-	record, err = p.reader.Next(ctx)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return record, false, nil
+// tend is what is to be done once a second.
+func (p *process) tend() {
+	if p.cache != nil {
+		p.cache.Upkeep()
 	}
-	return record, err == nil, err
+	p.runLongChecks(time.Now())
+	p.reconcile()
+	p.keepSnapshot(false)
+	p.noteStatus()
+}
+
+// end stops the instances and keeps what is known.
+func (p *process) end() error {
+	p.read()
+	p.stopInstances()
+	p.keepSnapshot(true)
+	var errs []error
+	if p.cache != nil {
+		errs = append(errs, p.cache.Close())
+	}
+	if err := errors.Join(append(errs, p.sequence.close(), p.reader.Close())...); err != nil {
+		p.options.Log.Error("at the end", "error", err)
+	}
+	return nil
 }
 
 func sleep(ctx context.Context, d time.Duration) {
@@ -140,47 +213,23 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// maxOpenCalls bounds the table of open calls; more are counted, not kept.
-const maxOpenCalls = 100_000
-
-// Counters besides those of the kinds of event.
-const (
-	countUnreadable = "unreadable" // records that are no call event
-	countUntracked  = "untracked"  // events of calls that the table had no room for
-	countLost       = "lost"       // records that damage to the journal took
-)
-
-// take counts one event and brings the table of open calls up to date.
-func (p *process) take(record journal.Record) {
-	var event model.CallEvent
-	err := event.Decode(record.Payload)
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// prepare checks a configuration. It changes nothing.
+func (p *process) prepare(c *model.Config) error {
+	next, err := p.newPlan(c)
 	if err != nil {
-		p.counters[countUnreadable]++
-		return
+		return err
 	}
-	p.counters[event.Kind.String()]++
-	if _, known := p.calls[event.Key]; !known && len(p.calls) >= maxOpenCalls {
-		p.counters[countUntracked]++
-		return
+	if ending := p.do(func() {
+		if err = p.mayLeaveCache(next); err == nil {
+			p.prepared = next
+		}
+	}); ending != nil {
+		return ending
 	}
-	p.calls.Apply(&event)
+	return err
 }
 
-// acknowledge says that the records up to seq are done with, and notes how the
-// journal stands.
-func (p *process) acknowledge(seq uint64) error {
-	err := p.reader.Ack(seq)
-	status, statusErr := p.reader.Status()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.status.FirstSeq != status.FirstSeq {
-		p.options.Log.Debug("events acknowledged", "up_to", seq, "segments", status.Segments, "octets", status.Bytes)
-	}
-	p.status = status
-	if p.reader.Lost > 0 {
-		p.counters[countLost] = int64(p.reader.Lost)
-	}
-	return errors.Join(err, statusErr)
+// apply puts in force what was prepared last.
+func (p *process) apply() error {
+	return p.do(func() { p.use(p.prepared) })
 }

@@ -7,41 +7,71 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"causeway/appliance/alarm"
 	"causeway/appliance/billing/journal"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
-const childVariable = "BILLING_TEST_CHILD"
+// In a child process these say where it works and where its RADIUS server is.
+const (
+	childVariable  = "BILLING_TEST_CHILD"
+	serverVariable = "BILLING_TEST_SERVER"
+)
 
 // TestMain is the billing process itself when a test runs it as a child.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childVariable); dir != "" {
-		fmt.Fprintln(os.Stderr, Main(context.Background(), testOptions(dir)))
+		fmt.Fprintln(os.Stderr, Main(context.Background(), testOptions(dir, netip.MustParseAddrPort(os.Getenv(serverVariable)))))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
 
-func testOptions(dir string) Options {
+// Texts of revisions.
+const (
+	billed = "billed\n" // by event messages and by XML
+	off    = "off\n"    // the same, not active
+	wrong  = "wrong\n"
+)
+
+func testOptions(dir string, server netip.AddrPort) Options {
 	return Options{
-		Journal: filepath.Join(dir, "journal"),
+		Journal: filepath.Join(dir, "harddisk", "billcache"),
 		Run:     filepath.Join(dir, "run"),
 		Serial:  filepath.Join(dir, "serial"),
+		Volumes: dir,
+		KeyDir:  filepath.Join(dir, "keys"),
 		Parse: func(text string) (*model.Config, error) {
-			if text == "wrong\n" {
+			if text == wrong {
 				return nil, errors.New("line 1: wrong")
 			}
-			return &model.Config{}, nil
+			return &model.Config{SBC: billing(text == billed, server)}, nil
 		},
-		Log: slog.New(slog.DiscardHandler),
+		Log:         slog.New(slog.DiscardHandler),
+		recallAfter: time.Millisecond,
+	}
+}
+
+// billing is a border controller that bills to the server.
+func billing(active bool, server netip.AddrPort) model.SBC {
+	return model.SBC{
+		Name: "test", SBE: true,
+		RADIUSClients: []model.RADIUSClient{{Name: "mars", Interval: 100, Active: true, Servers: []model.RADIUSServer{
+			{Name: "moon", Address: server.Addr(), Port: int(server.Port())}}}},
+		Billing: model.Billing{
+			Configured: true, Active: active, ElementID: 42, MethodPacketCable: true,
+			PacketCable: []model.PacketCableMethod{{Index: 3, Client: "mars", Attached: true}},
+		},
 	}
 }
 
@@ -86,6 +116,18 @@ func waitForStatus(t *testing.T, o Options, what string, holds func(model.Billin
 	}
 }
 
+// use has the process go by a revision.
+func use(t *testing.T, o Options, revision string) {
+	t.Helper()
+	waitForStatus(t, o, "answer", func(model.BillingStatus) bool { return true })
+	if err := call(t, o, "billing.prepare", map[string]string{"revision": revision}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t, o, "billing.switch", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func openJournal(t *testing.T, o Options) *journal.Writer {
 	t.Helper()
 	box, err := journal.ReadBox(o.Serial)
@@ -96,20 +138,20 @@ func openJournal(t *testing.T, o Options) *journal.Writer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			t.Errorf("close the journal: %v", err)
-		}
-	})
+	t.Cleanup(func() { w.Close() })
 	return w
 }
+
+// callTime is when the events of a call happened: no two calls share a second,
+// so that it tells them apart.
+func callTime(n int) time.Time { return time.Date(2026, 11, 22, 0, 0, n, 0, time.UTC) }
 
 // calls writes the events of the calls first to last; every tenth stays open.
 func calls(t *testing.T, w *journal.Writer, first, last int) {
 	t.Helper()
 	batch := &journal.Batch{}
 	for n := first; n <= last; n++ {
-		event := model.CallEvent{Time: time.Unix(int64(n), 0), CallID: fmt.Appendf(nil, "%d@192.0.2.1", n)}
+		event := model.CallEvent{Time: callTime(n), From: fmt.Appendf(nil, "<sip:1%07d@example.com>;tag=a", n), RequestURI: []byte("sip:15551230002@192.0.2.1"), CallID: fmt.Appendf(nil, "%d@192.0.2.1", n)}
 		binary.BigEndian.PutUint64(event.Key[:], uint64(n))
 		kinds := []model.CallEventKind{model.CallOffered, model.CallRouted, model.CallAnswered, model.CallDisconnect, model.CallEnded}
 		if n%10 == 0 {
@@ -124,41 +166,58 @@ func calls(t *testing.T, w *journal.Writer, first, last int) {
 	}
 }
 
-func TestEventsAreCountedAndAcknowledged(t *testing.T) {
-	o := testOptions(t.TempDir())
+// Every event makes its messages, and is acknowledged when they are in the cache
+// and the process ends in order.
+func TestEventsBecomeRecords(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
 	w := openJournal(t, o)
 	calls(t, w, 1, 20)
-	start(t, o)
+	stop := start(t, o)
+	use(t, o, billed)
 	calls(t, w, 21, 100)
-	status := waitForStatus(t, o, "acknowledgement of all events", func(s model.BillingStatus) bool {
-		return s.Journal.FirstSeq == 481 && s.Journal.NextSeq == 481
+	keeper.await(t, 90*8+10*4)
+	keeper.check(t, 1, 100)
+	status := waitForStatus(t, o, "all of it delivered", func(s model.BillingStatus) bool {
+		return s.OpenCalls == 10 && len(s.Instances) == 1 && s.Cache.Records == 0
 	})
 	want := map[string]int64{"offered": 100, "routed": 100, "answered": 100, "disconnect": 90, "ended": 90}
-	if status.OpenCalls != 10 || fmt.Sprint(status.Counters) != fmt.Sprint(want) {
-		t.Errorf("status = %d open calls, %v; want 10, %v", status.OpenCalls, status.Counters, want)
+	if fmt.Sprint(status.Counters) != fmt.Sprint(want) {
+		t.Errorf("counters %v; want %v", status.Counters, want)
 	}
-	if status.Journal.Segments != 1 {
-		t.Errorf("%d segments are left; want the newest only", status.Journal.Segments)
+	if i := status.Instances[0]; i.Name != "packetcable-em-3" || !i.Operation || !i.TransportUp || i.ActiveCalls != 10 {
+		t.Errorf("instance %+v", i)
+	}
+	if len(status.RADIUS) != 1 || status.RADIUS[0].Servers[0].Responses == 0 || len(status.Alarms) > 0 {
+		t.Errorf("RADIUS %+v, alarms %+v", status.RADIUS, status.Alarms)
+	}
+	stop()
+	if journal, err := w.Status(); err != nil || journal.FirstSeq != 481 {
+		t.Errorf("acknowledged up to %d, %v; want 480", journal.FirstSeq-1, err)
 	}
 }
 
-// The process is killed while events come: none is left out, and the open
-// calls are the right ones after each restart.
+// The process is killed while events come: each message arrives, those that
+// come twice are the same octet for octet, and the open calls are the right ones.
 func TestKilledInTheMiddle(t *testing.T) {
-	dir := t.TempDir()
-	o := testOptions(dir)
+	dir, keeper := t.TempDir(), newKeeper(t)
+	o := testOptions(dir, keeper.address)
 	w := openJournal(t, o)
-	const lives, perLife = 8, 50
-	events := uint64(0)
+	const lives, perLife = 6, 50
 	for life := range lives {
 		child := exec.CommandContext(t.Context(), os.Args[0])
-		child.Env = append(os.Environ(), childVariable+"="+dir)
+		child.Env = append(os.Environ(), childVariable+"="+dir, serverVariable+"="+keeper.address.String())
 		child.Stderr = os.Stderr
 		if err := child.Start(); err != nil {
 			t.Fatal(err)
 		}
+		if life == 0 {
+			waitForStatus(t, o, "answer", func(model.BillingStatus) bool { return true })
+			use(t, o, billed)
+		}
+		had := keeper.count()
 		calls(t, w, life*perLife+1, life*perLife+perLife/2)
-		waitForStatus(t, o, "first event", func(s model.BillingStatus) bool { return s.Counters["offered"] > 0 })
+		keeper.await(t, had+1)
 		calls(t, w, life*perLife+perLife/2+1, (life+1)*perLife)
 		if err := child.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -166,52 +225,96 @@ func TestKilledInTheMiddle(t *testing.T) {
 		if err := child.Wait(); err == nil || child.ProcessState.ExitCode() != -1 {
 			t.Fatalf("the child ended by itself: %v", err)
 		}
-		events += perLife/10*3 + perLife*9/10*5
-	}
-	before, err := w.Status()
-	if err != nil {
-		t.Fatal(err)
 	}
 	start(t, o)
-	status := waitForStatus(t, o, "acknowledgement of all events", func(s model.BillingStatus) bool {
-		return s.Journal.FirstSeq == events+1
+	keeper.await(t, lives*perLife*9/10*8+lives*perLife/10*4)
+	keeper.check(t, 1, lives*perLife)
+	waitForStatus(t, o, "open calls", func(s model.BillingStatus) bool {
+		return s.OpenCalls == lives*perLife/10 && s.Counters[countLost] == 0
 	})
-	var counted int64
-	for _, n := range status.Counters {
-		counted += n
-	}
-	if want := int64(events - (before.FirstSeq - 1)); counted != want || status.Counters[countLost] != 0 {
-		t.Errorf("the last life counted %v: %d events; want the %d that were not acknowledged", status.Counters, counted, want)
-	}
-	if want := lives * perLife / 10; status.OpenCalls != want {
-		t.Errorf("%d open calls; want %d", status.OpenCalls, want)
-	}
 }
 
-// Ending the process in order acknowledges what it has read.
-func TestStopAcknowledges(t *testing.T) {
-	o := testOptions(t.TempDir())
+// While no server answers records wait, and the box says so; then all come.
+func TestServerIsAway(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	keeper.silent.Store(true)
+	start(t, o)
+	use(t, o, billed)
+	calls(t, w, 1, 50)
+	waitForStatus(t, o, "alarm", func(s model.BillingStatus) bool {
+		return s.Cache.Records == 45*8+5*4 && slices.ContainsFunc(s.Alarms, func(c model.Condition) bool { return c.Name == alarm.BillingTransportDown && c.Object == "mars" })
+	})
+	keeper.silent.Store(false)
+	keeper.await(t, 45*8+5*4)
+	keeper.check(t, 1, 50)
+	waitForStatus(t, o, "end of the alarm", func(s model.BillingStatus) bool { return s.Cache.Records == 0 && len(s.Alarms) == 0 })
+}
+
+// What was offered while billing was active is closed when it ends (deact-mode
+// abort), and what comes later is not billed.
+func TestDeactivation(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
 	w := openJournal(t, o)
 	stop := start(t, o)
-	calls(t, w, 1, 9)
-	waitForStatus(t, o, "events", func(s model.BillingStatus) bool { return s.Counters["ended"] == 9 })
+	use(t, o, billed)
+	calls(t, w, 10, 10) // stays open
+	keeper.await(t, 4)
+	use(t, o, off)
+	calls(t, w, 11, 12)
+	waitForStatus(t, o, "no open call", func(s model.BillingStatus) bool {
+		return s.OpenCalls == 0 && s.Counters["ended"] == 2 && !s.Instances[0].Operation && s.Cache.Records == 4
+	})
 	stop()
-	if status, err := w.Status(); err != nil || status.FirstSeq != 46 {
-		t.Errorf("acknowledged up to %d, %v; want 45", status.FirstSeq-1, err)
+	start(t, o)
+	waitForStatus(t, o, "no open call after a restart", func(s model.BillingStatus) bool { return s.Revision != "" && s.OpenCalls == 0 })
+	use(t, o, billed)
+	keeper.await(t, 8)
+	keeper.check(t, 10, 10)
+}
+
+// A journal that is numbered anew, beside a cache that knows higher numbers of
+// the one before, is billed whole.
+func TestJournalBeginsAnew(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	stop := start(t, o)
+	use(t, o, billed)
+	calls(t, w, 1, 9)
+	keeper.await(t, 9*8)
+	stop()
+	for _, pattern := range []string{"ev-*", "ack", "durable", "calls.state"} {
+		found, err := filepath.Glob(filepath.Join(o.Journal, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, found, err)
+		}
+		for _, path := range found {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
+	w = openJournal(t, o)
+	calls(t, w, 11, 15)
+	start(t, o)
+	keeper.await(t, 14*8)
+	keeper.check(t, 11, 15)
 }
 
 func TestRevision(t *testing.T) {
-	o := testOptions(t.TempDir())
+	o := testOptions(t.TempDir(), newKeeper(t).address)
 	stop := start(t, o)
 	waitForStatus(t, o, "answer", func(model.BillingStatus) bool { return true })
 	if err := call(t, o, "billing.switch", nil, nil); err == nil || !strings.Contains(err.Error(), "no revision is prepared") {
 		t.Errorf("billing.switch = %v; want %v", err, "no revision is prepared")
 	}
-	if err := call(t, o, "billing.prepare", map[string]string{"revision": "wrong\n"}, nil); err == nil || err.Error() != "line 1: wrong" {
+	if err := call(t, o, "billing.prepare", map[string]string{"revision": wrong}, nil); err == nil || err.Error() != "line 1: wrong" {
 		t.Errorf("billing.prepare(wrong) = %v; want the parser's word", err)
 	}
-	const text = "hostname box\n"
+	const text = off
 	if err := call(t, o, "billing.prepare", map[string]string{"revision": text}, nil); err != nil {
 		t.Fatalf("billing.prepare = %v; want nil", err)
 	}
@@ -227,28 +330,13 @@ func TestRevision(t *testing.T) {
 }
 
 func TestKeptRevisionDoesNotServe(t *testing.T) {
-	o := testOptions(t.TempDir())
+	o := testOptions(t.TempDir(), newKeeper(t).address)
 	path := filepath.Join(o.Run, "billing", "revision")
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("wrong\n"), 0o640)); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(wrong), 0o640)); err != nil {
 		t.Fatal(err)
 	}
 	start(t, o)
 	waitForStatus(t, o, "status without a revision", func(s model.BillingStatus) bool { return s.Revision == "" })
-}
-
-func TestTableOfOpenCallsIsBounded(t *testing.T) {
-	p := &process{calls: journal.Calls{}, counters: map[string]int64{}}
-	event := model.CallEvent{Kind: model.CallOffered, Time: time.Unix(1, 0)}
-	var buf []byte
-	for n := range maxOpenCalls + 7 {
-		binary.BigEndian.PutUint64(event.Key[:], uint64(n))
-		buf = event.AppendTo(buf[:0])
-		p.take(journal.Record{Seq: uint64(n + 1), Payload: buf})
-	}
-	p.take(journal.Record{Payload: []byte("no event")})
-	if got := p.report(); got.OpenCalls != maxOpenCalls || got.Counters[countUntracked] != 7 || got.Counters[countUnreadable] != 1 {
-		t.Errorf("report = %d open calls, %v; want %d, 7 untracked, 1 unreadable", got.OpenCalls, got.Counters, maxOpenCalls)
-	}
 }
 
 func TestFlags(t *testing.T) {

@@ -7,11 +7,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"causeway/appliance/storage"
 )
 
-// sequenceBlock is how many numbers are reserved at a time.
+// sequenceBlock is how many numbers are reserved at a time beyond those taken.
 const sequenceBlock = 1000
 
 // sequence gives the Sequence_Numbers of event messages. A file holds the
@@ -23,35 +24,37 @@ type sequence struct {
 	reserved uint32 // the numbers before it may be given
 }
 
-// openSequence goes on where an earlier life of the process stopped.
+// openSequence goes on where an earlier life of the process stopped. With an
+// error it starts with the seconds since 1970: far from what was given before.
 func openSequence(file string) (*sequence, error) {
 	text, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return &sequence{file: file, next: 1, reserved: 1}, nil
-	case err != nil:
-		return nil, fmt.Errorf("read the sequence number: %w", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		text, err = []byte("1"), nil
 	}
-	number, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	var number uint64
+	if err == nil {
+		number, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("sequence number in %s: %w", file, err)
+		number, err = uint64(time.Now().Unix()), fmt.Errorf("read the sequence number in %s: %w", file, err)
 	}
-	return &sequence{file: file, next: uint32(number), reserved: uint32(number)}, nil
+	return &sequence{file: file, next: uint32(number), reserved: uint32(number)}, err
 }
 
-// reserve sees to it that n numbers can be given.
-func (s *sequence) reserve(n uint32) error {
-	if s.reserved-s.next >= n {
-		return nil
-	}
-	return s.keep(s.next + (n+sequenceBlock-1)/sequenceBlock*sequenceBlock)
-}
-
-// take gives the next number. There must be one reserved.
+// take gives the next number. What carries it must not be kept or sent before
+// secure.
 func (s *sequence) take() uint32 {
 	number := s.next
 	s.next++
 	return number
+}
+
+// secure sees to it that no number taken so far is given again after a crash.
+func (s *sequence) secure() error {
+	if int32(s.next-s.reserved) <= 0 { // it wraps around
+		return nil
+	}
+	return s.keep(s.next + sequenceBlock)
 }
 
 // close gives back what was reserved and not taken.

@@ -17,15 +17,15 @@ func TestSequence(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 40 {
-			if err := s.reserve(50); err != nil {
-				t.Fatal(err)
-			}
 			for range 50 {
 				n := s.take()
-				if given[n] || n-1 >= s.reserved {
-					t.Fatalf("life %d: number %d came twice, or was not reserved", life, n)
+				if given[n] {
+					t.Fatalf("life %d: number %d came twice", life, n)
 				}
 				given[n] = true
+			}
+			if err := s.secure(); err != nil {
+				t.Fatal(err)
 			}
 		}
 		if life == 3 { // the others crash
@@ -48,11 +48,14 @@ func TestSequenceWrapsAround(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.reserve(3); err != nil {
-		t.Fatal(err)
-	}
 	if a, b, c := s.take(), s.take(), s.take(); a != math.MaxUint32 || b != 0 || c != 1 {
 		t.Errorf("numbers %d, %d, %d; want %d, 0, 1", a, b, c, uint32(math.MaxUint32))
+	}
+	if err := s.secure(); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := openSequence(file); err != nil || again.next < 2 || again.next > 2+sequenceBlock {
+		t.Errorf("after a crash the next number is %d, %v; want one from 2 on", again.next, err)
 	}
 }
 
@@ -61,7 +64,7 @@ func TestSequenceIsDamaged(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSequence(file); err == nil {
-		t.Error("openSequence of nonsense = nil; want an error")
+	if s, err := openSequence(file); err == nil || s.next < 1_000_000 {
+		t.Errorf("openSequence of nonsense = %+v, %v; want an error, and to start far off", s, err)
 	}
 }

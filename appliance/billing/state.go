@@ -1,9 +1,13 @@
 package billing
 
 import (
+	"cmp"
 	"context"
 	"maps"
+	"slices"
 
+	"causeway/appliance/billing/packetcable"
+	"causeway/appliance/billing/xmlcdr"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
@@ -12,17 +16,128 @@ import (
 func (p *process) methods() link.Methods {
 	methods := p.revision.Methods()
 	maps.Copy(methods, p.options.Debug)
-	methods["billing.status"] = func(context.Context) (model.BillingStatus, error) { return p.report(), nil }
+	methods["billing.status"] = func(context.Context) (model.BillingStatus, error) { return p.status(), nil }
+	methods["billing.clear-cache"] = link.ForOperators(func(_ context.Context, which clearing) (cleared cleared, err error) {
+		if ending := p.do(func() { cleared.Records, err = p.clear(which.Instance) }); ending != nil {
+			return cleared, ending
+		}
+		return cleared, err
+	})
 	return methods
 }
 
-func (p *process) report() model.BillingStatus {
+// clearing names the instance whose records are given up.
+type clearing struct {
+	Instance string `json:"instance"` // "packetcable-em-0", "xml-1"
+}
+
+// cleared is how many there were.
+type cleared struct {
+	Records int64 `json:"records"`
+}
+
+// status is what was noted last, with the revision of now.
+func (p *process) status() model.BillingStatus {
+	revision := p.revision.ID() // not under mu: a switch holds the revision until run has noted how things stand
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return model.BillingStatus{
-		Revision:  p.revision.ID(),
-		OpenCalls: len(p.calls),
-		Journal:   p.status,
-		Counters:  maps.Clone(p.counters),
+	status := p.report
+	status.Revision = revision
+	return status
+}
+
+// noteStatus notes how everything stands.
+func (p *process) noteStatus() {
+	calls, packets, documents := p.manager.Open()
+	status := model.BillingStatus{OpenCalls: calls, Counters: maps.Clone(p.counters)}
+	var err error
+	if status.Journal, err = p.reader.Status(); err != nil {
+		p.note(err)
 	}
+	if p.reader.Lost > 0 {
+		status.Counters[countLost] = int64(p.reader.Lost)
+	}
+	if p.cache != nil {
+		status.Cache = p.cache.Status()
+	}
+	if p.plan != nil {
+		status.Manager = p.managerStatus()
+		for _, m := range p.plan.PacketCable {
+			status.Instances = append(status.Instances, p.packetCableStatus(m, packets))
+		}
+		for _, x := range p.plan.XML {
+			status.Instances = append(status.Instances, p.xmlStatus(x, documents))
+		}
+	}
+	for _, i := range p.instances {
+		if i.client != nil {
+			status.RADIUS = append(status.RADIUS, i.client.Status())
+		}
+		if i.files != nil {
+			status.CDR = i.files.Status()
+		}
+	}
+	status.Alarms = p.conditions(&status)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.report = status
+}
+
+func (p *process) managerStatus() model.BillingManagerStatus {
+	n := p.plan
+	status := model.BillingManagerStatus{
+		SBC: n.sbc, Configured: n.Configured, LongCheck: n.LongCheck, Admin: n.Active, Operation: n.bills != model.CallBilling{},
+		CachePath: cmp.Or(n.Cache.Path, defaultCachePath), CacheMax: n.Cache.MaxSize, OnFailure: n.Cache.OnFailure, Resend: resendInterval,
+		MediaInfo: n.MediaInfo, EndpointInfo: n.EndpointInfo, ElementID: n.ElementID,
+	}
+	status.CacheMinor, status.CacheMajor, status.CacheCritical = n.Cache.Thresholds()
+	if a := n.localAddress(n.LocalAddress); a.IsValid() {
+		status.LocalAddress = a.String()
+	}
+	if n.MethodPacketCable {
+		status.Methods = append(status.Methods, "packetcable-em")
+	}
+	if n.MethodXML {
+		status.Methods = append(status.Methods, "xml")
+	}
+	return status
+}
+
+func (p *process) packetCableStatus(m model.PacketCableMethod, calls int) model.BillingInstanceStatus {
+	status := model.BillingInstanceStatus{
+		Name: packetCableName(m.Index), Method: "packetcable-em", Index: m.Index, Client: m.Client, ActiveCalls: calls,
+		DeactMode: m.DeactMode.String(), Admin: m.Attached, LongCheck: p.plan.longCheck(m.LongCheck),
+		BatchSize: min(m.BatchSize, packetcable.MaxBatch), BatchTime: int(batchTime(m).Milliseconds()),
+	}
+	if a := p.plan.localAddress(m.LocalAddress); a.IsValid() {
+		status.LocalAddress = a.String()
+	}
+	if i := p.atWork(status.Name); i != nil {
+		status.Operation, status.TransportUp = true, i.client.Up()
+	} else if m.Attached && p.plan.Active && !p.plan.clients[m.Client].Active {
+		status.Problem = "RADIUS client " + m.Client + " is not active"
+	}
+	return status
+}
+
+func (p *process) xmlStatus(x model.XMLMethod, calls int) model.BillingInstanceStatus {
+	status := model.BillingInstanceStatus{
+		Name: xmlName(x.Index), Method: "xml", Index: x.Index, ActiveCalls: calls,
+		DeactMode: x.DeactMode.String(), Admin: x.Attached, LongCheck: p.plan.longCheck(x.LongCheck),
+		CDRPath: cmp.Or(x.Path, defaultCDRPath), Interval: cmp.Or(x.Interval, xmlcdr.DefaultInterval), Size: cmp.Or(x.Size, xmlcdr.DefaultSize),
+	}
+	if i := p.atWork(status.Name); i != nil {
+		files := i.files.Status()
+		status.Operation, status.TransportUp, status.Problem = true, files.Problem == "", files.Problem
+	}
+	return status
+}
+
+// atWork gives the instance of that name, or nil.
+func (p *process) atWork(name string) *instance {
+	i := slices.IndexFunc(p.instances, func(i *instance) bool { return i.name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.instances[i]
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/cipher"
 	"encoding/base64"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -78,6 +80,18 @@ func NewBoxKey(key []byte) (*BoxKey, error) {
 		return nil, fmt.Errorf("box key: %w", err)
 	}
 	return &BoxKey{aead}, nil
+}
+
+// BoxKeyFile is the name of the file that holds the box key: 32 octets.
+const BoxKeyFile = "box.key"
+
+// ReadBoxKey reads the key of this box from the directory that it is kept in.
+func ReadBoxKey(dir string) (*BoxKey, error) {
+	key, err := os.ReadFile(filepath.Join(dir, BoxKeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the box key: %w", err)
+	}
+	return NewBoxKey(key)
 }
 
 // Seal gives the stored form of a secret, a different one each time.

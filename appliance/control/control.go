@@ -114,7 +114,7 @@ func build(o Options, pace pace) *control {
 	image := readBuild(o.Build, o.Log)
 	c := &control{options: o, log: o.Log}
 	c.configuration = change.New(change.Options{
-		Grammar:  o.Grammar.Sealing(boxKey(filepath.Join(o.KeyDir, keyFile), o.Log)),
+		Grammar:  o.Grammar.Sealing(boxKey(o.KeyDir, o.Log)),
 		BuiltIn:  o.BuiltIn,
 		Version:  image.Version,
 		Dir:      filepath.Join(o.ConfigDir, "revisions"),
@@ -128,7 +128,7 @@ func build(o Options, pace pace) *control {
 	c.proxy = newFollower("proxy", c, pace)
 	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove
 	c.billing = newFollower("billing", c, pace)
-	c.configuration.Peers = []change.Peer{c.proxy, c.billing}
+	c.configuration.Peers = []change.Peer{c.billing, c.proxy} // who reads events knows what they are for before they come
 	c.buildCare()
 	c.metrics = metrics.New(metrics.Options{Sources: c.sources(), Version: image.Version, Log: o.Log})
 	return c

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/model"
 	"causeway/appliance/system"
@@ -57,9 +58,10 @@ func TestNoConfiguration(t *testing.T) {
 
 // TestBoxKey: the key is made once, and one that is damaged is not replaced.
 func TestBoxKey(t *testing.T) {
-	path, log := filepath.Join(t.TempDir(), "new", keyFile), slog.New(slog.DiscardHandler)
-	sealed := boxKey(path, log).Seal("secret")
-	if got, err := boxKey(path, log).Open(sealed); err != nil || got != "secret" {
+	dir, log := filepath.Join(t.TempDir(), "new"), slog.New(slog.DiscardHandler)
+	path := filepath.Join(dir, config.BoxKeyFile)
+	sealed := boxKey(dir, log).Seal("secret")
+	if got, err := boxKey(dir, log).Open(sealed); err != nil || got != "secret" {
 		t.Errorf("Open = %q, %v; want the secret", got, err)
 	}
 	whole, err := os.ReadFile(path)
@@ -70,7 +72,7 @@ func TestBoxKey(t *testing.T) {
 		if err := os.WriteFile(path, whole[:length], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if boxKey(path, log) != nil {
+		if boxKey(dir, log) != nil {
 			t.Errorf("boxKey of %d octets is a key; want none", length)
 		}
 		if left, err := os.ReadFile(path); err != nil || len(left) != length {

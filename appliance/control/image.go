@@ -28,37 +28,35 @@ func readBuild(path string, log *slog.Logger) (info model.BuildInfo) {
 	return info
 }
 
-// keyFile is the box key: 32 octets.
-const keyFile = "box.key"
-
 // boxKey gives the key that seals the secrets of this box. Without one, secrets
 // are taken in their stored form only.
-func boxKey(path string, log *slog.Logger) *config.BoxKey {
-	key, err := loadKey(path)
+func boxKey(dir string, log *slog.Logger) *config.BoxKey {
+	err := makeKey(dir)
 	if err == nil {
-		var sealing *config.BoxKey
-		if sealing, err = config.NewBoxKey(key); err == nil {
-			return sealing
+		var key *config.BoxKey
+		if key, err = config.ReadBoxKey(dir); err == nil {
+			return key
 		}
 	}
 	log.Error("secrets cannot be typed", "error", err)
 	return nil
 }
 
-// loadKey reads the box key, or makes it when there is none yet. One that is
-// damaged is not replaced: secrets are sealed under it.
-func loadKey(path string) ([]byte, error) {
-	key, err := os.ReadFile(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+// makeKey makes the box key when there is none yet. One that is damaged is not
+// replaced: secrets are sealed under it. billing reads it as well, by the group of
+// its directory.
+func makeKey(dir string) error {
+	path := filepath.Join(dir, config.BoxKeyFile)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
-	key = make([]byte, 32)
+	key := make([]byte, 32)
 	rand.Read(key) // never fails (crypto/rand)
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("keep the box key: %w", err)
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return fmt.Errorf("keep the box key: %w", err)
 	}
-	if err := storage.WriteFile(path, key, 0o600); err != nil {
-		return nil, fmt.Errorf("keep the box key: %w", err)
+	if err := storage.WriteFile(path, key, 0o640); err != nil {
+		return fmt.Errorf("keep the box key: %w", err)
 	}
-	return key, nil
+	return nil
 }

@@ -52,12 +52,15 @@ func well() *sample {
 // row is one condition as name, object and text.
 func row(c model.Condition) string { return strings.Join([]string{c.Name, c.Object, c.Text}, " | ") }
 
-// elsewhere are the alarms that subjects find themselves, here and in the
-// proxy; their own tests raise them.
+// elsewhere are the alarms that subjects find themselves, here and in proxy
+// and billing; their own tests raise them.
 var elsewhere = []string{
 	alarm.AlarmStore, alarm.ClockDisagreement, alarm.ClockStepRefused, alarm.CPSExceeded, alarm.DHCPNoLease, alarm.DHCPPoolFull,
 	alarm.DNSDown, alarm.ElementDown, alarm.FirewallProblem, alarm.NameUnresolved, alarm.Overload, alarm.RouteFile,
 	alarm.ServerGroupDown, alarm.SIPFlood,
+	alarm.BillingCacheCritical, alarm.BillingCacheFault, alarm.BillingCacheMajor, alarm.BillingCacheMinor, alarm.BillingCacheOrphaned,
+	alarm.BillingRecordsRefused, alarm.BillingTransportDown,
+	alarm.CDRFault, alarm.CDRSpaceCritical, alarm.CDRSpaceMajor, alarm.CDRSpaceMinor, alarm.CDRTransfer,
 }
 
 // TestConditions has one thing wrong at a time.

@@ -138,6 +138,7 @@ const (
 
 	GIDCauseway = 100 // all processes: the sockets of link
 	GIDJournal  = 110 // proxy and billing: the journal
+	GIDKeys     = 111 // billing: what control has made secret
 )
 
 // RevisionID names the text of a configuration: the first 12 hex digits of its

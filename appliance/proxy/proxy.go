@@ -79,6 +79,7 @@ type process struct {
 	trace   *trace.Buffer
 	core    *sip.Proxy
 	journal *journal.Writer // nil when no events are recorded
+	opened  chan struct{}   // closed when all parts are made
 
 	dns      atomic.Pointer[model.SIPDNS] // in force
 	prepared *model.Config                // by the last prepare
@@ -96,7 +97,7 @@ func Main(ctx context.Context, o Options) error {
 		}
 		defer stop()
 	}
-	p := &process{options: o}
+	p := &process{options: o, opened: make(chan struct{})}
 	if err := p.open(); err != nil {
 		return err
 	}
@@ -146,6 +147,7 @@ func (p *process) open() (err error) {
 	if recovery != nil {
 		p.restore(recovery)
 	}
+	close(p.opened)
 	return nil
 }
 
@@ -168,7 +170,7 @@ func (p *process) openJournal(options *sip.Options) (recovery *journal.Recovery,
 		return nil, err
 	}
 	report := func(err error) { p.options.Log.Error("journal", "error", err) }
-	if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: box, Report: report}); err != nil {
+	if p.journal, recovery, err = journal.Open(p.options.Journal, journal.Options{Box: box, Report: report, Recovered: p.restoreLate}); err != nil {
 		return nil, err
 	}
 	options.Ledger = ledger{p.journal}
@@ -227,6 +229,12 @@ func (p *process) restore(r *journal.Recovery) {
 	}
 	p.core.Restore(open)
 	p.options.Log.Info("journal opened", "open_calls", len(open), "repaired", r.Repaired, "cut_octets", r.Cut, "set_aside", r.Aside)
+}
+
+// restoreLate takes over the calls of a journal that could not be read at the start.
+func (p *process) restoreLate(r *journal.Recovery) {
+	<-p.opened
+	p.restore(r)
 }
 
 // run works until ctx ends, and then sees the last events to the disk.

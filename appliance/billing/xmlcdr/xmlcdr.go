@@ -58,8 +58,8 @@ type Options struct {
 
 // Defaults (seed 003).
 const (
-	defaultInterval = 180   // seconds
-	defaultSize     = 10240 // KB
+	DefaultInterval = 180   // seconds
+	DefaultSize     = 10240 // KB
 )
 
 // retryInterval is how often a directory that cannot be used is tried without
@@ -106,8 +106,8 @@ func Open(o Options) (*Files, error) {
 	o.look = cmp.Or(o.look, transferInterval)
 	f := &Files{
 		options:  o,
-		interval: time.Duration(cmp.Or(o.Settings.Interval, defaultInterval)) * time.Second,
-		limit:    int64(cmp.Or(o.Settings.Size, defaultSize)) << 10,
+		interval: time.Duration(cmp.Or(o.Settings.Interval, DefaultInterval)) * time.Second,
+		limit:    int64(cmp.Or(o.Settings.Size, DefaultSize)) << 10,
 		status:   model.CDRStatus{Directory: o.Dir},
 	}
 	if o.Settings.Transfer.URL != "" {

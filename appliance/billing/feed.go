@@ -1,0 +1,212 @@
+package billing
+
+import (
+	"math"
+	"path/filepath"
+	"time"
+
+	"causeway/appliance/billing/cache"
+	"causeway/appliance/billing/halfcall"
+	"causeway/appliance/billing/journal"
+	"causeway/appliance/model"
+)
+
+// feed is the way of events to records.
+type feed struct {
+	reader   *journal.Reader
+	manager  *halfcall.Manager
+	sequence *sequence
+	newest   cache.Source   // what the cache has of events that come again: it is not made twice
+	known    bool           // newest is
+	folded   uint64         // the last event that the manager knows
+	taken    uint64         // the last event that was read
+	acked    uint64         // the last event that was acknowledged
+	fresh    []cache.Record // that the cache has not taken yet
+	fault    string         // of the last look, as it was logged
+	kept     time.Time      // when the last snapshot was made
+	since    int64          // octets of events read since
+	size     int            // of the last snapshot
+	counters map[string]int64
+}
+
+// Counters besides those of the kinds of event.
+const (
+	countUnreadable = "unreadable" // records that are no call event
+	countLost       = "lost"       // records that damage to the journal took
+	countStateless  = "calls-lost" // calls whose state was lost, so that their records are
+	countLong       = "long-calls" // calls of more than 24 hours that were reported
+	countFoundDead  = "found-dead" // calls that ended while nobody was there to see it
+)
+
+const (
+	snapshotName = "calls.state"
+	sequenceName = "sequence"
+)
+
+func (p *process) file(name string) string { return filepath.Join(p.options.Journal, name) }
+
+// open opens the journal and takes up what an earlier life left.
+func (p *process) open() (err error) {
+	if p.reader, err = journal.OpenReader(p.options.Journal, p.box); err != nil {
+		return err
+	}
+	p.counters, p.kept = map[string]int64{}, time.Now()
+	p.sequence, err = openSequence(p.file(sequenceName))
+	if err != nil {
+		p.options.Log.Error("event messages are numbered anew", "error", err)
+	}
+	p.manager = halfcall.New(halfcall.Settings{NextSequence: p.sequence.take})
+	event, state, err := readSnapshot(p.file(snapshotName), p.box)
+	if err == nil {
+		err = p.manager.RestoreState(state)
+	}
+	switch lost := len(p.reader.Calls); {
+	case err == nil:
+		p.folded, p.size = event, len(state)
+		return nil
+	case lost > 0:
+		p.counters[countStateless] = int64(lost)
+		p.options.Log.Error("calls in progress will have no records", "calls", lost, "error", err)
+	}
+	// The events may be those of a new journal, numbered from 1: what the cache
+	// has of an old one says nothing about them.
+	p.known = true
+	status, err := p.reader.Status()
+	if err == nil {
+		p.folded = status.FirstSeq - 1
+		err = writeSnapshot(p.file(snapshotName), p.box, p.folded, p.manager.AppendState(nil))
+	}
+	if err != nil {
+		p.options.Log.Error("billing", "error", err)
+	}
+	return nil
+}
+
+// batchEvents bounds the events that are taken at once.
+const batchEvents = 1024
+
+// read takes events from the journal and hands the records made of them to the
+// cache. Its faults are logged when they change and tried again.
+func (p *process) read() {
+	err := p.readSome()
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != p.fault {
+		p.options.Log.Error("billing", "error", err)
+	}
+	p.fault = text
+}
+
+func (p *process) readSome() error {
+	if p.plan == nil || !p.flush() {
+		return nil
+	}
+	for range batchEvents {
+		record, ok, err := p.reader.Poll()
+		if !ok {
+			p.flush()
+			return err
+		}
+		p.fold(record)
+	}
+	p.flush()
+	return nil
+}
+
+// fold takes one event in.
+func (p *process) fold(record journal.Record) {
+	p.taken = record.Seq
+	p.since += int64(len(record.Payload))
+	if record.Seq <= p.folded {
+		return
+	}
+	p.folded = record.Seq
+	var event model.CallEvent
+	if event.Decode(record.Payload) != nil {
+		p.counters[countUnreadable]++
+		return
+	}
+	p.counters[event.Kind.String()]++
+	p.manager.Event(record.Seq, &event, p.emit)
+}
+
+// emit takes a record from the manager, unless the cache has it from an
+// earlier life.
+func (p *process) emit(r cache.Record) {
+	from := r.Source
+	if from.Event != 0 && (from.Event < p.newest.Event || from.Event == p.newest.Event && (p.newest.Last || from.Index <= p.newest.Index)) {
+		return
+	}
+	p.fresh = append(p.fresh, r)
+}
+
+// flush hands the records to the cache. False says that it does not take them
+// now, or does not know yet what it has.
+func (p *process) flush() bool {
+	if p.cache == nil {
+		p.fresh = nil // there is no instance that could want them
+		return true
+	}
+	if !p.known {
+		if p.newest, p.known = p.cache.Newest(); !p.known {
+			return false
+		}
+	}
+	if len(p.fresh) == 0 {
+		return true
+	}
+	if err := p.sequence.secure(); err != nil {
+		p.note(err)
+		return false
+	}
+	if err := p.cache.Append(p.fresh); err != nil {
+		p.note(err)
+		return false
+	}
+	clear(p.fresh)
+	p.fresh = p.fresh[:0]
+	return true
+}
+
+// note logs a fault once.
+func (p *process) note(err error) {
+	if text := err.Error(); text != p.fault {
+		p.fault = text
+		p.options.Log.Error("billing", "error", err)
+	}
+}
+
+// When a snapshot is due, besides at a change of the configuration: after so
+// many octets of events, at least this many times its own size, or after so
+// long.
+const (
+	snapshotOctets   = 16 << 20
+	snapshotTimes    = 4
+	snapshotInterval = 10 * time.Minute
+)
+
+// keepSnapshot makes a snapshot, if one is due or must be, and acknowledges
+// the events up to it. Records of them that are in memory only put it off.
+func (p *process) keepSnapshot(now bool) {
+	settled := uint64(math.MaxUint64)
+	if p.cache != nil {
+		settled = p.cache.Settled()
+	}
+	due := now || p.since >= max(snapshotOctets, int64(snapshotTimes*p.size)) || p.since > 0 && time.Since(p.kept) >= snapshotInterval
+	if !due || p.plan == nil || len(p.fresh) > 0 || settled < p.folded {
+		return
+	}
+	state := p.manager.AppendState(nil)
+	if err := writeSnapshot(p.file(snapshotName), p.box, p.folded, state); err != nil {
+		p.note(err)
+		return
+	}
+	p.since, p.size, p.kept = 0, len(state), time.Now()
+	if err := p.reader.Ack(p.taken); err != nil {
+		p.note(err)
+		return
+	}
+	p.acked = p.taken
+}
