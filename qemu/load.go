@@ -103,7 +103,7 @@ func runFlood(ctx context.Context, args []string) error {
 	err := parse("flood", args, func(set *flag.FlagSet) {
 		set.IntVar(&f.Datagrams, "datagrams", 1000000, "`number` of datagrams")
 		set.IntVar(&f.Sources, "sources", 100000, "`number` of sources, 131070 at the most")
-		set.IntVar(&f.Rate, "rate", 10000, "datagrams per `second`")
+		set.IntVar(&f.Rate, "rate", 5000, "datagrams per `second`")
 	})
 	if err == nil {
 		err = positive("flood", []string{"datagrams", "sources", "rate"}, f.Datagrams, f.Sources, f.Rate)
