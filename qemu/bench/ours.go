@@ -11,8 +11,11 @@ import (
 // ours is our proxy.
 type ours struct{ *lab.Proxy }
 
+// oneSource lets the calls of a run come from one address.
+const oneSource = "sip flood-limit 100000\n"
+
 func startOurs(where *lab.Namespace, program, config string, flags ...string) (ours, error) {
-	p, err := where.StartProxy(program, config, flags...)
+	p, err := where.StartProxy(program, config+oneSource, flags...)
 	return ours{p}, err
 }
 
