@@ -87,7 +87,7 @@ func Main(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	p := &process{options: o, box: box, tasks: make(chan func()), ended: make(chan struct{})}
-	if err := p.open(); err != nil {
+	if err := p.openInTime(ctx); err != nil || ctx.Err() != nil {
 		return err
 	}
 	p.revision = link.Revision{Process: "billing", Parse: o.Parse, Log: o.Log, File: filepath.Join(o.Run, "billing", "revision"),
@@ -105,6 +105,23 @@ func Main(ctx context.Context, o Options) (err error) {
 	parts.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, err)
+	}
+	return nil
+}
+
+// openInTime opens the journal, once the disk lets it.
+func (p *process) openInTime(ctx context.Context) error {
+	told := ""
+	for ctx.Err() == nil {
+		err := p.open()
+		if err == nil || errors.Is(err, journal.ErrInUse) {
+			return err
+		}
+		if text := err.Error(); text != told {
+			told = text
+			p.options.Log.Error("billing waits for the journal", "error", err)
+		}
+		sleep(ctx, upkeep)
 	}
 	return nil
 }

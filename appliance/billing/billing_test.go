@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +42,8 @@ func TestMain(m *testing.M) {
 const (
 	billed = "billed\n" // by event messages and by XML
 	off    = "off\n"    // the same, not active
+	xml    = "xml\n"    // by XML only
+	again  = "again\n"  // as billed, beside something else that changed
 	wrong  = "wrong\n"
 )
 
@@ -55,7 +58,12 @@ func testOptions(dir string, server netip.AddrPort) Options {
 			if text == wrong {
 				return nil, errors.New("line 1: wrong")
 			}
-			return &model.Config{SBC: billing(text == billed, server)}, nil
+			sbc := billing(text != off, server)
+			if text == xml {
+				sbc.Billing.MethodXML, sbc.Billing.MethodPacketCable, sbc.Billing.PacketCable = true, false, nil
+				sbc.Billing.XML = []model.XMLMethod{{Index: 1, Path: "usb0:cdr", Attached: true}}
+			}
+			return &model.Config{HostName: text, SBC: sbc}, nil
 		},
 		Log:         slog.New(slog.DiscardHandler),
 		recallAfter: time.Millisecond,
@@ -273,6 +281,62 @@ func TestDeactivation(t *testing.T) {
 	use(t, o, billed)
 	keeper.await(t, 8)
 	keeper.check(t, 10, 10)
+}
+
+// Calls that are over stand in the XML file, each once, whether the process was
+// restarted or not.
+func TestXML(t *testing.T) {
+	o := testOptions(t.TempDir(), newKeeper(t).address)
+	if err := os.MkdirAll(filepath.Join(o.Volumes, "usb0"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w := openJournal(t, o)
+	stop := start(t, o)
+	use(t, o, xml)
+	calls(t, w, 1, 20)
+	waitForStatus(t, o, "calls in the file", func(s model.BillingStatus) bool { return s.CDR != nil && s.CDR.Calls == 18 && s.OpenCalls == 2 })
+	stop()
+	calls(t, w, 21, 29)
+	start(t, o)
+	status := waitForStatus(t, o, "more calls", func(s model.BillingStatus) bool { return s.CDR != nil && s.CDR.Calls == 9 && s.Cache.Records == 0 })
+	found := map[string]int{}
+	entries, err := os.ReadDir(status.CDR.Directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(status.CDR.Directory, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range regexp.MustCompile(`callid="(\d+)@`).FindAllStringSubmatch(string(text), -1) {
+			found[match[1]]++
+		}
+	}
+	for n := 1; n <= 29; n++ {
+		if want := min(1, n%10); found[fmt.Sprint(n)] != want {
+			t.Errorf("call %d is there %d times; want %d", n, found[fmt.Sprint(n)], want)
+		}
+	}
+}
+
+// A commit that changes nothing of billing leaves its instances at work.
+func TestOtherChanges(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	start(t, o)
+	use(t, o, billed)
+	calls(t, w, 1, 5)
+	keeper.await(t, 5*8)
+	before := waitForStatus(t, o, "answers", func(s model.BillingStatus) bool { return len(s.RADIUS) == 1 && s.RADIUS[0].Servers[0].Responses > 0 })
+	use(t, o, again)
+	calls(t, w, 6, 9)
+	keeper.await(t, 9*8)
+	keeper.check(t, 1, 9)
+	waitForStatus(t, o, "answers of the same client", func(s model.BillingStatus) bool {
+		return s.RADIUS[0].Servers[0].Responses > before.RADIUS[0].Servers[0].Responses
+	})
 }
 
 // A journal that is numbered anew, beside a cache that knows higher numbers of

@@ -27,6 +27,9 @@ func (p *process) use(next *plan) {
 		p.begin(next)
 		return
 	}
+	if next.same(p.plan) {
+		return
+	}
 	p.read()
 	p.keepSnapshot(true)
 	p.deactivate(next)

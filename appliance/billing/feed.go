@@ -16,16 +16,15 @@ type feed struct {
 	reader   *journal.Reader
 	manager  *halfcall.Manager
 	sequence *sequence
-	newest   cache.Source   // what the cache has of events that come again: it is not made twice
-	known    bool           // newest is
-	folded   uint64         // the last event that the manager knows
-	taken    uint64         // the last event that was read
-	acked    uint64         // the last event that was acknowledged
-	fresh    []cache.Record // that the cache has not taken yet
-	fault    string         // of the last look, as it was logged
-	kept     time.Time      // when the last snapshot was made
-	since    int64          // octets of events read since
-	size     int            // of the last snapshot
+	newest   cache.Source      // what the cache has of events that come again: it is not made twice
+	known    bool              // newest is
+	folded   uint64            // the last event that the manager knows
+	taken    uint64            // the last event that was read
+	fresh    []cache.Record    // that the cache has not taken yet
+	faults   map[string]string // what is wrong now, by place, as it was logged
+	kept     time.Time         // when the last snapshot was made
+	since    int64             // octets of events read since
+	size     int               // of the last snapshot
 	counters map[string]int64
 }
 
@@ -50,7 +49,7 @@ func (p *process) open() (err error) {
 	if p.reader, err = journal.OpenReader(p.options.Journal, p.box); err != nil {
 		return err
 	}
-	p.counters, p.kept = map[string]int64{}, time.Now()
+	p.counters, p.faults, p.kept = map[string]int64{}, map[string]string{}, time.Now()
 	p.sequence, err = openSequence(p.file(sequenceName))
 	if err != nil {
 		p.options.Log.Error("event messages are numbered anew", "error", err)
@@ -86,33 +85,20 @@ func (p *process) open() (err error) {
 const batchEvents = 1024
 
 // read takes events from the journal and hands the records made of them to the
-// cache. Its faults are logged when they change and tried again.
+// cache.
 func (p *process) read() {
-	err := p.readSome()
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text != "" && text != p.fault {
-		p.options.Log.Error("billing", "error", err)
-	}
-	p.fault = text
-}
-
-func (p *process) readSome() error {
 	if p.plan == nil || !p.flush() {
-		return nil
+		return
 	}
 	for range batchEvents {
 		record, ok, err := p.reader.Poll()
+		p.note("journal", err)
 		if !ok {
-			p.flush()
-			return err
+			break
 		}
 		p.fold(record)
 	}
 	p.flush()
-	return nil
 }
 
 // fold takes one event in.
@@ -157,12 +143,12 @@ func (p *process) flush() bool {
 	if len(p.fresh) == 0 {
 		return true
 	}
-	if err := p.sequence.secure(); err != nil {
-		p.note(err)
-		return false
+	err := p.sequence.secure()
+	if err == nil {
+		err = p.cache.Append(p.fresh)
 	}
-	if err := p.cache.Append(p.fresh); err != nil {
-		p.note(err)
+	p.note("cache", err)
+	if err != nil {
 		return false
 	}
 	clear(p.fresh)
@@ -170,11 +156,16 @@ func (p *process) flush() bool {
 	return true
 }
 
-// note logs a fault once.
-func (p *process) note(err error) {
-	if text := err.Error(); text != p.fault {
-		p.fault = text
-		p.options.Log.Error("billing", "error", err)
+// note says how it went at a place: a fault is logged once, until another one
+// or none follows.
+func (p *process) note(place string, err error) {
+	if err == nil {
+		delete(p.faults, place)
+		return
+	}
+	if text := err.Error(); text != p.faults[place] {
+		p.faults[place] = text
+		p.options.Log.Error("billing", "at", place, "error", err)
 	}
 }
 
@@ -199,14 +190,10 @@ func (p *process) keepSnapshot(now bool) {
 		return
 	}
 	state := p.manager.AppendState(nil)
-	if err := writeSnapshot(p.file(snapshotName), p.box, p.folded, state); err != nil {
-		p.note(err)
-		return
+	err := writeSnapshot(p.file(snapshotName), p.box, p.folded, state)
+	if err == nil {
+		p.since, p.size, p.kept = 0, len(state), time.Now()
+		err = p.reader.Ack(p.taken)
 	}
-	p.since, p.size, p.kept = 0, len(state), time.Now()
-	if err := p.reader.Ack(p.taken); err != nil {
-		p.note(err)
-		return
-	}
-	p.acked = p.taken
+	p.note("snapshot", err)
 }

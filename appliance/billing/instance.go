@@ -80,8 +80,8 @@ func (p *process) keepRunning(name string, wanted bool, start func() (*instance,
 	switch {
 	case wanted && at < 0:
 		started, err := start()
+		p.note(name, err)
 		if err != nil {
-			p.note(err)
 			return
 		}
 		p.mu.Lock()

@@ -75,10 +75,7 @@ func (p *process) checkLong(now time.Time, methods model.CallBilling) {
 		return
 	}
 	gone, err := p.gone(asked)
-	if err != nil {
-		p.note(err)
-		return
-	}
+	p.note("long-duration check", err)
 	p.counters[countFoundDead] += int64(len(gone))
 	p.manager.Lost(gone, now, p.emit)
 	p.flush()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"time"
 
@@ -127,6 +128,9 @@ func (n *plan) consumers() (all []cache.Consumer) {
 	}
 	return all
 }
+
+// same reports whether nothing of billing differs.
+func (n *plan) same(other *plan) bool { return reflect.DeepEqual(n, other) }
 
 // sameCache reports whether the cache of other can go on as it is.
 func (n *plan) sameCache(other *plan) bool {

@@ -51,9 +51,8 @@ func (p *process) noteStatus() {
 	calls, packets, documents := p.manager.Open()
 	status := model.BillingStatus{OpenCalls: calls, Counters: maps.Clone(p.counters)}
 	var err error
-	if status.Journal, err = p.reader.Status(); err != nil {
-		p.note(err)
-	}
+	status.Journal, err = p.reader.Status()
+	p.note("journal status", err)
 	if p.reader.Lost > 0 {
 		status.Counters[countLost] = int64(p.reader.Lost)
 	}
@@ -112,6 +111,7 @@ func (p *process) packetCableStatus(m model.PacketCableMethod, calls int) model.
 	if a := p.plan.localAddress(m.LocalAddress); a.IsValid() {
 		status.LocalAddress = a.String()
 	}
+	status.Problem = p.faults[status.Name]
 	if i := p.atWork(status.Name); i != nil {
 		status.Operation, status.TransportUp = true, i.client.Up()
 	} else if m.Attached && p.plan.Active && !p.plan.clients[m.Client].Active {
@@ -125,6 +125,7 @@ func (p *process) xmlStatus(x model.XMLMethod, calls int) model.BillingInstanceS
 		Name: xmlName(x.Index), Method: "xml", Index: x.Index, ActiveCalls: calls,
 		DeactMode: x.DeactMode.String(), Admin: x.Attached, LongCheck: p.plan.longCheck(x.LongCheck),
 		CDRPath: cmp.Or(x.Path, defaultCDRPath), Interval: cmp.Or(x.Interval, xmlcdr.DefaultInterval), Size: cmp.Or(x.Size, xmlcdr.DefaultSize),
+		Problem: p.faults[xmlName(x.Index)],
 	}
 	if i := p.atWork(status.Name); i != nil {
 		files := i.files.Status()
