@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"causeway/appliance/model"
@@ -72,9 +73,11 @@ func (i *Instance) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &run{Instance: i, ctx: ctx, newest: map[model.CallKey]*request{}, done: make(chan *request)}
 	incoming, failed := make(chan Record), make(chan error, 1)
-	go func() { failed <- i.read(ctx, incoming) }()
+	var reading sync.WaitGroup
+	reading.Go(func() { failed <- i.read(ctx, incoming) })
 	err := r.loop(incoming, failed)
 	cancel()
+	reading.Wait() // what it takes now would be missing to who comes next
 	for ; r.underWay > 0; r.underWay-- {
 		<-r.done
 	}

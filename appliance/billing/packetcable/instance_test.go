@@ -251,3 +251,38 @@ func TestInstanceEndsWithItsSource(t *testing.T) {
 		t.Error("Run = nil; want the error of the source")
 	}
 }
+
+// slow is a Source whose disk takes its time.
+type slow struct {
+	*queue
+	disk chan struct{}
+}
+
+func (s slow) Next(context.Context) (Record, error) {
+	<-s.disk
+	return record(1, 1), nil
+}
+
+// TestInstanceEndsWithItsReader: the source is let alone once Run is back, for
+// a record that is taken later would not be given to the next instance.
+func TestInstanceEndsWithItsReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		source, ended := slow{&queue{}, make(chan struct{})}, false
+		i := Instance{Source: source, Transport: &keeper{}, Outstanding: 1}
+		go func() {
+			i.Run(ctx)
+			ended = true
+		}()
+		cancel()
+		synctest.Wait()
+		if ended {
+			t.Error("Run is back while its source is read")
+		}
+		close(source.disk)
+		synctest.Wait()
+		if !ended {
+			t.Error("Run is not back after its context ended")
+		}
+	})
+}
