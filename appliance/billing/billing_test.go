@@ -320,6 +320,32 @@ func TestXML(t *testing.T) {
 	}
 }
 
+// Records that a full cache keeps in memory outlive the commit that makes room.
+func TestFullCacheGetsRoom(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	const full = "full\n"
+	parse := o.Parse
+	o.Parse = func(text string) (*model.Config, error) {
+		c, err := parse(text)
+		if text == full {
+			c.SBC.Billing.Cache.MaxSize = 1
+		}
+		return c, err
+	}
+	w := openJournal(t, o)
+	keeper.silent.Store(true)
+	start(t, o)
+	use(t, o, full)
+	calls(t, w, 1, 9)
+	waitForStatus(t, o, "records in memory", func(s model.BillingStatus) bool { return s.Cache.Records == 9*8 && s.Cache.MemoryRecords > 0 })
+	use(t, o, billed)
+	waitForStatus(t, o, "all records on the disk", func(s model.BillingStatus) bool { return s.Cache.Records == 9*8 && s.Cache.MemoryRecords == 0 })
+	keeper.silent.Store(false)
+	keeper.await(t, 9*8)
+	keeper.check(t, 1, 9)
+}
+
 // A commit that changes nothing of billing leaves its instances at work.
 func TestOtherChanges(t *testing.T) {
 	keeper := newKeeper(t)

@@ -42,6 +42,7 @@ func (p *process) use(next *plan) {
 	p.plan = next
 	if !same {
 		p.changeCache()
+		p.flush()
 	}
 	p.planLongChecks(time.Now())
 	p.reconcile()
@@ -103,12 +104,14 @@ func xmlMode(old, next *plan) model.DeactMode {
 	return old.XML[0].DeactMode
 }
 
-// changeCache closes the cache in use, and opens the one of the plan.
+// changeCache closes the cache in use, and opens the one of the plan. What the
+// disk did not take goes from one to the other.
 func (p *process) changeCache() {
 	if p.cache != nil {
 		if err := p.cache.Close(); err != nil {
 			p.options.Log.Error("billing", "error", err)
 		}
+		p.fresh = append(p.cache.Unwritten(), p.fresh...)
 		p.cache, p.known = nil, true // what comes from now on is new to any cache
 		p.newest = cache.Source{}
 	}

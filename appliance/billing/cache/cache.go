@@ -363,6 +363,17 @@ func (c *Cache) Close() error {
 	return err
 }
 
+// Unwritten gives the records that were in memory only when the cache was
+// closed, for the one that takes its place.
+func (c *Cache) Unwritten() (records []Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, f := range c.memory {
+		records = append(records, recordOf(f, c.first()+uint64(i)))
+	}
+	return records
+}
+
 // trouble is why records wait in memory.
 func (c *Cache) trouble() error {
 	if c.fault == nil {
