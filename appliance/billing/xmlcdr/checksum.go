@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strings"
 )
 
 // logNames are the checksum logs (seed 003); logLimit is the size from which on
@@ -18,7 +19,7 @@ var logNames = [2]string{"md5checksum1.log", "md5checksum2.log"}
 const logLimit = 2_000_000
 
 // logLine is a line as md5sum -c wants it.
-var logLine = regexp.MustCompile(`^([0-9a-f]{32})  (\S+)$`)
+var logLine = regexp.MustCompile(`^[0-9a-f]{32}  \S+\n$`)
 
 // checksums are both logs. The one with the newest line goes on.
 type checksums struct {
@@ -27,8 +28,7 @@ type checksums struct {
 	newest  int // greatest number of a file in them
 }
 
-// read finds out what stands in the logs: the MD5 of each file. A torn line is
-// overwritten by the next.
+// read finds out what stands in the logs: the MD5 of each file.
 func (c *checksums) read(d directory) (sums map[string]string, err error) {
 	*c = checksums{}
 	sums = map[string]string{}
@@ -39,12 +39,8 @@ func (c *checksums) read(d directory) (sums map[string]string, err error) {
 		}
 		c.sizes[i] = int64(len(content))
 		for line := range bytes.Lines(content) {
-			match := logLine.FindSubmatch(bytes.TrimSuffix(line, []byte("\n")))
-			if match == nil {
-				continue
-			}
-			file := string(match[2])
-			sums[file] = string(match[1])
+			sum, file, _ := strings.Cut(strings.TrimSpace(string(line)), "  ")
+			sums[file] = sum
 			if number, _ := numberOf(file); number > c.newest {
 				c.newest, c.current = number, i
 			}
@@ -53,7 +49,8 @@ func (c *checksums) read(d directory) (sums map[string]string, err error) {
 	return sums, nil
 }
 
-// readLog reads the whole lines of a log.
+// readLog reads the lines of a log, up to one that is torn or none: the next
+// line is written there.
 func readLog(d directory, name string) ([]byte, error) {
 	in, err := d.Open(name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +61,14 @@ func readLog(d directory, name string) ([]byte, error) {
 	}
 	defer in.Close()
 	content, err := io.ReadAll(in)
-	return content[:bytes.LastIndexByte(content, '\n')+1], err
+	whole := 0
+	for line := range bytes.Lines(content) {
+		if !logLine.Match(line) {
+			break
+		}
+		whole += len(line)
+	}
+	return content[:whole], err
 }
 
 // add makes the line of a file last.

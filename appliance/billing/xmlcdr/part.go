@@ -1,10 +1,12 @@
 package xmlcdr
 
 import (
+	"bufio"
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/netip"
 	"os"
@@ -25,6 +27,7 @@ type part struct {
 	file  file
 	name  string // once it is finished
 	size  int64  // octets that are on the disk for certain
+	sum   uint32 // of those that are no marks
 	calls int
 	begun time.Time
 }
@@ -32,9 +35,10 @@ type part struct {
 // write makes calls last that are not in a file yet, in as many files as need be.
 func (f *Files) write(calls [][]byte) error {
 	var unknown [][]byte
+	var sums []callSum // of those
 	for _, call := range calls {
-		if !f.known.has(bcidOf(call)) {
-			unknown = append(unknown, call)
+		if sum := sumOfCall(call); !f.known.has(sum) {
+			unknown, sums = append(unknown, call), append(sums, sum)
 		}
 	}
 	for len(unknown) > 0 {
@@ -51,10 +55,10 @@ func (f *Files) write(calls [][]byte) error {
 		if err := f.extend(octets, count); err != nil {
 			return err
 		}
-		for _, call := range unknown[:count] {
-			f.known.add(bcidOf(call))
+		for _, sum := range sums[:count] {
+			f.known.add(sum)
 		}
-		unknown = unknown[count:]
+		unknown, sums = unknown[count:], sums[count:]
 	}
 	return nil
 }
@@ -63,10 +67,8 @@ func (f *Files) write(calls [][]byte) error {
 func (f *Files) newPart() *part {
 	now := time.Now()
 	f.number++
-	return &part{
-		name:  fmt.Sprintf("billing-%d-%s-%06d.xml", f.options.Settings.Index, now.UTC().Format("20060102T150405Z"), f.number),
-		begun: now,
-	}
+	name := fmt.Sprintf("billing-%d-%s-%06d.xml", f.options.Settings.Index, now.UTC().Format("20060102T150405Z"), f.number)
+	return &part{name: name, sum: checksum(name), begun: now}
 }
 
 // fitting is what comes next in the part: as many calls as it has room for, one
@@ -94,6 +96,8 @@ func (f *Files) fitting(calls [][]byte) (octets []byte, count int) {
 // extend appends calls to the part and makes them last.
 func (f *Files) extend(octets []byte, calls int) error {
 	p := f.part
+	sum := crc32.Update(p.sum, castagnoli, octets)
+	octets = appendMark(octets, sum)
 	room, err := f.measure()
 	if err != nil {
 		return err
@@ -116,6 +120,7 @@ func (f *Files) extend(octets []byte, calls int) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", p.name, err)
 	}
+	p.sum = sum
 	p.size += int64(len(octets))
 	p.calls += calls
 	f.mu.Lock()
@@ -131,7 +136,7 @@ func (f *Files) roll() error {
 		f.part = nil
 		return nil
 	}
-	if err := f.finish(p.name, p.size, p.calls, false); err != nil {
+	if err := f.finish(p, false); err != nil {
 		return err
 	}
 	if err := p.file.Close(); err != nil {
@@ -141,24 +146,24 @@ func (f *Files) roll() error {
 	return nil
 }
 
-// finish makes a finished file of the first size octets of a part. Then the part
-// goes; a damaged one is kept aside.
-func (f *Files) finish(name string, size int64, calls int, damaged bool) error {
-	sum, err := f.copyPart(name, size)
+// finish makes a finished file of what is whole of a part. Then the part goes; a
+// damaged one is kept aside.
+func (f *Files) finish(p *part, damaged bool) error {
+	sum, err := f.copyPart(p)
 	if err != nil {
-		return fmt.Errorf("finish %s: %w", name, err)
+		return fmt.Errorf("finish %s: %w", p.name, err)
 	}
-	if err := f.endPart(name, damaged); err != nil {
+	if err := f.endPart(p.name, damaged); err != nil {
 		return err
 	}
-	if err := f.logs.add(f.dir, name, sum); err != nil {
-		return fmt.Errorf("log the checksum of %s: %w", name, err)
+	if err := f.logs.add(f.dir, p.name, sum); err != nil {
+		return fmt.Errorf("log the checksum of %s: %w", p.name, err)
 	}
-	f.options.Log.Info("CDR file finished", "name", name, "calls", calls, "octets", size+int64(len(footer)), "md5", sum)
+	f.options.Log.Info("CDR file finished", "name", p.name, "calls", p.calls, "md5", sum)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.status.Files++
-	f.status.LastFile, f.status.LastMD5 = name, sum
+	f.status.LastFile, f.status.LastMD5 = p.name, sum
 	return nil
 }
 
@@ -181,13 +186,13 @@ func (f *Files) endPart(name string, damaged bool) error {
 
 // copyPart makes the finished file last beside its part. Who looks for finished
 // files sees it when it is whole, but on FAT.
-func (f *Files) copyPart(name string, size int64) (sum string, err error) {
-	in, err := f.dir.Open(name+partSuffix, os.O_RDONLY)
+func (f *Files) copyPart(p *part) (md5Sum string, err error) {
+	in, err := f.dir.Open(p.name+partSuffix, os.O_RDONLY)
 	if err != nil {
 		return "", err
 	}
 	defer in.Close()
-	final := name
+	name := p.name
 	if f.dir.Renames() {
 		name += copySuffix
 	}
@@ -197,34 +202,42 @@ func (f *Files) copyPart(name string, size int64) (sum string, err error) {
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	hash := md5.New()
-	both := io.MultiWriter(out, hash)
-	if _, err := io.CopyN(both, in, size); err != nil {
+	both := bufio.NewWriterSize(io.MultiWriter(out, hash), 64<<10)
+	sum := checksum(p.name)
+	err = eachLine(io.LimitReader(in, p.size), func(line []byte) error {
+		if isMark(line) {
+			return nil
+		}
+		sum = crc32.Update(sum, castagnoli, line)
+		_, err := both.Write(line)
+		return err
+	})
+	if err == nil && sum != p.sum {
+		err = errors.New("the disk does not give back what was written")
+	}
+	if err == nil {
+		both.WriteString(footer)
+		err = both.Flush()
+	}
+	if err == nil {
+		err = out.Datasync()
+	}
+	if err != nil {
 		return "", err
 	}
-	if _, err := io.WriteString(both, footer); err != nil {
-		return "", err
-	}
-	if err := out.Datasync(); err != nil {
-		return "", err
-	}
-	if name != final {
-		if err := f.dir.Rename(name, final); err != nil {
+	if name != p.name {
+		if err := f.dir.Rename(name, p.name); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(hash.Sum(nil)), f.dir.Sync()
 }
 
-// leave lets go of the directory, and of what is not certain in the part.
+// leave lets go of the directory. What is not certain in the part is sorted out
+// when it is opened again.
 func (f *Files) leave() {
 	if p := f.part; p != nil && p.file != nil {
-		err := p.file.Truncate(p.size)
-		if p.size == 0 {
-			err = f.dir.Remove(p.name + partSuffix)
-		}
-		if err = errors.Join(err, p.file.Close()); err != nil {
-			f.options.Log.Warn("leave a CDR file", "name", p.name, "error", err)
-		}
+		p.file.Close()
 	}
 	f.part = nil
 	if f.dir != nil {

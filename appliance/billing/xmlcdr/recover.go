@@ -2,6 +2,7 @@ package xmlcdr
 
 import (
 	"cmp"
+	"crypto/md5"
 	"errors"
 	"io/fs"
 	"os"
@@ -120,18 +121,24 @@ func (f *Files) recall(finished []string) {
 		if err != nil {
 			continue
 		}
-		var calls recent
-		count += scan(in, unseen, calls.add).calls
+		var found recent
+		calls := callReader{hash: md5.New()}
+		if err := eachLine(in, func(line []byte) error {
+			if call, ends := calls.line(line); ends {
+				found.add(call)
+				count++
+			}
+			return nil
+		}); err != nil {
+			f.options.Log.Error("read a CDR file", "name", name, "error", err)
+		}
 		in.Close()
-		files = append(files, calls)
+		files = append(files, found)
 	}
 	for _, calls := range slices.Backward(files) {
 		f.known.addAll(calls)
 	}
 }
-
-// unseen takes a call of a finished file for sound, as it was when it got there.
-func unseen([]byte) bool { return true }
 
 // finishLeftover finishes a part with the whole calls that it begins with.
 func (f *Files) finishLeftover(name string) error {
@@ -140,19 +147,19 @@ func (f *Files) finishLeftover(name string) error {
 		return err
 	}
 	defer in.Close()
-	s := scan(in, wellFormed, f.known.add)
+	s := scan(name, in, f.known.add)
 	// A disk that is just going away and a bad sector look alike at first.
 	if f.unreadable++; s.err != nil && f.unreadable < 3 {
 		return s.err
 	}
 	f.unreadable = 0
 	if s.torn > 0 || s.damaged() {
-		f.options.Log.Warn("CDR file repaired", "name", name, "calls", s.calls, "octets_cut", s.torn, "calls_damaged", s.hidden, "error", s.err)
+		f.options.Log.Warn("CDR file repaired", "name", name, "calls", s.calls, "octets_cut", s.torn, "marks_behind", s.marks, "error", s.err)
 	}
 	if s.calls == 0 {
 		return f.endPart(name, s.damaged())
 	}
-	return f.finish(name, s.whole, s.calls, s.damaged())
+	return f.finish(&part{name: name, size: s.whole, sum: s.sum, calls: s.calls}, s.damaged())
 }
 
 // logSum gives a finished file its line in a checksum log.

@@ -7,14 +7,14 @@
 // Out: files in the directory of "cdr path", and on another system if "cdr
 // transfer" says so. The rules of the directory:
 //
-//   - Calls are appended to billing-INSTANCE-TIME-NUMBER.xml.part. A file that
-//     is full or old enough becomes the same without .part: a copy of the part
-//     that is whole on the disk before the part goes. FAT has no rename that a
-//     power cut leaves whole, so nothing depends on one.
-//   - What an earlier life or a fault left as .part is finished first: the whole
-//     calls that it begins with. Calls that stand in it or in the newest files
-//     are not written again. Where damage hides whole calls, the part is kept
-//     as .bad.
+//   - Calls are appended to billing-INSTANCE-TIME-NUMBER.xml.part, behind those
+//     of each write a mark with a checksum. A file that is full or old enough
+//     becomes the same without .part: a copy without marks, which is whole on
+//     the disk before the part goes. FAT has no rename that a power cut leaves
+//     whole, so nothing depends on one there.
+//   - What an earlier life or a fault left as .part is finished first, as far as
+//     its marks are right. Calls that stand in it or in the newest files are not
+//     written again. Where damage hides marks, the part is kept as .bad.
 //   - Each finished file has a line in md5checksum1.log or md5checksum2.log.
 //     Beyond 2 MB (2,000,000 octets) the other one is emptied and goes on.
 //   - A file without calls is never made.
@@ -126,7 +126,7 @@ func Open(o Options) (*Files, error) {
 // Append writes <call> elements as Call.AppendTo makes them. When it returns
 // nil they are on the disk. After an error the same ones are to be given
 // again: none of them counts, and those that reached the disk nevertheless will
-// be known by their BCID.
+// be known again.
 func (f *Files) Append(calls ...[]byte) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
