@@ -124,6 +124,54 @@ func TestDamagedPart(t *testing.T) {
 	}
 }
 
+// A part that cannot be read is tried again, for its disk may be going away, and
+// then is no more in the way of others.
+func TestUnreadablePart(t *testing.T) {
+	for faults, want := range map[int][]string{1: numbers(1, 7), 2: numbers(1, 7), 3: append(numbers(1, 2), "7")} {
+		d := &disk{now: map[string]*content{}}
+		o := Options{Dir: t.TempDir(), open: d.enter}
+		f := openTest(t, o)
+		for n := 1; n <= 6; n++ {
+			appendAll(t, f, numbered(n))
+		}
+		part := f.Status().Current
+		f.die()
+		d.readFaults = faults
+		f = openTest(t, o)
+		if faults > 1 {
+			if err := f.Append(numbered(7)); !errors.Is(err, syscall.EIO) {
+				t.Errorf("with %d faults Append = %v; want EIO", faults, err)
+			}
+		}
+		appendAll(t, f, numbered(7))
+		f.close()
+		wantCalls(t, fmt.Sprintf("after %d faults", faults), finished(t, d), want)
+		if kept := d.now[part+".bad"] != nil; kept != (faults == 3) {
+			t.Errorf("after %d faults the part is kept aside: %v", faults, kept)
+		}
+	}
+}
+
+// What the disk does not give back as it was written is not finished.
+func TestWrittenIsRead(t *testing.T) {
+	d := &disk{now: map[string]*content{}}
+	f := openTest(t, Options{Dir: t.TempDir(), open: d.enter})
+	appendAll(t, f, numbered(1))
+	appendAll(t, f, numbered(2))
+	part := f.Status().Current
+	c := d.now[part].now
+	c[len(c)-100] ^= 1
+	if err := f.close(); err == nil {
+		t.Error("close = nil; want an error")
+	}
+	wantCalls(t, "in files", finished(t, d), nil)
+	openTest(t, Options{Dir: t.TempDir(), open: d.enter}).close()
+	wantCalls(t, "in files at the next start", finished(t, d), numbers(1, 1))
+	if d.now[part+".bad"] == nil {
+		t.Errorf("there is no %s.bad", part)
+	}
+}
+
 // The last line of a checksum log is cut at every octet.
 func TestCutChecksumLog(t *testing.T) {
 	o := Options{Dir: t.TempDir(), Settings: model.XMLMethod{Size: 1}}

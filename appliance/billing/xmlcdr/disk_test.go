@@ -28,6 +28,7 @@ type disk struct {
 	fault      error
 	faultAt    int // the operation that fails with it
 	diesAt     int // from this operation on everything fails; 0: never
+	readFaults int // so many times a file is not read to its end
 }
 
 // content is that of a file.
@@ -90,7 +91,7 @@ func (c *content) cut(random *rand.Rand, fat bool) {
 	} else if more := len(c.now) - len(c.flushed); more > 0 && bytes.HasPrefix(c.now, c.flushed) {
 		c.now = slices.Clip(c.now[:len(c.flushed)+random.IntN(more+1)])
 		if rest := len(c.flushed) + more - len(c.now); fat && random.IntN(2) == 0 {
-			old := appendMark(numbered(8999), random.Uint32())[random.IntN(300):]
+			old := appendMark(numbered(8999), random.Uint32())[random.IntN(250):]
 			old = appendMark(append(old, numbered(9000)...), random.Uint32())
 			c.now = append(c.now, old[:min(rest, len(old))]...)
 		}
@@ -167,7 +168,11 @@ func (f *diskFile) Read(b []byte) (int, error) {
 	if err := f.step(); err != nil {
 		return 0, err
 	}
-	n := copy(b, f.content.now[f.at:])
+	if f.at > 0 && f.readFaults > 0 {
+		f.readFaults--
+		return 0, syscall.EIO
+	}
+	n := copy(b[:min(len(b), 600)], f.content.now[f.at:])
 	if f.at += n; n == 0 {
 		return 0, io.EOF
 	}
