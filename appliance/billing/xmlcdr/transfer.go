@@ -83,7 +83,7 @@ func (f *Files) transferAll(ctx context.Context, last []string) (found []string,
 	defer s.close()
 	for _, name := range logNames {
 		content, err := readLog(dir, name)
-		if err == nil {
+		if err == nil && len(content) > 0 {
 			err = s.sendText(name, content)
 		}
 		if err != nil {
