@@ -263,3 +263,44 @@ func TestFaults(t *testing.T) {
 		}
 	}
 }
+
+// FuzzRecover opens a directory where a part is cut and followed by anything,
+// beside a checksum log that holds anything: what was acknowledged and is in
+// front is kept, and nothing but calls gets into finished files.
+func FuzzRecover(f *testing.F) {
+	d := &disk{now: map[string]*content{}}
+	files := openTest(f, Options{Dir: f.TempDir(), open: d.enter})
+	var ends []int
+	for _, calls := range [][][]byte{records(1, 1), records(2, 3)} {
+		appendAll(f, files, calls...)
+		ends = append(ends, int(files.Status().CurrentBytes))
+	}
+	part := files.Status().Current
+	written := d.now[part].now
+	files.die()
+	log := fmt.Sprintf("%032x  billing-0-20260102T030405Z-000009.xml\n", 9)
+	f.Add(uint16(0), []byte(""), []byte(""))
+	f.Add(uint16(len(written)), []byte("</call>\n"), []byte(log))
+	f.Add(uint16(len(written)), appendMark(numbered(4), 0), []byte(log[:40]))
+	f.Add(uint16(ends[0]), []byte(footer), []byte("\n"+log))
+	f.Add(uint16(ends[0]+100), written[ends[0]+100:], []byte(log+log))
+	f.Fuzz(func(t *testing.T, cut uint16, tail, log []byte) {
+		kept := min(int(cut), len(written))
+		d := &disk{now: map[string]*content{
+			part:        {now: slices.Concat(written[:kept], tail)},
+			logNames[0]: {now: log},
+		}}
+		o := Options{Dir: t.TempDir(), open: d.enter}
+		files := openTest(t, o)
+		if problem := files.Status().Problem; problem != "" {
+			t.Fatalf("Problem = %q", problem)
+		}
+		got := finished(t, d)
+		if kept >= ends[0] && len(got) < 1 || kept >= ends[1] && len(got) < 3 {
+			t.Errorf("calls %v are kept of %d octets; the writes ended at %d", got, kept, ends)
+		}
+		appendAll(t, files, records(1, 5)...)
+		files.close()
+		wantCalls(t, "at the end", finished(t, d), numbers(1, 5))
+	})
+}
