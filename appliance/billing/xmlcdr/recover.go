@@ -147,7 +147,8 @@ func (f *Files) finishLeftover(name string) error {
 		return err
 	}
 	defer in.Close()
-	s := scan(name, in, f.known.add)
+	var found recent
+	s := scan(name, in, found.add)
 	// A disk that is just going away and a bad sector look alike at first.
 	if f.unreadable++; s.err != nil && f.unreadable < 3 {
 		return s.err
@@ -159,7 +160,11 @@ func (f *Files) finishLeftover(name string) error {
 	if s.calls == 0 {
 		return f.endPart(name, s.damaged())
 	}
-	return f.finish(&part{name: name, size: s.whole, sum: s.sum, calls: s.calls}, s.damaged())
+	if err := f.finish(&part{name: name, size: s.whole, sum: s.sum, calls: s.calls}, s.damaged()); err != nil {
+		return err
+	}
+	f.known.addAll(found)
+	return nil
 }
 
 // logSum gives a finished file its line in a checksum log.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,13 +181,24 @@ func TestSticks(t *testing.T) {
 func TestRunTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{now: map[string]*content{}}
-		fault, tries := error(nil), 0
-		f := openTest(t, Options{Dir: t.TempDir(), open: func(path string) (directory, error) {
-			if tries++; fault != nil {
-				return nil, fault
+		var broken atomic.Bool
+		var tries atomic.Int64
+		fault := func() error {
+			if broken.Load() {
+				return unix.EIO
 			}
-			return d.enter(path)
-		}, space: func(string) (segment.Space, error) { return segment.Space{Free: 1 << 30}, fault }})
+			return nil
+		}
+		f := openTest(t, Options{Dir: t.TempDir(),
+			open: func(path string) (directory, error) {
+				tries.Add(1)
+				if err := fault(); err != nil {
+					return nil, err
+				}
+				return d.enter(path)
+			},
+			space: func(string) (segment.Space, error) { return segment.Space{Free: 1 << 30}, fault() },
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
 		go func() { ran <- f.Run(ctx) }()
@@ -198,17 +210,17 @@ func TestRunTriesAgain(t *testing.T) {
 			}
 		}
 		appendAll(t, f, numbered(1))
-		fault = unix.EIO
+		broken.Store(true)
 		time.Sleep(2 * time.Second)
 		problem(unix.EIO.Error())
-		if tries = 0; f.Append(numbered(2)) == nil {
+		if tries.Store(0); f.Append(numbered(2)) == nil {
 			t.Error("Append = nil; want EIO")
 		}
 		time.Sleep(time.Minute)
-		if tries < 6 || tries > 7 {
+		if tries := tries.Load(); tries < 6 || tries > 7 {
 			t.Errorf("the directory was tried %d times in a minute; want 6", tries)
 		}
-		fault = nil
+		broken.Store(false)
 		time.Sleep(11 * time.Second)
 		problem(unix.EIO.Error()) // until the call is written
 		if status := f.Status(); status.Files != 1 {

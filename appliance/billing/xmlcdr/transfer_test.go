@@ -84,6 +84,13 @@ func startServer(t *testing.T) *sshServer {
 	return s
 }
 
+// change changes how connections to come are served.
+func (s *sshServer) change(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
 // session serves one connection.
 func (s *sshServer) session(conn net.Conn, config *ssh.ServerConfig) {
 	defer conn.Close()
@@ -201,7 +208,7 @@ func TestTransfer(t *testing.T) {
 // Run transfers, and what cannot be transferred stays until it can.
 func TestRunTransfers(t *testing.T) {
 	server := startServer(t)
-	server.octets = 2000 // in the middle of it
+	server.change(func() { server.octets = 2000 }) // in the middle of it
 	o := server.options(t)
 	o.look = time.Millisecond
 	f := waiting(t, o)
@@ -209,9 +216,7 @@ func TestRunTransfers(t *testing.T) {
 	ran := make(chan error)
 	go func() { ran <- f.Run(ctx) }()
 	eventually(t, func() bool { return f.Status().TransferProblem != "" })
-	server.mu.Lock()
-	server.octets = 0
-	server.mu.Unlock()
+	server.change(func() { server.octets = 0 })
 	eventually(t, func() bool { return f.Status().TransferProblem == "" && f.Status().Waiting == 0 })
 	cancel()
 	if err := <-ran; err != nil {
@@ -258,7 +263,7 @@ func TestTransferFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			server := startServer(t)
 			o := server.options(t)
-			c.alter(server, &o)
+			server.change(func() { c.alter(server, &o) })
 			f := waiting(t, o)
 			here := finishedIn(t, o.Dir)
 			err := f.transferNow(t)
@@ -323,7 +328,9 @@ func TestTransferAgain(t *testing.T) {
 	defer sftp.SetSFTPExtensions("hardlink@openssh.com", "posix-rename@openssh.com", "statvfs@openssh.com")
 	server := startServer(t)
 	handlers := sftp.InMemHandler()
-	server.serve = func(c ssh.Channel) error { return sftp.NewRequestServer(c, handlers).Serve() }
+	server.change(func() {
+		server.serve = func(c ssh.Channel) error { return sftp.NewRequestServer(c, handlers).Serve() }
+	})
 	o := server.options(t)
 	o.Settings.Transfer.URL = "sftp://cdr@" + server.address + "/"
 	f := waiting(t, o)
