@@ -59,10 +59,12 @@ func TestBootFaults(t *testing.T) {
 		t.Run("full disk", func(t *testing.T) {
 			disk := newDisk(t, 128<<20)
 			setup := smoke.Setup{Image: image, Disk: disk}
-			powerOff(t, boot(t, setup))
+			box := boot(t, setup)
+			commit(t, box, "sbc test", "sbe", "billing", "method xml", "xml 0", "attach", "exit", "activate", "exit", "exit", "exit")
+			powerOff(t, box)
 			fill(t, disk, "bootflash")
 			fill(t, disk, "harddisk")
-			box := boot(t, setup)
+			box = boot(t, setup)
 			refusedWith(t, box.Lab, "503") // there is no room to record the call
 			powerOff(t, box)
 			if !strings.Contains(box.Machine.Console.Transcript(), "no space left") {
