@@ -283,6 +283,21 @@ func TestDeactivation(t *testing.T) {
 	keeper.check(t, 10, 10)
 }
 
+// What waits in the journal when billing ends, however much, was offered before.
+func TestDeactivationWithBacklog(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	calls(t, w, 1, 999) // several batches
+	start(t, o)
+	use(t, o, billed)
+	use(t, o, off)
+	waitForStatus(t, o, "all calls", func(s model.BillingStatus) bool { return s.Counters["ended"] == 900 })
+	use(t, o, billed)
+	keeper.await(t, 999*8)
+	keeper.check(t, 1, 999)
+}
+
 // Calls that are over stand in the XML file, each once, whether the process was
 // restarted or not.
 func TestXML(t *testing.T) {

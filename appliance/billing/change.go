@@ -30,7 +30,8 @@ func (p *process) use(next *plan) {
 	if next.same(p.plan) {
 		return
 	}
-	p.read()
+	for p.read() {
+	}
 	p.keepSnapshot(true)
 	p.deactivate(next)
 	p.manager.Use(next.settings(p.sequence.take))

@@ -85,20 +85,21 @@ func (p *process) open() (err error) {
 const batchEvents = 1024
 
 // read takes events from the journal and hands the records made of them to the
-// cache.
-func (p *process) read() {
+// cache. It reports whether there may be more that can be taken now.
+func (p *process) read() (more bool) {
 	if p.plan == nil || !p.flush() {
-		return
+		return false
 	}
 	for range batchEvents {
 		record, ok, err := p.reader.Poll()
 		p.note("journal", err)
 		if !ok {
-			break
+			p.flush()
+			return false
 		}
 		p.fold(record)
 	}
-	p.flush()
+	return p.flush()
 }
 
 // fold takes one event in.
