@@ -391,6 +391,37 @@ func TestJournalBeginsAnew(t *testing.T) {
 	calls(t, w, 1, 9)
 	keeper.await(t, 9*8)
 	stop()
+	removeJournal(t, o)
+	w = openJournal(t, o)
+	calls(t, w, 11, 15)
+	start(t, o)
+	keeper.await(t, 14*8)
+	keeper.check(t, 11, 15)
+}
+
+// The same, when the process is started once more before the first call.
+func TestJournalBeginsAnewWithoutCalls(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	stop := start(t, o)
+	use(t, o, billed)
+	calls(t, w, 1, 9)
+	keeper.await(t, 9*8)
+	stop()
+	removeJournal(t, o)
+	w = openJournal(t, o)
+	stop = start(t, o)
+	waitForStatus(t, o, "cache", func(s model.BillingStatus) bool { return s.Cache.Directory != "" && s.Cache.Fault == "" })
+	stop()
+	start(t, o)
+	calls(t, w, 11, 15)
+	keeper.await(t, 14*8)
+	keeper.check(t, 11, 15)
+}
+
+func removeJournal(t *testing.T, o Options) {
+	t.Helper()
 	for _, pattern := range []string{"ev-*", "ack", "durable", "calls.state"} {
 		found, err := filepath.Glob(filepath.Join(o.Journal, pattern))
 		if err != nil || len(found) == 0 {
@@ -402,11 +433,6 @@ func TestJournalBeginsAnew(t *testing.T) {
 			}
 		}
 	}
-	w = openJournal(t, o)
-	calls(t, w, 11, 15)
-	start(t, o)
-	keeper.await(t, 14*8)
-	keeper.check(t, 11, 15)
 }
 
 func TestRevision(t *testing.T) {

@@ -108,20 +108,22 @@ func xmlMode(old, next *plan) model.DeactMode {
 // changeCache closes the cache in use, and opens the one of the plan. What the
 // disk did not take goes from one to the other.
 func (p *process) changeCache() {
+	dir, mount := p.options.directory(p.plan.cache)
+	anew := p.known // no event comes again that a cache may have
 	if p.cache != nil {
 		if err := p.cache.Close(); err != nil {
 			p.options.Log.Error("billing", "error", err)
 		}
+		anew = p.cache.Status().Directory != dir
 		p.fresh = append(p.cache.Unwritten(), p.fresh...)
-		p.cache, p.known = nil, true // what comes from now on is new to any cache
+		p.cache, p.known = nil, true
 		p.newest = cache.Source{}
 	}
 	if !p.plan.Configured {
 		return
 	}
-	dir, mount := p.options.directory(p.plan.cache)
 	opened, err := cache.Open(cache.Options{
-		Dir: dir, Mount: mount, Box: p.box, MaxSize: int64(p.plan.Cache.MaxSize) << 10, OnFailure: p.plan.Cache.OnFailure,
+		Dir: dir, Mount: mount, Box: p.box, Anew: anew, MaxSize: int64(p.plan.Cache.MaxSize) << 10, OnFailure: p.plan.Cache.OnFailure,
 		Report: func(err error) { p.options.Log.Error("billing cache", "error", err) },
 	}, p.plan.consumers())
 	if err != nil {

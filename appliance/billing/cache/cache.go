@@ -82,6 +82,7 @@ type Options struct {
 	Mount     string
 	Box       segment.Box
 	MaxSize   int64       // octets of all segments together; 0: the free space is the limit
+	Anew      bool        // no event that comes was one of before Open: what the directory has says nothing about it
 	OnFailure bool        // records wait in memory and are written while a consumer holds
 	Report    func(error) // told of faults when they begin, from any goroutine; nil: nobody is
 
@@ -309,7 +310,8 @@ func (c *Cache) forget() {
 
 // Settled is the highest event number such that all records of the events up
 // to it that were given to Append are on the disk or delivered by all;
-// math.MaxUint64 if all are.
+// math.MaxUint64 if all are. While a record of no event is in memory it is 0:
+// nobody makes that again.
 func (c *Cache) Settled() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -319,7 +321,9 @@ func (c *Cache) Settled() uint64 {
 	}
 	for _, f := range c.memory {
 		if source := sourceOf(f); source.Event != 0 {
-			return min(settled, source.Event-1)
+			settled = min(settled, source.Event-1)
+		} else {
+			return 0
 		}
 	}
 	return settled

@@ -449,7 +449,10 @@ func TestSettled(t *testing.T) {
 	first.Source.Last, second.Source.Index = false, 1
 	own.Source = Source{}
 	appendAll(t, c, own)
-	check("with a record of no event", all)
+	check("with a record of no event", 0)
+	done(r, r.now(t))
+	xml.now(t)
+	check("with that delivered", all)
 	appendAll(t, c, first)
 	check("with a half of event 5", 4)
 	done(r, r.now(t))

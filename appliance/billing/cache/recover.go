@@ -265,7 +265,7 @@ func (c *Cache) adopt(f *found, positions []uint64, orphans []orphan) {
 		c.parts, c.written, c.end = f.parts, f.written, c.end+shift
 		c.total = c.total.minus(&c.before).plus(&f.total)
 		c.before = f.total
-		if f.newest.Event > c.onDisk.Event {
+		if f.newest.Event > c.onDisk.Event && !c.options.Anew {
 			c.onDisk = f.newest
 		}
 	}
