@@ -43,9 +43,6 @@ func byNumber(a, b string) int {
 
 // ready takes the directory into use unless it is.
 func (f *Files) ready() error {
-	if f.closed {
-		return fs.ErrClosed
-	}
 	if f.dir != nil {
 		if f.dir.Moved() == nil {
 			return nil

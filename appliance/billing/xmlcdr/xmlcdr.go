@@ -27,6 +27,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -124,12 +125,15 @@ func Open(o Options) (*Files, error) {
 }
 
 // Append writes <call> elements as Call.AppendTo makes them. When it returns
-// nil they are on the disk. After an error the same ones are to be given
+// nil they are on the disk; fs.ErrClosed says that Run is over. After an error the same ones are to be given
 // again: none of them counts, and those that reached the disk nevertheless will
 // be known again.
 func (f *Files) Append(calls ...[]byte) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
+	if f.closed {
+		return fs.ErrClosed
+	}
 	err := f.ready()
 	if err == nil {
 		err = f.write(calls)
