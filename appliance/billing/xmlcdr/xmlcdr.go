@@ -125,9 +125,9 @@ func Open(o Options) (*Files, error) {
 }
 
 // Append writes <call> elements as Call.AppendTo makes them. When it returns
-// nil they are on the disk; fs.ErrClosed says that Run is over. After an error the same ones are to be given
-// again: none of them counts, and those that reached the disk nevertheless will
-// be known again.
+// nil they are on the disk. After an error the same ones are to be given again:
+// none of them counts, and those that reached the disk nevertheless will be
+// known. fs.ErrClosed says that Run is over.
 func (f *Files) Append(calls ...[]byte) error {
 	f.writing.Lock()
 	defer f.writing.Unlock()
