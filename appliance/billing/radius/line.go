@@ -131,9 +131,15 @@ func (l *line) send(e *exchange) {
 		return
 	}
 	l.server.note(err)
-	if l.server.secure {
-		l.close() // a part of the packet may be out
+	if l.server.secure || lostAddress(err) {
+		l.close() // a part of the packet may be out; or the next line has another address
 	}
+}
+
+// lostAddress reports whether err is what a socket meets whose own address the
+// box has no more: it keeps it for life.
+func lostAddress(err error) bool {
+	return errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // read takes answers from the line until it is closed.

@@ -1,12 +1,15 @@
 package radius
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"causeway/appliance/model"
@@ -113,6 +116,33 @@ func TestLocalAddressMissing(t *testing.T) {
 	if s := c.Status().Servers[0]; s.Problem != syscall.EADDRNOTAVAIL.Error() {
 		t.Errorf("problem %q; want %q", s.Problem, syscall.EADDRNOTAVAIL.Error())
 	}
+}
+
+// renumbered is a socket of an address that the box has no more.
+type renumbered struct{ net.Conn }
+
+func (renumbered) Write([]byte) (int, error) {
+	return 0, os.NewSyscallError("write", syscall.ENETUNREACH)
+}
+
+// TestOwnAddressChanges: the box gets another address, and the next try goes
+// out from that.
+func TestOwnAddressChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network, _, o := newToys(t, 1)
+		sockets := 0
+		o.Dial = func(ctx context.Context, kind string, local netip.Addr, to netip.AddrPort) (net.Conn, error) {
+			conn, err := network.dial(ctx, kind, local, to)
+			if sockets++; sockets == 1 {
+				return renumbered{conn}, err
+			}
+			return conn, err
+		}
+		account(t, start(t, o), nil)
+		if sockets != 2 {
+			t.Errorf("%d sockets were opened; want 2", sockets)
+		}
+	})
 }
 
 func BenchmarkAppendRequest(b *testing.B) {
