@@ -1,6 +1,8 @@
 package routing
 
 import (
+	"errors"
+
 	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
@@ -26,6 +28,9 @@ func SBCCommands() []config.Command {
 				if c.SBC.Name != a.Text("SBC") {
 					return config.BadArgument("SBC", "there is no SBC %s", a.Text("SBC"))
 				}
+				if err := mayGo(c); err != nil {
+					return err
+				}
 				c.SBC = model.SBC{}
 				return nil
 			},
@@ -41,6 +46,9 @@ func SBCCommands() []config.Command {
 			Help:  "Configure the signalling border element",
 			Apply: func(c *model.Config, _ config.Args) error { c.SBC.SBE = true; return nil },
 			Negate: func(c *model.Config, _ config.Args) error {
+				if err := mayGo(c); err != nil {
+					return err
+				}
 				c.SBC = model.SBC{Name: c.SBC.Name}
 				return nil
 			},
@@ -52,4 +60,13 @@ func SBCCommands() []config.Command {
 			},
 		},
 	}, adjacencyCommands()...)
+}
+
+// mayGo refuses to delete billing that is active or has methods with what is
+// around it (seed 003).
+func mayGo(c *model.Config) error {
+	if b := &c.SBC.Billing; b.Active || b.MethodPacketCable || b.MethodXML {
+		return errors.New("billing is active or has methods: remove it first (no billing)")
+	}
+	return nil
 }
