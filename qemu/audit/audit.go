@@ -48,9 +48,6 @@ func Compare(calls []Call, records *Records, until time.Time) Findings {
 	}
 	for _, c := range calls {
 		for _, direction := range []byte{packetcable.Originating, packetcable.Terminating} {
-			if c.Nowhere && direction == packetcable.Terminating {
-				continue
-			}
 			at := side{c.Number, direction}
 			half := halves[at]
 			delete(halves, at)

@@ -37,9 +37,9 @@ type Call struct {
 	Rang     bool
 	seen     []time.Time // all messages
 
-	Media   bool   // its records tell of media
-	Nowhere bool   // it was sent nowhere: it has no downstream half
-	Cause   uint32 // of its end; 0: the one that its status tells
+	Media bool // its records tell of media
+
+	Cause uint32 // of its end; 0: the one that its status tells
 }
 
 // Calls reads the log of a caller whose ladder is From(prefix, …) and whose
