@@ -104,6 +104,7 @@ type billingConfig struct {
 	clients  [][]radiusServer // of an instance of packetcable-em each
 	instance string           // lines of each
 	billing  string           // lines of billing
+	sbe      string           // lines of the border element
 	routing  string           // lines of the whole
 	inactive bool
 }
@@ -123,6 +124,7 @@ func (b *billed) text(c billingConfig) string {
 	text.WriteString(twoLANs + nextHop + c.routing)
 	line("sbc mySbc\nsbe")
 	line("adjacency sip SIPPA\nnetwork lan1\nexit\nadjacency sip SIPPB\nnetwork lan2\nexit")
+	text.WriteString(c.sbe)
 	line("control address aaa ipv4 %v", lab.BoxLAN2.Addr())
 	for n, servers := range c.clients {
 		line("radius accounting set%d\nretry-interval 100\nretry-limit 3", n)
