@@ -28,6 +28,7 @@ var commands = []command{
 	{"run", "boot an image with the console on this terminal", runConsole},
 	{"smoke", "boot an image, place calls, kill the proxy, power off", runSmoke},
 	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
+	{"powercut-calls", "record a box under calls whose record keepers are down, and cut its power in the record", runPowerCutCalls},
 	{"chaos-network", "break the network behind control's back, and time its repair", runChaosNetwork},
 	{"ladder", "print the SIPp scenario of one end of a call", runLadder},
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
 	"time"
 
+	"causeway/qemu/lab"
 	"causeway/qemu/powercut"
 )
 
@@ -43,4 +45,42 @@ func runPowerCut(ctx context.Context, args []string) error {
 		return fmt.Errorf("powercut: %d of %d cuts are bad", len(report.Bad), report.Cuts)
 	}
 	return nil
+}
+
+func runPowerCutCalls(ctx context.Context, args []string) error {
+	var image imageFlags
+	setup := powercut.Calls{Progress: os.Stderr}
+	err := parse("powercut-calls", args, func(set *flag.FlagSet) {
+		image.declare(set)
+		set.IntVar(&setup.Cuts, "cuts", 100, "`number` of cuts, half of them of a box with its records on a stick")
+		set.IntVar(&setup.Boots, "boots", 2, "`number` of cuts of each box that a machine boots from")
+		set.IntVar(&setup.Seconds, "seconds", 15, "`time` that calls come")
+		set.IntVar(&setup.Rate, "rate", 20, "new calls per `second`")
+		set.Uint64Var(&setup.Seed, "seed", 1, "`number` that decides about cuts and lost writes")
+	})
+	if err == nil {
+		err = positive("powercut-calls", []string{"cuts", "seconds", "rate"}, setup.Cuts-1, setup.Seconds, setup.Rate)
+	}
+	if err != nil {
+		return err
+	}
+	var fromDisk bool
+	if setup.Image, fromDisk, err = image.open(ctx); err != nil {
+		return err
+	}
+	if fromDisk {
+		return errors.New("powercut-calls: the record begins with a blank disk; want -boot kernel")
+	}
+	if setup.Peers, err = lab.OpenPeers(ctx, os.Stderr); err != nil {
+		return err
+	}
+	return withAppliance(ctx, func(program string) error {
+		setup.Program = program
+		report, err := setup.RunBoth(ctx)
+		if err != nil {
+			return err
+		}
+		fmt.Print(report)
+		return report.Fault()
+	})
 }

@@ -14,8 +14,9 @@ import (
 // Findings is what came out.
 type Findings struct {
 	Calls      int
-	Records    int // event messages stored, each once
-	Lost       int // event messages that should be there
+	Records    int       // event messages stored, each once
+	Lost       int       // event messages that should be there
+	Oldest     time.Time // when the caller saw what the first of these tells of
 	Duplicates int
 	Wrong      []string // a sentence each
 }
@@ -75,14 +76,17 @@ func (f *Findings) compare(c Call, direction byte, half *Half, until time.Time) 
 	if all {
 		until = time.Now()
 	}
-	want, got := c.types(until), half.Types()
+	want, got := c.due(until), half.Types()
 	n := 0
-	for n < len(want) && n < len(got) && want[n] == got[n] {
+	for n < len(want) && n < len(got) && want[n].kind == got[n] {
 		n++
 	}
 	f.Lost += len(want) - n
+	if n < len(want) && (f.Oldest.IsZero() || want[n].seen.Before(f.Oldest)) {
+		f.Oldest = want[n].seen
+	}
 	if n < len(want) || all && len(got) > n {
-		f.wrong("number %s, direction %d, has %v; want %v", c.Number, direction, got, want)
+		f.wrong("number %s, direction %d, has %v; want %v", c.Number, direction, got, kinds(want))
 		return
 	}
 	if !slices.Contains(got, packetcable.SignalingStop) || c.Over.IsZero() {
@@ -99,14 +103,22 @@ func (f *Findings) compare(c Call, direction byte, half *Half, until time.Time) 
 	}
 }
 
+func kinds(messages []due) []packetcable.MessageType {
+	all := make([]packetcable.MessageType, len(messages))
+	for i, m := range messages {
+		all[i] = m.kind
+	}
+	return all
+}
+
 // Keeper is where stored requests are read.
 type Keeper interface {
 	Stored() ([]lab.Stored, error)
 }
 
-// Await waits until the keepers together have all that the calls must have, and
-// gives what it found last.
-func Await(ctx context.Context, calls []Call, keepers ...Keeper) (Findings, *Records, error) {
+// Await waits until the keepers together have all that the calls must have
+// (Compare), and gives what it found last.
+func Await(ctx context.Context, calls []Call, until time.Time, keepers ...Keeper) (Findings, *Records, error) {
 	for {
 		all := make([][]lab.Stored, len(keepers))
 		for i, keeper := range keepers {
@@ -119,7 +131,7 @@ func Await(ctx context.Context, calls []Call, keepers ...Keeper) (Findings, *Rec
 		if err != nil {
 			return Findings{}, nil, err
 		}
-		found := Compare(calls, records, time.Time{})
+		found := Compare(calls, records, until)
 		fault := found.Fault()
 		if fault == nil {
 			return found, records, nil

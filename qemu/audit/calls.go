@@ -8,7 +8,6 @@
 package audit
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,7 +34,6 @@ type Call struct {
 	Over     time.Time   // a final response of 300 or more, or the 200 of BYE
 	Status   int         // of the final response to its INVITE
 	Rang     bool
-	seen     []time.Time // all messages
 
 	Media bool // its records tell of media
 
@@ -65,7 +63,6 @@ func Calls(prefix string, log []lab.Seen) []Call {
 
 // note takes one message in.
 func (c *Call) note(seen lab.Seen) {
-	c.seen = append(c.seen, seen.At)
 	words := strings.Fields(seen.Start)
 	if len(words) < 2 || words[0] != "SIP/2.0" {
 		return
@@ -97,32 +94,39 @@ func firstTime(known, now time.Time) time.Time {
 	return known
 }
 
-// Finished reports whether the caller has seen the end of all these calls.
-func Finished(calls []Call) bool {
-	return !slices.ContainsFunc(calls, func(c Call) bool { return c.Over.IsZero() })
+// Over is of how many calls the caller has seen the end.
+func Over(calls []Call) (n int) {
+	for _, c := range calls {
+		if !c.Over.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
-// Idle reports whether the caller saw nothing of the call in that time.
-func (c Call) Idle(from, to time.Time) bool {
-	return !slices.ContainsFunc(c.seen, func(at time.Time) bool { return !at.Before(from) && !at.After(to) })
+// due is an event message that must be there, and when the caller saw what it
+// tells of.
+type due struct {
+	kind packetcable.MessageType
+	seen time.Time
 }
 
-// types are the event messages that each half-call must have of what the
-// caller saw until then, in order.
-func (c Call) types(until time.Time) (types []packetcable.MessageType) {
-	add := func(at time.Time, some ...packetcable.MessageType) {
-		if at.IsZero() || at.After(until) {
+// due are the event messages that each half-call must have of what the caller
+// saw until then, in order.
+func (c Call) due(until time.Time) (messages []due) {
+	add := func(seen time.Time, kinds ...packetcable.MessageType) {
+		if seen.IsZero() || seen.After(until) {
 			return
 		}
-		for _, t := range some {
-			if qos := t == packetcable.QoSReserve || t == packetcable.QoSCommit || t == packetcable.QoSRelease; c.Media || !qos {
-				types = append(types, t)
+		for _, kind := range kinds {
+			if c.Media || kind != packetcable.QoSReserve && kind != packetcable.QoSCommit && kind != packetcable.QoSRelease {
+				messages = append(messages, due{kind, seen})
 			}
 		}
 	}
 	if c.Answered.IsZero() && c.Status >= 300 {
 		add(c.Over, packetcable.SignalingStart, packetcable.SignalingStop)
-		return types
+		return messages
 	}
 	add(c.Routed, packetcable.SignalingStart)
 	add(c.Answered, packetcable.QoSReserve, packetcable.CallAnswer, packetcable.QoSCommit)
@@ -130,7 +134,7 @@ func (c Call) types(until time.Time) (types []packetcable.MessageType) {
 		add(at, packetcable.QoSCommit)
 	}
 	add(c.Over, packetcable.CallDisconnect, packetcable.QoSRelease, packetcable.SignalingStop)
-	return types
+	return messages
 }
 
 // causes are the termination codes of calls that were not answered, by the

@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"testing"
 	"time"
 
@@ -25,13 +24,13 @@ func (b *billed) underWay(ctx context.Context, s *started, over int) {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		ended := slices.DeleteFunc(audit.Calls(s.prefix, log), func(c audit.Call) bool { return c.Over.IsZero() })
-		if len(ended) >= over {
+		ended := audit.Over(audit.Calls(s.prefix, log))
+		if ended >= over {
 			return
 		}
 		select {
 		case <-ctx.Done():
-			b.t.Fatalf("%d of %d calls are over; want %d", len(ended), s.calls, over)
+			b.t.Fatalf("%d of %d calls are over; want %d", ended, s.calls, over)
 		case <-s.caller.Ended():
 			b.t.Fatal("the calls ended too early")
 		case <-time.After(5 * time.Millisecond):

@@ -44,7 +44,7 @@ func noise(n int) []byte {
 
 func plug(t *testing.T, box *smoke.Box, stick string, slow int) {
 	t.Helper()
-	if err := box.Machine.Plug(within(t, time.Minute), "stick", stick, slow); err != nil {
+	if err := box.Machine.Plug(within(t, time.Minute), "stick", machine.Stick{Image: stick, Slow: slow}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -68,6 +68,7 @@ client any {
 modules {
 	detail stored {
 		filename = %[2]s/detail
+		locking = yes
 		permissions = 0600
 		header = "%%t"
 	}

@@ -6,25 +6,37 @@ import (
 	"time"
 )
 
-// Plug puts a stick with the raw image at path into the USB controller. The
-// name is free to choose and tells it from others. A slow stick takes that many
-// octets a second; 0 is as many as come.
-func (m *Machine) Plug(ctx context.Context, name, path string, slow int) error {
+// Stick is one that can be plugged in.
+type Stick struct {
+	Image string // path of it, raw
+	Slow  int    // octets a second that it takes at most; 0: as many as come
+	Log   string // path of an empty file for a log of what is written to it; empty: none
+}
+
+// Plug puts a stick into the USB controller. The name is free to choose and
+// tells it from others. A stick keeps nothing back: what was written to it is
+// there.
+func (m *Machine) Plug(ctx context.Context, name string, stick Stick) error {
 	err := m.Execute(ctx, "object-add", map[string]any{
-		"qom-type": "throttle-group", "id": name + "-speed", "limits": map[string]any{"bps-write": slow},
+		"qom-type": "throttle-group", "id": name + "-speed", "limits": map[string]any{"bps-write": stick.Slow},
 	})
 	if err != nil {
 		return err
 	}
+	fast := map[string]any{"no-flush": stick.Log != ""} // see drive
+	image := map[string]any{"driver": "raw", "cache": fast, "file": map[string]any{"driver": "file", "filename": stick.Image}}
+	if stick.Log != "" {
+		log := map[string]any{"driver": "file", "cache": fast, "filename": stick.Log}
+		image = map[string]any{"driver": "blklogwrites", "file": image, "log": log}
+	}
 	err = m.Execute(ctx, "blockdev-add", map[string]any{
-		"node-name": name, "driver": "throttle", "throttle-group": name + "-speed",
-		"file": map[string]any{"driver": "raw", "file": map[string]any{"driver": "file", "filename": path}},
+		"node-name": name, "driver": "throttle", "throttle-group": name + "-speed", "file": image,
 	})
 	if err != nil {
 		return err
 	}
 	return m.Execute(ctx, "device_add", map[string]any{
-		"driver": "usb-storage", "id": name, "drive": name, "bus": usbBus + ".0", "removable": true,
+		"driver": "usb-storage", "id": name, "drive": name, "bus": usbBus + ".0", "removable": true, "write-cache": "off",
 	})
 }
 

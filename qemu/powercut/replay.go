@@ -1,6 +1,10 @@
 package powercut
 
-import "math/rand/v2"
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+)
 
 // atom is what a disk writes whole or not at all, in octets.
 const atom = 512
@@ -13,9 +17,20 @@ type replay struct {
 	volatile []Entry
 }
 
-// newReplay replays the part of a blank disk from start on.
+// newReplay replays the part of a disk from start on, which was blank unless hold
+// says otherwise.
 func newReplay(log *Log, start, size int64) *replay {
 	return &replay{log: log, durable: newDisk(start, size)}
+}
+
+// hold has the disk hold an image where the log began.
+func (r *replay) hold(path string) error {
+	image, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read what a disk held: %w", err)
+	}
+	r.durable.write(r.durable.start, image)
+	return nil
 }
 
 // cut gives the disk when the power fails after that many entries of the log,
