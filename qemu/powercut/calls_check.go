@@ -180,8 +180,11 @@ func (c *cuts) make(n int, random *rand.Rand) (made cut, err error) {
 // until is the time up to which events must be there.
 func (c cut) until() time.Time { return c.at.Add(-Window) }
 
-// callsLimit is how long what was left may take to come to the record keeper.
-const callsLimit = 20 * time.Second
+// Nothing more is waited for when no record has come for so long.
+const (
+	quietHost    = 2 * time.Second
+	quietMachine = 20 * time.Second // it boots, and asks for its servers every 10 s
+)
 
 // look has a billing process of this host bring what the cut left to a record
 // keeper.
@@ -213,7 +216,7 @@ func (r *recorded) look(ctx context.Context, c cut) (audit.Findings, error) {
 	if err != nil {
 		return audit.Findings{}, err
 	}
-	found, err := r.compare(ctx, c, keeper)
+	found, err := r.compare(ctx, c, keeper, quietHost)
 	if found.Fault() != nil {
 		found.Wrong = append(found.Wrong, "billing printed: "+billing.Output())
 	}
@@ -233,15 +236,26 @@ func (r *recorded) keeper(ctx context.Context, where *lab.Namespace, at netip.Ad
 	return keeper, keeper.Start(ctx)
 }
 
-// compare waits until the keeper has all, or time is up.
-func (r *recorded) compare(ctx context.Context, c cut, keeper *lab.RADIUS) (audit.Findings, error) {
-	ctx, cancel := context.WithTimeout(ctx, callsLimit)
-	defer cancel()
-	found, _, err := audit.Await(ctx, r.calls, c.until(), keeper)
-	if found.Fault() != nil {
-		err = nil // that is what was found
+// compare waits until the keeper has all, or no more has come for so long.
+func (r *recorded) compare(ctx context.Context, c cut, keeper *lab.RADIUS, quiet time.Duration) (found audit.Findings, err error) {
+	last := time.Now()
+	for before := -1; ctx.Err() == nil && time.Since(last) < quiet; time.Sleep(20 * time.Millisecond) {
+		stored, err := keeper.Stored()
+		if err != nil {
+			return found, err
+		}
+		records, err := audit.Read(stored)
+		if err != nil {
+			return found, err
+		}
+		if found = audit.Compare(r.calls, records, c.until()); found.Fault() == nil {
+			return found, nil
+		}
+		if found.Records > before {
+			before, last = found.Records, time.Now()
+		}
 	}
-	return found, err
+	return found, context.Cause(ctx)
 }
 
 // extract lays out the files of a box below dir as they are after the cut.
@@ -298,7 +312,7 @@ func (r *recorded) boot(ctx context.Context, c cut) (audit.Findings, error) {
 			return audit.Findings{}, err
 		}
 	}
-	found, err := r.compare(ctx, c, keeper)
+	found, err := r.compare(ctx, c, keeper, quietMachine)
 	if found.Fault() != nil {
 		found.Wrong = append(found.Wrong, "the console printed: "+box.Machine.Console.Tail(20))
 	}
