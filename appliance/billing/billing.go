@@ -199,8 +199,11 @@ func (p *process) run(ctx context.Context) error {
 
 // tend is what is to be done once a second.
 func (p *process) tend() {
-	if p.cache != nil {
+	switch {
+	case p.cache != nil:
 		p.cache.Upkeep()
+	case p.plan != nil:
+		p.changeCache()
 	}
 	p.runLongChecks(time.Now())
 	p.reconcile()

@@ -19,6 +19,7 @@ import (
 
 	"causeway/appliance/alarm"
 	"causeway/appliance/billing/journal"
+	"causeway/appliance/billing/segment"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
@@ -433,6 +434,27 @@ func removeJournal(t *testing.T, o Options) {
 			}
 		}
 	}
+}
+
+// While another process has the directory of the cache events wait.
+func TestCacheInUse(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	w := openJournal(t, o)
+	dir, err := os.Open(o.Journal) // by default the cache is there
+	if err == nil {
+		err = segment.Lock(dir)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, o)
+	use(t, o, billed)
+	calls(t, w, 1, 9)
+	waitForStatus(t, o, "revision", func(s model.BillingStatus) bool { return s.Revision != "" })
+	dir.Close()
+	keeper.await(t, 9*8)
+	keeper.check(t, 1, 9)
 }
 
 func TestRevision(t *testing.T) {

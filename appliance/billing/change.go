@@ -126,8 +126,8 @@ func (p *process) changeCache() {
 		Dir: dir, Mount: mount, Box: p.box, Anew: anew, MaxSize: int64(p.plan.Cache.MaxSize) << 10, OnFailure: p.plan.Cache.OnFailure,
 		Report: func(err error) { p.options.Log.Error("billing cache", "error", err) },
 	}, p.plan.consumers())
+	p.note("cache directory", err)
 	if err != nil {
-		p.options.Log.Error("billing", "error", err)
 		return
 	}
 	p.cache = opened

@@ -132,6 +132,9 @@ func (p *process) emit(r cache.Record) {
 // flush hands the records to the cache. False says that it does not take them
 // now, or does not know yet what it has.
 func (p *process) flush() bool {
+	if p.cache == nil && p.plan.Configured {
+		return false // another process has the directory still
+	}
 	if p.cache == nil {
 		p.fresh = nil // there is no instance that could want them
 		return true
