@@ -118,6 +118,6 @@ func runFlood(ctx context.Context, args []string) error {
 			return err
 		}
 		fmt.Print(result)
-		return result.Check()
+		return result.Check(50, 99)
 	})
 }

@@ -61,7 +61,7 @@ func TestOverloadedCheck(t *testing.T) {
 
 func TestFloodedCheck(t *testing.T) {
 	good := Flooded{Calls: 1000, Admitted: 900, Completed: 891, MemoryKB: 20000, WorstKB: 120000}
-	if err := good.Check(); err != nil {
+	if err := good.Check(50, 99); err != nil {
 		t.Errorf("Check(%+v) = %v", good, err)
 	}
 	for name, spoil := range map[string]func(*Flooded){
@@ -71,7 +71,7 @@ func TestFloodedCheck(t *testing.T) {
 	} {
 		bad := good
 		spoil(&bad)
-		if err := bad.Check(); err == nil {
+		if err := bad.Check(50, 99); err == nil {
 			t.Errorf("%s: Check(%+v) = nil; want an error", name, bad)
 		}
 	}
