@@ -16,37 +16,43 @@ SECONDS ?= 20
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
 RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils
-TEST_PACKAGES = baresip-core e2fsprogs iproute2 mtools nftables openssl sip-tester
+TEST_PACKAGES = baresip-core curl e2fsprogs iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark
 
-.PHONY: help run test check smoke image reproduce bench-sip bench-boot bench-firewall powercut chaos-network \
-	leak soak overload flood scan clock-offset fuzz packages test-packages clean
+.PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut chaos-network \
+	leak soak overload flood test-cps bench-com com-line scan test-access-load clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n SECONDS=n MINUTES=n CONFIG=file"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n SECONDS=n MINUTES=n FUZZ=time CONFIG=file TPM=1 (with BOOT=disk)"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
 	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
-	@go run ./qemu run -board $(BOARD) -variant $(VARIANT) -boot $(BOOT) $(if $(CONFIG),-config $(CONFIG))
+	@go run ./qemu run -board $(BOARD) -variant $(VARIANT) -boot $(BOOT) $(if $(CONFIG),-config $(CONFIG)) $(if $(TPM),-tpm)
 
 # One suite of `make test`: its name, and the command. Go's own test lines pass
 # through; the seconds are printed whether it passed or not.
 suite = @start=$$(date +%s); $(2); status=$$?; \
 	echo "suite=$(1) seconds=$$(($$(date +%s) - start)) status=$$status"; exit $$status
 
+# The end-to-end tests that need no machine: those that work, and those that mostly
+# wait, many at a time.
+calls  = ^TestSIP|^TestBilling
+remote = ^TestCOM[^B]
+
 test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
 	$(call suite,host,go test -timeout 20m ./...)
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
 	$(call suite,reproducible,go run ./images reproduce -board x86_64 && go run ./images reproduce -board arm64)
-	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '^TestSIP' ./qemu/e2e)
-	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -skip '^TestSIP' ./qemu/e2e -boards x86_64)
+	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
+	$(call suite,com,go test -tags e2e -count=1 -timeout 10m -parallel 6 -run '$(remote)' ./qemu/e2e)
+	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -skip '$(calls)|$(remote)' ./qemu/e2e -boards x86_64)
 	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck
 	@unformatted=$$(gofmt -l appliance board images init qemu rootfs); \
 	if [ -n "$$unformatted" ]; then echo "gofmt would change:"; echo "$$unformatted"; exit 1; fi
-	@go vet ./... && go vet -tags e2e ./qemu/...
+	@go vet ./... && go vet -tags e2e ./qemu/... && go vet -tags testclock ./appliance/...
 	@go tool staticcheck ./... && go tool staticcheck -tags e2e ./qemu/...
 
 smoke: test-packages ## Boot headless, place CALLS real calls through it at RATE a second, power off
@@ -63,6 +69,9 @@ bench-sip: ROUNDS = 3
 bench-sip: test-packages ## CPU per proxied call beside Kamailio: ROUNDS of SECONDS each
 	@go run ./qemu bench-sip -rounds $(ROUNDS) -seconds $(SECONDS)
 
+bench-billing: test-packages ## Event messages a second beside FreeRADIUS's own client, and memory with a million that wait
+	@go run ./qemu bench-billing
+
 leak: CALLS = 200000
 leak: test-packages ## What our proxy holds after CALLS calls, beside what it held before
 	@go run ./qemu leak -calls $(CALLS)
@@ -78,6 +87,15 @@ overload: test-packages ## Ten times the calls that our proxy can do, for SECOND
 flood: test-packages ## A million datagrams from 100,000 sources that are not there, while calls go on
 	@go run ./qemu flood
 
+test-cps: test-packages ## Calls below, at and above the licence's calls per second, in both modes, for eight minutes
+	@go run ./qemu cps
+
+bench-com: test-packages ## A COM server with 100, 1,000 and 10,000 boxes: what a link costs, and how long until all are back
+	@go run ./qemu bench-com
+
+com-line: test-packages ## The link on a line of 128 kbit/s and 200 ms for MINUTES, with a log of 4 MiB fetched over it
+	@go run ./qemu com-line -minutes $(MINUTES)
+
 bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init that only prints
 	@go run ./images build -board $(BOARD)
 	@go run ./qemu bench-boot -board $(BOARD)
@@ -85,6 +103,11 @@ bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init 
 powercut: test-packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
 	@go run ./images build -board $(BOARD) -kernel-only
 	@go run ./qemu powercut -board $(BOARD) -cuts $(CUTS)
+
+test-powercut: CUTS = 100
+test-powercut: test-packages ## Cut the power CUTS times while the box bills calls, and see what is left to its record keepers
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./qemu powercut-calls -board $(BOARD) -cuts $(CUTS)
 
 bench-firewall: test-packages ## CPU per call in the machine, with the firewall on and off
 	@go run ./images build -board $(BOARD) -kernel-only
@@ -96,6 +119,10 @@ chaos-network: test-packages ## Break the network behind control's back ROUNDS t
 scan: test-packages ## Look at all ports of a box from both LANs
 	@go run ./images build -board $(BOARD) -kernel-only
 	@go test -tags e2e -count=1 -timeout 60m -run '^TestNetwork$$/^only_documented' ./qemu/e2e -boards $(BOARD) -ports 1-65535 -v
+
+test-access-load: test-packages ## Work at all doors of a box for SECONDS while it has all the calls that it can do
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go test -tags e2e -count=1 -timeout 30m -run '^TestAccessBoxes$$/^(two_boxes|the_same|busy)' ./qemu/e2e -boards $(BOARD) -busy $(SECONDS)s -v
 
 clock-offset: test-packages ## Follow chrony for MINUTES, and print how far the clock is from it
 	@go run ./images build -board $(BOARD) -kernel-only
@@ -110,7 +137,7 @@ fuzz: ## Fuzz every parser of outside bytes for FUZZ each
 	done
 
 packages: ## Install what building and booting need of Debian
-	$(call install,$(RUN_PACKAGES))
+	$(call install,$(RUN_PACKAGES) $(if $(TPM),swtpm))
 
 test-packages: packages ## Install what testing needs besides, and fetch the peers
 	$(call install,$(TEST_PACKAGES))

@@ -52,7 +52,7 @@ func check(w io.Writer, text string) error {
 	if err != nil {
 		return err
 	}
-	g := grammar.All().Sealing(key)
+	g := grammar.All().Sealing(key).Hashing(config.NewHasher())
 	c, err := g.Parse(text)
 	var faults config.Errors
 	switch {

@@ -47,7 +47,10 @@ func runBilling(ctx context.Context, args []string) error {
 
 func runControl(ctx context.Context, args []string) error {
 	log, debug := logging.New(os.Stderr, "control")
-	options := control.Options{Grammar: grammar.All(), BuiltIn: grammar.BuiltIn(), Log: log, Debug: debug.Methods()}
+	options := control.Options{
+		Grammar: grammar.All(), Words: grammar.Words(), Commands: grammar.Exec(),
+		BuiltIn: grammar.BuiltIn(), Log: log, Debug: debug.Methods(),
+	}
 	if err := parseFlags("control", args, options.Flags); err != nil {
 		return err
 	}

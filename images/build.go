@@ -35,18 +35,20 @@ const (
 
 // image is what to build.
 type image struct {
-	board      *board.Board
-	variant    rootfs.Variant
-	source     string // the module's directory
-	dir        string // where the files go
-	kernelOnly bool   // neither causeway.efi nor disk.img
-	fresh      bool   // compile everything anew
-	refresh    bool   // ask for newer Debian packages
-	initPkg    string
-	appliance  string
-	onlyInit   bool
-	cache      *cache.Cache
-	log        io.Writer
+	board       *board.Board
+	variant     rootfs.Variant
+	source      string // the module's directory
+	dir         string // where the files go
+	comRoot     string // PEM file of the authority that COM is known by; empty: none
+	licenseRoot string // of the licence server, likewise
+	kernelOnly  bool   // neither causeway.efi nor disk.img
+	fresh       bool   // compile everything anew
+	refresh     bool   // ask for newer Debian packages
+	initPkg     string
+	appliance   string
+	onlyInit    bool
+	cache       *cache.Cache
+	log         io.Writer
 }
 
 // built is what came out.
@@ -62,6 +64,8 @@ func buildCommand(ctx context.Context, args []string, out, log io.Writer) error 
 	boardName := flags.String("board", "x86_64", strings.Join(board.Names(), " or "))
 	variant := flags.String("variant", string(rootfs.Release), "release (no shell) or debug")
 	dir := flags.String("o", "", "`directory` for the files (default out/BOARD-VARIANT)")
+	comRoot := flags.String("com-root", "", "PEM `file` of the authority that COM is known by")
+	licenseRoot := flags.String("license-root", "", "PEM `file` of the authority that the licence server is known by")
 	kernelOnly := flags.Bool("kernel-only", false, "make only what QEMU's -kernel needs")
 	fresh := flags.Bool("fresh", false, "compile everything anew")
 	refresh := flags.Bool("refresh", false, "ask for newer Debian packages than those in the cache")
@@ -92,6 +96,7 @@ func buildCommand(ctx context.Context, args []string, out, log io.Writer) error 
 	}
 	i := image{
 		board: b, variant: rootfs.Variant(*variant), source: source, dir: *dir,
+		comRoot: *comRoot, licenseRoot: *licenseRoot,
 		kernelOnly: *kernelOnly, fresh: *fresh, refresh: *refresh,
 		initPkg: "causeway/init", appliance: "causeway/appliance",
 		cache: c, log: log,
@@ -179,6 +184,7 @@ func (i *image) writeBootFiles(ctx context.Context, dir string, k *kernel.Kernel
 	root := rootfs.Spec{
 		Board: i.board, Variant: i.variant, Source: i.source, Info: info, Kernel: k,
 		Init: i.initPkg, Appliance: i.appliance, OnlyInit: i.onlyInit,
+		COMRoot: i.comRoot, LicenseRoot: i.licenseRoot,
 		Cache: i.cache, Fresh: i.fresh, Log: i.log,
 	}
 	return root.Write(ctx, filepath.Join(dir, initramfsFile))

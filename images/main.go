@@ -1,6 +1,6 @@
 // Command images makes what is flashed and what QEMU boots.
 //
-//	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR]
+//	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR] [-com-root FILE] [-license-root FILE]
 //	go run ./images reproduce -board x86_64|arm64
 //
 // build prints what it made, a key=value a line; reproduce builds one commit

@@ -21,13 +21,20 @@ type part struct {
 	paths []string
 }
 
-// parts in the order in which they are wiped and spoken of.
+// parts in the order in which they are wiped and spoken of. What tells of the
+// customer is in one of them; addresses given to hosts go with their pools. What
+// tells of the box alone is in none: its serial number, how fast its clock runs,
+// and the times that never run backwards, which nobody resets for the sake of a
+// licence.
 var parts = []part{
-	{"configuration", "", []string{"/bootflash/control/revisions/*"}},
-	{"keys", "configuration", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*"}}, // they seal its secrets
-	{"licences", "", []string{"/bootflash/license/*"}},
-	{"billing", "", []string{"/harddisk/billcache/*", "/bootflash/billing/*"}},
-	{"logs", "", []string{"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/trace/*", "/harddisk/reports/*", "/bootflash/control/alarm*"}},
+	{"configuration", "", []string{"/bootflash/control/revisions/*", "/bootflash/control/dhcp.db*"}},
+	{"keys", "configuration", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*", "/bootflash/certificates/*"}}, // they seal its secrets
+	{"licences", "", []string{"/bootflash/license/*", "/bootflash/control/license-state*", "/bootflash/com/*", "/bootflash/control/subscription-state*"}},
+	{"billing", "", []string{"/harddisk/billcache/*", "/harddisk/cdr/*", "/bootflash/billing/*"}},
+	{"logs", "", []string{
+		"/harddisk/log/*", "/harddisk/crash/*", "/harddisk/trace/*", "/harddisk/reports/*",
+		"/bootflash/control/alarm*", "/bootflash/control/log", "/bootflash/control/logins*", "/bootflash/control/backups*",
+	}},
 }
 
 // Create wipes the part; what is not there is wiped already.

@@ -15,14 +15,15 @@ import (
 // what a used box has: of each part, and what no part takes.
 var (
 	partFiles = map[string][]string{
-		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/revisions/8.conf.new-1"},
-		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key"},
-		"licences":      {"bootflash/license/state.db", "bootflash/license/trust/root.pem"},
-		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "bootflash/billing/position"},
+		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/revisions/8.conf.new-1", "bootflash/control/dhcp.db", "bootflash/control/dhcp.db.bad"},
+		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key", "bootflash/certificates/sip/identity.pem"},
+		"licences":      {"bootflash/license/state", "bootflash/control/license-state", "bootflash/com/idem.db", "bootflash/control/subscription-state"},
+		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "harddisk/cdr/1.xml", "bootflash/billing/position"},
 		"logs": {"harddisk/log/messages", "harddisk/log/failed-calls/failed-calls.1.jsonl", "harddisk/crash/x-proxy.txt", "harddisk/trace/fault.pcap",
-			"harddisk/reports/2026-01.db", "bootflash/control/alarms.db"},
+			"harddisk/reports/2026-01.db", "bootflash/control/alarms.db", "bootflash/control/log/access.log",
+			"bootflash/control/logins", "bootflash/control/backups.memory"},
 	}
-	kept = []string{"bootflash/init/serial", "bootflash/init/clock", "bootflash/mine.conf", "harddisk/capture.pcap"}
+	kept = []string{"bootflash/init/serial", "bootflash/init/clock", "bootflash/control/trusted-time", "bootflash/control/clock-drift", "bootflash/mine.conf", "harddisk/capture.pcap"}
 )
 
 // fill makes everything that a used box has.

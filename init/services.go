@@ -39,7 +39,7 @@ type service struct {
 }
 
 var services = []service{
-	{proxy, model.UIDProxy, []uint32{model.GIDJournal}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -900, 1000, 60},
+	{proxy, model.UIDProxy, []uint32{model.GIDJournal, model.GIDProxyTLS}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -900, 1000, 60},
 	{billing, model.UIDBilling, []uint32{model.GIDJournal, model.GIDKeys}, []uintptr{unix.CAP_NET_BIND_SERVICE}, -700, 200, 20},
 	{control, model.UIDControl, nil,
 		[]uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW, unix.CAP_SYS_TIME}, -500, 100, 30},

@@ -35,6 +35,7 @@ var steps = []step{
 	{"forbid new privileges", (*machine).forbidPrivileges, false},
 	{"raise the limit of open files", (*machine).limitFiles, false},
 	{"load drivers", (*machine).loadDrivers, false},
+	{"give devices to services", (*machine).giveDevices, false},
 	{"load the firewall beside the boot", (*machine).loadFirewall, false},
 	{"arm the watchdog", (*machine).armWatchdog, false},
 	{"read the slot", (*machine).findSlot, false},
@@ -110,6 +111,14 @@ func (m *machine) setSysctls() error {
 	return errors.Join(errs...)
 }
 
+func (m *machine) giveDevices() error {
+	var errs []error
+	for _, device := range devices {
+		errs = append(errs, device.Create(m))
+	}
+	return errors.Join(errs...)
+}
+
 func (m *machine) forbidPrivileges() error { return m.kernel.NoNewPrivileges() }
 
 // openFiles is what every service may have open: each of the proxy's TCP and
@@ -180,6 +189,9 @@ func (m *machine) mountVolumes() error {
 // mounted makes what belongs on a volume that was just mounted.
 func (m *machine) mounted(name string) {
 	m.makeDirectories("/" + name)
+	if name == volume.Bootflash {
+		m.moveCertificates()
+	}
 	for _, directory := range directories {
 		if !strings.HasPrefix(directory.path, "/"+name+"/") || !m.volumes.OnDisk(name) {
 			continue

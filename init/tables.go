@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,6 +61,9 @@ type directory struct {
 	uid, gid int
 }
 
+// certificates is what the directories of the purposes begin with.
+const certificates = model.CertificateDir + "/"
+
 // directories in their order: what is below a volume is made when that is
 // mounted.
 var directories = []directory{
@@ -71,9 +76,20 @@ var directories = []directory{
 	{"/bootflash/proxy", 0o750, model.UIDProxy, model.GIDCauseway},
 	{"/bootflash/billing", 0o750, model.UIDBilling, model.GIDCauseway},
 	{"/bootflash/control", 0o750, model.UIDControl, model.GIDCauseway},
-	{"/bootflash/control/revisions", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/control/revisions", 0o700, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/license", 0o700, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/com", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/keys", 0o750 | os.ModeSetgid, model.UIDControl, model.GIDKeys},
-	{"/bootflash/billing/tls", 0o750, model.UIDControl, model.GIDKeys},
+	{model.CertificateDir, 0o750, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForSIP), 0o750 | os.ModeSetgid, model.UIDControl, model.GIDProxyTLS},
+	{certificates + string(model.ForRADIUS), 0o750 | os.ModeSetgid, model.UIDControl, model.GIDKeys},
+	{certificates + string(model.ForSSH), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForWeb), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForCOM), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForLicense), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForCallHome), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForSyslog), 0o700, model.UIDControl, model.GIDCauseway},
+	{certificates + string(model.ForFiles), 0o700, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/console", 0o750, model.UIDConsole, model.GIDCauseway},
 	{"/harddisk/billcache", 0o775 | os.ModeSetgid, 0, model.GIDJournal}, // control shows what is there
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
@@ -117,6 +133,34 @@ func (m *machine) makeDirectories(below string) {
 			m.miss(err.Error())
 		}
 	}
+}
+
+// device is a node of the kernel's that belongs to a service.
+type device struct {
+	path string
+	uid  int
+}
+
+// devices are opened by nobody else.
+var devices = []device{
+	{"/dev/tpmrm0", model.UIDControl}, // the resource manager of a TPM 2.0: keys of certificates
+}
+
+func (t device) String() string { return fmt.Sprintf("give %s to its service", t.path) }
+
+// Create gives the node to its service, if the machine has such a device.
+func (t device) Create(m *machine) error {
+	err := os.Chown(m.path(t.path), t.uid, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = os.Chmod(m.path(t.path), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("%v: %w", t, err)
+	}
+	return nil
 }
 
 // sysctl is one kernel parameter and its value.

@@ -88,6 +88,32 @@ func TestDirectories(t *testing.T) {
 	}
 }
 
+func TestDevices(t *testing.T) {
+	m, _, _ := newTest(t)
+	if err := m.giveDevices(); err != nil {
+		t.Errorf("giveDevices of a machine without = %v; want nil", err)
+	}
+	for _, device := range devices {
+		m.write(t, device.path, "")
+	}
+	if err := m.giveDevices(); err != nil {
+		t.Fatal(err)
+	}
+	for _, device := range devices {
+		info, err := os.Stat(m.path(device.path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); int(owner.Uid) != device.uid || owner.Gid != 0 || info.Mode() != 0o600 {
+			t.Errorf("%s is %v %d:%d; want 0600 %d:0", device.path, info.Mode(), owner.Uid, owner.Gid, device.uid)
+		}
+	}
+	m.write(t, "file", "")
+	if err := (device{"/file/below", 0}).Create(m); err == nil || !strings.Contains(err.Error(), "give /file/below") {
+		t.Errorf("Create below a file = %v; want an error that names it", err)
+	}
+}
+
 func TestSysctls(t *testing.T) {
 	m, _, _ := newTest(t)
 	seen := map[string]bool{}

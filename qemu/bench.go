@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway/qemu/bench"
+	"causeway/qemu/lab"
 )
 
 func runBenchBoot(ctx context.Context, args []string) error {
@@ -68,6 +69,31 @@ func runBenchSIP(ctx context.Context, args []string) error {
 		workload.Rates = append(workload.Rates, rate)
 	}
 	return bench.MeasureSIP(ctx, ".", workload, os.Stdout)
+}
+
+func runBenchBilling(ctx context.Context, args []string) error {
+	b := bench.Billing{Progress: os.Stderr}
+	err := parse("bench-billing", args, func(set *flag.FlagSet) {
+		set.IntVar(&b.Backlog, "backlog", 1000000, "`number` of event messages that wait while no server answers")
+		set.IntVar(&b.Drain, "drain", 200000, "`number` of event messages that wait when the server comes")
+	})
+	if err == nil {
+		err = positive("bench-billing", []string{"backlog", "drain"}, b.Backlog/8, b.Drain/8)
+	}
+	if err != nil {
+		return err
+	}
+	if b.Peers, err = lab.OpenPeers(ctx, os.Stderr); err != nil {
+		return err
+	}
+	return withAppliance(ctx, func(program string) error {
+		b.Program = program
+		cost, err := b.Run(ctx)
+		if err == nil {
+			fmt.Print(cost)
+		}
+		return err
+	})
 }
 
 func runBenchFirewall(ctx context.Context, args []string) error {

@@ -19,10 +19,12 @@ func runConsole(ctx context.Context, args []string) error {
 	var flags imageFlags
 	var config string
 	var memory int
+	var tpm bool
 	err := parse("run", args, func(set *flag.FlagSet) {
 		flags.declare(set)
 		set.StringVar(&config, "config", "", "hand this configuration `file` to the appliance")
 		set.IntVar(&memory, "memory", 256, "memory of the machine in `MiB`")
+		set.BoolVar(&tpm, "tpm", false, "give the machine a TPM; it must boot from disk")
 	})
 	if err != nil {
 		return err
@@ -34,6 +36,9 @@ func runConsole(ctx context.Context, args []string) error {
 	setup := machine.Config{Board: image.Board, MemoryMB: memory, SetupFile: config, Terminal: true}
 	if setup.Disk, err = keptDisk(image, fromDisk); err != nil {
 		return err
+	}
+	if tpm {
+		setup.TPM = filepath.Join(filepath.Dir(setup.Disk), "tpm")
 	}
 	if !fromDisk {
 		if setup.Kernel, err = image.Kernel(); err != nil {
@@ -80,7 +85,8 @@ const welcome = `Causeway on %[1]s; its disk is %[2]s.
   127.0.0.1:%-5[4]d UDP LAN2 192.168.43.1:5060
 
 The appliance sends calls from LAN1 to 192.168.43.2:5060, which is port 5060 of
-this host. A first call, from two more terminals:
+this host. A new one asks a few questions first: Enter will do for all but the
+password of the administrator. A first call, from two more terminals:
 
   sipp -sf qemu/lab/scenarios/callee.xml -i 127.0.0.1 -p 5060 -key contact 192.168.43.2:5060
   sipp -sf qemu/lab/scenarios/caller.xml -i 127.0.0.1 -m 1 -d 3000 127.0.0.1:%[3]d

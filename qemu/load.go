@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,14 +12,15 @@ import (
 	"causeway/qemu/load"
 )
 
-// withAppliance builds the appliance for this host for as long as run takes.
-func withAppliance(ctx context.Context, run func(program string) error) error {
+// withAppliance builds the appliance for this host for as long as run takes;
+// flags are more ones of go build.
+func withAppliance(ctx context.Context, run func(program string) error, flags ...string) error {
 	dir, err := os.MkdirTemp("", "causeway-load-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	program, err := lab.BuildAppliance(ctx, ".", dir)
+	program, err := lab.BuildAppliance(ctx, ".", dir, flags...)
 	if err != nil {
 		return err
 	}
@@ -119,5 +121,33 @@ func runFlood(ctx context.Context, args []string) error {
 		}
 		fmt.Print(result)
 		return result.Check(50, 99)
+	})
+}
+
+func runCPS(ctx context.Context, args []string) error {
+	c := load.CPS{Progress: os.Stderr}
+	err := parse("cps", args, func(set *flag.FlagSet) {
+		set.IntVar(&c.Snapshots, "snapshots", 11, "snapshots of 30 s that the load lasts")
+		set.IntVar(&c.Resumed, "resumed", 3, "snapshots after which calls are served again")
+	})
+	if err == nil {
+		err = positive("cps", []string{"snapshots", "resumed"}, c.Snapshots, c.Resumed)
+	}
+	if err != nil {
+		return err
+	}
+	return withAppliance(ctx, func(program string) error {
+		c.Program = program
+		results, err := c.Run(ctx)
+		errs := []error{err}
+		for _, r := range results {
+			if len(r.Ends) > 0 {
+				fmt.Print(r)
+			}
+			if err == nil {
+				errs = append(errs, r.Check())
+			}
+		}
+		return errors.Join(errs...)
 	})
 }

@@ -31,6 +31,9 @@ var commands = []command{
 	{"powercut-calls", "record a box under calls whose record keepers are down, and cut its power in the record", runPowerCutCalls},
 	{"chaos-network", "break the network behind control's back, and time its repair", runChaosNetwork},
 	{"ladder", "print the SIPp scenario of one end of a call", runLadder},
+	{"licensed", "a licence server for boxes, and HTTP to drive it by", runLicensed},
+	{"comd", "a COM server for boxes, which comctl drives", runCOM},
+	{"comctl", "an operator at that COM server", runComctl},
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
@@ -38,7 +41,11 @@ var commands = []command{
 	{"soak", "calls for a long time, and what grew", runSoak},
 	{"overload", "ten times the calls that our proxy can do", runOverload},
 	{"flood", "datagrams from sources that are not there, while calls go on", runFlood},
+	{"cps", "calls below, at and above a licence's calls per second, in both modes", runCPS},
+	{"bench-com", "what a COM server needs for a link, and how long until all boxes are back", runBenchCOM},
+	{"com-line", "the link on the slowest line it has to hold on, with logs fetched over it", runCOMLine},
 	{"clock-offset", "how far a box is from the chrony that it follows", runClockOffset},
+	{"bench-billing", "event messages a second, beside FreeRADIUS's own client, and memory with many that wait", runBenchBilling},
 	{"bench-firewall", "CPU time a call in the machine, with the firewall on and off", runBenchFirewall},
 }
 

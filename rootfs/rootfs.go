@@ -50,6 +50,9 @@ type Spec struct {
 
 	Init      string // Go package of /init
 	Appliance string // Go package of /bin/appliance
+	// COMRoot and LicenseRoot are PEM files of the authorities that COM and the
+	// licence server are known by where the box trusts no others; empty: none.
+	COMRoot, LicenseRoot string
 	// OnlyInit leaves out everything but /init: the least that boots, to
 	// compare with.
 	OnlyInit bool
@@ -71,6 +74,7 @@ func (s *Spec) Write(ctx context.Context, file string) error {
 		{"busybox", s.addBusybox},
 		{"kernel modules", s.addModules},
 		{"certificates", s.addCertificates},
+		{"authorities", s.addAuthorities},
 		{"build information", s.addInfo},
 	}
 	if s.OnlyInit {
@@ -102,9 +106,13 @@ func (s *Spec) addPrograms(ctx context.Context, files *initramfs.Files) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	tags := "timetzdata"
+	if s.Variant == Debug {
+		tags += ",testclock" // tests move the time that licences go by
+	}
 	programs := []struct{ name, pkg, tags string }{
 		{"init", s.Init, ""},
-		{"bin/appliance", s.Appliance, "timetzdata"},
+		{"bin/appliance", s.Appliance, tags},
 	}
 	if s.OnlyInit {
 		programs = programs[:1]

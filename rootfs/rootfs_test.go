@@ -98,23 +98,25 @@ func content(t *testing.T, record cpio.Record) string {
 
 func TestWrite(t *testing.T) {
 	spec := testSpec(t)
+	spec.COMRoot = testCertificate(t, true)
 	file := filepath.Join(t.TempDir(), "initramfs.cpio.zst")
 	if err := spec.Write(context.Background(), file); err != nil {
 		t.Fatal(err)
 	}
 	records := readArchive(t, file)
 	for name, mode := range map[string]uint64{
-		"init":                    cpio.S_IFREG | 0o755,
-		"bin/appliance":           cpio.S_IFREG | 0o755,
-		"bbin/bb":                 cpio.S_IFREG | 0o755,
-		"bbin/ping":               cpio.S_IFLNK | 0o777,
-		"dev/console":             cpio.S_IFCHR | 0o600,
-		"tmp":                     cpio.S_IFDIR | 0o1777,
-		"bootflash":               cpio.S_IFDIR | 0o755,
-		"etc/passwd":              cpio.S_IFREG | 0o644,
-		bundle:                    cpio.S_IFREG | 0o644,
-		modules.File[1:]:          cpio.S_IFREG | 0o644,
-		"etc/causeway/build.json": cpio.S_IFREG | 0o644,
+		"init":                      cpio.S_IFREG | 0o755,
+		"bin/appliance":             cpio.S_IFREG | 0o755,
+		"bbin/bb":                   cpio.S_IFREG | 0o755,
+		"bbin/ping":                 cpio.S_IFLNK | 0o777,
+		"dev/console":               cpio.S_IFCHR | 0o600,
+		"tmp":                       cpio.S_IFDIR | 0o1777,
+		"bootflash":                 cpio.S_IFDIR | 0o755,
+		"etc/passwd":                cpio.S_IFREG | 0o644,
+		bundle:                      cpio.S_IFREG | 0o644,
+		modules.File[1:]:            cpio.S_IFREG | 0o644,
+		"etc/causeway/com-root.pem": cpio.S_IFREG | 0o644,
+		"etc/causeway/build.json":   cpio.S_IFREG | 0o644,
 	} {
 		if got, ok := records[name]; !ok || got.Mode != mode {
 			t.Errorf("%s: there %v, mode %o; want %o", name, ok, got.Mode, mode)

@@ -78,7 +78,7 @@ func grammar(t testing.TB) *config.Grammar {
 				if in["SBC"] != nil {
 					return []config.Args{{}}
 				}
-				return when(c.SBC.Name != "", config.Args{"SBC": c.SBC.Name})
+				return config.When(c.SBC.Name != "", config.Args{"SBC": c.SBC.Name})
 			},
 		}
 	}

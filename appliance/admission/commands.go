@@ -76,7 +76,7 @@ func emergencyCommands() []config.Command {
 				for _, n := range c.Admission.EmergencyNumbers {
 					numbers = append(numbers, n)
 				}
-				return when(numbers != nil, config.Args{"NUMBER": numbers})
+				return config.When(numbers != nil, config.Args{"NUMBER": numbers})
 			},
 		},
 	}

@@ -46,10 +46,7 @@ var activeSet = config.Command{
 		return nil
 	},
 	Render: func(c *model.Config, _ config.Args) []config.Args {
-		if c.SBC.ActiveCACPolicySet == 0 {
-			return nil
-		}
-		return []config.Args{{"SET": c.SBC.ActiveCACPolicySet}}
+		return config.When(c.SBC.ActiveCACPolicySet != 0, config.Args{"SET": c.SBC.ActiveCACPolicySet})
 	},
 }
 
@@ -114,7 +111,7 @@ func entryCommands() []config.Command {
 			},
 			Check: tableIsThere("NEXT"),
 			Render: func(c *model.Config, in config.Args) []config.Args {
-				return when(entryOf(c, in).Action == model.CACNextTable, config.Args{"NEXT": entryOf(c, in).NextTable})
+				return config.When(entryOf(c, in).Action == model.CACNextTable, config.Args{"NEXT": entryOf(c, in).NextTable})
 			},
 		},
 		{
@@ -126,7 +123,7 @@ func entryCommands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, in config.Args) []config.Args {
-				return when(entryOf(c, in).Action == model.CACComplete, config.Args{})
+				return config.When(entryOf(c, in).Action == model.CACComplete, config.Args{})
 			},
 		},
 		enum(entryMode, "cac-scope", "What calls are counted for", model.CACScopeNames[:], entryOf,
@@ -156,7 +153,7 @@ func entryCommands() []config.Command {
 				if e.Burst > 0 {
 					a["BURST"] = e.Burst
 				}
-				return when(e.MaxRate > 0, a)
+				return config.When(e.MaxRate > 0, a)
 			},
 		},
 		enum(entryMode, "billing filter", "Bill calls by the methods of this entry only, or by all", billingFilters, entryOf,
@@ -169,7 +166,7 @@ func entryCommands() []config.Command {
 			Negate: func(c *model.Config, a config.Args) error { *billingMethod(c, a) = false; return nil },
 			Render: func(c *model.Config, in config.Args) []config.Args {
 				e := entryOf(c, in)
-				return append(when(e.BillingXML, config.Args{"METHOD": "xml"}), when(e.BillingPackets, config.Args{"METHOD": "packetcable-em"})...)
+				return append(config.When(e.BillingXML, config.Args{"METHOD": "xml"}), config.When(e.BillingPackets, config.Args{"METHOD": "packetcable-em"})...)
 			},
 		},
 	}
@@ -200,7 +197,7 @@ func tableType[T any](mode config.Mode, of func(*model.Config, config.Args) *T, 
 			Apply:  func(c *model.Config, a config.Args) error { *field(of(c, a)) = model.TablePolicySet; return nil },
 			Negate: func(c *model.Config, a config.Args) error { *field(of(c, a)) = model.TableNotSet; return nil },
 			Render: func(c *model.Config, in config.Args) []config.Args {
-				return when(*field(of(c, in)) == model.TablePolicySet, config.Args{})
+				return config.When(*field(of(c, in)) == model.TablePolicySet, config.Args{})
 			},
 		},
 		{

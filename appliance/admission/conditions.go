@@ -51,9 +51,9 @@ func (g *Gate) rateExceeded(now time.Duration) string {
 	case p.immediate && refused > 0 && now < refused+recent:
 		return fmt.Sprintf("calls beyond %d a second are refused (%s)", limit.cps, limit.rule)
 	case !p.immediate && p.rejects(average, limit.cps):
-		return fmt.Sprintf("calls are refused: %.2f calls a second over five minutes, the limit is %d (%s)", average.cps, limit.cps, limit.rule)
-	case !p.immediate && average.enforced && average.cps >= float64(limit.cps):
-		return fmt.Sprintf("%.2f calls a second over five minutes are at the limit of %d (%s)", average.cps, limit.cps, limit.rule)
+		return fmt.Sprintf("calls are refused: %.2f calls a second over five minutes, the limit is %d (%s)", average.rate(), limit.cps, limit.rule)
+	case !p.immediate && average.enforced && average.rate() >= float64(limit.cps):
+		return fmt.Sprintf("%.2f calls a second over five minutes are at the limit of %d (%s)", average.rate(), limit.cps, limit.rule)
 	}
 	return ""
 }

@@ -25,7 +25,7 @@ func either(words, help, about string, choice config.Choice, field func(*model.A
 			return nil
 		},
 		Render: func(c *model.Config, _ config.Args) []config.Args {
-			return when(*field(&c.Admission), config.Args{"WORD": choice[1]})
+			return config.When(*field(&c.Admission), config.Args{"WORD": choice[1]})
 		},
 	}
 }
@@ -39,7 +39,7 @@ func optional[T any, V comparable](mode config.Mode, words string, arg config.Ar
 		Negate: func(c *model.Config, a config.Args) error { *field(of(c, a)) = zero; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
 			value := *field(of(c, in))
-			return when(value != zero, config.Args{arg.Name: value})
+			return config.When(value != zero, config.Args{arg.Name: value})
 		},
 	}
 }
@@ -57,15 +57,7 @@ func enum[T any, V ~uint8](mode config.Mode, words, help string, names []string,
 		Negate: func(c *model.Config, a config.Args) error { *field(of(c, a)) = 0; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
 			value := *field(of(c, in))
-			return when(value != 0, config.Args{"WORD": names[value]})
+			return config.When(value != 0, config.Args{"WORD": names[value]})
 		},
 	}
-}
-
-// when is one line with these values, if that is needed.
-func when(needed bool, a config.Args) []config.Args {
-	if !needed {
-		return nil
-	}
-	return []config.Args{a}
 }

@@ -133,7 +133,7 @@ func TestFailedCallsAreBoundedOnDisk(t *testing.T) {
 	f := &failedFile{dir: dir}
 	line := append([]byte(strings.Repeat("x", failedBatch-1)), '\n')
 	for range 2 * failedFileCount * failedFileMax / failedBatch {
-		if err := f.append(line); err != nil {
+		if err := f.files().Append(line); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -149,13 +149,13 @@ func TestCutLine(t *testing.T) {
 	for length := range len(line) + 1 {
 		dir := t.TempDir()
 		f := &failedFile{dir: dir}
-		if err := os.WriteFile(f.path(0), []byte(line[:length]), 0o640); err != nil {
+		if err := os.WriteFile(f.files().Path(0), []byte(line[:length]), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		if err := f.append([]byte(line)); err != nil {
+		if err := f.files().Append([]byte(line)); err != nil {
 			t.Fatal(err)
 		}
-		text, err := os.ReadFile(f.path(0))
+		text, err := os.ReadFile(f.files().Path(0))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestNoDirectory(t *testing.T) {
 		}
 		g.Failed(failure(t, "two"))
 		synctest.Wait()
-		text, err := os.ReadFile(g.failed.file.path(0))
+		text, err := os.ReadFile(g.failed.file.files().Path(0))
 		if status := g.failed.status(FailedCallsQuery{}); err != nil || !strings.Contains(string(text), `"two"`) || status.Problem != "" {
 			t.Errorf("with a directory: %s, %v, problem %q; want entry two", text, err, status.Problem)
 		}

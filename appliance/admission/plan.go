@@ -82,12 +82,14 @@ func (p *plan) limit(a model.Allowance) rateLimit {
 
 // rejects says whether calls are rejected at an average, in calls per second
 // (CP-5…CP-7, CP-11, CP-12): there is no state beside the average, so that
-// service is resumed when it has fallen to the limit, or to a new one.
+// service is resumed when it has fallen to the limit, or to a new one. A call at
+// the edge of a window is in it or not by chance: one more or less is the limit.
 func (p *plan) rejects(a average, limit int) bool {
 	if !a.enforced {
 		return false
 	}
-	return a.cps > float64(limit) || p.equal && a.cps == float64(limit)
+	over := float64(a.Calls) - float64(limit)*a.Span.Seconds()
+	return over > 1 || p.equal && over >= -1
 }
 
 // exempts says whether the request is an emergency call that passes: one to

@@ -35,7 +35,7 @@ type rates struct {
 
 // average is that of the window.
 type average struct {
-	cps float64
+	Snapshot // all that it covers
 	// enforced is false before the second snapshot (CP-13).
 	enforced bool
 }
@@ -64,7 +64,7 @@ func (r *rates) tick(now time.Duration, offered int64, exceeds func(time.Duratio
 
 func (r *rates) publish() {
 	r.nextAt.Store(int64(r.snapshots.next))
-	r.published.Store(&average{cps: r.snapshots.average(), enforced: len(r.snapshots.kept) >= 2})
+	r.published.Store(&average{r.snapshots.whole(), len(r.snapshots.kept) >= 2})
 }
 
 // average is what calls are rejected by.
@@ -112,11 +112,11 @@ func (w *window) sum() (sum Snapshot) {
 	return sum
 }
 
-// average is the calls per second of the time covered, of one period at least
-// (CP-13).
-func (w *window) average() float64 {
+// whole is what the window covers, of one period at least (CP-13).
+func (w *window) whole() Snapshot {
 	sum := w.sum()
-	return float64(sum.Calls) / max(sum.Span, w.period).Seconds()
+	sum.Span = max(sum.Span, w.period)
+	return sum
 }
 
 // rate is that of one snapshot, in calls per second.

@@ -75,11 +75,11 @@ func (g *Gate) cpsStatus() CPSStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	average := r.average()
-	s.Average, s.Enforced = average.cps, average.enforced
+	s.Average, s.Enforced = average.rate(), average.enforced
 	s.Snapshots, s.Next = slices.Clone(r.snapshots.kept), max(0, r.snapshots.next-now)
 	s.Rejecting, s.Since = r.rejecting, time.Now().Add(r.since-now)
 	if seconds := r.seconds.kept; len(seconds) > 0 {
-		s.Now, s.MinuteAverage = seconds[len(seconds)-1].rate(), r.seconds.average()
+		s.Now, s.MinuteAverage = seconds[len(seconds)-1].rate(), r.seconds.whole().rate()
 		for _, second := range seconds {
 			s.MinuteMaximum = max(s.MinuteMaximum, second.rate())
 		}

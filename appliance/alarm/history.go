@@ -7,6 +7,7 @@ import (
 	"maps"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage/database"
 )
 
 // history is the last events and how far the consumers have read.
@@ -118,7 +119,7 @@ func (a *Alarms) write() error {
 		return a.trouble
 	}
 	err := a.store.write(&a.history, a.ordered(func(h *held) bool { return h.Number != 0 }))
-	if errors.Is(err, errDamaged) {
+	if errors.Is(err, database.ErrDamaged) {
 		a.trouble, a.store = err, nil // what is mapped of it is not touched any more
 	}
 	a.unwritten = err

@@ -6,15 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
-	"golang.org/x/sys/unix"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage/database"
 )
 
 // The buckets of the file. Numbers are 8 octets, the most significant first,
@@ -43,16 +41,6 @@ type kept struct {
 	held []*held
 }
 
-// errDamaged means that the content of the file contradicts itself.
-var errDamaged = errors.New("damaged")
-
-// lockWait is how long another process may hold the file: an earlier life of
-// control that is about to end.
-const lockWait = time.Second
-
-// noFault are the errors of opening that say nothing against the file.
-var noFault = []error{bolterrors.ErrTimeout, unix.EMFILE, unix.ENFILE, unix.ENOMEM}
-
 // openStore opens the file at path, or makes it. One that cannot be used is
 // renamed to path.bad and a new one made; the error then says so. Without a
 // store the error says why nothing can be kept.
@@ -68,7 +56,7 @@ func openStore(path string, now time.Time) (kept, *store, error) {
 	fresh := kept{history: history{cursors: map[string]uint64{}}}
 	fresh.base = uint64(max(0, now.Unix()))
 	fresh.last = fresh.base
-	if slices.ContainsFunc(noFault, func(passing error) bool { return errors.Is(err, passing) }) {
+	if database.IsPassing(err) {
 		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
 	}
 	aside := path + ".bad"
@@ -86,8 +74,8 @@ func openStore(path string, now time.Time) (kept, *store, error) {
 
 // tryStore opens the file and reads all of it.
 func tryStore(path string) (content kept, s *store, err error) {
-	err = guard(func() error {
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockWait})
+	err = database.Guard(func() error {
+		db, err := database.Open(path)
 		if err != nil {
 			return err
 		}
@@ -103,18 +91,6 @@ func tryStore(path string) (content kept, s *store, err error) {
 	return content, s, nil
 }
 
-// guard turns what a damaged file does to the database into an error: panics,
-// and faults where the file is shorter than what is mapped of it.
-func guard(use func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("%w: %v", errDamaged, fault)
-		}
-	}()
-	return use()
-}
-
 // read reads the whole file and checks that it makes sense.
 func (k *kept) read(tx *bbolt.Tx) error {
 	k.cursors = map[string]uint64{}
@@ -123,7 +99,7 @@ func (k *kept) read(tx *bbolt.Tx) error {
 	}
 	for _, name := range [][]byte{bucketNumbers, bucketEvents, bucketHeld, bucketCursors} {
 		if tx.Bucket(name) == nil {
-			return fmt.Errorf("%w: there is no bucket %s", errDamaged, name)
+			return fmt.Errorf("%w: there is no bucket %s", database.ErrDamaged, name)
 		}
 	}
 	if err := errors.Join(
@@ -136,7 +112,7 @@ func (k *kept) read(tx *bbolt.Tx) error {
 		return err
 	}
 	if len(k.events) > 0 && k.events[len(k.events)-1].Number != k.last || k.last < k.base {
-		return fmt.Errorf("%w: the last event is not number %d", errDamaged, k.last)
+		return fmt.Errorf("%w: the last event is not number %d", database.ErrDamaged, k.last)
 	}
 	return nil
 }
@@ -144,10 +120,10 @@ func (k *kept) read(tx *bbolt.Tx) error {
 func (k *kept) readEvent(_, value []byte) error {
 	var event model.AlarmEvent
 	if err := json.Unmarshal(value, &event); err != nil {
-		return fmt.Errorf("%w: an event: %w", errDamaged, err)
+		return fmt.Errorf("%w: an event: %w", database.ErrDamaged, err)
 	}
 	if n := len(k.events); n > 0 && event.Number != k.events[n-1].Number+1 {
-		return fmt.Errorf("%w: event %d follows event %d", errDamaged, event.Number, k.events[n-1].Number)
+		return fmt.Errorf("%w: event %d follows event %d", database.ErrDamaged, event.Number, k.events[n-1].Number)
 	}
 	k.events = append(k.events, event)
 	return nil
@@ -156,7 +132,7 @@ func (k *kept) readEvent(_, value []byte) error {
 func (k *kept) readHeld(_, value []byte) error {
 	h := &held{}
 	if err := json.Unmarshal(value, h); err != nil || h.Number == 0 {
-		return fmt.Errorf("%w: an alarm without a number or %w", errDamaged, err)
+		return fmt.Errorf("%w: an alarm without a number or %w", database.ErrDamaged, err)
 	}
 	k.held = append(k.held, h)
 	return nil
@@ -172,7 +148,7 @@ func (k *kept) readCursor(consumer, value []byte) error {
 // number reads 8 octets.
 func number(octets []byte, n *uint64) error {
 	if len(octets) != 8 {
-		return fmt.Errorf("%w: a number of %d octets", errDamaged, len(octets))
+		return fmt.Errorf("%w: a number of %d octets", database.ErrDamaged, len(octets))
 	}
 	*n = binary.BigEndian.Uint64(octets)
 	return nil
@@ -183,7 +159,7 @@ func octets(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
 // write brings the file up to date, in one transaction that survives a power
 // cut when it returns. After an error all is tried again with the next one.
 func (s *store) write(h *history, active []*held) error {
-	err := guard(func() error {
+	err := database.Guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			events, err := tx.CreateBucketIfNotExists(bucketEvents)
 			if err != nil {
@@ -259,4 +235,4 @@ func replace(tx *bbolt.Tx, name []byte, entries map[string][]byte) error {
 	return nil
 }
 
-func (s *store) close() error { return guard(s.db.Close) }
+func (s *store) close() error { return database.Guard(s.db.Close) }

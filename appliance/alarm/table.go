@@ -1,123 +1,32 @@
 package alarm
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
 	"causeway/appliance/model"
 )
 
-// The names of the alarms. What reports a condition names it by one of these;
-// each is a row of Table.
-const (
-	AlarmStore               = "alarm-store"
-	BillingCacheCritical     = "billing-cache-critical"
-	BillingCacheFault        = "billing-cache-fault"
-	BillingCacheMajor        = "billing-cache-major"
-	BillingCacheMinor        = "billing-cache-minor"
-	BillingCacheOrphaned     = "billing-cache-orphaned"
-	BillingEventsLost        = "billing-events-lost"
-	BillingJournalDamaged    = "billing-journal-damaged"
-	BillingJournalFull       = "billing-journal-full"
-	BillingRecordsRefused    = "billing-records-refused"
-	BillingTransportDown     = "billing-transport-down"
-	BoxIncomplete            = "box-incomplete"
-	CDRFault                 = "cdr-fault"
-	CDRSpaceCritical         = "cdr-space-critical"
-	CDRSpaceMajor            = "cdr-space-major"
-	CDRSpaceMinor            = "cdr-space-minor"
-	CDRTransfer              = "cdr-transfer"
-	ClockDisagreement        = "clock-disagreement"
-	ClockStepRefused         = "clock-step-refused"
-	ClockUnsynchronised      = "clock-unsynchronised"
-	ConfigurationAside       = "configuration-aside"
-	ConfigurationProblem     = "configuration-problem"
-	ConfigurationUnconfirmed = "configuration-unconfirmed"
-	CPSExceeded              = "cps-exceeded"
-	CPU                      = "cpu"
-	CrashFile                = "crash-file"
-	DHCPNoLease              = "dhcp-no-lease"
-	DHCPPoolFull             = "dhcp-pool-full"
-	DNSDown                  = "dns-down"
-	ElementDown              = "element-down"
-	FirewallProblem          = "firewall-problem"
-	LANProblem               = "lan-problem"
-	LinkDown                 = "link-down"
-	Memory                   = "memory"
-	NameUnresolved           = "name-unresolved"
-	Overload                 = "overload"
-	ProxyDown                = "proxy-down"
-	RouteFile                = "route-file"
-	ServerGroupDown          = "server-group-down"
-	ServiceDown              = "service-down"
-	ServiceLooping           = "service-looping"
-	ServiceMemory            = "service-memory"
-	ServiceRestarted         = "service-restarted"
-	ServiceSilent            = "service-silent"
-	SIPFlood                 = "sip-flood"
-	SlotOnTrial              = "slot-on-trial"
-	VolumeInMemory           = "volume-in-memory"
-	VolumeMissing            = "volume-missing"
-	VolumePulled             = "volume-pulled"
-	VolumeReadOnly           = "volume-read-only"
-	VolumeSpace              = "volume-space"
-	VolumeUnusable           = "volume-unusable"
-)
-
-// Row is one alarm of the table.
-type Row struct {
-	Name string `json:"name"`
-	// Severity at which it is raised; of a measured one, that of its mildest level.
-	Severity model.Severity `json:"severity"`
-	Object   string         `json:"object"` // what tells several apart; empty where there is only one
-	Raise    string         `json:"raise"`  // the condition; of a measured one, what is measured
-	Clear    string         `json:"clear"`
-	Text     string         `json:"text"`   // what it means
-	Remedy   string         `json:"remedy"` // what to do about it
-
-	// The condition must hold for RaiseAfter before the alarm is raised, and
-	// be over for ClearAfter before it is cleared: what comes back within
-	// that time counts up instead.
-	RaiseAfter time.Duration `json:"raise_after"`
-	ClearAfter time.Duration `json:"clear_after"`
-
-	// Levels of a measured one, in percent, mildest first. Setting is the
-	// word of the command "alarm threshold" that moves them; empty if none.
-	Levels  []Level `json:"levels,omitempty"`
-	Setting string  `json:"setting,omitempty"`
-}
-
-// Level is one severity of a measured alarm, with hysteresis: it is entered at
-// Raise percent and left below Clear percent.
-type Level struct {
-	Severity model.Severity `json:"severity"`
-	Raise    float64        `json:"raise"`
-	Clear    float64        `json:"clear"`
-}
-
-// The words of the command "alarm threshold".
-const (
-	settingCPU     = "cpu"
-	settingMemory  = "memory"
-	settingStorage = "storage"
-)
-
 // holdDown is how long most conditions must be over before their alarm clears.
 const holdDown = 30 * time.Second
 
-// Table gives all alarms in the order of their names.
-func Table() []Row { return table }
+// table is all alarms in the order of their names.
+var table = byName(boxRows, billingRows, comRows, licenseRows, subscriptionRows)
 
-// Find gives the row of a name.
-func Find(name string) (Row, bool) {
-	i := slices.IndexFunc(table, func(r Row) bool { return r.Name == name })
-	if i < 0 {
-		return Row{}, false
-	}
-	return table[i], true
+func byName(subjects ...[]Row) []Row {
+	return slices.SortedFunc(slices.Values(slices.Concat(subjects...)), func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-var table = []Row{
+// boxRows are about the box, its network and its calls.
+var boxRows = []Row{
+	{
+		Name: AccessLogFault, Severity: model.Minor, ClearAfter: holdDown,
+		Raise:  "the access log cannot be written, or not as fast as entries come",
+		Clear:  "it can be written again",
+		Text:   "The log of who logged in and changed something has gaps.",
+		Remedy: "See show storage; what is missing there is in show logging since boot.",
+	},
 	{
 		Name: AlarmStore, Severity: model.Minor, ClearAfter: holdDown,
 		Raise:  "the file of the alarms was damaged and set aside, or cannot be written",
@@ -126,74 +35,11 @@ var table = []Row{
 		Remedy: "See the alarms about bootflash:. The file set aside is bootflash:control/alarms.db.bad.",
 	},
 	{
-		Name: BillingCacheCritical, Severity: model.Critical, ClearAfter: holdDown,
-		Raise:  "the records that wait take more than the critical size of cache alarm",
-		Clear:  "they take 5 % less than that",
-		Text:   "Billing records pile up: the record keeper has not taken them for long.",
-		Remedy: "Bring back the RADIUS servers, or the volume of the CDR files; see show sbc NAME sbe billing instance.",
-	},
-	{
-		Name: BillingCacheFault, Severity: model.Critical, ClearAfter: holdDown,
-		Raise:  "the cache cannot be written: a stick was pulled, the disk is broken or read-only",
-		Clear:  "it can be written again",
-		Text:   "Billing records wait in memory, and then in the journal of the harddisk.",
-		Remedy: "Put the stick back, or look at show storage.",
-	},
-	{
-		Name: BillingCacheMajor, Severity: model.Major, ClearAfter: holdDown,
-		Raise:  "the records that wait take more than the major size of cache alarm",
-		Clear:  "they take 5 % less than that",
-		Text:   "Billing records pile up: the record keeper has not taken them for long.",
-		Remedy: "Bring back the RADIUS servers, or the volume of the CDR files; see show sbc NAME sbe billing instance.",
-	},
-	{
-		Name: BillingCacheMinor, Severity: model.Minor, ClearAfter: holdDown,
-		Raise:  "the records that wait take more than the minor size of cache alarm",
-		Clear:  "they take 5 % less than that",
-		Text:   "Billing records pile up: the record keeper has not taken them for a while.",
-		Remedy: "Bring back the RADIUS servers, or the volume of the CDR files; see show sbc NAME sbe billing instance.",
-	},
-	{
-		Name: BillingCacheOrphaned, Severity: model.Minor, Object: "the instance", ClearAfter: holdDown,
-		Raise:  "records wait for an instance of a billing method that is not configured any more",
-		Clear:  "the instance is configured again, or its records were cleared",
-		Text:   "Records wait for somebody who does not come.",
-		Remedy: "Configure the instance again to have them delivered, or give them up with clear sbc NAME sbe billing cache.",
-	},
-	{
-		Name: BillingEventsLost, Severity: model.Critical, Object: "what was lost", ClearAfter: 10 * time.Minute,
-		Raise:  "the proxy had call events for which there was no room in the journal, or billing lost what it knew of calls",
-		Clear:  "there is room; billing starts anew",
-		Text:   "Call events were lost: records of these calls are incomplete.",
-		Remedy: "Make room on the volume of the journal; see show storage and show sip status.",
-	},
-	{
-		Name: BillingJournalDamaged, Severity: model.Major, ClearAfter: holdDown,
-		Raise:  "billing met records in the journal that damage to the disk took",
-		Clear:  "billing starts anew",
-		Text:   "Records of past calls were lost on the disk.",
-		Remedy: "Look at the files *.bad beside the journal; replace the disk if it happens again.",
-	},
-	{
-		Name: BillingJournalFull, Severity: model.Critical, ClearAfter: time.Minute,
-		Raise:  "the proxy refuses calls because their events have no room in the journal",
-		Clear:  "no such refusal any more",
-		Text:   "Calls are refused with 503: they could not be billed.",
-		Remedy: "Make room on the volume of the journal, or bring back the record keeper that empties it.",
-	},
-	{
-		Name: BillingRecordsRefused, Severity: model.Critical, ClearAfter: holdDown,
-		Raise:  "records had no room: the cache is at its max-size or its volume full, and so is the memory behind it",
-		Clear:  "billing starts anew",
-		Text:   "Billing records were lost; the number is exact.",
-		Remedy: "Bring back the RADIUS servers, make room on the volume, or raise cache max-size.",
-	},
-	{
-		Name: BillingTransportDown, Severity: model.Major, Object: "the RADIUS client", ClearAfter: holdDown,
-		Raise:  "no server of a RADIUS client answers",
-		Clear:  "one answers",
-		Text:   "Records wait in the cache; delivery is tried every 10 seconds.",
-		Remedy: "Look at the servers and the way there: show sbc NAME sbe radius-client-accounting CLIENT, ping.",
+		Name: BackupFailed, Severity: model.Minor, RaiseAfter: 5 * time.Minute, ClearAfter: holdDown,
+		Raise:  "the scheduled backup did not come about; it is tried again",
+		Clear:  "it did, or there is another schedule or none",
+		Text:   "What was changed since the last backup is lost with the box.",
+		Remedy: "See show backup: look at the stick or the other system, its host key and the password of backup schedule.",
 	},
 	{
 		Name: BoxIncomplete, Severity: model.Minor, ClearAfter: holdDown,
@@ -203,39 +49,32 @@ var table = []Row{
 		Remedy: "See show system and the log of the boot.",
 	},
 	{
-		Name: CDRFault, Severity: model.Critical, ClearAfter: holdDown,
-		Raise:  "CDR files cannot be written",
-		Clear:  "they can",
-		Text:   "Call records wait in the billing cache.",
-		Remedy: "Look at the volume of cdr path: show storage.",
+		Name: CertificateExpired, Severity: model.Critical, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "the certificate, or one of its chain, has expired",
+		Clear:  "one that is valid is in force",
+		Text:   "Peers refuse connections over TLS.",
+		Remedy: "See show certificates; type crypto pki enroll, and import what the authority issues.",
 	},
 	{
-		Name: CDRSpaceCritical, Severity: model.Critical, ClearAfter: holdDown,
-		Raise:  "the volume of the CDR files has less free room than the critical size of cdr alarm",
-		Clear:  "it has 5 % more than that",
-		Text:   "The volume of the CDR files fills up.",
-		Remedy: "Fetch the CDR files and delete them here, or have them transferred; see cdr transfer.",
+		Name: CertificateExpires, Severity: model.Minor, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "the certificate, or one of its chain, expires in 30 days or less",
+		Clear:  "one that lasts longer is in force; the mark of 7 days takes over",
+		Text:   "Peers will refuse connections over TLS from then on.",
+		Remedy: "See show certificates; type crypto pki enroll, and import what the authority issues.",
 	},
 	{
-		Name: CDRSpaceMajor, Severity: model.Major, ClearAfter: holdDown,
-		Raise:  "the volume of the CDR files has less free room than the major size of cdr alarm",
-		Clear:  "it has 5 % more than that",
-		Text:   "The volume of the CDR files fills up.",
-		Remedy: "Fetch the CDR files and delete them here, or have them transferred; see cdr transfer.",
+		Name: CertificateExpiresSoon, Severity: model.Major, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "the certificate, or one of its chain, expires in 7 days or less",
+		Clear:  "one that lasts longer is in force, or it has expired",
+		Text:   "Peers will refuse connections over TLS from then on.",
+		Remedy: "See show certificates; type crypto pki enroll, and import what the authority issues.",
 	},
 	{
-		Name: CDRSpaceMinor, Severity: model.Minor, ClearAfter: holdDown,
-		Raise:  "the volume of the CDR files has less free room than the minor size of cdr alarm",
-		Clear:  "it has 5 % more than that",
-		Text:   "The volume of the CDR files fills up.",
-		Remedy: "Fetch the CDR files and delete them here, or have them transferred; see cdr transfer.",
-	},
-	{
-		Name: CDRTransfer, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
-		Raise:  "finished CDR files cannot be transferred",
-		Clear:  "they can",
-		Text:   "CDR files stay on this box.",
-		Remedy: "Look at the other system, its host key and the password of cdr transfer.",
+		Name: CertificateUnusable, Severity: model.Major, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "a file of keys or certificates cannot be used, or was damaged and set aside",
+		Clear:  "it can; a certificate was imported, made or zeroized",
+		Text:   "The box does not show peers the certificate that it should, or trusts nobody.",
+		Remedy: "See show certificates and show storage; import certificate and key again.",
 	},
 	{
 		Name: ClockDisagreement, Severity: model.Minor, RaiseAfter: 2 * time.Minute, ClearAfter: holdDown,
@@ -349,6 +188,13 @@ var table = []Row{
 		Clear:  "the link is up",
 		Text:   "Nobody is reached over this LAN.",
 		Remedy: "Check the cable, the switch and show interfaces.",
+	},
+	{
+		Name: LoginLockout, Severity: model.Warning, Object: "user",
+		Raise:  "somebody failed 3 times within 10 minutes to log in under the name of the user",
+		Clear:  "the name is not locked out any more, after a minute",
+		Text:   "Somebody has forgotten a password, or tries to find one out.",
+		Remedy: "See show access log for where the attempts come from, and show users.",
 	},
 	{
 		Name: Memory, Severity: model.Major, RaiseAfter: 30 * time.Second, ClearAfter: time.Minute, Setting: settingMemory,

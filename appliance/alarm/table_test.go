@@ -80,14 +80,14 @@ func sources(t *testing.T) []source {
 	return list
 }
 
-// constants are the names declared in table.go, by identifier.
+// constants are the names declared in names.go, by identifier.
 func constants(files []source) map[string]string {
 	found := map[string]string{}
 	for _, file := range files {
-		if file.path != filepath.Join("..", "alarm", "table.go") {
+		if file.path != filepath.Join("..", "alarm", "names.go") {
 			continue
 		}
-		for _, spec := range file.Decls[1].(*ast.GenDecl).Specs {
+		for _, spec := range file.Decls[0].(*ast.GenDecl).Specs {
 			value := spec.(*ast.ValueSpec)
 			found[value.Names[0].Name], _ = strconv.Unquote(value.Values[0].(*ast.BasicLit).Value)
 		}

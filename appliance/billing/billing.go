@@ -12,8 +12,11 @@
 // records are in the cache and the open calls in a snapshot; what comes again
 // after a crash makes the same records, which the cache has already.
 //
-// One goroutine, that of run, has reader, manager and cache in hand. Requests
-// over link ask it to do things between two batches of events.
+// One goroutine, that of run, has reader, manager and cache in hand, and waits
+// for disks. Requests over link ask it to do things between two batches of
+// events, and wait for it no longer than taskLimit; billing.status does not at
+// all, and says when run is stuck. Whoever is asked over a network is asked from
+// a goroutine of its own.
 package billing
 
 import (
@@ -21,6 +24,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -39,7 +43,7 @@ type Options struct {
 	Run     string // directory of the sockets and of what survives a crash
 	Serial  string // file of the box's serial number, which marks its journal
 	Volumes string // directory of the volumes: "/" on the box
-	TLS     string // directory of certificate.pem, key.pem and trust.pem, for RADIUS over TLS
+	TLS     string // directory of certificate, key and authorities for RADIUS over TLS, as control keeps it
 	KeyDir  string // directory of the box key, which opens the secrets of RADIUS servers
 	// Parse reads a revision with the grammar of the appliance.
 	Parse func(text string) (*model.Config, error)
@@ -56,7 +60,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of sockets and of what survives a crash")
 	set.StringVar(&o.Serial, "serial", model.SerialFile, "`file` of the box's serial number")
 	set.StringVar(&o.Volumes, "volumes", "/", "`directory` of the volumes")
-	set.StringVar(&o.TLS, "tls", "/bootflash/billing/tls", "`directory` of certificate and authorities for RADIUS over TLS")
+	set.StringVar(&o.TLS, "tls", filepath.Join(model.CertificateDir, string(model.ForRADIUS)), "`directory` of certificate and authorities for RADIUS over TLS")
 	set.StringVar(&o.KeyDir, "key-dir", "/bootflash/keys", "`directory` of the box key")
 }
 
@@ -70,14 +74,21 @@ type process struct {
 
 	// Of the goroutine of run.
 	feed
-	prepared *plan
-	plan     *plan // in force; nil: none came yet
-	cache    *cache.Cache
-	checks   []longCheck
+	prepared  *plan
+	plan      *plan        // in force; nil: none came yet
+	settleAt  time.Time    // when its terms may take effect
+	cache     *cache.Cache // nil: none is open
+	cacheUsed cacheUse     // what it was opened for
+	anew      bool         // what the next one has says nothing about events that come
+	checks    []longCheck
+	instances []*instance // at work
 
-	mu        sync.Mutex // guards what follows
-	instances []*instance
-	report    model.BillingStatus
+	asking sync.WaitGroup // goroutines that ask the proxy for run
+
+	mu     sync.Mutex // guards what follows
+	doing  string     // what run is at; empty: nothing
+	began  time.Time  // when it began that
+	report model.BillingStatus
 }
 
 // Main runs the process until ctx ends.
@@ -103,6 +114,7 @@ func Main(ctx context.Context, o Options) (err error) {
 		})
 	}
 	parts.Wait()
+	p.asking.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return errors.Join(cause, err)
 	}
@@ -158,16 +170,41 @@ func (p *process) watchClock(ctx context.Context) error {
 // errEnding is the answer to what comes when the process is about to end.
 var errEnding = link.Passing(errors.New("billing is ending"))
 
-// do has the goroutine of run do something, and waits for it.
+// taskLimit bounds how long run is waited for.
+const taskLimit = 10 * time.Second
+
+// do has the goroutine of run do something, and waits for it. After an error
+// the task may still be under way: nobody must look at what it makes.
 func (p *process) do(task func()) error {
-	done := make(chan struct{})
+	done, limit := make(chan struct{}), time.After(taskLimit)
 	select {
 	case p.tasks <- func() { defer close(done); task() }:
-		<-done
-		return nil
 	case <-p.ended:
 		return errEnding
+	case <-limit:
+		return p.stuck()
 	}
+	select {
+	case <-done:
+		return nil
+	case <-limit:
+		return p.stuck()
+	}
+}
+
+// stuck is the error of who has waited for run too long.
+func (p *process) stuck() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return link.Passing(fmt.Errorf("billing has been at work on %s for %v: a disk may not answer",
+		p.doing, time.Since(p.began).Round(time.Second)))
+}
+
+// at notes what run is at.
+func (p *process) at(work string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.doing, p.began = work, time.Now()
 }
 
 // The pace of run.
@@ -183,44 +220,48 @@ func (p *process) run(ctx context.Context) error {
 	defer look.Stop()
 	defer tend.Stop()
 	for {
+		p.at("")
 		select {
 		case <-ctx.Done():
+			p.at("its end")
 			close(p.ended)
 			return p.end()
 		case task := <-p.tasks:
+			p.at("a request")
 			task()
 		case <-look.C:
+			p.at("call events")
 			p.read()
 		case <-tend.C:
-			p.tend()
+			p.at("its cache and its instances")
+			p.tend(ctx)
 		}
 	}
 }
 
 // tend is what is to be done once a second.
-func (p *process) tend() {
-	switch {
-	case p.cache != nil:
+func (p *process) tend(ctx context.Context) {
+	if p.cache != nil {
 		p.cache.Upkeep()
-	case p.plan != nil:
-		p.changeCache()
 	}
-	p.runLongChecks(time.Now())
+	p.adapt()
+	p.runLongChecks(ctx, time.Now())
 	p.reconcile()
-	p.keepSnapshot(false)
+	p.keepSnapshot()
 	p.noteStatus()
 }
 
-// end stops the instances and keeps what is known.
+// end keeps what is known. The instances stop first: what waits for one that is
+// stopped goes to the disk.
 func (p *process) end() error {
 	p.read()
 	p.stopInstances()
-	p.keepSnapshot(true)
-	var errs []error
-	if p.cache != nil {
-		errs = append(errs, p.cache.Close())
+	p.closeCache()
+	var err error
+	if p.terms != nil {
+		err = p.seal()
 	}
-	if err := errors.Join(append(errs, p.sequence.close(), p.reader.Close())...); err != nil {
+	if err := errors.Join(err, p.sequence.close(), p.reader.Close()); err != nil {
 		p.options.Log.Error("at the end", "error", err)
 	}
 	return nil
@@ -239,14 +280,15 @@ func (p *process) prepare(c *model.Config) error {
 	if err != nil {
 		return err
 	}
-	if ending := p.do(func() {
-		if err = p.mayLeaveCache(next); err == nil {
+	var refusal error
+	if err := p.do(func() {
+		if refusal = p.mayChange(next); refusal == nil {
 			p.prepared = next
 		}
-	}); ending != nil {
-		return ending
+	}); err != nil {
+		return err
 	}
-	return err
+	return refusal
 }
 
 // apply puts in force what was prepared last.

@@ -17,6 +17,8 @@ var errActive = errors.New("billing is active: deactivate it (no activate), comm
 // lockOf gives the rule about changes of a line, nil if there is none.
 func lockOf(command *config.Command) func(running, candidate *model.Config, a config.Args) error {
 	switch {
+	case command.Opens == inBilling:
+		return billingStays
 	case command.Opens == inClient, command.Mode == inClient, command.Mode == inServer:
 		return clientInUse
 	case command.Mode == inBilling && strings.HasPrefix(command.Syntax, "ldr-check"):
@@ -32,6 +34,15 @@ func lockOf(command *config.Command) func(running, candidate *model.Config, a co
 // staysActive reports whether billing is active before and after the commit.
 func staysActive(running, candidate *model.Config) bool {
 	return running.SBC.Billing.Active && candidate.SBC.Billing.Active
+}
+
+// billingStays keeps active billing from being deleted, as by a configuration
+// without it: it is deactivated by its own word (seed 003).
+func billingStays(running, candidate *model.Config, _ config.Args) error {
+	if running.SBC.Billing.Active && !candidate.SBC.Billing.Configured {
+		return errActive
+	}
+	return nil
 }
 
 func billingIsActive(running, candidate *model.Config, _ config.Args) error {

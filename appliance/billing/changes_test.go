@@ -74,10 +74,35 @@ func begin(faults config.Errors, texts []string) bool {
 	return len(faults) == len(texts)
 }
 
+// TestBillingStays: a configuration without billing does not end it.
+func TestBillingStays(t *testing.T) {
+	g := grammar(t)
+	for _, test := range []struct {
+		running string
+		want    []string
+	}{
+		{base, []string{`"no billing": billing is active`}},
+		{base + "  no activate\n", nil},
+	} {
+		running, err := g.Parse(test.running)
+		if err != nil {
+			t.Fatal(err)
+		}
+		candidate, err := g.Parse("sbe\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		candidate.SBC.RADIUSClients = running.SBC.RADIUSClients
+		if got := g.Locked(running, candidate); !begin(got, test.want) {
+			t.Errorf("Locked by a configuration without billing = %v; want %q", got, test.want)
+		}
+	}
+}
+
 // TestEverythingIsLocked: no line of billing is forgotten.
 func TestEverythingIsLocked(t *testing.T) {
 	for _, command := range Commands() {
-		free := command.Mode == inSBE && command.Opens != inClient
+		free := command.Mode == inSBE && command.Opens != inClient && command.Opens != inBilling
 		if (command.Locked == nil) != free {
 			t.Errorf("%s in %s is locked: %v; want %v", command.Syntax, command.Mode, command.Locked != nil, !free)
 		}

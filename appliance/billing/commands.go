@@ -34,7 +34,7 @@ func toggle(mode config.Mode, words, help string, of func(*model.Config, config.
 		Mode: mode, Syntax: words, No: words, Help: help,
 		Apply:  func(c *model.Config, a config.Args) error { *of(c, a) = true; return nil },
 		Negate: func(c *model.Config, a config.Args) error { *of(c, a) = false; return nil },
-		Render: func(c *model.Config, in config.Args) []config.Args { return when(*of(c, in), config.Args{}) },
+		Render: func(c *model.Config, in config.Args) []config.Args { return config.When(*of(c, in), config.Args{}) },
 	}
 }
 
@@ -46,7 +46,7 @@ func setting[V comparable](mode config.Mode, words string, arg config.Argument, 
 		Apply:  func(c *model.Config, a config.Args) error { *of(c, a) = a[arg.Name].(V); return nil },
 		Negate: func(c *model.Config, a config.Args) error { *of(c, a) = zero; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			return when(*of(c, in) != zero, config.Args{arg.Name: *of(c, in)})
+			return config.When(*of(c, in) != zero, config.Args{arg.Name: *of(c, in)})
 		},
 	}
 }
@@ -69,7 +69,7 @@ func choice[V ~uint8](mode config.Mode, words, help string, names []string, of f
 		},
 		Negate: func(c *model.Config, a config.Args) error { *of(c, a) = 0; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			return when(*of(c, in) != 0, config.Args{"WORD": names[*of(c, in)]})
+			return config.When(*of(c, in) != 0, config.Args{"WORD": names[*of(c, in)]})
 		},
 	}
 }
@@ -82,7 +82,7 @@ func either(mode config.Mode, words, help string, names config.Choice, of func(*
 		Apply:  func(c *model.Config, a config.Args) error { *of(c, a) = a.Text("WORD") == names[1]; return nil },
 		Negate: func(c *model.Config, a config.Args) error { *of(c, a) = false; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			return when(*of(c, in), config.Args{"WORD": names[1]})
+			return config.When(*of(c, in), config.Args{"WORD": names[1]})
 		},
 	}
 }
@@ -100,7 +100,7 @@ func address(mode config.Mode, words, help string, family config.Type, of func(*
 	}
 	line.Render = func(c *model.Config, in config.Args) []config.Args {
 		_, v4 := family.(config.IPv4)
-		return when(of(c, in).IsValid() && of(c, in).Is4() == v4, config.Args{"ADDRESS": *of(c, in)})
+		return config.When(of(c, in).IsValid() && of(c, in).Is4() == v4, config.Args{"ADDRESS": *of(c, in)})
 	}
 	return line
 }
@@ -135,12 +135,4 @@ func ldrCheck(mode config.Mode, of func(*model.Config, config.Args) *model.TimeO
 			return []config.Args{{"HOUR": model.TimeOfDay{Hour: at.Hour}, "MINUTE": at.Minute}}
 		},
 	}
-}
-
-// when is one line with these values, if it is needed.
-func when(needed bool, a config.Args) []config.Args {
-	if !needed {
-		return nil
-	}
-	return []config.Args{a}
 }

@@ -87,7 +87,7 @@ var billingMode = config.Command{
 		return nil
 	},
 	Render: func(c *model.Config, _ config.Args) []config.Args {
-		return when(c.SBC.Billing.Configured, config.Args{})
+		return config.When(c.SBC.Billing.Configured, config.Args{})
 	},
 }
 

@@ -52,7 +52,7 @@ func levels(minor, major, critical int) []config.Args {
 		}
 		return n
 	}
-	return when(minor+major+critical > 0, config.Args{"MINOR": set(minor), "MAJOR": set(major), "CRITICAL": set(critical)})
+	return config.When(minor+major+critical > 0, config.Args{"MINOR": set(minor), "MAJOR": set(major), "CRITICAL": set(critical)})
 }
 
 // setLevels takes those that a line of alarms names.

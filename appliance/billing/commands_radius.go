@@ -40,7 +40,7 @@ var aaaAddress = config.Command{
 	},
 	Negate: func(c *model.Config, _ config.Args) error { c.SBC.AAAAddress = netip.Addr{}; return nil },
 	Render: func(c *model.Config, _ config.Args) []config.Args {
-		return when(c.SBC.AAAAddress.IsValid(), config.Args{"ADDRESS": c.SBC.AAAAddress})
+		return config.When(c.SBC.AAAAddress.IsValid(), config.Args{"ADDRESS": c.SBC.AAAAddress})
 	},
 }
 
@@ -95,7 +95,7 @@ var retryLimit = config.Command{
 	Negate: func(c *model.Config, a config.Args) error { clientOf(c, a).Tries = 0; return nil },
 	Render: func(c *model.Config, in config.Args) []config.Args {
 		tries := clientOf(c, in).Tries
-		return when(tries > 0, config.Args{"TRIES": tries - 1})
+		return config.When(tries > 0, config.Args{"TRIES": tries - 1})
 	},
 }
 
@@ -113,7 +113,7 @@ func serverCommands() []config.Command {
 		v6,
 		setting(inServer, "priority", number("PRIORITY", 1, 10, "1 is asked first (default 1); of equals in the order of their definition"),
 			func(c *model.Config, a config.Args) *int { return &serverOf(c, a).Priority }),
-		setting(inServer, "key", config.Argument{Name: "KEY", Type: config.Secret{}, Help: "Secret that it shares with the server"},
+		setting(inServer, "key", config.Argument{Name: "KEY", Type: config.Secret{Reader: "billing"}, Help: "Secret that it shares with the server (default: PacketCable's, sixteen times 0)"},
 			func(c *model.Config, a config.Args) *string { return &serverOf(c, a).Key }),
 		setting(inServer, "port", config.Argument{Name: "PORT", Type: config.Port, Help: "Port of the server (default 1813, with TLS 2083)"},
 			func(c *model.Config, a config.Args) *int { return &serverOf(c, a).Port }),
@@ -199,8 +199,6 @@ func checkServer(c *model.Config, a config.Args) error {
 		return nil
 	case !server.Address.IsValid():
 		return config.BadArgument("SERVER", "server %s has no address", server.Name)
-	case server.Key == "" && !server.TLS:
-		return config.BadArgument("SERVER", "server %s has no key", server.Name)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ var cdrTransfer = config.Command{
 	Mode: inXML, Syntax: "cdr transfer URL [password PASSWORD] [host-key FINGERPRINT]", No: "cdr transfer",
 	Args: []config.Argument{
 		{Name: "URL", Type: config.Word{Max: 256}, Help: "Directory on another system, as in sftp://user@192.0.2.1/cdr/"},
-		{Name: "PASSWORD", Type: config.Secret{}, Help: "Password of the user there"},
+		{Name: "PASSWORD", Type: config.Secret{Reader: "billing"}, Help: "Password of the user there"},
 		{Name: "FINGERPRINT", Type: config.Word{Max: 50}, Help: "Of the other system's host key, as ssh-keygen -l prints it"},
 	},
 	Help: "Send finished files to another system, and delete those that arrived whole",
@@ -86,7 +86,7 @@ var cdrTransfer = config.Command{
 	Negate: func(c *model.Config, _ config.Args) error { xmlOf(c).Transfer = model.CDRTransfer{}; return nil },
 	Render: func(c *model.Config, _ config.Args) []config.Args {
 		to := xmlOf(c).Transfer
-		return when(to.URL != "", config.Args{"URL": to.URL, "PASSWORD": to.Secret, "FINGERPRINT": to.HostKey})
+		return config.When(to.URL != "", config.Args{"URL": to.URL, "PASSWORD": to.Secret, "FINGERPRINT": to.HostKey})
 	},
 }
 

@@ -14,7 +14,7 @@ const hysteresis = 5
 
 // conditions are what is wrong now.
 func (p *process) conditions(s *model.BillingStatus) (list []model.Condition) {
-	if p.plan == nil || !p.plan.Configured {
+	if p.plan == nil {
 		return nil
 	}
 	for _, c := range s.RADIUS {
@@ -26,15 +26,15 @@ func (p *process) conditions(s *model.BillingStatus) (list []model.Condition) {
 	list = append(list, p.sizeConditions(s)...)
 	if s.Cache.Refused > 0 {
 		list = append(list, model.Condition{Name: alarm.BillingRecordsRefused,
-			Text: fmt.Sprintf("%d records had no room in %v", s.Cache.Refused, p.plan.cache)})
+			Text: fmt.Sprintf("%d records had no room in %v", s.Cache.Refused, p.terms.Cache)})
 	}
 	if s.Cache.Fault != "" {
-		list = append(list, model.Condition{Name: alarm.BillingCacheFault, Text: fmt.Sprintf("%v: %s", p.plan.cache, s.Cache.Fault)})
+		list = append(list, model.Condition{Name: alarm.BillingCacheFault, Text: fmt.Sprintf("%v: %s", p.terms.Cache, s.Cache.Fault)})
 	}
 	for _, c := range s.Cache.Consumers {
 		if c.Orphaned && c.Records > 0 {
 			list = append(list, model.Condition{Name: alarm.BillingCacheOrphaned, Object: c.Name,
-				Text: fmt.Sprintf("%d records wait for %s, which is not configured", c.Records, c.Name)})
+				Text: fmt.Sprintf("%d records wait for %s, which is not configured: configure it again to have them delivered, or clear them", c.Records, c.Name)})
 		}
 	}
 	if n := s.Counters[countStateless]; n > 0 {
@@ -67,7 +67,7 @@ func (p *process) sizeConditions(s *model.BillingStatus) (list []model.Condition
 			at -= at * hysteresis / 100
 		}
 		if waiting>>10 >= int64(at) {
-			level.Text = fmt.Sprintf("%d KB of records wait in %v; the threshold is %d KB", waiting>>10, p.plan.cache, level.at)
+			level.Text = fmt.Sprintf("%d KB of records wait in %v; the threshold is %d KB", waiting>>10, p.terms.Cache, level.at)
 			list = append(list, level.Condition)
 		}
 	}

@@ -45,16 +45,28 @@ func TestConditions(t *testing.T) {
 		{"CDR files, critical", model.BillingStatus{CDR: &model.CDRStatus{Level: "critical", TransferProblem: "x"}},
 			[]string{alarm.CDRSpaceCritical + " ", alarm.CDRTransfer + " "}},
 	} {
-		p := &process{plan: &plan{Billing: model.Billing{Configured: true, Cache: model.BillingCache{Minor: 100, Major: 200, Critical: 300}}}}
+		p := &process{feed: feed{terms: &terms{}}, plan: &plan{Billing: model.Billing{Configured: true, Cache: model.BillingCache{Minor: 100, Major: 200, Critical: 300}}}}
 		if diff := cmp.Diff(test.want, conditionsOf(p, &test.status)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
 }
 
+// Records that were left are told of without billing, too.
+func TestConditionsWithoutBilling(t *testing.T) {
+	p := &process{feed: feed{terms: &terms{}}, plan: &plan{}}
+	if got := conditionsOf(p, &model.BillingStatus{}); len(got) > 0 {
+		t.Errorf("conditions of nothing = %q; want none", got)
+	}
+	status := model.BillingStatus{Cache: model.CacheStatus{Consumers: []model.CacheConsumerStatus{{Name: "harddisk:/old", Records: 1, Orphaned: true}}}}
+	if diff := cmp.Diff([]string{alarm.BillingCacheOrphaned + " harddisk:/old"}, conditionsOf(p, &status)); diff != "" {
+		t.Errorf("conditions (-want +got):\n%s", diff)
+	}
+}
+
 // An alarm about the size of the cache ends 5 % below where it began.
 func TestCacheAlarmHysteresis(t *testing.T) {
-	p := &process{plan: &plan{Billing: model.Billing{Configured: true, Cache: model.BillingCache{Minor: 1000, Major: 2000, Critical: 3000}}}}
+	p := &process{feed: feed{terms: &terms{}}, plan: &plan{Billing: model.Billing{Configured: true, Cache: model.BillingCache{Minor: 1000, Major: 2000, Critical: 3000}}}}
 	for _, step := range []struct {
 		kilobytes int64
 		raised    bool

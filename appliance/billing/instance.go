@@ -11,6 +11,7 @@ import (
 	"causeway/appliance/billing/packetcable"
 	"causeway/appliance/billing/radius"
 	"causeway/appliance/billing/xmlcdr"
+	"causeway/appliance/certificates"
 	"causeway/appliance/model"
 )
 
@@ -46,32 +47,24 @@ func (p *process) reconcile() {
 	}
 	for _, m := range p.plan.PacketCable {
 		client := p.plan.clients[m.Client]
-		works := m.Attached && p.plan.Active || m.DeactMode != model.DeactAbort && p.unfinished(packetCableName(m.Index), false)
-		p.keepRunning(packetCableName(m.Index), works && client.Active, func() (*instance, error) { return p.startPacketCable(m, client) })
+		works := client.Active && (m.Attached && p.plan.Active || m.DeactMode != model.DeactAbort && p.unfinished(packetCableName(m.Index), uint8(m.Index)))
+		p.keepRunning(packetCableName(m.Index), works, func() (*instance, error) { return p.startPacketCable(m, client) })
 	}
 	for _, x := range p.plan.XML {
-		works := x.Attached && p.plan.Active || x.DeactMode != model.DeactAbort && p.unfinished(xmlName(x.Index), true)
+		works := x.Attached && p.plan.Active || x.DeactMode != model.DeactAbort && p.unfinished(xmlName(x.Index), placeXML)
 		p.keepRunning(xmlName(x.Index), works, func() (*instance, error) { return p.startXML(x) })
 	}
 }
 
 // unfinished says whether an instance that was deactivated has still to do:
-// calls that its method bills to their end, or records that wait.
-func (p *process) unfinished(name string, xml bool) bool {
-	_, packets, documents := p.manager.Open()
-	if open := packets; xml {
-		if documents > 0 {
-			return true
-		}
-	} else if open > 0 {
+// calls that it bills to their end, or records that wait.
+func (p *process) unfinished(name string, place uint8) bool {
+	if _, billed := p.manager.Open(); billed[place] > 0 {
 		return true
 	}
-	for _, consumer := range p.cache.Status().Consumers {
-		if consumer.Name == name {
-			return consumer.Records > 0
-		}
-	}
-	return false
+	status := p.cache.Status()
+	waiting := consumer(&status, name)
+	return waiting != nil && waiting.Records > 0
 }
 
 // keepRunning starts or stops an instance.
@@ -79,14 +72,15 @@ func (p *process) keepRunning(name string, wanted bool, start func() (*instance,
 	at := slices.IndexFunc(p.instances, func(i *instance) bool { return i.name == name })
 	switch {
 	case wanted && at < 0:
+		if p.cache.Cursor(name) == nil {
+			return // another one has its place until the plan's terms are in force
+		}
 		started, err := start()
 		p.note(name, err)
 		if err != nil {
 			return
 		}
-		p.mu.Lock()
 		p.instances = append(p.instances, started)
-		p.mu.Unlock()
 		p.options.Log.Info("billing instance at work", "instance", name)
 	case !wanted && at >= 0:
 		p.stopInstance(p.instances[at])
@@ -95,9 +89,10 @@ func (p *process) keepRunning(name string, wanted bool, start func() (*instance,
 
 func (p *process) stopInstance(i *instance) {
 	i.end()
-	p.mu.Lock()
+	if cursor := p.cache.Cursor(i.name); cursor != nil {
+		cursor.Hold(true) // what is in memory only must not wait for its return
+	}
 	p.instances = slices.DeleteFunc(p.instances, func(other *instance) bool { return other == i })
-	p.mu.Unlock()
 	p.options.Log.Info("billing instance stopped", "instance", i.name)
 }
 
@@ -110,13 +105,9 @@ func (p *process) stopInstances() {
 // startPacketCable begins to send event messages.
 func (p *process) startPacketCable(m model.PacketCableMethod, client model.RADIUSClient) (*instance, error) {
 	keys := p.plan.keys[m.Client]
-	tlsConfig, err := p.radiusTLS(client)
-	if err != nil {
-		return nil, err
-	}
 	i := &instance{name: packetCableName(m.Index), client: radius.New(radius.Options{
 		Client: client, Keys: func(server string) string { return keys[server] }, Local: p.plan.aaa,
-		NASAddress: p.plan.localAddress(m.LocalAddress), TLS: tlsConfig, Log: p.options.Log,
+		NASAddress: p.plan.localAddress(m.LocalAddress), TLS: radiusTLS(certificates.NewReader(p.options.TLS, p.options.Log)), Log: p.options.Log,
 	})}
 	cursor := p.cache.Cursor(i.name)
 	cursor.Rewind()
@@ -191,6 +182,7 @@ func (p *process) startXML(x model.XMLMethod) (*instance, error) {
 	i := &instance{name: xmlName(x.Index), files: files}
 	cursor := p.cache.Cursor(i.name)
 	cursor.Rewind()
+	cursor.Hold(files.Status().Problem != "")
 	ctx, stop := context.WithCancel(context.Background())
 	i.stop = stop
 	failed := func(err error) { p.options.Log.Error("billing instance", "instance", i.name, "error", err) }
@@ -219,6 +211,7 @@ func writeCalls(ctx context.Context, files *xmlcdr.Files, from *cache.Cursor) er
 			calls[n] = r.Payload
 		}
 		for files.Append(calls...) != nil { // Files reports it
+			from.Hold(true)
 			sleep(ctx, resendInterval*time.Second)
 			if ctx.Err() != nil {
 				return nil
@@ -226,6 +219,9 @@ func writeCalls(ctx context.Context, files *xmlcdr.Files, from *cache.Cursor) er
 		}
 		for _, r := range batch {
 			from.Done(r.Seq)
+		}
+		if from.Held() {
+			from.Hold(false)
 		}
 	}
 }

@@ -95,6 +95,18 @@ func (k *keeper) count() int {
 	return len(k.messages)
 }
 
+// first is the second of the first half-call.
+func (k *keeper) first() (seconds uint32) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id := range k.order {
+		if seconds == 0 || id.Seconds < seconds {
+			seconds = id.Seconds
+		}
+	}
+	return seconds
+}
+
 // await waits for that many messages.
 func (k *keeper) await(t *testing.T, n int) {
 	t.Helper()

@@ -3,38 +3,33 @@ package billing
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"causeway/appliance/billing/cache"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
-// longCheck is when the calls of some methods are looked at that last for more
-// than 24 hours ("ldr-check").
+// longCheck is when the calls of some instances are looked at that last for
+// more than 24 hours ("ldr-check").
 type longCheck struct {
-	at      model.TimeOfDay
-	methods model.CallBilling
-	next    time.Time
+	at        model.TimeOfDay
+	instances cache.Places
+	next      time.Time
 }
 
 // planLongChecks lays out the checks of the plan: one for each time of day.
 func (p *process) planLongChecks(now time.Time) {
 	p.checks = nil
-	add := func(at model.TimeOfDay, methods model.CallBilling) {
-		for i := range p.checks {
-			if c := &p.checks[i]; c.at == at {
-				c.methods.PacketCable = c.methods.PacketCable || methods.PacketCable
-				c.methods.XML = c.methods.XML || methods.XML
-				return
-			}
+	for _, i := range p.plan.instances() {
+		at := p.plan.longCheck(i.longCheck)
+		known := slices.IndexFunc(p.checks, func(c longCheck) bool { return c.at == at })
+		if known < 0 {
+			known = len(p.checks)
+			p.checks = append(p.checks, longCheck{at: at, next: nextTime(now.In(p.plan.zone), at)})
 		}
-		p.checks = append(p.checks, longCheck{at, methods, nextTime(now.In(p.plan.zone), at)})
-	}
-	for _, m := range p.plan.PacketCable {
-		add(p.plan.longCheck(m.LongCheck), model.CallBilling{PacketCable: true})
-	}
-	for _, x := range p.plan.XML {
-		add(p.plan.longCheck(x.LongCheck), model.CallBilling{XML: true})
+		p.checks[known].instances |= i.Places()
 	}
 }
 
@@ -48,21 +43,21 @@ func nextTime(now time.Time, at model.TimeOfDay) time.Time {
 }
 
 // runLongChecks does those that are due.
-func (p *process) runLongChecks(now time.Time) {
+func (p *process) runLongChecks(ctx context.Context, now time.Time) {
 	for i := range p.checks {
 		c := &p.checks[i]
 		if now.Before(c.next) {
 			continue
 		}
 		c.next = nextTime(now.In(p.plan.zone), c.at)
-		p.checkLong(now, c.methods)
+		p.checkLong(ctx, now, c.instances)
 	}
 }
 
-// checkLong reports the long calls, and closes those that the proxy does not
+// checkLong reports the long calls, and has those closed that the proxy does not
 // know any more: their end was seen by nobody.
-func (p *process) checkLong(now time.Time, methods model.CallBilling) {
-	long := p.manager.CheckLong(now, methods, p.emit)
+func (p *process) checkLong(ctx context.Context, now time.Time, instances cache.Places) {
+	long := p.manager.CheckLong(now, instances, p.emit)
 	asked := keys{}
 	for _, call := range long {
 		p.counters[countLong]++
@@ -74,11 +69,28 @@ func (p *process) checkLong(now time.Time, methods model.CallBilling) {
 	if len(long) == 0 {
 		return
 	}
-	gone, err := p.gone(asked)
-	p.note("long-duration check", err)
-	p.counters[countFoundDead] += int64(len(gone))
-	p.manager.Lost(gone, now, p.emit)
-	p.flush()
+	p.asking.Go(func() {
+		gone, err := p.gone(ctx, asked)
+		p.do(func() {
+			p.note("long-duration check", err)
+			p.foundDead(gone)
+		})
+	})
+}
+
+// foundDead closes calls whose end nobody has seen. What the proxy says holds
+// for the whole journal: an end that is in it, unread, closes its call as it
+// was. Calls that stay open are found again by the next check.
+func (p *process) foundDead(gone []model.CallKey) {
+	if len(gone) == 0 {
+		return
+	}
+	if err := p.catchUp(); err != nil {
+		p.note("long-duration check", err)
+		return
+	}
+	p.counters[countFoundDead] += int64(p.manager.Lost(gone, time.Now(), p.emit))
+	p.keepNow()
 }
 
 // keys name calls to the proxy.
@@ -86,12 +98,12 @@ type keys struct {
 	Keys []string `json:"keys"`
 }
 
-// goneLimit bounds how long the proxy is waited for; events wait meanwhile.
+// goneLimit bounds how long the proxy is waited for.
 const goneLimit = 5 * time.Second
 
 // gone asks the proxy which of the calls it does not know any more.
-func (p *process) gone(asked keys) (gone []model.CallKey, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), goneLimit)
+func (p *process) gone(ctx context.Context, asked keys) (gone []model.CallKey, err error) {
+	ctx, cancel := context.WithTimeout(ctx, goneLimit)
 	defer cancel()
 	var answer keys
 	if err := link.Call(ctx, link.Socket(p.options.Run, "proxy"), "proxy.gone", asked, &answer); err != nil {

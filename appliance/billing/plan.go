@@ -3,10 +3,10 @@ package billing
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"net/netip"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"time"
 
 	"causeway/appliance/billing/cache"
@@ -19,7 +19,6 @@ import (
 // The defaults of the mode tree (seed 003).
 const (
 	defaultCachePath = "harddisk:/billcache/"
-	defaultCDRPath   = "harddisk:/cdr/"
 	defaultBatchTime = 1000 // ms
 	// resendInterval is how often delivery is tried while the transport is
 	// down, in seconds.
@@ -31,18 +30,18 @@ type plan struct {
 	model.Billing
 	sbc      string // its name
 	aaa      netip.Addr
-	zone     *time.Location
+	timeZone model.TimeZone
+	zone     *time.Location // the same
 	clients  map[string]model.RADIUSClient
 	keys     map[string]map[string]string // of each client's servers, opened
 	cache    storage.Path
 	cdr      storage.Path
-	transfer string            // the password of "cdr transfer", opened
-	bills    model.CallBilling // which methods have an instance at work
+	transfer string // the password of "cdr transfer", opened
 }
 
 // newPlan reads a configuration. The error names what it cannot be done with.
 func (p *process) newPlan(c *model.Config) (*plan, error) {
-	next := &plan{Billing: c.SBC.Billing, sbc: c.SBC.Name, aaa: c.SBC.AAAAddress, clients: map[string]model.RADIUSClient{}, keys: map[string]map[string]string{}}
+	next := &plan{Billing: c.SBC.Billing, sbc: c.SBC.Name, aaa: c.SBC.AAAAddress, timeZone: c.Time.Zone, clients: map[string]model.RADIUSClient{}, keys: map[string]map[string]string{}}
 	var err error
 	if next.zone, err = c.Time.Zone.Location(); err != nil {
 		return nil, err
@@ -51,7 +50,7 @@ func (p *process) newPlan(c *model.Config) (*plan, error) {
 		return nil, fmt.Errorf("cache path: %w", err)
 	}
 	for _, x := range c.SBC.Billing.XML {
-		if next.cdr, err = storage.ParsePath(cmp.Or(x.Path, defaultCDRPath)); err != nil {
+		if next.cdr, err = storage.ParsePath(cmp.Or(x.Path, model.DefaultCDRPath)); err != nil {
 			return nil, fmt.Errorf("cdr path: %w", err)
 		}
 		if next.transfer, err = p.unseal(x.Transfer.Secret); err != nil {
@@ -64,7 +63,6 @@ func (p *process) newPlan(c *model.Config) (*plan, error) {
 			return nil, err
 		}
 	}
-	next.bills = next.billing()
 	return next, nil
 }
 
@@ -93,50 +91,56 @@ func (p *process) unseal(stored string) (string, error) {
 	return key.Open(stored)
 }
 
-// billing says which methods bill calls.
-func (n *plan) billing() (methods model.CallBilling) {
-	if !n.Configured || !n.Active {
-		return methods
-	}
-	for _, m := range n.PacketCable {
-		methods.PacketCable = methods.PacketCable || m.Attached
-	}
-	methods.XML = len(n.XML) > 0 && n.XML[0].Attached
-	return methods
+// placed is an instance of a method and its place in the cache.
+type placed struct {
+	cache.Consumer
+	attached  bool
+	deactMode model.DeactMode
+	longCheck *model.TimeOfDay
 }
 
-// settings are what the manager goes by.
-func (n *plan) settings(next func() uint32) halfcall.Settings {
-	return halfcall.Settings{
-		ElementID: n.ElementID, Zone: n.zone, EndpointInfo: n.EndpointInfo, MediaInfo: n.MediaInfo,
-		PacketCable: n.bills.PacketCable, XML: n.bills.XML, NextSequence: next,
+// instances are all that are configured.
+func (n *plan) instances() (all []placed) {
+	for _, m := range n.PacketCable {
+		all = append(all, placed{cache.Consumer{Name: packetCableName(m.Index), Place: uint8(m.Index)}, m.Attached, m.DeactMode, m.LongCheck})
 	}
+	for _, x := range n.XML {
+		all = append(all, placed{cache.Consumer{Name: xmlName(x.Index), Place: placeXML}, x.Attached, x.DeactMode, x.LongCheck})
+	}
+	return all
 }
+
+// placeXML is the place of the XML instance: there is one at the most.
+var placeXML = uint8(bits.TrailingZeros16(uint16(halfcall.XML)))
 
 // packetCableName and xmlName name the place of an instance in the cache.
 func packetCableName(index int) string { return fmt.Sprintf("packetcable-em-%d", index) }
 
 func xmlName(index int) string { return fmt.Sprintf("xml-%d", index) }
 
+// placeOf is the place that an instance of that name has.
+func placeOf(name string) (place uint8, known bool) {
+	for index := range uint8(indexMax + 1) {
+		switch name {
+		case packetCableName(int(index)):
+			return index, true
+		case xmlName(int(index)):
+			return placeXML, true
+		}
+	}
+	return 0, false
+}
+
 // consumers are the instances as the cache knows them.
 func (n *plan) consumers() (all []cache.Consumer) {
-	for _, m := range n.PacketCable {
-		all = append(all, cache.Consumer{Name: packetCableName(m.Index), Kinds: []cache.Kind{cache.EM}})
-	}
-	for _, x := range n.XML {
-		all = append(all, cache.Consumer{Name: xmlName(x.Index), Kinds: []cache.Kind{cache.CDR}})
+	for _, i := range n.instances() {
+		all = append(all, i.Consumer)
 	}
 	return all
 }
 
 // same reports whether nothing of billing differs.
 func (n *plan) same(other *plan) bool { return reflect.DeepEqual(n, other) }
-
-// sameCache reports whether the cache of other can go on as it is.
-func (n *plan) sameCache(other *plan) bool {
-	return n.cache == other.cache && n.Cache.MaxSize == other.Cache.MaxSize && n.Cache.OnFailure == other.Cache.OnFailure &&
-		slices.EqualFunc(n.consumers(), other.consumers(), func(a, b cache.Consumer) bool { return a.Name == b.Name })
-}
 
 // directory is where a path is in the file system, and the mount point that
 // must be there; on a plain host, volumes are directories.

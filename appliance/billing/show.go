@@ -18,7 +18,7 @@ func ExecCommands() []exec.Command {
 	sbc := config.Argument{Name: "SBC", Type: config.Name{}, Help: "Name of the session border controller"}
 	client := config.Argument{Name: "CLIENT", Type: radiusName, Help: "Name of the RADIUS client"}
 	release := config.Argument{Name: "RELEASE", Type: config.Choice{oldRelease}, Help: "Release of CUBE"}
-	instance := config.Argument{Name: "INSTANCE", Type: config.Name{}, Help: "Its place in the cache, as in packetcable-em-0 and xml-1"}
+	instance := config.Argument{Name: "INSTANCE", Type: config.Word{Max: 512}, Help: "Its place in the cache, as in packetcable-em-0 and xml-1, or a cache path that was left"}
 	return []exec.Command{
 		{Syntax: "show billing status", Help: "Journal and counters of billing", Run: showStatus},
 		{Syntax: "show sbc SBC sbe billing instance", Args: []config.Argument{sbc},

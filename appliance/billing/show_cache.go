@@ -71,8 +71,8 @@ func showWaiting(s exec.Session, c *model.CacheConsumerStatus) {
 
 // consumer is what waits for an instance, nil where the cache knows none of
 // that name.
-func consumer(status *model.BillingStatus, name string) *model.CacheConsumerStatus {
-	all := status.Cache.Consumers
+func consumer(cache *model.CacheStatus, name string) *model.CacheConsumerStatus {
+	all := cache.Consumers
 	i := slices.IndexFunc(all, func(c model.CacheConsumerStatus) bool { return c.Name == name })
 	if i < 0 {
 		return nil
@@ -88,7 +88,7 @@ func clearCache(ctx context.Context, s exec.Session, a config.Args) error {
 		return err
 	}
 	name := a.Text("INSTANCE")
-	waiting := consumer(&status, name)
+	waiting := consumer(&status.Cache, name)
 	switch {
 	case waiting == nil:
 		return fmt.Errorf("the cache has nothing of an instance %s", name)

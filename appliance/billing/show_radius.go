@@ -42,7 +42,7 @@ func showTransport(s exec.Session, status *model.BillingStatus, client *model.RA
 			continue
 		}
 		field(s, "Instance", "%s", i.Name)
-		if c := consumer(status, i.Name); c != nil {
+		if c := consumer(&status.Cache, i.Name); c != nil {
 			showWaiting(s, c)
 		}
 	}

@@ -3,9 +3,12 @@ package billing
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"causeway/appliance/alarm"
 	"causeway/appliance/billing/packetcable"
 	"causeway/appliance/billing/xmlcdr"
 	"causeway/appliance/link"
@@ -17,11 +20,13 @@ func (p *process) methods() link.Methods {
 	methods := p.revision.Methods()
 	maps.Copy(methods, p.options.Debug)
 	methods["billing.status"] = func(context.Context) (model.BillingStatus, error) { return p.status(), nil }
-	methods["billing.clear-cache"] = link.ForOperators(func(_ context.Context, which clearing) (cleared cleared, err error) {
-		if ending := p.do(func() { cleared.Records, err = p.clear(which.Instance) }); ending != nil {
-			return cleared, ending
+	methods["billing.clear-cache"] = link.ForOperators(func(_ context.Context, which clearing) (cleared, error) {
+		var records int64
+		var refusal error
+		if err := p.do(func() { records, refusal = p.clear(which.Instance) }); err != nil {
+			return cleared{}, err
 		}
-		return cleared, err
+		return cleared{records}, refusal
 	})
 	return methods
 }
@@ -36,19 +41,26 @@ type cleared struct {
 	Records int64 `json:"records"`
 }
 
-// status is what was noted last, with the revision of now.
+// stall is how long run may be at one thing without being thought stuck.
+const stall = 20 * time.Second
+
+// status is what was noted last, with the revision of now. It waits for nothing.
 func (p *process) status() model.BillingStatus {
-	revision := p.revision.ID() // not under mu: a switch holds the revision until run has noted how things stand
+	revision := p.revision.ID()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	status := p.report
 	status.Revision = revision
+	if at := time.Since(p.began); p.doing != "" && at > stall {
+		status.Alarms = append(slices.Clip(status.Alarms), model.Condition{Name: alarm.BillingCacheFault,
+			Text: fmt.Sprintf("billing has been at work on %s for %v: a disk may not answer; its cache is %s", p.doing, at.Round(time.Second), status.Manager.CachePath)})
+	}
 	return status
 }
 
 // noteStatus notes how everything stands.
 func (p *process) noteStatus() {
-	calls, packets, documents := p.manager.Open()
+	calls, billed := p.manager.Open()
 	status := model.BillingStatus{OpenCalls: calls, Counters: maps.Clone(p.counters)}
 	var err error
 	status.Journal, err = p.reader.Status()
@@ -59,13 +71,16 @@ func (p *process) noteStatus() {
 	if p.cache != nil {
 		status.Cache = p.cache.Status()
 	}
+	for _, l := range p.left {
+		status.Cache.Consumers = append(status.Cache.Consumers, model.CacheConsumerStatus{Name: l.Path.String(), Records: l.Records, Orphaned: true})
+	}
 	if p.plan != nil {
 		status.Manager = p.managerStatus()
 		for _, m := range p.plan.PacketCable {
-			status.Instances = append(status.Instances, p.packetCableStatus(m, packets))
+			status.Instances = append(status.Instances, p.packetCableStatus(m, billed[m.Index]))
 		}
 		for _, x := range p.plan.XML {
-			status.Instances = append(status.Instances, p.xmlStatus(x, documents))
+			status.Instances = append(status.Instances, p.xmlStatus(x, billed[placeXML]))
 		}
 	}
 	for _, i := range p.instances {
@@ -85,7 +100,7 @@ func (p *process) noteStatus() {
 func (p *process) managerStatus() model.BillingManagerStatus {
 	n := p.plan
 	status := model.BillingManagerStatus{
-		SBC: n.sbc, Configured: n.Configured, LongCheck: n.LongCheck, Admin: n.Active, Operation: n.bills != model.CallBilling{},
+		SBC: n.sbc, Configured: n.Configured, LongCheck: n.LongCheck, Admin: n.Active, Operation: p.terms != nil && p.terms.Bills != 0,
 		CachePath: cmp.Or(n.Cache.Path, defaultCachePath), CacheMax: n.Cache.MaxSize, OnFailure: n.Cache.OnFailure, Resend: resendInterval,
 		MediaInfo: n.MediaInfo, EndpointInfo: n.EndpointInfo, ElementID: n.ElementID,
 	}
@@ -124,7 +139,7 @@ func (p *process) xmlStatus(x model.XMLMethod, calls int) model.BillingInstanceS
 	status := model.BillingInstanceStatus{
 		Name: xmlName(x.Index), Method: "xml", Index: x.Index, ActiveCalls: calls,
 		DeactMode: x.DeactMode.String(), Admin: x.Attached, LongCheck: p.plan.longCheck(x.LongCheck),
-		CDRPath: cmp.Or(x.Path, defaultCDRPath), Interval: cmp.Or(x.Interval, xmlcdr.DefaultInterval), Size: cmp.Or(x.Size, xmlcdr.DefaultSize),
+		CDRPath: cmp.Or(x.Path, model.DefaultCDRPath), Interval: cmp.Or(x.Interval, xmlcdr.DefaultInterval), Size: cmp.Or(x.Size, xmlcdr.DefaultSize),
 		Problem: p.faults[xmlName(x.Index)],
 	}
 	if i := p.atWork(status.Name); i != nil {

@@ -2,33 +2,25 @@ package billing
 
 import (
 	"crypto/tls"
-	"crypto/x509"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 
-	"causeway/appliance/model"
+	"causeway/appliance/certificates"
 )
 
-// radiusTLS is who the box is towards RADIUS servers over TLS (RFC 6614 §2.3:
-// both ends have certificates) and whom it trusts; nil for a client that has none.
-func (p *process) radiusTLS(client model.RADIUSClient) (*tls.Config, error) {
-	if !slices.ContainsFunc(client.Servers, func(s model.RADIUSServer) bool { return s.TLS }) {
-		return nil, nil
+// radiusTLS gives who the box is towards RADIUS servers over TLS (RFC 6614 §2.3:
+// both ends have certificates) and whom it trusts, as control keeps it now.
+func radiusTLS(files *certificates.Reader) func() (*tls.Config, error) {
+	return func() (*tls.Config, error) {
+		found, err := files.Load()
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("certificate for RADIUS over TLS: %w", err)
+		case found.Certificate == nil:
+			return nil, errors.New("there is no certificate for RADIUS over TLS: see crypto pki enroll")
+		case found.Roots == nil:
+			return nil, errors.New("no authority is trusted for RADIUS over TLS: see crypto pki authenticate")
+		}
+		return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{*found.Certificate}, RootCAs: found.Roots}, nil
 	}
-	file := func(name string) string { return filepath.Join(p.options.TLS, name) }
-	own, err := tls.LoadX509KeyPair(file("certificate.pem"), file("key.pem"))
-	if err != nil {
-		return nil, fmt.Errorf("certificate for RADIUS over TLS: %w", err)
-	}
-	text, err := os.ReadFile(file("trust.pem"))
-	if err != nil {
-		return nil, fmt.Errorf("authorities for RADIUS over TLS: %w", err)
-	}
-	trusted := x509.NewCertPool()
-	if !trusted.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("authorities for RADIUS over TLS: no certificate in %s", file("trust.pem"))
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{own}, RootCAs: trusted}, nil
 }

@@ -64,7 +64,7 @@ type Clock struct {
 // New makes a clock that does nothing until Run runs.
 func New(options Options) *Clock {
 	c := &Clock{options: options, wake: make(chan struct{}, 1), keep: make(chan struct{}, 1), zone: time.UTC}
-	c.discipline = discipline{poll: minPoll, changed: make(chan struct{})}
+	c.discipline = discipline{poll: minPoll}
 	c.associate()
 	return c
 }
@@ -129,7 +129,6 @@ func (c *Clock) associate() {
 	}
 	c.smeared = len(servers) > 0 && smearOf(servers[0]) != leaps
 	c.conflict, c.refused, c.problem = "", 0, ""
-	c.tellWaiting()
 	signal(c.wake)
 }
 
@@ -291,29 +290,4 @@ func (c *Clock) restore() {
 func (c *Clock) Synchronised() bool {
 	state, err := c.options.Adjust.read()
 	return err == nil && state.synchronised
-}
-
-// ErrOff says that no server is asked, so waiting for the time is of no use.
-var ErrOff = errors.New("NTP is off")
-
-// WaitSynchronised waits until the clock is right: what checks certificates
-// waits for the time first. It gives ErrOff if the configuration has NTP off,
-// else the error of ctx.
-func (c *Clock) WaitSynchronised(ctx context.Context) error {
-	for {
-		c.mu.Lock()
-		changed, off := c.changed, c.off
-		c.mu.Unlock()
-		switch {
-		case c.Synchronised(): // asked after changed was taken: what comes now closes it
-			return nil
-		case off:
-			return ErrOff
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-changed:
-		}
-	}
 }

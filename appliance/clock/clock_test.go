@@ -2,7 +2,6 @@ package clock
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"os"
 	"slices"
@@ -202,23 +201,20 @@ func TestApplyKeeps(t *testing.T) {
 	}
 }
 
-func TestWaitSynchronised(t *testing.T) {
+// TestSynchronised: the clock counts as right from when it is, until it was left
+// alone for long.
+func TestSynchronised(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, time.Hour, map[string]*server{"192.0.2.1": {}})
 		c := w.clock()
-		c.Apply(&model.Config{Time: model.Time{Disabled: true}})
-		if err := c.WaitSynchronised(t.Context()); !errors.Is(err, ErrOff) {
-			t.Errorf("WaitSynchronised with NTP off = %v; want %v", err, ErrOff)
-		}
 		c.Apply(&model.Config{TimeServers: []string{"192.0.2.1"}})
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := c.WaitSynchronised(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("WaitSynchronised = %v; want %v", err, context.Canceled)
+		if c.Synchronised() {
+			t.Error("the clock is synchronised before anybody was asked")
 		}
 		defer w.run(t, c)()
-		if err := c.WaitSynchronised(t.Context()); err != nil || w.wrong().Abs() > time.Millisecond {
-			t.Errorf("WaitSynchronised = %v, the clock wrong by %s; want it right", err, w.wrong())
+		pass(time.Minute)
+		if !c.Synchronised() || w.wrong().Abs() > time.Millisecond {
+			t.Errorf("Synchronised = %t, the clock wrong by %s; want it right", c.Synchronised(), w.wrong())
 		}
 		w.set("192.0.2.1", func(s *server) { s.dead = true })
 		pass(10 * time.Hour)
@@ -246,39 +242,6 @@ func TestNoWay(t *testing.T) {
 		defer w.run(t, c)()
 		pass(7 * time.Second)
 		w.expectRight(t, c, true)
-	})
-}
-
-// Who waits is told that NTP was switched off meanwhile, and misses nothing
-// that happens while it asks the kernel.
-func TestWaitSynchronisedChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 0, map[string]*server{"192.0.2.1": {dead: true}})
-		c := w.clock()
-		ended := make(chan error, 1)
-		go func() { ended <- c.WaitSynchronised(t.Context()) }()
-		synctest.Wait()
-		c.Apply(&model.Config{Time: model.Time{Disabled: true}})
-		if err := <-ended; !errors.Is(err, ErrOff) {
-			t.Errorf("WaitSynchronised = %v; want %v", err, ErrOff)
-		}
-
-		c.Apply(&model.Config{})
-		asked := false
-		c.options.Adjust = func(timex *unix.Timex) (int, error) {
-			_, err := w.kernel.adjust(timex)
-			if !asked { // the clock gets right just after this answer
-				asked = true
-				c.mu.Lock()
-				defer c.mu.Unlock()
-				c.chosen = choice{peer: &reading{server: c.associations[0]}}
-				return 0, errors.Join(err, c.tell(false, kernelState{}))
-			}
-			return 0, err
-		}
-		if err := c.WaitSynchronised(t.Context()); err != nil {
-			t.Errorf("WaitSynchronised = %v; want nil", err)
-		}
 	})
 }
 

@@ -24,10 +24,7 @@ func Commands() []config.Command {
 			return nil
 		},
 		Render: func(c *model.Config, _ config.Args) []config.Args {
-			if !c.Time.Disabled {
-				return nil
-			}
-			return []config.Args{{"STATE": "off"}}
+			return config.When(c.Time.Disabled, config.Args{"STATE": "off"})
 		},
 	}, {
 		Mode: config.Global, Syntax: "ntp server HOST [prefer]", No: "ntp server [HOST]",

@@ -42,8 +42,7 @@ type discipline struct {
 	jitter   time.Duration
 	distance time.Duration
 	leap     int32
-	at       time.Time     // when it was followed
-	changed  chan struct{} // closed then, and when other servers are to be followed
+	at       time.Time // when it was followed
 
 	chosen   choice        // what the servers came to, last
 	conflict string        // why none of them is followed
@@ -241,14 +240,7 @@ func (c *Clock) tell(step bool, state kernelState) error {
 	c.offset, c.jitter, c.distance, c.leap = chosen.offset, chosen.jitter, chosen.peer.distance, told.leap
 	c.at, c.byHand, c.refused, c.problem = time.Now(), false, 0, ""
 	c.right, c.error = c.at, time.Duration(timex.Maxerror)*time.Microsecond
-	c.tellWaiting()
 	return nil
-}
-
-// tellWaiting wakes who waits in WaitSynchronised.
-func (c *Clock) tellWaiting() {
-	close(c.changed)
-	c.changed = make(chan struct{})
 }
 
 // stepped follows a step of the clock.

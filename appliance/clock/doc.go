@@ -3,8 +3,8 @@
 //
 // In: the servers of the configuration (Apply) or of DHCP (ApplyLeases), their
 // answers. Out: the kernel's clock; the drift, the trusted time and init's
-// floor for the next boot; alarm conditions; WaitSynchronised for those who
-// check certificates; WatchSteps for those who plan by the clock.
+// floor for the next boot; alarm conditions; Synchronised for those who check
+// certificates; WatchSteps for those who plan by the clock.
 //
 // # Whom the clock follows
 //

@@ -48,7 +48,8 @@ type TrustedOptions struct {
 }
 
 // Trusted is the time that licences go by. It never runs backwards: not when
-// the clock is set back, not over a reboot or a power cut. It is the latest of
+// the clock is set back, not over a reboot or a power cut; only Correct can have
+// it do so. It is the latest of
 //
 //   - the last trusted time and what CLOCK_BOOTTIME has counted since,
 //   - the system clock while that is synchronised,
@@ -170,6 +171,42 @@ func (t *Trusted) Raise(to time.Time) error {
 	}
 	t.mu.Unlock()
 	return t.save(reserve)
+}
+
+// Correct says that a server that is trusted has signed just now that it is this
+// time. That is as Raise, and the one way back for a box whose time servers have
+// lied: where the synchronised clock agrees, and both are a day or more behind.
+func (t *Trusted) Correct(to time.Time) error {
+	if implausible(to) {
+		return fmt.Errorf("%s is no time to trust", to)
+	}
+	t.mu.Lock()
+	state := t.advance()
+	if t.misled(state) && to.Sub(state.now).Abs() < tamperedBy {
+		t.options.Log.Warn("trusted time corrected by a signed answer", "from", t.state.Time, "to", to)
+		t.state.Time, t.state.Early, t.jumped = to.Round(0), 0, ""
+	}
+	t.mu.Unlock()
+	return t.Raise(to)
+}
+
+// Dates is the time that certificates of others may be valid at if they are not
+// at the trusted time: that of the synchronised clock, if one of both was led
+// astray. Else nobody could correct the trusted one.
+func (t *Trusted) Dates() time.Time {
+	now := t.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if state := t.advance(); t.misled(state) {
+		return state.now
+	}
+	return now
+}
+
+// misled says whether the time is so far ahead of the synchronised clock that
+// one of both is wrong. t.mu is held.
+func (t *Trusted) misled(state kernelState) bool {
+	return state.synchronised && !implausible(state.now) && t.state.Time.Sub(state.now) > tamperedBy
 }
 
 // Tampered says what cannot have happened to the clock by itself; empty if

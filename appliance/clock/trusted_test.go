@@ -305,6 +305,41 @@ func raise(t *testing.T, trusted *Trusted, to time.Duration) {
 	}
 }
 
+// TestTrustedCorrect: a signed answer sets back a time that servers have led
+// astray, if these say so now, and for nothing less.
+func TestTrustedCorrect(t *testing.T) {
+	const ahead = 10 * 365 * day
+	for _, test := range []struct {
+		name         string
+		synchronised bool
+		wall, signed time.Duration // after the epoch
+		want, dates  time.Duration // of the trusted time, of certificates before that
+	}{
+		{"the clock agrees", true, day, day + time.Minute, day + time.Minute, day},
+		{"the clock is not synchronised", false, day, day, ahead, ahead},
+		{"the clock says something else", true, day, 3 * day, ahead, day},
+		{"the clock is less than a day behind", true, ahead - 20*time.Hour, ahead - 20*time.Hour, ahead, ahead},
+		{"the answer is ahead", true, day, ahead + day, ahead + day, day},
+	} {
+		b := &box{file: filepath.Join(t.TempDir(), "trusted"), wall: epoch.Add(ahead), synchronised: true, cutAt: -1}
+		trusted := b.open()
+		trusted.Now()
+		b.synchronised, b.wall = test.synchronised, epoch.Add(test.wall)
+		if got := trusted.Dates().Sub(epoch); got != test.dates {
+			t.Errorf("%s: Dates = %s; want %s", test.name, got, test.dates)
+		}
+		if err := trusted.Correct(epoch.Add(test.signed)); err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		for _, when := range []string{"at once", "after a restart"} {
+			if got := trusted.Now().Sub(epoch); got < test.want || got > test.want+reserve {
+				t.Errorf("%s: %s the trusted time is %s; want %s", test.name, when, got, test.want)
+			}
+			trusted = b.open()
+		}
+	}
+}
+
 // Raise says when it could not keep its promise; time goes on all the same.
 func TestTrustedCannotSave(t *testing.T) {
 	b := &box{file: filepath.Join(t.TempDir(), "trusted"), wall: epoch, cutAt: -1, failing: true}

@@ -31,14 +31,23 @@ type Type interface {
 // optional part is there by its own name when it was typed.
 type Args map[string]any
 
+// When gives one line where it is needed, and else none: what Command.Render
+// gives of a command that has one line at the most.
+func When(needed bool, line Args) []Args {
+	if !needed {
+		return nil
+	}
+	return []Args{line}
+}
+
 // Has reports whether the argument or optional keyword was typed or has a default.
 func (a Args) Has(name string) bool { return a[name] != nil }
 
 // Int gives an Integer's value or a Mask's prefix length.
 func (a Args) Int(name string) int { return value[int](a, name) }
 
-// Text gives the value of a Name, Line, Label, Host, MAC or Choice, and the
-// stored form of a Secret.
+// Text gives the value of a Name, Line, Label, Host or Choice, and the
+// stored form of a Secret or a Password.
 func (a Args) Text(name string) string { return value[string](a, name) }
 
 // Addr gives the value of an IPv4 or Address.
@@ -51,6 +60,15 @@ func (a Args) Addrs(name string) []netip.Addr {
 		addrs = append(addrs, v.(netip.Addr))
 	}
 	return addrs
+}
+
+// Texts gives the values of a repeated Name, Host or Choice.
+func (a Args) Texts(name string) []string {
+	var texts []string
+	for _, v := range value[[]any](a, name) {
+		texts = append(texts, v.(string))
+	}
+	return texts
 }
 
 // AddrPort gives an address and a port typed as two words.

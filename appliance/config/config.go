@@ -78,6 +78,7 @@ type Grammar struct {
 	commands []Command
 	modes    map[Mode]*modeGrammar
 	key      *BoxKey // nil: secrets are taken in their stored form only
+	hasher   *Hasher // nil: so are passwords
 }
 
 // modeGrammar is what may be typed in one mode.

@@ -107,15 +107,24 @@ func (g *Grammar) editorAt(c *model.Config, path []string) (*editor, *Error) {
 // innermost is the place where the next line is typed.
 func (e *editor) innermost() place { return e.places[len(e.places)-1] }
 
-// line brings in one line. Where no command of the innermost place fits, it is
-// tried in the places around it, as IOS does, as far as the given depth; but
-// not when its words fit and a value is wrong, which would mean something else
-// there.
+// line brings in one line.
 func (e *editor) line(typed typedLine, outermost int) *Error {
 	if isConfigure(typed.text) {
 		e.places = e.places[:1]
 		return nil
 	}
+	mode, match, fault := e.match(typed, outermost)
+	if fault != nil {
+		return fault
+	}
+	return e.apply(mode, match, source{typed, match.columns})
+}
+
+// match goes to the place where a line is understood. Where no command of the
+// innermost place fits, it is tried in the places around it, as IOS does, as far
+// as the given depth; but not when its words fit and a value is wrong, which would
+// mean something else there.
+func (e *editor) match(typed typedLine, outermost int) (*modeGrammar, Match, *Error) {
 	var furthest *mismatch
 	shown := typed.text // by an error: without what is a secret in any of the modes
 	for depth := len(e.places) - 1; depth >= outermost; depth-- {
@@ -125,7 +134,7 @@ func (e *editor) line(typed typedLine, outermost int) *Error {
 			e.places = e.places[:depth+1]
 		}
 		if wrong == nil {
-			return e.apply(mode, match, source{typed, match.columns})
+			return mode, match, nil
 		}
 		shown = mode.vocabulary.Blot(shown)
 		if furthest == nil || wrong.column > furthest.column {
@@ -135,7 +144,7 @@ func (e *editor) line(typed typedLine, outermost int) *Error {
 			break
 		}
 	}
-	return &Error{Line: typed.number, Column: furthest.column, Text: shown, Rule: furthest.rule}
+	return nil, Match{}, &Error{Line: typed.number, Column: furthest.column, Text: shown, Rule: furthest.rule}
 }
 
 // apply does what the matched line means in the innermost place.

@@ -50,8 +50,12 @@ func (g *Grammar) Load(text string) (c *model.Config, aside []string, faults Err
 
 // Print is Render with the lines that are kept aside at the end, as comments.
 func (g *Grammar) Print(c *model.Config, aside []string) string {
+	return withAside(g.Render(c), aside)
+}
+
+func withAside(rendered string, aside []string) string {
 	var text strings.Builder
-	text.WriteString(g.Render(c))
+	text.WriteString(rendered)
 	for i, line := range aside {
 		if i == 0 {
 			text.WriteString("!\n")

@@ -13,6 +13,11 @@ import (
 // declaration, each mode indented by one blank and closed by exit, and a line
 // with ! between what belongs to different commands.
 func (g *Grammar) Render(c *model.Config) string {
+	return g.render(c, func(l printed) string { return l.text })
+}
+
+// render is Render with another text of each line.
+func (g *Grammar) render(c *model.Config, line func(printed) string) string {
 	var text strings.Builder
 	var last *Command
 	g.walk(c, place{mode: Global}, 0, func(l printed) {
@@ -23,7 +28,7 @@ func (g *Grammar) Render(c *model.Config) string {
 			last = l.command
 		}
 		text.WriteString(strings.Repeat(" ", l.depth))
-		text.WriteString(l.text)
+		text.WriteString(line(l))
 		text.WriteByte('\n')
 	})
 	return text.String()

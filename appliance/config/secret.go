@@ -3,7 +3,10 @@ package config
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,11 +15,14 @@ import (
 )
 
 // Secret is a password or key that the appliance itself must know in plain
-// text: 1 to 128 octets of printable characters without blanks. Typed so, it is brought
+// text: up to 128 octets of printable characters without blanks. Typed so, it is brought
 // into its stored form by the box key that the grammar holds; the stored form
 // stands for itself. Its value is the stored form, a string, and nothing else
-// is ever printed. It is for commands of the configuration.
-type Secret struct{}
+// is ever printed, but by Reveal. It is for commands of the configuration.
+type Secret struct {
+	Min    int    // the shortest, in octets; 1 if zero
+	Reader string // the process that is told it, beside control: "billing"
+}
 
 // secretMax is the longest secret, in octets.
 const secretMax = 128
@@ -32,13 +38,13 @@ func (plainText) String() string { return "(secret)" }
 
 // Parse reads a secret in plain text or in its stored form. The errors do not
 // repeat the word.
-func (Secret) Parse(word string) (any, error) {
+func (t Secret) Parse(word string) (any, error) {
 	if strings.HasPrefix(word, sealedPrefix) {
 		_, err := sealedOctets(word)
 		return word, err
 	}
-	if len(word) > secretMax {
-		return nil, fmt.Errorf("a secret has 1 to %d octets, this one has %d", secretMax, len(word))
+	if len(word) < t.Min || len(word) > secretMax {
+		return nil, fmt.Errorf("a secret has %d to %d octets, this one has %d", max(t.Min, 1), secretMax, len(word))
 	}
 	return plainText(word), nil
 }
@@ -64,7 +70,10 @@ const gcmOverhead = 12 + 16
 
 // BoxKey seals the secrets of one appliance (AES-256-GCM, NIST SP 800-38D). It
 // is safe for concurrent use.
-type BoxKey struct{ aead cipher.AEAD }
+type BoxKey struct {
+	aead   cipher.AEAD
+	secret []byte // other keys are derived from it
+}
 
 // NewBoxKey takes the key, 32 octets.
 func NewBoxKey(key []byte) (*BoxKey, error) {
@@ -79,7 +88,20 @@ func NewBoxKey(key []byte) (*BoxKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("box key: %w", err)
 	}
-	return &BoxKey{aead}, nil
+	return &BoxKey{aead, slices.Clone(key)}, nil
+}
+
+// Derive gives a key of 32 octets for another purpose (HKDF, RFC 5869), always
+// the same; nil if there is no box key.
+func (k *BoxKey) Derive(purpose string) []byte {
+	if k == nil {
+		return nil
+	}
+	key, err := hkdf.Key(sha256.New, k.secret, nil, "causeway "+purpose, 32)
+	if err != nil {
+		panic("derive a key: " + err.Error()) // 32 octets can always be had
+	}
+	return key
 }
 
 // BoxKeyFile is the name of the file that holds the box key: 32 octets.
@@ -100,8 +122,11 @@ func (k *BoxKey) Seal(secret string) string {
 }
 
 // Open gives the secret of a stored form. The error says that the form is
-// damaged or was sealed under another key.
+// damaged or was sealed under another key, or that there is none (nil).
 func (k *BoxKey) Open(stored string) (string, error) {
+	if k == nil {
+		return "", errors.New("open a secret: the appliance has no key")
+	}
 	octets, err := sealedOctets(stored)
 	if err != nil {
 		return "", err
@@ -121,36 +146,59 @@ func (g *Grammar) Sealing(key *BoxKey) *Grammar {
 	return &sealing
 }
 
-// seal brings the secrets of a line of the mode into their stored form, and
-// blots them out in the line itself, which errors show.
+// seal brings the secrets and passwords of a line of the mode into their stored
+// form, and blots them out in the line itself, which errors show.
 func (g *Grammar) seal(mode *modeGrammar, match Match, line string) (string, error) {
 	for name, value := range match.Args {
-		secret, ok := value.(plainText)
-		if !ok {
+		if !isPlain(value) {
 			continue
 		}
 		line = mode.vocabulary.Blot(line)
-		if g.key == nil {
-			return line, BadArgument(name, "a secret in plain text can be typed on the appliance only, which seals it")
+		stored, err := g.stored(value, match.Args)
+		if err != nil {
+			return line, BadArgument(name, "%v", err)
 		}
-		match.Args[name] = g.key.Seal(string(secret))
+		match.Args[name] = stored
 	}
 	return line, nil
 }
 
-// Blot gives the line with asterisks where a secret was typed in plain text,
-// even if the line does not fit because of what stands behind it.
+// stored gives the stored form of a value in plain text.
+func (g *Grammar) stored(value any, a Args) (string, error) {
+	if password, ok := value.(plainPassword); ok {
+		return password.stored(g.hasher, a)
+	}
+	if g.key == nil {
+		return "", errors.New("a secret in plain text can be typed on the appliance only, which seals it")
+	}
+	return g.key.Seal(string(value.(plainText))), nil
+}
+
+// isPlain reports whether the value is a secret, a password or a token in plain
+// text.
+func isPlain(value any) bool {
+	switch value.(type) {
+	case plainText, plainPassword, token:
+		return true
+	}
+	return false
+}
+
+// Blot gives the line with asterisks where a secret, a password or a token was typed in
+// plain text, even if the line does not fit because of what stands behind it.
+// Behind one that ends the line every word is taken for more of it.
 func (v *Vocabulary) Blot(line string) string {
 	words, _ := split(line)
 	states := v.start
-	for _, w := range words {
+	for i, w := range words {
 		next, wrong := v.step(states, w)
-		if wrong == nil && next[0].trail.isPlainSecret() || wrong != nil && v.expectsSecret(states) {
-			characters := []rune(line)
-			for i := range []rune(w.text) {
-				characters[w.column-1+i] = '*'
+		switch {
+		case wrong == nil && isPlain(next[0].trail.value), wrong != nil && v.expectsSecret(states):
+			line = blotWord(line, w)
+		case wrong != nil && v.endsWithSecret(states):
+			for _, more := range words[i:] {
+				line = blotWord(line, more)
 			}
-			line = string(characters)
 		}
 		if wrong != nil {
 			break
@@ -160,18 +208,31 @@ func (v *Vocabulary) Blot(line string) string {
 	return line
 }
 
-func (t *taken) isPlainSecret() bool {
-	_, ok := t.value.(plainText)
-	return ok
+func blotWord(line string, w word) string {
+	characters := []rune(line)
+	for i := range []rune(w.text) {
+		characters[w.column-1+i] = '*'
+	}
+	return string(characters)
 }
 
+// endsWithSecret reports whether the last word was a secret or a password in
+// plain text, and nothing may follow it.
+func (v *Vocabulary) endsWithSecret(states []state) bool {
+	return len(v.alternatives(states)) == 0 && states[0].trail != nil && isPlain(states[0].trail.value)
+}
+
+// expectsSecret reports whether a secret or a password may be typed next.
 func (v *Vocabulary) expectsSecret(states []state) bool {
 	return slices.ContainsFunc(states, func(s state) bool {
 		it := v.item(s)
 		if it == nil {
 			return false
 		}
-		_, ok := it.argType().(Secret)
-		return ok
+		switch it.argType().(type) {
+		case Secret, Password, Token:
+			return true
+		}
+		return false
 	})
 }

@@ -104,6 +104,19 @@ func TestSecretRefused(t *testing.T) {
 	}
 }
 
+// A secret may have to be longer; one that is sealed is taken as it is.
+func TestSecretMin(t *testing.T) {
+	for word, want := range map[string]string{
+		"eleven-long":           "a secret has 12 to 128 octets, this one has 11",
+		"twelve--long":          "",
+		boxKey(t).Seal("short"): "",
+	} {
+		if _, err := (Secret{Min: 12}).Parse(word); (err == nil) != (want == "") || err != nil && err.Error() != want {
+			t.Errorf("Parse(%s) = %v; want %q", word, err, want)
+		}
+	}
+}
+
 func TestSecretIsNotInErrorsOfChecks(t *testing.T) {
 	g := keyed(t).Sealing(boxKey(t))
 	_, err := g.Parse(strings.Repeat("server a key hunter2\n", 5))
@@ -158,4 +171,28 @@ func TestSecretsRoundTrip(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestDerive: other keys of the box are its own, one for each purpose.
+func TestDerive(t *testing.T) {
+	key, err := NewBoxKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := key.Derive("one")
+	if len(one) != 32 || !bytes.Equal(one, key.Derive("one")) || bytes.Equal(one, key.Derive("two")) {
+		t.Errorf("Derive = %x, then %x; for another purpose %x", one, key.Derive("one"), key.Derive("two"))
+	}
+	if got := (*BoxKey)(nil).Derive("one"); got != nil {
+		t.Errorf("Derive without a key = %x; want none", got)
+	}
+}
+
+// TestRedact: what is left of a text has no secret in any form, and all the rest.
+func TestRedact(t *testing.T) {
+	text := "hostname sealed\nusername a password " + hashOfPHC + "\naaa login radius 192.0.2.7 key sealed:AAAA-_ \n!? x key sealed:BBBB\n"
+	const want = "hostname sealed\nusername a password ********\naaa login radius 192.0.2.7 key ******** \n!? x key ********\n"
+	if got := Redact(text); got != want {
+		t.Errorf("Redact(%q) = %q; want %q", text, got, want)
+	}
 }

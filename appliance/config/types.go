@@ -100,24 +100,6 @@ func (Mask) Format(value any) string {
 // String gives the notation.
 func (Mask) String() string { return "MASK" }
 
-// MAC is an Ethernet address. Its value is a string such as "00:00:5e:00:53:01".
-type MAC struct{}
-
-// Parse reads colon, hyphen or dotted notation.
-func (MAC) Parse(word string) (any, error) {
-	mac, err := net.ParseMAC(word)
-	if err != nil || len(mac) != 6 {
-		return nil, fmt.Errorf("%s is not a MAC address", word)
-	}
-	return mac.String(), nil
-}
-
-// Format prints the address.
-func (MAC) Format(value any) string { return fmt.Sprint(value) }
-
-// String gives the notation.
-func (MAC) String() string { return "H:H:H:H:H:H" }
-
 // Label is one label of a host name (RFC 1123 §2.1): 1–63 letters, digits and
 // inner hyphens. Its value is a string.
 type Label struct{}

@@ -177,6 +177,8 @@ func (v *Vocabulary) step(states []state, w word) (next []state, wrong *mismatch
 		return v.closure(byValue), nil
 	}
 	switch alternatives := v.alternatives(states); {
+	case v.endsWithSecret(states):
+		return nil, &mismatch{rule: "nothing is expected here: there is no blank in a secret or a password"}
 	case len(alternatives) == 0:
 		return nil, &mismatch{rule: fmt.Sprintf("nothing is expected here, not %s", w.text)}
 	case refusal != nil && len(alternatives) == 1:

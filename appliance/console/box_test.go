@@ -12,17 +12,22 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/clock"
+	"causeway/appliance/com"
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/exec"
+	"causeway/appliance/license"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/network/dhcp"
+	"causeway/appliance/resolver"
 )
 
-// grammar is one subject's part of the box's: host name, LANs, routes.
+// grammar is a part of the box's: users, host name, LANs, routes, servers.
 var grammar = func() *config.Grammar {
-	g, err := config.New(network.Commands())
+	g, err := config.New(userCommands(), network.Commands(), dhcp.Commands(), resolver.Commands(), clock.Commands(), license.Commands(), com.Commands())
 	if err != nil {
 		panic(err)
 	}
@@ -31,28 +36,42 @@ var grammar = func() *config.Grammar {
 
 // The operators of the tests.
 var (
-	me    = model.Operator{User: "console", Origin: "ttyS0"}
+	me    = model.Operator{User: "ann", Origin: "ttyS0"}
 	other = model.Operator{User: "alice", Origin: "ssh 192.0.2.7"}
 )
+
+// all is the right to all.
+var all = model.Rights{Rules: []model.Rule{{Permit: true, Kind: model.RuleExec}, {Permit: true, Kind: model.RuleConfigure}}}
+
+// loggedIn is who may do that, and has come through a door of control.
+func loggedIn(may model.Rights) *model.Login { return &model.Login{Operator: me, Rights: may} }
 
 // box is what a session talks to: the real candidate and revisions of control,
 // and an init that notes what it is asked to do.
 type box struct {
 	configuration *change.Configuration
+	login         *model.Login // who comes through a door of control; nil: the session is at the serial port
+	ended         chan string  // why the session at the serial port is to end
 
 	mu      sync.Mutex
 	down    map[string]bool // processes that do not answer
 	log     []model.LogEntry
 	alarms  []model.AlarmEvent
 	zone    model.TimeZone
+	com     []string // who is in over COM
 	asked   []string // of init
+	audit   []string // what control was told that was typed
+	logouts []string
+	failed  int // logins
+	uptime  time.Duration
 	started chan struct{}
 }
 
-func newBox(t *testing.T, dir string) *box {
-	b := &box{down: make(map[string]bool), started: make(chan struct{})}
+// newBox makes one whose built-in configuration has these lines, too.
+func newBox(t *testing.T, dir string, lines ...string) *box {
+	b := &box{down: make(map[string]bool), started: make(chan struct{}), login: loggedIn(all), ended: make(chan string)}
 	b.configuration = change.New(change.Options{
-		Grammar: grammar, BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n",
+		Grammar: grammar.Sealing(boxKey), BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n exit\n" + strings.Join(lines, "\n"),
 		Version: "v1.2", Dir: filepath.Join(dir, "revisions"),
 		Machine: filepath.Join(dir, "none"), Choice: filepath.Join(dir, "none"), StateDir: dir,
 		Adopt: func(change.InForce) {}, Log: slog.New(slog.DiscardHandler),
@@ -88,6 +107,22 @@ func (b *box) commands() []exec.Command {
 			Run: func(_ context.Context, s exec.Session, _ config.Args) error {
 				_, err := fmt.Fprint(s, "\x1b]0;title\a\x1b[2J\u009b\xff\r\tä without an end")
 				return err
+			},
+		},
+		{
+			Syntax: "hide", Help: "Take lines that nobody is to see", Level: exec.Privileged,
+			Run: func(_ context.Context, s exec.Session, _ config.Args) error {
+				text, err := s.Paste("the secret", true)
+				fmt.Fprintf(s, "%d lines, %d octets\n", strings.Count(text, "\n"), len(text))
+				return err
+			},
+		},
+		{
+			Syntax: "redeem TOKEN", Help: "Take a token that nobody is to see", Level: exec.Privileged,
+			Args: []config.Argument{{Name: "TOKEN", Type: config.Token{Max: 9}, Help: "It"}},
+			Run: func(_ context.Context, s exec.Session, a config.Args) error {
+				fmt.Fprintf(s, "a token of %d octets\n", len(a.Token("TOKEN")))
+				return nil
 			},
 		},
 		{
@@ -127,11 +162,28 @@ func (b *box) happens(t *testing.T, what string) {
 		b.log = append(b.log, model.LogEntry{Seq: uint64(len(b.log)), Time: time.Now(), Text: rest})
 	case "zone": // NAME
 		b.zone = model.TimeZone{Name: rest}
+	case "com": // ORIGIN of who is in over COM, now alone; none
+		b.com = nil
+		if rest != "" {
+			b.com = []string{rest}
+		}
 	case "asked": // what init was asked for, in the order of the calls
 		if got := strings.Join(b.asked, "; "); got != rest {
 			t.Errorf("init was asked for %s; want %s", got, rest)
 		}
 		b.asked = nil
+	case "audited": // what control was told, in the order of the calls
+		if got := strings.Join(b.audit, "; "); got != rest {
+			t.Errorf("control was told that somebody typed %s; want %s", got, rest)
+		}
+		b.audit = nil
+	case "logouts": // why
+		if got := strings.Join(b.logouts, "; "); got != rest {
+			t.Errorf("control was told of the logouts %s; want %s", got, rest)
+		}
+		b.logouts = nil
+	case "uptime": // DURATION
+		b.uptime, _ = time.ParseDuration(rest)
 	case "alarm": // KIND SEVERITY NAME OBJECT TEXT
 		b.alarms = append(b.alarms, model.AlarmEvent{
 			Number: uint64(len(b.alarms) + 1), Time: time.Now(), Kind: words[1], Severity: model.Severity(words[2]),
@@ -140,6 +192,8 @@ func (b *box) happens(t *testing.T, what string) {
 	}
 	b.mu.Unlock()
 	switch words[0] {
+	case "ended": // WHY
+		b.ended <- rest
 	case "pass":
 		d, err := time.ParseDuration(rest)
 		if err != nil {
@@ -217,6 +271,13 @@ func (b *box) methods() map[string]function {
 		}),
 		"control.status":        method(b.status),
 		"control.alarm-history": method(b.alarmHistory),
+		"control.access.state":  method(b.accessState),
+		"control.access.login":  method(b.logIn),
+		"control.access.logout": method(b.logOut),
+		"control.access.audit":  method(b.audited),
+		"control.access.ended":  method(b.awaitEnd),
+		"control.access.active": method(func(context.Context, any) (any, error) { return nil, nil }),
+		"init.health":           method(b.health),
 		"control.files.read":    method(b.readFile),
 		"init.log":              method(b.readLog),
 		"init.restart":          b.note("restart"),
@@ -232,7 +293,7 @@ func (b *box) status(context.Context, any) (model.ControlStatus, error) {
 	defer b.mu.Unlock()
 	return model.ControlStatus{
 		HostName: status.InForce.Config.HostName, ConfigSource: status.InForce.Source,
-		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems, TimeZone: b.zone,
+		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems, TimeZone: b.zone, COM: b.com,
 	}, nil
 }
 

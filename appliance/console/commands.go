@@ -62,29 +62,30 @@ var sharedWords = config.Words{
 // commands is the table of the session's own commands.
 func (s *Session) commands() []command {
 	revision := config.Argument{Name: "REVISION", Type: config.Integer{Min: 1, Max: math.MaxInt32}, Help: "Its number in show configuration history"}
-	file := config.Argument{Name: "PATH", Type: files.PathType{}, Help: "The file"}
+	file := config.Argument{Name: "PATH", Type: files.PlaceType{Web: true}, Help: "The file: usb0:x, sftp://user@192.0.2.1/x, https://host.example/x"}
 	return []command{
 		own(inUser|inPrivileged, "enable", "Turn privileged commands on", s.enable),
-		own(inUser|inPrivileged, "disable", "Turn privileged commands off", s.disable),
-		own(inUser|inPrivileged, "exit", "Leave the session", logout),
-		own(inUser|inPrivileged, "logout", "Leave the session", logout),
+		free(own(inUser|inPrivileged, "disable", "Turn privileged commands off", s.disable)),
+		free(own(inUser|inPrivileged, "exit", "Leave the session", s.logout)),
+		free(own(inUser|inPrivileged, "logout", "Leave the session", s.logout)),
 		own(inPrivileged, "configure [terminal [take]]", "Change the configuration", s.configure),
 		{Command: exec.Command{
 			Syntax: "do " + doLine, Help: "Type a command of EXEC", Configuring: true,
 			Args: []config.Argument{{Name: doLine, Type: config.Line{}, Help: "The command"}},
-		}, in: inConfiguration, does: true},
+		}, in: inConfiguration, does: true, free: true},
 
 		own(inConfiguration, "commit [confirmed MINUTES] [comment LINE]", "Put the candidate in force and save it, or confirm the last commit", s.commit,
 			config.Argument{Name: "MINUTES", Type: config.Integer{Min: 1, Max: 1440}, Help: "Minutes to confirm it in"},
 			config.Argument{Name: "LINE", Type: config.Line{}, Help: "The comment"}),
-		own(inConfiguration, "exit", "Leave this mode", s.exit),
-		own(inConfiguration, "end", "Leave the configuration", s.end),
-		drops(own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort)),
-		own(inConfiguration, "load merge terminal", "Type or paste lines that change the candidate", s.load(false)),
-		own(inConfiguration, "load merge PATH", "Read them from a file", s.load(false), file),
-		own(inConfiguration, "load replace terminal", "Type or paste lines that take its place", s.load(true)),
-		own(inConfiguration, "load replace PATH", "Read them from a file", s.load(true), file),
-		own(privileged, "rollback REVISION", "Put an earlier revision in force again", s.rollback, revision),
+		free(own(inConfiguration, "exit", "Leave this mode", s.exit)),
+		free(own(inConfiguration, "end", "Leave the configuration", s.end)),
+		free(drops(own(inConfiguration, "abort", "Drop the changes and leave the configuration", s.abort))),
+		changesAll(own(inConfiguration, "load merge terminal", "Type or paste lines that change the candidate", s.load(false))),
+		changesAll(own(inConfiguration, "load merge PATH", "Read them from a file", s.load(false), file)),
+		changesAll(own(inConfiguration, "load replace terminal", "Type or paste lines that take its place", s.load(true))),
+		changesAll(own(inConfiguration, "load replace PATH", "Read them from a file", s.load(true), file)),
+		changesAll(own(privileged, "rollback REVISION", "Put an earlier revision in force again", s.rollback, revision)),
+		changesAll(own(inPrivileged, "setup", "Answer the questions of the first boot again", s.setup)),
 		own(privileged, "write [memory]", "Commit, and say what is saved", s.write),
 		own(privileged, "copy running-config startup-config", "Commit, and say what is saved", s.write),
 		own(inPrivileged|inDo, "write erase [keys] [licences] [billing] [logs]", "Wipe the configuration at the next reload", s.writeErase),
@@ -98,16 +99,16 @@ func (s *Session) commands() []command {
 		own(everywhere, "show configuration revision REVISION", "The text of an earlier one", s.showRevision, revision),
 		own(everywhere, "show configuration failed", "Lines that this firmware does not know and keeps aside", s.showFailed),
 
-		own(everywhere, "show history", "The commands that were typed", s.showHistory),
-		own(inExec, "terminal length ROWS", "Rows of a screen; 0 prints without stopping", s.setLength,
-			config.Argument{Name: "ROWS", Type: config.Integer{Min: 0, Max: 512}, Help: "Rows"}),
-		own(inExec, "terminal width CHARACTERS", "Characters of a row", s.setWidth,
-			config.Argument{Name: "CHARACTERS", Type: config.Integer{Min: 40, Max: 512}, Help: "Characters"}),
+		free(own(everywhere, "show history", "The commands that were typed", s.showHistory)),
+		free(own(inExec, "terminal length ROWS", "Rows of a screen; 0 prints without stopping", s.setLength,
+			config.Argument{Name: "ROWS", Type: config.Integer{Min: 0, Max: 512}, Help: "Rows"})),
+		free(own(inExec, "terminal width CHARACTERS", "Characters of a row", s.setWidth,
+			config.Argument{Name: "CHARACTERS", Type: config.Integer{Min: 40, Max: 512}, Help: "Characters"})),
 		own(inExec, "terminal monitor", "Show new lines of the log here", s.monitor),
-		own(inExec, "terminal no monitor", "Show no lines of the log here", s.noMonitor),
+		free(own(inExec, "terminal no monitor", "Show no lines of the log here", s.noMonitor)),
 		own(inExec, "rescue [CHOICE]", "What helps when control does not answer", s.rescue,
 			config.Argument{Name: "CHOICE", Type: config.Integer{Min: 1, Max: len(rescues)}, Help: "What to do"}),
-		own(everywhere, "help", "How to type commands", help),
+		free(own(everywhere, "help", "How to type commands", help)),
 	}
 }
 
@@ -130,6 +131,18 @@ func drops(c command) command {
 	return c
 }
 
+// changesAll has a command need the right to all of the configuration.
+func changesAll(c command) command {
+	c.Reconfigures = true
+	return c
+}
+
+// free lets everybody type a command.
+func free(c command) command {
+	c.free = true
+	return c
+}
+
 func (s *Session) enable(context.Context, exec.Session, config.Args) error {
 	s.at = privilegedExec
 	return nil
@@ -140,7 +153,15 @@ func (s *Session) disable(context.Context, exec.Session, config.Args) error {
 	return nil
 }
 
-func logout(context.Context, exec.Session, config.Args) error { return errLogout }
+// logout leaves the session, after asking what becomes of changes.
+func (s *Session) logout(ctx context.Context, out exec.Session, a config.Args) error {
+	if s.holds {
+		if err := s.end(ctx, out, a); err != nil || s.holds {
+			return err
+		}
+	}
+	return errLogout
+}
 
 func (s *Session) showHistory(_ context.Context, out exec.Session, _ config.Args) error {
 	for _, line := range s.screen.history.lines {
@@ -150,7 +171,7 @@ func (s *Session) showHistory(_ context.Context, out exec.Session, _ config.Args
 }
 
 func (s *Session) setLength(_ context.Context, _ exec.Session, a config.Args) error {
-	s.length = a.Int("ROWS")
+	s.setRows(a.Int("ROWS"))
 	return nil
 }
 

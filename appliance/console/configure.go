@@ -27,7 +27,7 @@ func (s *Session) change(ctx context.Context, method string, params, result any)
 	defer cancel()
 	err := s.Call(ctx, "control", method, params, result)
 	var refused *link.RemoteError
-	if !errors.As(err, &refused) || !s.at.configuring() {
+	if !errors.As(err, &refused) || !s.holds {
 		return err
 	}
 	var candidate change.Candidate
@@ -39,14 +39,24 @@ func (s *Session) change(ctx context.Context, method string, params, result any)
 	return err
 }
 
-func (s *Session) toExec() { s.at, s.path = privilegedExec, nil }
+// toExec is where a session is that does not hold the candidate.
+func (s *Session) toExec() { s.at, s.path, s.holds = privilegedExec, nil, false }
 
 // clock prints a time of any day.
 func clock(out exec.Session, t time.Time) string { return exec.Time(out, t, "2006-01-02 15:04:05 MST") }
 
 // configure opens the configuration.
 func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args) error {
-	request := change.ConfigureRequest{Operator: s.Operator(), Take: a.Has("take")}
+	if err := s.hold(ctx, out, a.Has("take")); err != nil || !s.holds {
+		return err
+	}
+	s.at, s.path = place(config.Global), nil
+	return nil
+}
+
+// hold gets the candidate, unless another operator has it and is to keep it.
+func (s *Session) hold(ctx context.Context, out exec.Session, take bool) error {
+	request := change.ConfigureRequest{Operator: s.Operator(), Take: take}
 	var answer change.Configured
 	if err := s.Call(ctx, "control", "control.configure", request, &answer); err != nil {
 		return err
@@ -72,7 +82,7 @@ func (s *Session) configure(ctx context.Context, out exec.Session, a config.Args
 	if p := answer.Pending; p != nil {
 		fmt.Fprintln(out, "% "+pendingNote(out, *p))
 	}
-	s.at, s.path = place(config.Global), nil
+	s.holds = true
 	return nil
 }
 
@@ -83,6 +93,19 @@ func pendingNote(out exec.Session, p change.Pending) string {
 // edit brings a typed line into the candidate. local is what is wrong with it
 // in the innermost mode alone, if anything.
 func (s *Session) edit(ctx context.Context, column int, text string, local *config.Error) error {
+	if err := s.Grammar.Permits(s.login.Rights, s.path, text); err != nil {
+		var fault *config.Error
+		if !errors.As(err, &fault) {
+			return err
+		}
+		s.showLineFault(column, text, fault, local)
+		return nil
+	}
+	if !s.holds {
+		if err := s.hold(ctx, s.onScreen(), false); err != nil || !s.holds {
+			return err
+		}
+	}
 	if s.Editing { // Ctrl-C drops what was typed ahead: a paste, while control takes its time
 		defer s.in.onInterrupt(func() {})()
 	}
@@ -91,16 +114,23 @@ func (s *Session) edit(ctx context.Context, column int, text string, local *conf
 	if err := s.change(ctx, "control.edit", request, &edited); err != nil {
 		return err
 	}
-	if fault := edited.Fault; fault != nil {
-		if local != nil && local.Column > fault.Column {
-			fault = local
-		}
-		fault.Rule += s.elsewhere(s.at, text)
-		s.showFault(column, fault)
+	if edited.Fault != nil {
+		s.showLineFault(column, text, edited.Fault, local)
 		return nil
 	}
-	s.enter(edited.Path)
+	if s.at.configuring() {
+		s.enter(edited.Path)
+	}
 	return nil
+}
+
+// showLineFault shows of the two faults the one that is further into the line.
+func (s *Session) showLineFault(column int, text string, fault, local *config.Error) {
+	if local != nil && local.Column > fault.Column {
+		fault = local
+	}
+	fault.Rule += s.elsewhere(s.at, text)
+	s.showFault(column, fault)
 }
 
 // enter goes to a place of the configuration.
@@ -154,6 +184,10 @@ func (s *Session) endWithChanges(ctx context.Context, out exec.Session) error {
 		case "no", "n":
 			return s.abort(ctx, out, nil)
 		case "yes", "y":
+			if err := s.permitsCommit(); err != nil {
+				return err
+			}
+			s.audit(ctx, "commit")
 			if err := s.commit(ctx, out, nil); err != nil {
 				return err
 			}
@@ -167,9 +201,10 @@ func (s *Session) endWithChanges(ctx context.Context, out exec.Session) error {
 
 // release gives the candidate back, with its changes, if this session has it.
 func (s *Session) release(ctx context.Context) {
-	if !s.at.configuring() {
+	if !s.holds {
 		return
 	}
+	s.holds = false
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	// Without an answer the next one who configures is told of the changes.
@@ -245,8 +280,15 @@ func (s *Session) rollback(ctx context.Context, out exec.Session, a config.Args)
 // write commits where there may be something to commit, and says what is
 // saved: each commit is.
 func (s *Session) write(ctx context.Context, out exec.Session, a config.Args) error {
-	if s.at.configuring() {
-		return s.commit(ctx, out, nil)
+	if s.holds {
+		if err := s.permitsCommit(); err != nil {
+			return err
+		}
+		err := s.commit(ctx, out, nil)
+		if err == nil && !s.at.configuring() { // users were changed from EXEC
+			s.release(ctx)
+		}
+		return err
 	}
 	var running change.RevisionText
 	if err := s.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &running); err != nil {

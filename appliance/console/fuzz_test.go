@@ -35,9 +35,13 @@ func FuzzSession(f *testing.F) {
 	f.Add([]byte("en\rconf t\rload merge terminal\rhostname a\x1acommit confirmed 1\rend\r\x03\x1a\x04\x16\x1b[200~?\t"), []byte{1, 2, 3}, true)
 	f.Fuzz(func(t *testing.T, typed, answers []byte, editing bool) {
 		processes := &oracle{answers: answers}
+		login := loggedIn(all)
+		if len(typed)%2 == 0 {
+			login = nil
+		}
 		s, err := console.New(console.Settings{
-			In: bytes.NewReader(typed), Out: &screen{}, Editing: editing, Port: len(typed)%2 == 0,
-			Operator: me, Grammar: grammar, Commands: new(box).commands()[:2], Call: processes.call, ControlWait: time.Nanosecond,
+			In: bytes.NewReader(typed), Out: &screen{}, Editing: editing, Login: login, Origin: "ttyS0",
+			Grammar: grammar, Commands: new(box).commands()[:2], Call: processes.call, ControlWait: time.Nanosecond,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -73,12 +77,15 @@ var said = map[string][]string{
 		`{"path":["lan LAN1"]}`, `{"path":["unknown mode"]}`, `{"fault":{"column":1,"rule":"r"}}`,
 		`{"fault":{"column":-5,"rule":"r"}}`, `{"fault":{"column":5000}}`,
 	},
-	"control.load":       {`{"lines":3}`, `{"faults":[{"line":1,"text":"x","rule":"r"}]}`},
-	"control.commit":     {`{"revision":7}`, `{"confirmed":3}`, `{"faults":[{"text":"x","rule":"r"}],"notes":["n"]}`, `{}`},
-	"control.candidate":  {`{"text":"hostname a\n"}`, `{"holder":{"operator":{"user":"console","origin":"ttyS0"}}}`},
-	"control.files.read": {`{"data":"YQ==","next":1}`, `{"end":true}`, `{"data":"YQ==","next":1,"end":true}`},
-	"control.history":    {`{"revisions":[{"number":1,"state":"pending"},{"number":-1,"reason":"r","comment":"c"}],"damaged":["d"]}`},
-	"init.log":           {`{}`, `{"entries":[{"seq":1,"text":"\u001b[2J"}],"next":2}`},
+	"control.access.state": {`{}`, `{"new_box":true}`},
+	"control.access.login": {`{"operator":{"user":"ann"},"rights":{"rules":[{"permit":true,"kind":"exec"},{"permit":true,"kind":"configure"}]},"idle_minutes":1}`},
+	"init.health":          {`{"uptime":1}`, `{"uptime":900000000000}`},
+	"control.load":         {`{"lines":3}`, `{"faults":[{"line":1,"text":"x","rule":"r"}]}`},
+	"control.commit":       {`{"revision":7}`, `{"confirmed":3}`, `{"faults":[{"text":"x","rule":"r"}],"notes":["n"]}`, `{}`},
+	"control.candidate":    {`{"text":"hostname a\n"}`, `{"holder":{"operator":{"user":"console","origin":"ttyS0"}}}`},
+	"control.files.read":   {`{"data":"YQ==","next":1}`, `{"end":true}`, `{"data":"YQ==","next":1,"end":true}`},
+	"control.history":      {`{"revisions":[{"number":1,"state":"pending"},{"number":-1,"reason":"r","comment":"c"}],"damaged":["d"]}`},
+	"init.log":             {`{}`, `{"entries":[{"seq":1,"text":"\u001b[2J"}],"next":2}`},
 }
 
 func (o *oracle) call(ctx context.Context, _, method string, _, result any) error {

@@ -45,7 +45,7 @@ func (s *Session) help(at place, column int, text string) string {
 		return fmt.Sprintf("%*s^\n%% %s\n", column, "", e.Fault.Rule)
 	}
 	if e.Prefix != "" && len(e.Choices) > 0 && !e.Choices[0].Value {
-		return list(e.Choices, s.screen.width)
+		return list(e.Choices, s.screen.width())
 	}
 	if e.Complete {
 		e.Choices = append(e.Choices, config.Completion{Word: "<cr>"})
@@ -84,7 +84,7 @@ func (s *Session) expand(at place, text string) (e config.Expansion, skipped int
 		e, skipped = s.expand(afterDo, rest)
 		return e, skipped + len("do ")
 	}
-	w := s.places[at]
+	w := s.offers(at, s.path)
 	head, tail, piped := strings.Cut(text, "|")
 	match, err := w.vocabulary.Match(head)
 	shows := err == nil && w.shows(match)
@@ -97,7 +97,7 @@ func (s *Session) expand(at place, text string) (e config.Expansion, skipped int
 	}
 	// What fits no command of the innermost mode may fit one around it.
 	for depth := len(s.path) - 1; e.Fault != nil && at.configuring() && depth >= 0; depth-- {
-		if outer := s.places[s.placeOf(s.path[:depth])].vocabulary.Expand(text); outer.Fault == nil {
+		if outer := s.offers(s.placeOf(s.path[:depth]), s.path[:depth]).vocabulary.Expand(text); outer.Fault == nil {
 			return outer, 0
 		}
 	}

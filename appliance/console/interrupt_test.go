@@ -25,7 +25,7 @@ func open(t *testing.T, calls func(call) call, commands ...exec.Command) (typed 
 	keys, typing := io.Pipe()
 	screen := &screen{}
 	s, err := console.New(console.Settings{
-		In: keys, Out: screen, Editing: true, Operator: me, Grammar: grammar,
+		In: keys, Out: screen, Editing: true, Login: loggedIn(all), Grammar: grammar,
 		Commands: append(b.commands(), commands...), Call: calls(b.call),
 	})
 	if err != nil {

@@ -69,6 +69,7 @@ type keys struct {
 	ended   ending // of the last line that Read gave
 	pasting bool
 	quoted  bool // by Ctrl-V: the next character is text
+	hidden  bool // what is typed is a secret: all of it is text
 }
 
 // Read gives one key, for x/term.
@@ -101,7 +102,7 @@ func (k *keys) next() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		literal := k.quoted || k.pasting
+		literal := k.quoted || k.pasting || k.hidden
 		k.quoted = false
 		key := ""
 		switch {

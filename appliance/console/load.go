@@ -2,14 +2,11 @@ package console
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/exec"
-	"causeway/appliance/storage"
 	"causeway/appliance/storage/files"
 )
 
@@ -22,61 +19,26 @@ func (s *Session) load(replaces bool) func(context.Context, exec.Session, config
 		if _, typed := a["PATH"]; !typed {
 			return s.loadTyped(ctx, out, replaces)
 		}
-		return s.loadFile(ctx, out, files.PathOf(a, "PATH"), replaces)
+		return s.loadFile(ctx, out, files.PlaceOf(a, "PATH"), replaces)
 	}
 }
 
-// loadTyped reads the text from the terminal. A line with a single dot ends it
-// as Ctrl-Z does: on a terminal behind a program that takes Ctrl-Z, and in a
-// pipe, there must be a way.
+// loadTyped reads the text from the terminal.
 func (s *Session) loadTyped(ctx context.Context, out exec.Session, replaces bool) error {
-	fmt.Fprintln(out, "Type or paste the lines; a line with a single dot, or Ctrl-Z, ends them, Ctrl-C drops them")
-	var text strings.Builder
-	var refusal error // a text is read to its end even so: its lines are no commands
-	for {
-		line, left, err := s.screen.readLine("")
-		switch {
-		case errors.Is(err, errAbandoned):
-			return errors.New("nothing is loaded")
-		case errors.Is(err, errTooLong):
-			refusal = err
-		case err != nil:
-			return err
-		case text.Len() > textMax:
-			refusal = fmt.Errorf("the text has more than %d octets", textMax)
-		case strings.TrimSpace(line) != ".":
-			text.WriteString(line + "\n")
-		}
-		if left || strings.TrimSpace(line) == "." {
-			break
-		}
+	text, err := s.Paste("the lines", false)
+	if err != nil {
+		return fmt.Errorf("nothing is loaded: %w", err)
 	}
-	if refusal != nil {
-		return fmt.Errorf("nothing is loaded: %w", refusal)
-	}
-	return s.loadText(ctx, out, text.String(), replaces)
+	return s.loadText(ctx, out, text, replaces)
 }
 
-// loadFile reads the text from a volume.
-func (s *Session) loadFile(ctx context.Context, out exec.Session, path storage.Path, replaces bool) error {
-	var text strings.Builder
-	request := files.ReadRequest{Path: path}
-	for {
-		var part files.FilePart
-		if err := s.Call(ctx, "control", "control.files.read", request, &part); err != nil {
-			return err
-		}
-		text.Write(part.Data)
-		switch {
-		case text.Len() > textMax:
-			return fmt.Errorf("%s has more than %d octets", request.Path, textMax)
-		case part.End:
-			return s.loadText(ctx, out, text.String(), replaces)
-		case part.Next <= request.Offset:
-			return fmt.Errorf("read %s: no more comes at octet %d, and it is not the end", request.Path, request.Offset)
-		}
-		request.Offset = part.Next
+// loadFile reads the text from a volume or another system.
+func (s *Session) loadFile(ctx context.Context, out exec.Session, from files.Place, replaces bool) error {
+	text, err := files.ReadText(ctx, s.onScreen(), from, textMax)
+	if err != nil {
+		return err
 	}
+	return s.loadText(ctx, out, string(text), replaces)
 }
 
 // loadText brings the text into the candidate: into what is there, or in its

@@ -46,6 +46,9 @@ func (s *Session) Zone() *time.Location {
 
 // prompt is what stands before a line.
 func (s *Session) prompt() string {
+	if s.Silent {
+		return ""
+	}
 	if s.at.configuring() {
 		return fmt.Sprintf("%s(%s)#", s.hostName(), s.at)
 	}
@@ -73,6 +76,7 @@ func (s *Session) watch(ctx context.Context) {
 	ticker := time.NewTicker(logInterval)
 	defer ticker.Stop()
 	var log, alarms cursor
+	var typed time.Time
 	for last := time.Now(); ; {
 		select {
 		case <-ctx.Done():
@@ -85,11 +89,22 @@ func (s *Session) watch(ctx context.Context) {
 			last = now
 			s.look(ctx)
 			s.tellDown(downAfter)
-			if s.Port {
-				s.newAlarms(ctx, &alarms)
-			}
+			s.newAlarms(ctx, &alarms)
+			s.tellTyped(ctx, &typed)
 		}
 	}
+}
+
+// tellTyped tells control that keys were typed since the last time.
+func (s *Session) tellTyped(ctx context.Context, last *time.Time) {
+	typed := s.in.lastKey()
+	if typed.Equal(*last) {
+		return
+	}
+	*last = typed
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	s.Call(ctx, "control", "control.access.active", model.SessionRequest{Session: s.login.Session, Operator: s.login.Operator}, nil)
 }
 
 // look asks control how it is, and tells what is new about the configuration.
@@ -119,6 +134,9 @@ func (s *Session) look(ctx context.Context) bool {
 	for _, line := range news(s.onScreen(), before.status, status) {
 		s.screen.message(line)
 	}
+	for _, line := range visits(before.status.COM, status.COM, s.login.Operator) {
+		s.screen.message(line)
+	}
 	return true
 }
 
@@ -139,6 +157,23 @@ func news(out exec.Session, before, now model.ControlStatus) []string {
 	}
 	if p := now.Pending; p != nil && (before.Pending == nil || before.Pending.Revision != p.Revision) {
 		lines = append(lines, "%CONFIG-4-UNCONFIRMED: "+pendingNote(out, *p))
+	}
+	return lines
+}
+
+// visits is who has come in over COM, or left, between two answers of control,
+// but for who types here.
+func visits(before, now []string, self model.Operator) []string {
+	var lines []string
+	for _, origin := range now {
+		if !slices.Contains(before, origin) && (origin != self.Origin || self.User != model.COMAdmin) {
+			lines = append(lines, "%COM-5-IN: "+model.Operator{User: model.COMAdmin, Origin: origin}.String()+" is in: show com sessions")
+		}
+	}
+	for _, origin := range before {
+		if !slices.Contains(now, origin) {
+			lines = append(lines, "%COM-5-OUT: "+model.Operator{User: model.COMAdmin, Origin: origin}.String()+" has left")
+		}
 	}
 	return lines
 }

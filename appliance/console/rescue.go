@@ -1,11 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -36,18 +38,64 @@ func (s *Session) rescue(ctx context.Context, out exec.Session, a config.Args) e
 	}
 	choice := a.Int("CHOICE")
 	if choice == 0 {
-		for i, r := range rescues {
-			fmt.Fprintf(out, "  %d  %s\n", i+1, r.help)
-		}
-		reply, err := s.ask("Choice [none]: ")
-		if err != nil || reply == "" {
+		var err error
+		if choice, err = s.chooseRescue("none"); err != nil || choice == 0 {
 			return err
-		}
-		if choice, err = strconv.Atoi(reply); err != nil || choice < 1 || choice > len(rescues) {
-			return fmt.Errorf("%s is not a choice of 1 to %d", reply, len(rescues))
 		}
 	}
 	return rescues[choice-1].do(ctx, out.(*output))
+}
+
+// chooseRescue asks for a choice of the menu; 0 is none of them. Its error is
+// that of the terminal.
+func (s *Session) chooseRescue(enter string) (choice int, err error) {
+	for i, r := range rescues {
+		s.printf("  %d  %s\n", i+1, r.help)
+	}
+	reply, err := s.ask("Choice [" + enter + "]: ")
+	if err != nil || reply == "" {
+		return 0, err
+	}
+	if choice, err = strconv.Atoi(reply); err != nil || choice < 1 || choice > len(rescues) {
+		s.printf("%% %s is not a choice of 1 to %d\n", reply, len(rescues))
+		return 0, nil
+	}
+	return choice, nil
+}
+
+// runRescue does a step of the menu for who has not logged in.
+func (s *Session) runRescue(ctx context.Context, step rescueStep) error {
+	return s.run(ctx, typed{command: &command{Command: exec.Command{
+		Syntax: "rescue",
+		Run:    func(ctx context.Context, out exec.Session, _ config.Args) error { return step.do(ctx, out.(*output)) },
+	}}})
+}
+
+// resetWord is typed for a user's name when no password is known any more: it
+// resets the box to what left the factory. Whoever does so must have switched
+// the box on, so the serial line alone is not enough, and finds nothing on it.
+const (
+	resetWord   = "reset!"
+	resetWindow = 5 * time.Minute
+)
+
+var lostPassword = fmt.Sprintf(`The name of a user of this box. When no password is known any more, switch the
+box off and on, and type %s here within %d minutes: it resets the box to
+what left the factory.
+`, resetWord, int(resetWindow.Minutes()))
+
+// resetWithoutLogin resets a box that was switched on just now.
+func (s *Session) resetWithoutLogin(ctx context.Context) error {
+	var health model.SystemHealth
+	err := s.Call(ctx, "init", "init.health", nil, &health)
+	if err == nil && health.Uptime > resetWindow {
+		err = fmt.Errorf("the box has been up for %v: %s is for the first %d minutes", health.Uptime.Round(time.Minute), resetWord, int(resetWindow.Minutes()))
+	}
+	if err != nil {
+		s.printf("%% %v\n", err)
+		return errAgain
+	}
+	return cmp.Or(s.runRescue(ctx, rescueStep{do: factoryReset}), errAgain)
 }
 
 func restartControl(ctx context.Context, out *output) error {
@@ -122,9 +170,14 @@ var parts = []struct{ name, what string }{
 }
 
 // factoryReset asks what is to be wiped, has init wipe it and restarts the box.
+// Who has not logged in is not asked: nothing stays that he could come by so.
 func factoryReset(ctx context.Context, out *output) error {
 	wiped := []string{"configuration"}
 	for _, part := range parts {
+		if out.Operator().User == nobody {
+			wiped = append(wiped, part.name)
+			continue
+		}
 		reply, err := out.ask("Wipe " + part.what + ", too? [no]: ")
 		if err != nil {
 			return err

@@ -29,11 +29,11 @@ type screen struct {
 	// print. nil: they are text.
 	onKey func(before string, key rune) bool
 
-	width   int // in characters
 	history history
 	tooLong bool // the line that is being typed
 
 	mu       sync.Mutex // guards what follows, and whole pieces of output
+	columns  int
 	doing    activity
 	prompt   string   // of the line being read
 	inLine   bool     // the output stands in the middle of a line
@@ -50,7 +50,7 @@ const (
 )
 
 // The size of a terminal that does not tell it.
-const defaultWidth, defaultLength = 80, 24
+const defaultWidth, defaultHeight = 80, 24
 
 func newScreen(in *input, out io.Writer, editing bool) *screen {
 	s := &screen{out: out, in: in, keys: &keys{from: in}}
@@ -65,11 +65,20 @@ func newScreen(in *input, out io.Writer, editing bool) *screen {
 	return s
 }
 
+// width is how many characters a row has.
+func (s *screen) width() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.columns
+}
+
 // setWidth sets how many characters a row has.
 func (s *screen) setWidth(width int) {
-	s.width = width
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.columns = width
 	if s.editor != nil {
-		s.editor.SetSize(width, defaultLength) // writes only while a line is typed
+		s.editor.SetSize(width, defaultHeight) // writes only while a line is typed
 	}
 }
 
@@ -98,6 +107,15 @@ var errTooLong = fmt.Errorf("the line has more than %d characters", lineMax)
 // readLine prints the prompt and reads a line without its end. left says that
 // it ended with Ctrl-Z. After the last line the error is io.EOF.
 func (s *screen) readLine(prompt string) (line string, left bool, err error) {
+	return s.read(prompt, false)
+}
+
+// readHidden is readLine for what nobody is to see: it is not echoed.
+func (s *screen) readHidden(prompt string) (line string, left bool, err error) {
+	return s.read(prompt, true)
+}
+
+func (s *screen) read(prompt string, hidden bool) (line string, left bool, err error) {
 	defer s.in.onInterrupt(nil)()
 	s.turn(reading, prompt)
 	defer s.turn(printing, "")
@@ -105,9 +123,14 @@ func (s *screen) readLine(prompt string) (line string, left bool, err error) {
 		line, err = s.plainLine()
 		return line, false, err
 	}
-	s.tooLong = false
+	s.tooLong, s.keys.hidden = false, hidden
 	s.editor.SetPrompt(prompt)
-	if line, err = s.editor.ReadLine(); err != nil && !errors.Is(err, term.ErrPasteIndicator) {
+	if hidden {
+		line, err = s.editor.ReadPassword(prompt)
+	} else {
+		line, err = s.editor.ReadLine()
+	}
+	if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
 		return "", false, err
 	}
 	switch s.keys.ended {
@@ -130,6 +153,9 @@ func (s *screen) plainLine() (string, error) {
 		b, err := s.in.readByte()
 		if err != nil && len(line) == 0 {
 			return "", err
+		}
+		if b == ctrlC {
+			return "", errAbandoned
 		}
 		if err != nil || b == '\n' {
 			text := strings.TrimSuffix(string(line), "\r")

@@ -32,7 +32,7 @@ func TestSecretsAreNotRemembered(t *testing.T) {
 		keys, typing := io.Pipe()
 		screen := &screen{}
 		s, err := console.New(console.Settings{
-			In: keys, Out: screen, Editing: true, Operator: me, Grammar: withSecret, Call: newBox(t, t.TempDir()).call,
+			In: keys, Out: screen, Editing: true, Login: loggedIn(all), Grammar: withSecret, Call: newBox(t, t.TempDir()).call,
 		})
 		if err != nil {
 			t.Fatal(err)

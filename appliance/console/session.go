@@ -10,7 +10,6 @@
 package console
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -19,30 +18,35 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
-	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
 // Settings are what a session is made of.
 type Settings struct {
-	In  io.Reader
+	In  io.Reader // at its end the session ends, once what was typed is done
 	Out io.Writer
 	// Editing says that a person types in and reads out on a terminal that
 	// gives each key as it is typed (raw mode). Without it lines are read as
 	// they come, and nothing is paged.
-	Editing       bool
-	Width, Length int // of the terminal in characters and rows; 0: 80 and 24
-	// Port says that the terminal is never closed and has no login: exit
-	// starts over, and the alarms of the box are shown.
-	Port     bool
-	Operator model.Operator
+	Editing bool
+	// Silent says that nobody follows it: there are no greeting and no prompts,
+	// only answers.
+	Silent bool
+	Size   exec.Size        // 0: 80 and 24
+	Resize <-chan exec.Size // what the terminal becomes; nil: it stays
+	// Login is who has logged in at the door that the session came through.
+	// nil: it is at the serial port, where it asks for a login, and where one
+	// ends the next begins.
+	Login    *model.Login
+	Origin   string          // of who logs in here, without Login: "ttyS0"
 	Grammar  *config.Grammar // of the configuration; nil: an empty one
 	Words    config.Words    // help of the keywords that EXEC commands share
 	Commands []exec.Command  // of the subjects
+	// Vocabularies are made of these three; nil: New makes them.
+	Vocabularies *Vocabularies
 	// Call asks a process of the box, as exec.Session has it.
 	Call  func(ctx context.Context, process, method string, params, result any) error
 	Build model.BuildInfo
@@ -59,14 +63,19 @@ type Session struct {
 	places map[place]*words
 	pipes  *config.Vocabulary
 
-	at     place
-	path   []string // of the configuration: the lines that opened the modes, outermost first
-	length int      // of a screen in rows; 0: never stop
+	hasUser bool        // the box, as control said; see open
+	login   model.Login // who types
+	at      place
+	path    []string          // of the configuration: the lines that opened the modes, outermost first
+	holds   bool              // the candidate
+	offered map[string]*words // what the groups of who types permit, by place
 
 	looking    sync.Mutex // held by look: one at a time
-	mu         sync.Mutex // guards what follows, which watch shares
+	mu         sync.Mutex // guards what follows, which others than the session's goroutine use
 	control    controlState
 	monitoring bool
+	length     int    // of a screen in rows; 0: never stop
+	over       string // why the session is to end; empty: it goes on
 }
 
 // New makes a session. Its error means that two commands can be the same line.
@@ -83,13 +92,17 @@ func New(settings Settings) (*Session, error) {
 	}
 	s := &Session{Settings: settings, in: newInput()}
 	s.screen = newScreen(s.in, settings.Out, settings.Editing)
+	s.resize(settings.Size)
 	var err error
 	if s.pipes, err = pipeVocabulary(); err != nil {
 		return nil, err
 	}
-	if s.places, err = s.declare(); err != nil {
-		return nil, err
+	if settings.Vocabularies == nil {
+		if settings.Vocabularies, err = NewVocabularies(settings.Grammar, settings.Words, settings.Commands); err != nil {
+			return nil, err
+		}
 	}
+	s.bind(settings.Vocabularies)
 	return s, nil
 }
 
@@ -97,44 +110,127 @@ func New(settings Settings) (*Session, error) {
 var errLogout = errors.New("logged out")
 
 // Run is the session until the operator leaves it, its input ends or ctx does;
-// none of these is an error. Settings.In may be read from until its next octet
-// even then.
+// none of these is an error. Without Settings.Login only the latter two end it.
+// Settings.In may be read from until its next octet even then.
 func (s *Session) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
+	var following sync.WaitGroup
+	defer following.Wait()
 	defer cancel()
 	go s.in.fill(s.In)
 	defer context.AfterFunc(ctx, func() { s.in.end(io.EOF) })()
-
-	s.begin()
-	s.greet()
-	s.awaitControl(ctx)
-	watching.Go(func() { s.watch(ctx) })
-	defer s.release(ctx)
+	following.Go(func() { s.followSize(ctx) })
 	for {
-		err := s.next(ctx)
+		s.greet()
+		err := s.logIn(ctx)
+		if err == nil {
+			err = s.serve(ctx)
+		}
 		switch {
-		case errors.Is(err, errLogout) && s.Port:
-			s.begin()
-			s.greet()
+		case errors.Is(err, errLogout) && s.Settings.Login == nil:
 		case errors.Is(err, errLogout), errors.Is(err, io.EOF):
 			return nil
-		case err != nil:
+		default:
 			return fmt.Errorf("read the terminal: %w", err)
 		}
 	}
 }
 
-func (s *Session) greet() { s.printf("\nCauseway %s on %s\n", s.Build.Version, s.Build.Board) }
+func (s *Session) greet() {
+	if !s.Silent {
+		s.printf("\nCauseway %s on %s\n", s.Build.Version, s.Build.Board)
+	}
+}
+
+// serve is the session of the one who has logged in, until he leaves, is made
+// to, or the terminal ends. It is never nil.
+func (s *Session) serve(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+	s.begin()
+	s.awaitControl(ctx)
+	watching.Go(func() { s.watch(ctx) })
+	if s.Settings.Login == nil {
+		watching.Go(func() { s.awaitEnd(ctx) })
+	}
+	if idle := s.login.IdleMinutes; idle > 0 {
+		defer s.in.onSilence(time.Duration(idle)*time.Minute, func() {
+			s.endSession(fmt.Sprintf("logged out: %s without a key", count(idle, "minute")))
+		})()
+	}
+	defer func() { s.leave(ctx, err) }()
+	for {
+		if over := s.isOver(); over != "" {
+			s.screen.endLine()
+			s.printf("%% %s\n", over)
+			return errLogout
+		}
+		if err := s.next(ctx); err != nil {
+			return err
+		}
+	}
+}
 
 // begin is how a session starts: at the prompt >, with nothing set.
 func (s *Session) begin() {
-	s.at, s.path = userExec, nil
-	s.screen.history = history{}
-	s.length = cmp.Or(s.Length, defaultLength)
-	s.screen.setWidth(cmp.Or(s.Width, defaultWidth))
-	s.setMonitoring(false)
+	s.at, s.path, s.holds, s.offered = userExec, nil, false, make(map[string]*words)
+	s.resize(s.Size)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.monitoring, s.over = false, ""
+	s.control.told = false
+	s.control.status.Problems, s.control.status.Pending, s.control.status.COM = nil, nil, nil // they are news to who has just come
+}
+
+// endSession has the session end at its next prompt, and what it does now at
+// once. Any goroutine may call it.
+func (s *Session) endSession(why string) {
+	s.mu.Lock()
+	s.over = why
+	s.mu.Unlock()
+	s.in.cancel()
+}
+
+// isOver says why the session is to end; empty: it goes on.
+func (s *Session) isOver() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.over
+}
+
+// followSize goes by the size of the terminal, until ctx ends.
+func (s *Session) followSize(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case size, more := <-s.Resize:
+			if !more {
+				return
+			}
+			s.resize(size)
+		}
+	}
+}
+
+func (s *Session) resize(size exec.Size) {
+	s.screen.setWidth(cmp.Or(size.Width, defaultWidth))
+	s.setRows(cmp.Or(size.Height, defaultHeight))
+}
+
+func (s *Session) setRows(rows int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.length = rows
+}
+
+// rows is where a screen is full; 0: never.
+func (s *Session) rows() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.length
 }
 
 // next reads a line and does what it says.
@@ -155,7 +251,7 @@ func (s *Session) next(ctx context.Context) error {
 	text := strings.TrimLeft(config.CutPrompt(line), " \t")
 	column := runes(prompt) + runes(line) - runes(text)
 	if text = strings.TrimRight(text, " \t"); text != "" && text[0] != '!' {
-		if !s.tellsSecret(text) {
+		if s.blotted(s.at, text) == text {
 			s.screen.history.remember(text)
 		}
 		err = s.answer(ctx, s.at, column, text)
@@ -190,6 +286,12 @@ func (s *Session) answer(ctx context.Context, at place, column int, text string)
 		rest := line.args.Text(doLine)
 		return s.answer(ctx, afterDo, column+runes(text)-runes(rest), rest)
 	}
+	if err := s.permits(line.command, line.args); err != nil {
+		return s.show(err)
+	}
+	if s.audits(line.command) {
+		s.audit(ctx, s.blotted(at, text))
+	}
 	return s.run(ctx, line)
 }
 
@@ -206,8 +308,8 @@ func (s *Session) run(ctx context.Context, line typed) error {
 	if line.command.shows() {
 		out.ended = running.Err
 	}
-	if line.command.shows() && s.Editing && s.length > 0 && !line.pipe.noMore {
-		out.to = &pager{screen: s.screen, length: s.length, width: s.screen.width}
+	if rows := s.rows(); line.command.shows() && s.Editing && rows > 0 && !line.pipe.noMore {
+		out.to = &pager{screen: s.screen, length: rows, width: s.screen.width()}
 	}
 	var filtered *piped
 	if line.pipe.filter != nil {
@@ -238,83 +340,3 @@ func (s *Session) show(err error) error {
 	s.printf("%% %v\n", err)
 	return nil
 }
-
-// output is what a command prints to: exec.Session.
-type output struct {
-	*Session
-	to     io.Writer
-	enough func()       // ends the command
-	ended  func() error // why nothing more is to be printed; nil: go on
-}
-
-func (s *Session) onScreen() *output {
-	return &output{Session: s, to: s.screen, enough: func() {}, ended: func() error { return nil }}
-}
-
-// Write prints through the pipe and the pager, a line at a time: Ctrl-C is to
-// end a long text on a slow line, too.
-func (o *output) Write(text []byte) (int, error) {
-	written := 0
-	for part := range bytes.Lines(text) {
-		if err := o.ended(); err != nil {
-			return written, err
-		}
-		n, err := o.to.Write(part)
-		written += n
-		if err != nil {
-			o.enough()
-			return written, err
-		}
-	}
-	return written, nil
-}
-
-// Call asks a process of the box. Its error tells one that refused from one
-// that is down.
-func (s *Session) Call(ctx context.Context, process, method string, params, result any) error {
-	err := s.Settings.Call(ctx, process, method, params, result)
-	var refused *link.RemoteError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &refused):
-		return fmt.Errorf("%s refused: %w", process, err)
-	default:
-		return fmt.Errorf("%s does not answer: %w", process, err)
-	}
-}
-
-// Confirm asks a question that Enter, y or yes agrees to, as IOS does.
-func (s *Session) Confirm(question string) error {
-	reply, err := s.ask(question + " [confirm]")
-	if err != nil {
-		return fmt.Errorf("not confirmed: %w", err)
-	}
-	if reply != "" && reply != "y" && reply != "yes" {
-		return errors.New("not confirmed")
-	}
-	return nil
-}
-
-// Operator says who types.
-func (s *Session) Operator() model.Operator { return s.Settings.Operator }
-
-// ask reads the answer to a question, in lower case and without blanks around.
-func (s *Session) ask(question string) (string, error) {
-	s.screen.endLine()
-	reply, _, err := s.screen.readLine(question)
-	return strings.ToLower(strings.TrimSpace(reply)), err
-}
-
-func (s *Session) printf(format string, args ...any) { fmt.Fprintf(s.screen, format, args...) }
-
-// showFault points at the word at fault of a text that begins in the given
-// column of the screen, where it is still on the same row.
-func (s *Session) showFault(column int, fault *config.Error) {
-	if column += fault.Column - 1; !s.Editing || column < s.screen.width {
-		s.printf("%*s^\n", column, "")
-	}
-	s.printf("%% %s\n", fault.Rule)
-}
-
-func runes(s string) int { return utf8.RuneCountInString(s) }

@@ -44,9 +44,8 @@ func (o *Options) Flags(set *flag.FlagSet) {
 // last thing its process does.
 func Run(ctx context.Context, o Options) error {
 	settings := Settings{
-		In: o.In, Out: o.Out, Port: true,
-		Operator: model.Operator{User: "console", Origin: "console"},
-		Grammar:  o.Grammar, Words: o.Words, Commands: o.Commands,
+		In: o.In, Out: o.Out, Origin: "console",
+		Grammar: o.Grammar, Words: o.Words, Commands: o.Commands,
 		ControlWait: o.ControlWait,
 	}
 	if o.In == nil {
@@ -73,10 +72,10 @@ func Run(ctx context.Context, o Options) error {
 		}
 		defer term.Restore(fd, before)
 		settings.Editing = true
-		settings.Operator.Origin = nameOf(file)
+		settings.Origin = nameOf(file)
 		// A serial line knows no size.
 		if width, height, err := term.GetSize(fd); err == nil {
-			settings.Width, settings.Length = width, height
+			settings.Size = exec.Size{Width: width, Height: height}
 		}
 	}
 	s, err := New(settings)

@@ -69,14 +69,17 @@ func expect(t *testing.T, line *os.File, want string) string {
 func serve(t *testing.T, dir string) *change.Configuration {
 	t.Helper()
 	c := change.New(change.Options{
-		Grammar: grammar, BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n",
+		Grammar: grammar.Sealing(boxKey), BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n exit\n" + strings.Join(users, "\n"),
 		Dir: filepath.Join(dir, "revisions"), Machine: filepath.Join(dir, "none"), Choice: filepath.Join(dir, "none"),
 		StateDir: dir, Adopt: func(change.InForce) {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	b := &box{configuration: c}
 	methods := c.Methods()
+	methods["control.access.state"] = func(ctx context.Context) (model.AccessState, error) { return b.accessState(ctx, nil) }
+	methods["control.access.login"] = b.logIn
 	methods["control.status"] = func(context.Context) (model.ControlStatus, error) {
 		return model.ControlStatus{HostName: c.InForce().Config.HostName}, nil
 	}
@@ -124,17 +127,19 @@ func TestSerialPort(t *testing.T) {
 	}
 	c := serve(t, dir)
 	stop := start(t, port, console.Options{RunDir: dir, BuildFile: build})
-	if got := expect(t, line, "box>"); !strings.Contains(got, "\r\nCauseway v1.2 on x86_64\r\n") {
+	if got := expect(t, line, "Username: "); !strings.Contains(got, "\r\nCauseway v1.2 on x86_64\r\n") {
 		t.Errorf("the session greets with %q; want what image this is", got)
 	}
 	for _, step := range []struct{ typed, prompt, want string }{
+		{"ann\r", "Password: ", ""},
+		{"secret\r", "box>", "\r\nbox>"},
 		{"enable\r", "box#", ""},
 		{"configure\r", "box(config)#", ""},
 		{"hostname other\r", "box(config)#", ""},
 		{"commit\r", "other(config)#", "Revision 1 is in force and saved\r\n"},
 		{"end\r", "other#", ""},
 		{"\x04", "", ""}, // ends nothing
-		{"show configuration history\r", "other#", "console on " + filepath.Base(port.Name())},
+		{"show configuration history\r", "other#", "ann on " + filepath.Base(port.Name())},
 		{"show system\r", "other#", "     ^\r\n% system does not fit: "},
 	} {
 		if _, err := io.WriteString(line, step.typed); err != nil {
@@ -163,9 +168,9 @@ func TestPasteOfManyLines(t *testing.T) {
 	dir := t.TempDir()
 	c := serve(t, dir)
 	stop := start(t, port, console.Options{RunDir: dir, BuildFile: os.DevNull})
-	expect(t, line, "box>")
+	expect(t, line, "Username: ")
 	var text strings.Builder
-	text.WriteString("enable\rconfigure\r")
+	text.WriteString("ann\rsecret\renable\rconfigure\r")
 	for n := range lines {
 		fmt.Fprintf(&text, "box(config)# hostname h%d\r", n)
 	}
@@ -199,7 +204,7 @@ func TestUnknownImage(t *testing.T) {
 		}
 		var out bytes.Buffer
 		err := console.Run(t.Context(), console.Options{
-			In: strings.NewReader("exit\n"), Out: &out, RunDir: dir, BuildFile: build, ControlWait: time.Millisecond,
+			In: strings.NewReader("\n"), Out: &out, RunDir: dir, BuildFile: build, ControlWait: time.Millisecond,
 		})
 		if err != nil || !strings.Contains(out.String(), "Causeway (unknown version) on an unknown board\n") {
 			t.Errorf("Run = %v, printed %q; want it to say that the image is unknown", err, out.String())

@@ -50,16 +50,36 @@ func (t scriptT) Run(name string, run func(testscript.T)) {
 
 func (scriptT) Verbose() bool { return testing.Verbose() }
 
-// session types a file: session [plain] FILE. The screen is its output.
+// session types a file: session [plain|serial|new|reader] FILE. It is that of
+// somebody who has logged in and may do all: on a terminal, or in a pipe; at the
+// serial port, where he has to log in first, also on a new box; of somebody who may
+// do little. The screen is its output.
 func session(ts *testscript.TestScript, negated bool, args []string) {
-	plain := len(args) == 2 && args[0] == "plain"
-	if negated || len(args) == 0 || len(args) == 2 && !plain {
-		ts.Fatalf("usage: session [plain] FILE")
+	kind := ""
+	if len(args) == 2 {
+		kind = args[0]
+	}
+	if negated || len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: session [plain|serial|new|reader] FILE")
 	}
 	steps := strings.Split(strings.TrimSuffix(ts.ReadFile(args[len(args)-1]), "\n"), "\n")
 	dir := ts.MkAbs(".")
 	synctest.Test(ts.Value("t").(*testing.T), func(t *testing.T) {
-		io.WriteString(ts.Stdout(), play(t, newBox(t, dir), !plain, steps))
+		var b *box
+		switch kind {
+		case "serial":
+			b = newBox(t, dir, users...)
+			b.login = nil
+		case "new":
+			b = newBox(t, dir)
+			b.login = nil
+		default:
+			b = newBox(t, dir)
+		}
+		if kind == "reader" {
+			b.login = loggedIn(few)
+		}
+		io.WriteString(ts.Stdout(), play(t, b, kind != "plain", steps))
 	})
 }
 
@@ -69,8 +89,8 @@ func play(t *testing.T, b *box, editing bool, steps []string) string {
 	typed, typing := io.Pipe()
 	screen := &screen{plain: !editing}
 	s, err := console.New(console.Settings{
-		In: typed, Out: screen, Editing: editing, Port: true,
-		Operator: me, Grammar: grammar, Commands: b.commands(), Call: b.call,
+		In: typed, Out: screen, Editing: editing, Login: b.login, Origin: "ttyS0",
+		Grammar: grammar, Commands: b.commands(), Call: b.call,
 		Build: model.BuildInfo{Version: "v1.2", Board: "x86_64"},
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/model"
 )
 
 // place is where a line is typed: an EXEC mode, behind "do", or a mode of the
@@ -53,6 +54,7 @@ type command struct {
 	exec.Command
 	in     scope
 	does   bool // it is "do": its last argument is a line of EXEC
+	free   bool // whoever has a session may type it: it does nothing to the box
 	inFull bool // its word is not abbreviated: what it drops does not come back
 }
 
@@ -73,6 +75,15 @@ var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": t
 
 func (c *command) shows() bool { return showing[firstWord(c.Syntax)] }
 
+// isAudited reports whether the command does more than show.
+func (c *command) isAudited() bool { return c.Level == exec.Privileged && !c.free && !c.shows() }
+
+// audits reports whether a command is written down. Of who came over COM all are
+// but those that do nothing to the box: he is a guest (COM-17).
+func (s *Session) audits(c *command) bool {
+	return c.isAudited() || s.login.Operator.User == model.COMAdmin && !c.free
+}
+
 // isShort reports whether a line abbreviates a word that has to be typed in full.
 func (c *command) isShort(text string) bool {
 	return c.inFull && !strings.EqualFold(firstWord(text), firstWord(c.Syntax))
@@ -83,16 +94,47 @@ func (c *command) isShort(text string) bool {
 type words struct {
 	vocabulary *config.Vocabulary
 	commands   []command
+	lines      []config.Form
 }
 
-// declare makes the words of every place.
-func (s *Session) declare() (map[place]*words, error) {
-	commands := s.commands()
-	for _, c := range s.Settings.Commands {
-		commands = append(commands, ofSubject(c))
+func (s *Session) newWords(commands []command, lines []config.Form) (*words, error) {
+	var forms []config.Form
+	for _, c := range commands {
+		forms = append(forms, config.Form{Syntax: c.Syntax, Args: c.Args, Help: c.Help})
 	}
+	vocabulary, err := config.NewVocabulary(append(forms, lines...), sharedWords, s.Words)
+	return &words{vocabulary, commands, lines}, err
+}
+
+// linesAt are the lines of the configuration that may be typed in a place. Those
+// of users may be so without opening the configuration, as in CUSP's manuals.
+func (s *Session) linesAt(at place) (lines []config.Form) {
+	mode := config.Mode(at)
+	if at == privilegedExec {
+		mode = config.Global
+	}
+	for _, form := range s.Grammar.Forms(mode) {
+		switch first := firstWord(form.Syntax); {
+		case at == privilegedExec && first != "username":
+		case first == "exit" || form.Syntax == "end": // ours ask about changes
+		default:
+			lines = append(lines, form)
+		}
+	}
+	return lines
+}
+
+// Vocabularies are what may be typed in every place, but for what the commands
+// do. Sessions share them: to make them takes more memory than a session does.
+type Vocabularies struct{ places map[place]*words }
+
+// NewVocabularies makes those of a configuration and the commands of the
+// subjects. Its error means that two commands can be the same line.
+func NewVocabularies(grammar *config.Grammar, shared config.Words, commands []exec.Command) (*Vocabularies, error) {
+	s := &Session{Settings: Settings{Grammar: grammar, Words: shared, Commands: commands}}
+	here := s.commandsByScope()
 	places := []place{userExec, privilegedExec, afterDo, place(config.Global)}
-	for _, c := range s.Grammar.Commands() {
+	for _, c := range grammar.Commands() {
 		if c.Opens != "" {
 			places = append(places, place(c.Opens))
 		}
@@ -102,28 +144,38 @@ func (s *Session) declare() (map[place]*words, error) {
 		if all[at] != nil {
 			continue
 		}
-		w := &words{}
-		var forms []config.Form
-		for _, c := range commands {
-			if c.in&at.scope() != 0 {
-				w.commands = append(w.commands, c)
-				forms = append(forms, config.Form{Syntax: c.Syntax, Args: c.Args, Help: c.Help})
-			}
-		}
-		if at.configuring() {
-			for _, form := range s.Grammar.Forms(config.Mode(at)) {
-				if form.Syntax != "exit" && form.Syntax != "end" { // ours ask about changes
-					forms = append(forms, form)
-				}
-			}
-		}
 		var err error
-		if w.vocabulary, err = config.NewVocabulary(forms, sharedWords, s.Words); err != nil {
+		if all[at], err = s.newWords(here[at.scope()], s.linesAt(at)); err != nil {
 			return nil, fmt.Errorf("declare what may be typed at %s: %w", at, err)
 		}
-		all[at] = w
 	}
-	return all, nil
+	return &Vocabularies{all}, nil
+}
+
+// commandsByScope are all commands, by the places where they may be typed.
+func (s *Session) commandsByScope() map[scope][]command {
+	commands := s.commands()
+	for _, c := range s.Settings.Commands {
+		commands = append(commands, ofSubject(c))
+	}
+	all := make(map[scope][]command)
+	for _, in := range []scope{inUser, inPrivileged, inDo, inConfiguration} {
+		for _, c := range commands {
+			if c.in&in != 0 {
+				all[in] = append(all[in], c)
+			}
+		}
+	}
+	return all
+}
+
+// bind makes the words of every place those of this session.
+func (s *Session) bind(v *Vocabularies) {
+	here := s.commandsByScope()
+	s.places = make(map[place]*words)
+	for at, w := range v.places {
+		s.places[at] = &words{w.vocabulary, here[at.scope()], w.lines}
+	}
 }
 
 // typed is a line that was understood.
@@ -176,20 +228,6 @@ func (s *Session) elsewhere(at place, text string) string {
 // shows reports whether the match is a command that may be piped.
 func (w *words) shows(match config.Match) bool {
 	return match.Form < len(w.commands) && w.commands[match.Form].shows()
-}
-
-// tellsSecret reports whether a line of the configuration has a secret in it,
-// in this mode or one around it.
-func (s *Session) tellsSecret(text string) bool {
-	if !s.at.configuring() {
-		return false
-	}
-	for depth := range len(s.path) + 1 {
-		if s.places[s.placeOf(s.path[:depth])].vocabulary.Blot(text) != text {
-			return true
-		}
-	}
-	return false
 }
 
 // ambiguous reports whether the first word of a line stands for several here.

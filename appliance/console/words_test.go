@@ -54,6 +54,7 @@ func TestPlaces(t *testing.T) {
 		{"show running-config", everywhere},
 		{"sho ver", everywhere},
 		{"wr", inPrivileged | inDo | inConfiguration},
+		{"exi", inUser | inPrivileged | inConfiguration}, // beside exec-timeout
 		{"write erase keys", inPrivileged | inDo},
 		{"reload now", inPrivileged | inDo},
 		{"terminal length 0", inExec},

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/backup"
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
 	"causeway/appliance/link"
@@ -28,7 +29,7 @@ import (
 
 // grammar has the commands of the network only.
 func grammar(t *testing.T) *config.Grammar {
-	g, err := config.New(network.Commands())
+	g, err := config.New(network.Commands(), backup.Commands())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +76,10 @@ func newBox(t *testing.T) *box {
 		Run:           filepath.Join(dir, "run"),
 		Volumes:       dir,
 		ConfigDir:     filepath.Join(dir, "bootflash"),
+		LicenseDir:    filepath.Join(dir, "license"),
+		COMDir:        filepath.Join(dir, "com"),
 		KeyDir:        filepath.Join(dir, "keys"),
+		Certificates:  filepath.Join(dir, "certificates"),
 		MachineConfig: filepath.Join(dir, "machine"),
 		Build:         filepath.Join(dir, "build.json"),
 		Grammar:       grammar(t),
@@ -211,7 +215,8 @@ type process struct {
 	mu       sync.Mutex
 	refuses  string // a revision text it refuses to prepare
 	dies     bool   // at every switch
-	prepared string
+	prepared link.RevisionText
+	id       string // of the revision
 	revision string
 	grant    model.Grant
 	grants   int // how often one was given
@@ -228,17 +233,15 @@ func (b *box) process(name string) *process {
 func (p *process) start() {
 	p.stop = serve(p.t, link.Socket(p.run, p.name), link.Methods{
 		p.name + ".status": func(context.Context) (status model.ProxyStatus, err error) {
-			p.set(func() { status.Revision, status.Grant = model.RevisionID(p.revision), p.grant })
+			p.set(func() { status.Revision, status.Grant = p.id, p.grant })
 			return status, nil
 		},
-		p.name + ".prepare": func(_ context.Context, r struct {
-			Revision string `json:"revision"`
-		}) (err error) {
+		p.name + ".prepare": func(_ context.Context, r link.RevisionText) (err error) {
 			p.set(func() {
-				if r.Revision == p.refuses {
+				if r.Text == p.refuses {
 					err = errors.New("listen udp 192.0.2.1:5060: no such device")
 				} else {
-					p.prepared = r.Revision
+					p.prepared = r
 				}
 			})
 			return err
@@ -246,12 +249,12 @@ func (p *process) start() {
 		p.name + ".switch": func(context.Context) (err error) {
 			p.set(func() {
 				if p.dies {
-					p.prepared, p.restarts = "", p.restarts+1
+					p.prepared, p.restarts = link.RevisionText{}, p.restarts+1
 				}
-				if p.prepared == "" {
+				if p.prepared.Text == "" {
 					err = link.Passing(errors.New("nothing is prepared"))
 				} else {
-					p.revision = p.prepared
+					p.id, p.revision = p.prepared.ID, p.prepared.Text
 				}
 			})
 			return err
@@ -265,7 +268,9 @@ func (p *process) start() {
 
 func (p *process) restart() {
 	p.stop()
-	p.set(func() { p.prepared, p.revision, p.grant, p.restarts = "", "", model.Grant{}, p.restarts+1 })
+	p.set(func() {
+		p.prepared, p.id, p.revision, p.grant, p.restarts = link.RevisionText{}, "", "", model.Grant{}, p.restarts+1
+	})
 	p.start()
 }
 

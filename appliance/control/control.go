@@ -16,19 +16,31 @@ package control
 import (
 	"context"
 	"errors"
-	"flag"
 	"log/slog"
 	"maps"
+	"net"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/access"
+	"causeway/appliance/access/ssh"
 	"causeway/appliance/alarm"
+	"causeway/appliance/backup"
+	"causeway/appliance/certificates"
+	"causeway/appliance/certificates/tpm"
 	"causeway/appliance/clock"
+	"causeway/appliance/com"
+	"causeway/appliance/com/gate"
+	"causeway/appliance/com/line"
+	"causeway/appliance/com/outbox"
+	"causeway/appliance/com/services"
+	"causeway/appliance/com/subscription"
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
+	"causeway/appliance/license"
 	"causeway/appliance/link"
 	"causeway/appliance/logging"
 	"causeway/appliance/metrics"
@@ -42,57 +54,45 @@ import (
 	"causeway/appliance/system"
 )
 
-// Options are what the process is started with.
-type Options struct {
-	Run           string // directory of the sockets
-	Volumes       string // directory that bootflash, harddisk and usb0 are mounted in
-	ConfigDir     string // directory of the revisions and the alarms
-	KeyDir        string // directory of the box key
-	MachineConfig string // file of the configuration handed in by the machine
-	Build         string // file of the image's model.BuildInfo
-	Grammar       *config.Grammar
-	BuiltIn       string // the configuration of a new box
-	Log           *slog.Logger
-	Debug         link.Methods // switches the debug lines of Log
-
-	Resolver resolver.Options // zero: the box's own DNS at the ports 53
-
-	Kernel network.Kernel                           // nil: the one of this machine
-	Tables firewall.Kernel                          // nil: those of this machine
-	Adjust func(*unix.Timex) (state int, err error) // nil: the clock of this machine
-	Grants GrantSource                              // nil: Unlimited
-}
-
-// Flags declares the options on a flag set, with the box's own values as
-// defaults.
-func (o *Options) Flags(set *flag.FlagSet) {
-	set.StringVar(&o.Run, "run", link.RunDir, "`directory` of the sockets")
-	set.StringVar(&o.Volumes, "volumes", "/", "`directory` that the volumes are mounted in")
-	set.StringVar(&o.ConfigDir, "config-dir", "/bootflash/control", "`directory` of the saved configuration")
-	set.StringVar(&o.KeyDir, "key-dir", "/bootflash/keys", "`directory` of the box key")
-	set.StringVar(&o.MachineConfig, "machine-config", "/run/init/startup-config", "`file` of the configuration handed in by the machine")
-	set.StringVar(&o.Build, "build", "/etc/causeway/build.json", "`file` that says when the image was built")
-}
-
 // control is the running whole.
 type control struct {
 	options Options
 	log     *slog.Logger
+	version string // of the image
 
 	configuration *change.Configuration
+	access        *access.Access
+	ssh           *ssh.Server
+	gate          *gate.Gate
 	firewall      *firewall.Firewall
 	network       *network.Reconciler
 	dhcpClient    *dhcp.Client
 	dhcpServer    *dhcp.Server
 	resolver      *resolver.Resolver
 	clock         *clock.Clock
+	trusted       *clock.Trusted
+	moved         movedClock // under trusted; nothing in a release
+	certificates  *certificates.Store
+	license       *license.Agent
+	subscription  *subscription.Subscription
+	com           *com.Link
+	consoles      *consoles
+	comChanges    *services.Config
+	comFiles      *services.Files
+	fileStore     *services.Store
+	firmware      *services.Firmware
+	line          *line.Line
+	outbox        *outbox.Outbox
+	logins        chan access.Entry // that COM is to be told of
 	alarms        *alarm.Alarms
 	watch         *watch
 	logs          *logging.Relay
 	reports       *reports.Reports
 	metrics       *metrics.Metrics
+	backup        *backup.Service
 	files         *files.Service
 	reload        *system.Reload
+	tpm           *tpm.TPM // nil: the box has none
 	proxy         *follower
 	billing       *follower
 }
@@ -108,13 +108,11 @@ func build(o Options, pace pace) *control {
 	if o.Adjust == nil {
 		o.Adjust = unix.Adjtimex
 	}
-	if o.Grants == nil {
-		o.Grants = NewUnlimited()
-	}
 	image := readBuild(o.Build, o.Log)
-	c := &control{options: o, log: o.Log}
+	c := &control{options: o, log: o.Log, version: image.Version, logins: make(chan access.Entry, 32), tpm: findTPM(o.TPM, o.Log)}
+	key, hasher := boxKey(o.KeyDir, o.Log), config.NewHasher()
 	c.configuration = change.New(change.Options{
-		Grammar:  o.Grammar.Sealing(boxKey(o.KeyDir, o.Log)),
+		Grammar:  o.Grammar.Sealing(key).Hashing(hasher),
 		BuiltIn:  o.BuiltIn,
 		Version:  image.Version,
 		Dir:      filepath.Join(o.ConfigDir, "revisions"),
@@ -125,19 +123,66 @@ func build(o Options, pace pace) *control {
 		Log:      o.Log,
 	})
 	c.buildNetwork(image.Time)
+	c.buildAccess(key, hasher)
 	c.proxy = newFollower("proxy", c, pace)
-	c.proxy.grants, c.proxy.proven = o.Grants, c.configuration.Prove
+	c.proxy.proven = c.configuration.Prove
 	c.billing = newFollower("billing", c, pace)
 	c.configuration.Peers = []change.Peer{c.billing, c.proxy} // who reads events knows what they are for before they come
-	c.buildCare()
+	c.certificates = certificates.New(certificates.Options{
+		Dir:     o.Certificates,
+		Serial:  filepath.Join(o.Run, "init", "serial"),
+		Trusted: c.trusted.Now,
+		Names:   c.names,
+		Keys:    c.keys(),
+		Log:     o.Log,
+	})
+	c.files = files.New(o.Volumes, c.filesTLS)
+	c.buildSubscription(key)
+	c.buildLicense(key)
+	c.consoles = newConsoles(o, image)
 	c.metrics = metrics.New(metrics.Options{Sources: c.sources(), Version: image.Version, Log: o.Log})
+	c.buildServices(image)
+	c.buildGate()
+	c.buildCOM(image)
+	c.buildCare(key, hasher, image)
+	c.buildOutbox()
+	c.buildSSH()
 	return c
 }
 
+// buildAccess makes what decides who may log in.
+func (c *control) buildAccess(key *config.BoxKey, hasher *config.Hasher) {
+	c.access = access.New(access.Options{
+		Hasher:   hasher,
+		Open:     key.Open,
+		Lookup:   c.resolver.LookupHost,
+		Dial:     new(net.Dialer).DialContext,
+		LockFile: filepath.Join(c.options.ConfigDir, "logins"),
+		LogDirs:  []string{filepath.Join(c.options.Volumes, "harddisk", "log", "access"), filepath.Join(c.options.ConfigDir, "log")},
+		Boot:     logging.BootID(),
+		Uptime:   clock.BootTime,
+		LoggedIn: c.noteLogin,
+		Log:      c.log,
+	})
+}
+
 // buildCare makes the subjects that look after the box and tell of it.
-func (c *control) buildCare() {
+func (c *control) buildCare(key *config.BoxKey, hasher *config.Hasher, image model.BuildInfo) {
 	harddisk := filepath.Join(c.options.Volumes, "harddisk")
 	c.alarms = alarm.Open(alarm.Options{File: filepath.Join(c.options.ConfigDir, "alarms.db"), Log: c.log})
+	c.backup = backup.New(backup.Options{
+		Configuration: c.configuration,
+		Grammar:       c.options.Grammar,
+		Key:           key,
+		Certificates:  c.certificates,
+		Files:         c.files,
+		Serial:        filepath.Join(c.options.Run, "init", "serial"),
+		Build:         image,
+		StateFile:     filepath.Join(c.options.ConfigDir, "backups"),
+		Alone:         hasher.Alone,
+		Now:           c.now,
+		Log:           c.log,
+	})
 	c.watch = newWatch(c, filepath.Join(harddisk, "crash"), c.alarms)
 	c.logs = logging.NewRelay(logging.Options{
 		Log:       c.log,
@@ -147,16 +192,16 @@ func (c *control) buildCare() {
 		Positions: filepath.Join(c.options.Run, "control", "syslog"),
 		Lookup:    c.resolver.LookupHost,
 		Alarms:    c.alarms,
+		TLS:       c.syslogTLS,
 	})
 	c.reports = reports.New(reports.Options{
 		File:  filepath.Join(harddisk, "reports", "calls.ring"),
 		Proxy: ask[model.ProxyStatus](c, "proxy", "status"),
 		Log:   c.log,
 	})
-	c.files = files.New(c.options.Volumes)
 	c.reload = system.NewReload(system.ReloadOptions{
 		File:   filepath.Join(c.options.Run, "control", "reload"),
-		Now:    func() time.Time { return time.Now().In(c.zone()) },
+		Now:    c.now,
 		Uptime: clock.BootTime,
 		Reboot: c.reboot,
 		Log:    c.log,
@@ -171,6 +216,9 @@ func (c *control) zone() *time.Location {
 	}
 	return zone
 }
+
+// now is the clock of the box, in its zone.
+func (c *control) now() time.Time { return time.Now().In(c.zone()) }
 
 // readLog asks init for a part of the log.
 func (c *control) readLog(ctx context.Context, q model.LogQuery) (page model.LogPage, err error) {
@@ -196,6 +244,9 @@ type subject struct {
 func (c *control) subjects() []subject {
 	return []subject{
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
+		{"access", c.access.Run, c.access.Methods()},
+		{"ssh", c.ssh.Run, nil},
+		{"com gate", c.gate.Run, c.gate.Methods()},
 		{"firewall", c.firewall.Run, c.firewall.Methods()},
 		{"network", c.runNetwork, c.network.Methods()},
 		{"dhcp client", c.dhcpClient.Run, c.dhcpClient.Methods()},
@@ -203,6 +254,18 @@ func (c *control) subjects() []subject {
 		{"resolver", c.resolver.Run, c.resolver.Methods()},
 		{"clock", c.clock.Run, c.clock.Methods()},
 		{"steps of the clock", c.watchSteps, nil},
+		{"moved clock", nil, c.moved.methods(func() {
+			c.adopt(c.configuration.InForce())
+			c.watch.hurry()
+		})},
+		{"certificates", c.certificates.Run, c.certificates.Methods()},
+		{"license", c.license.Run, c.license.Methods()},
+		{"subscription", c.subscription.Run, c.subscription.Methods()},
+		{"com", c.com.Run, c.com.Methods()},
+		{"line to com", nil, c.line.Methods()},
+		{"outbox", c.outbox.Run, c.outbox.Methods()},
+		{"events for com", c.tellCOM, nil},
+		{"firmware", c.firmware.Run, nil},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
 		{"watch", c.watch.run, nil},
 		{"log", c.logs.Run, c.logs.Methods()},
@@ -210,6 +273,8 @@ func (c *control) subjects() []subject {
 		{"metrics", c.metrics.Run, c.metrics.Methods()},
 		{"files", nil, c.files.Methods()},
 		{"reload", c.reload.Run, c.reload.Methods()},
+		{"tpm", nil, c.tpm.Methods()},
+		{"backup", c.backup.Run, c.backup.Methods()},
 		{"debug", nil, c.options.Debug},
 		{"proxy", c.proxy.run, nil},
 		{"billing", c.billing.run, nil},
@@ -218,15 +283,26 @@ func (c *control) subjects() []subject {
 
 // adopt hands a revision to the subjects, each of which brings it about.
 func (c *control) adopt(f change.InForce) {
-	c.firewall.Apply(f.Config)
+	c.access.Apply(f.Access, f.Config.COM.Admin(), f.Config.HostName)
+	doors := *f.Config
+	doors.Access.Users = f.Access.Users // they log in over SSH as well
+	c.ssh.Apply(doors.Access)
+	c.gate.Apply(f.Config)
+	c.firmware.Apply(f.Config)
+	c.firewall.Apply(&doors)
 	c.dhcpClient.Apply(f.Config) // before the network: it tells of the leases that are kept
 	c.network.Apply(f.Config)
 	c.dhcpServer.Apply(f.Config)
 	c.resolver.Apply(f.Config)
 	c.clock.Apply(f.Config)
+	c.subscription.Apply(f.Config) // before the licence, which asks it
+	c.license.Apply(f.Config)      // before the proxy follows: it has a grant from then on
 	c.alarms.Apply(f.Config)
 	c.logs.Apply(f.Config)
 	c.metrics.Apply(f.Config)
+	c.backup.Apply()
+	c.com.Apply(f.Config)
+	c.tellOf(f)
 	c.proxy.wake()
 	c.billing.wake()
 }
@@ -245,7 +321,7 @@ func (c *control) run(ctx context.Context) error {
 		}
 	}
 	running.Wait()
-	return errors.Join(c.alarms.Close(), c.reports.Close())
+	return errors.Join(c.alarms.Close(), c.reports.Close(), c.outbox.Close())
 }
 
 // keep runs a subject until ctx ends; one that fails starts again, at first
@@ -286,9 +362,9 @@ type Running struct {
 func (c *control) methods() link.Methods {
 	methods := link.Methods{
 		"control.status": func(context.Context) (model.ControlStatus, error) { return c.status(), nil },
-		"control.running": func(context.Context) (Running, error) {
+		"control.running": link.ForOperators(func(context.Context, struct{}) (Running, error) {
 			return Running{c.configuration.InForce().Text}, nil
-		},
+		}),
 	}
 	for _, s := range c.subjects() {
 		maps.Copy(methods, s.methods)
@@ -313,5 +389,6 @@ func (c *control) status() model.ControlStatus {
 		TimeZone:     f.Config.Time.Zone,
 		Proxy:        c.proxy.status(),
 		Billing:      c.billing.status(),
+		COM:          c.gate.Visitors(),
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"causeway/appliance/config"
 	"causeway/appliance/config/change"
+	"causeway/appliance/link"
 	"causeway/appliance/model"
 )
 
@@ -33,6 +35,7 @@ type follower struct {
 	process string
 	pace    pace
 	log     *slog.Logger
+	grammar *config.Grammar
 	call    func(ctx context.Context, process, method string, params, result any) error
 	wanted  func() change.InForce
 	abandon func(change.InForce, error)
@@ -47,7 +50,7 @@ type follower struct {
 func newFollower(process string, c *control, pace pace) *follower {
 	return &follower{
 		process: process, pace: pace, log: c.log.With("process", process),
-		call: c.call, wanted: c.configuration.InForce, abandon: c.configuration.Abandon,
+		grammar: c.options.Grammar, call: c.call, wanted: c.configuration.InForce, abandon: c.configuration.Abandon,
 		kick: make(chan struct{}, 1), state: "not looked at yet",
 	}
 }
@@ -70,9 +73,10 @@ func (f *follower) status() string {
 // Name implements change.Peer.
 func (f *follower) Name() string { return f.process }
 
-// Prepare implements change.Peer.
-func (f *follower) Prepare(ctx context.Context, text string) error {
-	return f.call(ctx, f.process, "prepare", map[string]string{"revision": text}, nil)
+// Prepare implements change.Peer. The process gets what it needs of the revision,
+// under the name of the whole.
+func (f *follower) Prepare(ctx context.Context, r change.InForce) error {
+	return f.call(ctx, f.process, "prepare", link.RevisionText{ID: r.ID, Text: f.grammar.Withhold(r.Config, f.process)}, nil)
 }
 
 // Switch implements change.Peer.
@@ -169,7 +173,7 @@ func (f *follower) bring(ctx context.Context) (want change.InForce, met bool, er
 		return want, false, err
 	}
 	if has.Revision != want.ID {
-		if err = f.Prepare(ctx, want.Text); err == nil {
+		if err = f.Prepare(ctx, want); err == nil {
 			err = f.Switch(ctx)
 		}
 		if change.Refusal(err) {

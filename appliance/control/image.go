@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"causeway/appliance/certificates/tpm"
 	"causeway/appliance/config"
 	"causeway/appliance/model"
 	"causeway/appliance/storage"
@@ -26,6 +27,15 @@ func readBuild(path string, log *slog.Logger) (info model.BuildInfo) {
 		log.Warn("the image is unknown", "error", err)
 	}
 	return info
+}
+
+// findTPM gives the TPM of this box, nil without one.
+func findTPM(device string, log *slog.Logger) *tpm.TPM {
+	found, err := tpm.Find(device)
+	if err != nil {
+		log.Error("the TPM is not used", "error", err)
+	}
+	return found
 }
 
 // boxKey gives the key that seals the secrets of this box. Without one, secrets

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"causeway/appliance/admission"
+	"causeway/appliance/com"
 	"causeway/appliance/metrics"
 	"causeway/appliance/model"
 	"causeway/appliance/routing/servergroup"
@@ -16,6 +17,8 @@ func (c *control) sources() metrics.Sources {
 		Billing:     ask[model.BillingStatus](c, "billing", "status"),
 		System:      ask[model.SystemHealth](c, "init", "health"),
 		CallRate:    c.callRate,
+		License:     c.licence,
+		COM:         c.comMetrics,
 		Elements:    c.elements,
 		Connections: ask[[]model.SIPConnection](c, "proxy", "connections"),
 	}
@@ -25,6 +28,32 @@ func (c *control) sources() metrics.Sources {
 func (c *control) callRate(ctx context.Context) (metrics.CallRate, error) {
 	status, err := ask[admission.CPSStatus](c, "proxy", "cps")(ctx)
 	return metrics.CallRate{Average: status.Average, Limit: float64(status.Limit), Rejecting: status.Rejecting}, err
+}
+
+// licence says how the box stands with its licence.
+func (c *control) licence(context.Context) (metrics.License, error) {
+	s := c.license.Status()
+	left := s.Evaluation.Left
+	if !s.Evaluation.Running {
+		left = s.Authorization.Deadline.Sub(s.Now)
+	}
+	return metrics.License{
+		State: s.State.String(), Calls: s.Calls, Limit: float64(s.LimitCPS),
+		Left: max(left, 0), IDLeft: max(s.Registration.Expires.Sub(s.Now), 0),
+	}, nil
+}
+
+// comMetrics says how the link to COM stands.
+func (c *control) comMetrics(context.Context) (metrics.COM, error) {
+	link, subscription, outbox := c.com.Status(), c.subscription.Status(), c.outbox.Status()
+	left := model.COMGrace
+	if subscription.Grace.Running {
+		left = max(subscription.Grace.Left, 0)
+	}
+	return metrics.COM{
+		Connected: link.State == com.Connected, GraceLeft: left, Sessions: len(c.gate.Sessions()), RoundTrip: link.Line.RoundTrip,
+		OutboxEntries: outbox.Entries, OutboxOctets: outbox.Octets,
+	}, nil
 }
 
 // elements asks the proxy for the elements of all server groups.

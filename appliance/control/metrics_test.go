@@ -74,6 +74,8 @@ func TestMetrics(t *testing.T) {
 		`causeway_sip_element_up{element="udp 198.51.100.2:5060",group="gateways",network="lan2"} 1`,
 		`causeway_sip_element_up{element="tcp 198.51.100.3:5060",group="gateways",network="lan2"} 0`,
 		`causeway_sip_connections{network="lan1",transport="tls"} 1`,
+		`causeway_license_state{state="UNIDENTIFIED"} 1`, "causeway_license_allows_calls 1", "causeway_license_calls_per_second 10",
+		"causeway_license_id_certificate_left_seconds 0", "causeway_com_connected 0", "causeway_com_grace_left_seconds 2.592e+06", "causeway_com_sessions 0",
 		`causeway_process_restarts_total{process="console"} 4`, `causeway_process_answers{process="billing"} 0`,
 	} {
 		if !strings.Contains(text, "\n"+want+"\n") {

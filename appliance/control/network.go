@@ -43,6 +43,9 @@ func (c *control) buildNetwork(built time.Time) {
 	o.Resolver.Log = o.Log
 	c.resolver = resolver.New(o.Resolver)
 	drift, trusted := clock.Files(o.ConfigDir)
+	c.trusted = clock.OpenTrusted(c.moved.under(clock.TrustedOptions{
+		File: trusted, Floor: built, Boot: logging.BootID(), Uptime: clock.BootTime, Clock: o.Adjust, Log: o.Log,
+	}))
 	c.clock = clock.New(clock.Options{
 		Lookup:   c.resolver.LookupHost,
 		Query:    clock.Query,
@@ -51,10 +54,8 @@ func (c *control) buildNetwork(built time.Time) {
 		Save:     func(ctx context.Context) error { return c.call(ctx, "init", "clock", nil, nil) },
 		Floor:    built,
 		Drift:    drift,
-		Trusted: clock.OpenTrusted(clock.TrustedOptions{
-			File: trusted, Floor: built, Boot: logging.BootID(), Uptime: clock.BootTime, Clock: o.Adjust, Log: o.Log,
-		}),
-		Log: o.Log,
+		Trusted:  c.trusted,
+		Log:      o.Log,
 	})
 }
 

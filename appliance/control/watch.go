@@ -38,6 +38,7 @@ type watch struct {
 	watched
 	to      reporter
 	listing chan answer[[]string] // of crash files, that is under way; nil: none
+	again   chan struct{}         // holds one: look at once
 }
 
 // newWatch makes the monitor of the box that c controls. Crash files are in the
@@ -55,8 +56,10 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 
 		subjects: []func() []model.Condition{
 			c.firewall.Conditions, c.dhcpClient.Conditions, c.dhcpServer.Conditions, c.resolver.Conditions, c.clock.Conditions,
+			c.certificates.Conditions, c.license.Conditions, c.subscription.Conditions, c.access.Conditions, c.backup.Conditions,
+			c.linkConditions, func() []model.Condition { return c.outbox.Status().Conditions() },
 		},
-	}, to, nil}
+	}, to, nil, make(chan struct{}, 1)}
 }
 
 // ask makes the question that a process answers with a T.
@@ -132,7 +135,16 @@ func (w *watch) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+		case <-w.again:
 		}
+	}
+}
+
+// hurry has it look at once.
+func (w *watch) hurry() {
+	select {
+	case w.again <- struct{}{}:
+	default: // it will
 	}
 }
 

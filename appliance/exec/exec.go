@@ -9,6 +9,7 @@ package exec
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -37,9 +38,15 @@ type Command struct {
 	// Configuring commands may be typed in configuration modes without "do".
 	// Those that begin with "show" may be so anyway.
 	Configuring bool
+	// Reconfigures says that it may change all of the configuration at once, or
+	// give away its secrets: who types it needs the right to all of it, too.
+	Reconfigures bool
 	// Run does it. An error is printed after "% "; nothing else need be.
 	Run func(ctx context.Context, s Session, a config.Args) error
 }
+
+// ErrDeclined is a no to what Confirm asks.
+var ErrDeclined = errors.New("not confirmed")
 
 // Session is the operator's end of a command. What is written to it is shown
 // through the pipe and the pager that the operator asked for; characters that
@@ -50,12 +57,20 @@ type Session interface {
 	// "init.health", nil, &health). Without a deadline in ctx it takes 10 s
 	// at the most. ctx ends when the operator types Ctrl-C.
 	Call(ctx context.Context, process, method string, params, result any) error
-	// Confirm asks a question that Enter, y or yes agrees to; the error says
-	// that the operator did not.
+	// Confirm asks a question that Enter, y or yes agrees to; the error is
+	// ErrDeclined if the operator does not, another without an answer.
 	Confirm(question string) error
+	// Paste has the operator type or paste a text of several lines, of which
+	// what says what they are: "the certificate". Hidden ones are not echoed.
+	Paste(what string, hidden bool) (string, error)
+	// Secret asks for a line that is not echoed.
+	Secret(question string) (string, error)
 	// Operator says who types.
 	Operator() model.Operator
 	// Zone is the time zone that the operator reads times in: that of the
 	// box (NET-10), UTC before control has said which. See Time.
 	Zone() *time.Location
 }
+
+// Size is that of a terminal, in characters and rows; 0: unknown.
+type Size struct{ Width, Height int }

@@ -37,7 +37,13 @@ var samples = map[string]struct {
 	"MM":                                {"05", []string{"60", "-1", "005", "half"}},
 	"X:X::X":                            {"2001:db8::1", []string{"192.0.2.1", "::ffff:192.0.2.1", "fe80::1%lan1", "host"}},
 	"VOLUME:[DIRECTORY/]":               {"usb0:/cache/", []string{"usb0:/cache", "usb1:/", "usb0:/../a/", "/etc/"}},
+	"VOLUME:PATH|URL":                   {"sftp://a@192.0.2.1/b/", []string{"usb1:/a", "bootflash", "usb0:/../a", "sftp://192.0.2.1/", "http://192.0.2.1/a"}},
 	"VOLUME:DIRECTORY":                  {"usb0:cdr", []string{"usb1:cdr", "harddisk:/../a", "cdr"}},
+	"HEX":                               {"0123456789ab", []string{"1234567", strings.Repeat("a", 65), "0123456g"}},
+	"<5-10000,5>":                       {"250", []string{"0", "4", "7", "10005", "-5", "five"}},
+	"URL":                               {"https://lic.example.com:8443/a", []string{"http://lic.example.com", "https://", "https://a:b@c", "https://c?d", "https://c#", "https://c:0", "https://c:x", "https://a_b", "lic.example.com", "https://c/" + strings.Repeat("u", 256)}},
+	"ID":                                {"AB-12/3@example.com", []string{strings.Repeat("i", 65), "naïve"}},
+	"<15m-24h>":                         {"4h", []string{"14m", "25h", "4", "1h30m"}},
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
 
@@ -78,6 +84,10 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 		return "any text", nil
 	case config.Secret:
 		return "sealed:" + sealed, nil // TestSecret of config: its errors do not repeat the word
+	case config.Token:
+		return "token", nil // TestToken of config: its errors do not repeat the word
+	case config.Password:
+		return storedPassword, nil // likewise, TestPassword
 	}
 	s, ok := samples[typ.String()]
 	if !ok {

@@ -7,12 +7,17 @@ package grammar
 import (
 	_ "embed"
 
+	"causeway/appliance/access"
 	"causeway/appliance/admission"
 	"causeway/appliance/alarm"
+	"causeway/appliance/backup"
 	"causeway/appliance/billing"
+	"causeway/appliance/certificates"
 	"causeway/appliance/clock"
+	"causeway/appliance/com"
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/license"
 	"causeway/appliance/logging"
 	"causeway/appliance/metrics"
 	"causeway/appliance/network"
@@ -33,6 +38,7 @@ import (
 // mistake in a declaration panics: it is in the program, and the first test
 // that calls All finds it. Each call builds it anew, in some milliseconds.
 func All() *config.Grammar {
+	var of ruled
 	g, err := config.New(
 		network.Commands(),
 		dhcp.Commands(),
@@ -42,14 +48,19 @@ func All() *config.Grammar {
 		logging.Commands(),
 		alarm.Commands(),
 		metrics.Commands(),
+		access.Commands(of.begins),
+		backup.Commands(),
 		routing.Commands(),
 		routing.SBCCommands(),
+		license.Commands(),
+		com.Commands(),
 		admission.Commands(),
 		billing.Commands(),
 	)
 	if err != nil {
 		panic("grammar: " + err.Error())
 	}
+	of.grammar = g
 	return g
 }
 
@@ -67,6 +78,8 @@ func Exec() []exec.Command {
 		sip.ExecCommands(),
 		routing.ExecCommands(),
 		servergroup.ExecCommands(),
+		license.ExecCommands(),
+		com.ExecCommands(),
 		admission.ExecCommands(),
 		locate.ExecCommands(),
 		trace.ExecCommands(),
@@ -75,7 +88,11 @@ func Exec() []exec.Command {
 		logging.ExecCommands(),
 		reports.ExecCommands(),
 		metrics.ExecCommands(),
+		access.ExecCommands(),
 		files.ExecCommands(),
+		backup.ExecCommands(),
+		certificates.ExecCommands(),
+		testCommands(),
 	} {
 		all = append(all, commands...)
 	}

@@ -178,6 +178,7 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 	drawTime(t, c)
 	c.SIP = sip(t)
 	c.Admission = admission(t)
+	c.License = license(t)
 	c.Alarms = model.Alarms{CPU: threshold.Draw(t, "CPU"), Memory: threshold.Draw(t, "memory"), Storage: threshold.Draw(t, "storage")}
 	for _, host := range rapid.SliceOfNDistinct(label, 0, 4, rapid.ID).Draw(t, "syslog servers") {
 		c.Logging.Servers = append(c.Logging.Servers, model.LogServer{
@@ -188,6 +189,9 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 		})
 	}
 	drawMetrics(t, c)
+	drawAccess(t, c)
+	drawCOM(t, c)
+	drawBackup(t, c)
 	c.SBC = sbc(t)
 	drawAdjacencies(t, c)
 	return c

@@ -31,11 +31,16 @@ of which one is typed, these stand for values:
 | ` + "`REGEX`" + ` | an expression (RE2); one with blanks stands in double quotes |
 | ` + "`HEADER`" + ` | the name of a header field, in its long or compact form |
 | ` + "`WORD`" + ` | text without blanks |
+| ` + "`URL`" + ` | https:// with host, port and path |
 | ` + "`CODE[-CODE]`, `RANGES<a-b>`" + ` | status codes or numbers and ranges of them, with commas |
 | ` + "`<0.0-1.0>`" + ` | a q-value, with up to three decimals |
 | ` + "`HH:MM`, `YYYYMMDDTHHMMSS[Z]`" + ` | a time of day; a moment (RFC 5545), with Z in UTC |
 | ` + "`SECRET`" + ` | 1 to 128 octets without blanks; only its sealed form is stored and shown |
+| ` + "`PASSWORD`" + ` | a password, up to 128 octets without blanks; only its hash is stored and shown |
+| ` + "`TOKEN`" + ` | a token without blanks; it is neither stored nor shown |
 | ` + "`VOLUME:PATH`" + ` | a file: bootflash:, harddisk: or usb0: and its path there |
+| ` + "`<15m-24h>`" + ` | a time in whole minutes or hours: 45m, 4h |
+| ` + "`ID`" + ` | a customer ID: 1 to 64 printable characters without blanks |
 | ` + "`LINE`" + ` | the rest of the line |
 
 `

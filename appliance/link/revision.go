@@ -1,13 +1,16 @@
 package link
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"causeway/appliance/model"
 	"causeway/appliance/storage"
@@ -28,23 +31,26 @@ type Revision struct {
 	Log     *slog.Logger
 
 	mu       sync.Mutex
-	prepared *string // nil: none
-	current  string
+	prepared *RevisionText          // nil: none
+	current  atomic.Pointer[string] // the name of the one in force; nil: none
 }
 
-// revisionText is the parameter of prepare.
-type revisionText struct {
-	Revision string `json:"revision"`
+// RevisionText is the parameter of prepare, and what is kept.
+type RevisionText struct {
+	// ID is model.RevisionID of the whole revision, of which Text may be what
+	// the process needs; empty: that of Text.
+	ID   string `json:"id,omitempty"`
+	Text string `json:"revision"`
 }
 
 // Methods are prepare and switch, for control and root.
 func (r *Revision) Methods() Methods {
 	return Methods{
-		r.Process + ".prepare": func(ctx context.Context, p revisionText) error {
+		r.Process + ".prepare": func(ctx context.Context, text RevisionText) error {
 			if err := OnlyControl(ctx); err != nil {
 				return err
 			}
-			return r.prepare(p.Revision)
+			return r.prepare(text)
 		},
 		r.Process + ".switch": func(ctx context.Context) error {
 			if err := OnlyControl(ctx); err != nil {
@@ -57,6 +63,10 @@ func (r *Revision) Methods() Methods {
 
 // Use prepares text and switches to it.
 func (r *Revision) Use(text string) error {
+	return r.use(RevisionText{Text: text})
+}
+
+func (r *Revision) use(text RevisionText) error {
 	if err := r.prepare(text); err != nil {
 		return err
 	}
@@ -68,15 +78,19 @@ func (r *Revision) Use(text string) error {
 // while it is tried, so a revision that crashes the process is not recalled
 // twice.
 func (r *Revision) Recall() error {
-	text, err := os.ReadFile(r.File)
+	content, err := os.ReadFile(r.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err == nil {
 		err = os.Remove(r.File)
 	}
+	var text RevisionText
 	if err == nil {
-		err = r.Use(string(text))
+		err = json.Unmarshal(content, &text)
+	}
+	if err == nil {
+		err = r.use(text)
 	}
 	if err != nil {
 		return fmt.Errorf("recall the revision in %s: %w", r.File, err)
@@ -84,22 +98,25 @@ func (r *Revision) Recall() error {
 	return nil
 }
 
-// ID is model.RevisionID of the revision in force.
+// ID names the revision in force. It waits for nothing.
 func (r *Revision) ID() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return model.RevisionID(r.current)
+	current := r.current.Load()
+	if current == nil {
+		return model.RevisionID("")
+	}
+	return *current
 }
 
-func (r *Revision) prepare(text string) error {
+func (r *Revision) prepare(text RevisionText) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.prepared = nil
-	config, err := r.Parse(text)
+	text.ID = cmp.Or(text.ID, model.RevisionID(text.Text))
+	config, err := r.Parse(text.Text)
 	if err == nil && r.Prepare != nil {
 		err = r.Prepare(config)
 	}
-	r.Log.Debug("revision looked at", "revision", model.RevisionID(text), "against", err)
+	r.Log.Debug("revision looked at", "revision", text.ID, "against", err)
 	switch {
 	case isOutOfRoom(err):
 		return Passing(err)
@@ -125,12 +142,18 @@ func (r *Revision) switchOver() error {
 			return err
 		}
 	}
-	r.current, r.prepared = *r.prepared, nil
-	r.Log.Debug("revision switched to", "revision", model.RevisionID(r.current))
+	text := r.prepared
+	r.current.Store(&text.ID)
+	r.prepared = nil
+	r.Log.Debug("revision switched to", "revision", text.ID)
 	if r.File == "" {
 		return nil
 	}
-	if err := storage.WriteFile(r.File, []byte(r.current), 0o640); err != nil {
+	content, err := json.Marshal(text)
+	if err == nil {
+		err = storage.WriteFile(r.File, content, 0o600)
+	}
+	if err != nil {
 		r.Log.Error("the revision is in force but not kept", "error", err)
 	}
 	return nil

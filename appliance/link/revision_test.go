@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -61,38 +62,43 @@ func TestRevision(t *testing.T) {
 	}
 	go link.ServeListener(ctx, listener, f.Methods())
 
-	call := func(method, text string) error {
-		if text == "" {
-			return link.Call(ctx, socket, method, nil, nil)
-		}
-		return link.Call(ctx, socket, method, map[string]string{"revision": text}, nil)
-	}
-	for _, step := range []struct{ method, text, want string }{
-		{"test.switch", "", "no revision is prepared"},
-		{"test.prepare", "bad", errBad.Error()},
-		{"test.prepare", "unbindable", errBad.Error()},
-		{"test.prepare", "one", ""},
-		{"test.switch", "", ""},
-		{"test.switch", "", "no revision is prepared"},
+	for _, step := range []struct {
+		method string
+		text   link.RevisionText
+		want   string
+		id     string // afterwards
+	}{
+		{"test.switch", link.RevisionText{}, "no revision is prepared", ""},
+		{"test.prepare", link.RevisionText{Text: "bad"}, errBad.Error(), ""},
+		{"test.prepare", link.RevisionText{Text: "unbindable"}, errBad.Error(), ""},
+		{"test.prepare", link.RevisionText{Text: "one"}, "", ""},
+		{"test.switch", link.RevisionText{}, "", model.RevisionID("one")},
+		{"test.prepare", link.RevisionText{ID: "of the whole", Text: "two"}, "", model.RevisionID("one")},
+		{"test.switch", link.RevisionText{}, "", "of the whole"},
+		{"test.switch", link.RevisionText{}, "no revision is prepared", "of the whole"},
 	} {
+		var params any
+		if step.text.Text != "" {
+			params = step.text
+		}
 		got := ""
-		if err := call(step.method, step.text); err != nil {
+		if err := link.Call(ctx, socket, step.method, params, nil); err != nil {
 			got = err.Error()
 		}
-		if got != step.want {
-			t.Errorf("%s %q = %q; want %q", step.method, step.text, got, step.want)
+		if got != step.want || f.ID() != step.id {
+			t.Errorf("%s %+v = %q, ID() = %q; want %q, %q", step.method, step.text, got, f.ID(), step.want, step.id)
 		}
-	}
-	if f.ID() != model.RevisionID("one") {
-		t.Errorf("ID() = %q; want that of \"one\"", f.ID())
 	}
 
 	next := newFollower(file)
 	if err := next.Recall(); err != nil || next.ID() != f.ID() {
 		t.Errorf("Recall() = %v, ID() = %q; want nil, %q", err, next.ID(), f.ID())
 	}
-	if kept, err := os.ReadFile(file); err != nil || string(kept) != "one" {
-		t.Errorf("after Recall the file holds %q, %v", kept, err)
+	if want := []string{"prepare two", "apply"}; !slices.Equal(next.done, want) {
+		t.Errorf("Recall() did %q; want %q", next.done, want)
+	}
+	if info, err := os.Stat(file); err != nil || info.Mode() != 0o600 {
+		t.Errorf("after Recall the file is %v, %v; want it there, for this process alone", info, err)
 	}
 }
 
@@ -132,7 +138,7 @@ func TestPassingRefusals(t *testing.T) {
 
 func TestRecallOfABadRevision(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "revision")
-	if err := os.WriteFile(file, []byte("bad"), 0o640); err != nil {
+	if err := os.WriteFile(file, []byte(`{"revision":"bad"}`), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	f := newFollower(file)

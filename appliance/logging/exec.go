@@ -98,33 +98,60 @@ const ringMost = 1 << 16
 // showLogging asks init for the log, so that it works while control is down.
 func showLogging(ctx context.Context, s exec.Session, a config.Args) error {
 	showRelay(ctx, s)
-	last, most := []line(nil), a.Int("LINES")
 	level, process := len(severities)-1, a.Text("PROCESS")
 	if a.Has("LEVEL") {
 		level = slices.Index(levels(), a.Text("LEVEL"))
 	}
-	for more, next, read := true, uint64(0), 0; more && read < ringMost; {
-		var page model.LogPage
-		if err := s.Call(ctx, "init", "init.log", model.LogQuery{From: next, Max: pageSize}, &page); err != nil {
-			return err
+	read := func(ctx context.Context, q model.LogQuery) (page model.LogPage, err error) {
+		err = s.Call(ctx, "init", "init.log", q, &page)
+		return page, err
+	}
+	last, err := newest(ctx, read, a.Int("LINES"), func(l line) bool {
+		return l.severity <= level && (process == "" || l.process == process)
+	})
+	for _, l := range last {
+		fmt.Fprintln(s, l.shown(exec.Time(s, l.time, timeLayout)))
+	}
+	return err
+}
+
+// Tail gives the newest lines of the log, most of them at most (0: all), as show
+// logging has them. read asks init for a part of the log.
+func Tail(ctx context.Context, read func(context.Context, model.LogQuery) (model.LogPage, error), most int) (string, error) {
+	last, err := newest(ctx, read, most, func(line) bool { return true })
+	var text strings.Builder
+	for _, l := range last {
+		fmt.Fprintln(&text, l.shown(l.time.UTC().Format(time.RFC3339)))
+	}
+	return text.String(), err
+}
+
+// newest reads the log and gives the newest lines that are wanted.
+func newest(ctx context.Context, read func(context.Context, model.LogQuery) (model.LogPage, error), most int, wanted func(line) bool) (last []line, err error) {
+	for more, next, entries := true, uint64(0), 0; more && entries < ringMost; {
+		page, err := read(ctx, model.LogQuery{From: next, Max: pageSize})
+		if err != nil {
+			return nil, err
 		}
 		if next == 0 && len(page.Entries) > 0 {
 			next = page.Entries[0].Seq // that the ring lost what was before is no news
 		}
 		for _, l := range readLines(next, page.Entries) {
-			if l.severity <= level && (process == "" || l.process == process) {
+			if wanted(l) {
 				last = append(last, l)
 			}
 		}
 		if most > 0 && len(last) > most {
 			last = slices.Clone(last[len(last)-most:])
 		}
-		more, next, read = len(page.Entries) == pageSize, page.Next, read+len(page.Entries)
+		more, next, entries = len(page.Entries) == pageSize, page.Next, entries+len(page.Entries)
 	}
-	for _, l := range last {
-		fmt.Fprintf(s, "%s %-7s %s: %s\n", exec.Time(s, l.time, timeLayout), severities[l.severity].keyword, l.process, l.text)
-	}
-	return nil
+	return last, nil
+}
+
+// shown is a line on a terminal, with its time as that is shown there.
+func (l line) shown(at string) string {
+	return fmt.Sprintf("%s %-7s %s: %s", at, severities[l.severity].keyword, l.process, l.text)
 }
 
 // patience is how long control may take to say how the log is passed on.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -68,12 +67,13 @@ type FileStatus struct {
 	Problem string `json:"problem"` // why nothing is written; empty if it is
 }
 
-func (f *file) path(age int) string {
-	if age == 0 {
-		return filepath.Join(f.dir, fileName)
-	}
-	return filepath.Join(f.dir, fmt.Sprint(fileName, ".", age))
+// files are those of the log. Their lines come from put, which begins a file with
+// the line that names the boot, and keeps within fileMax.
+func (f *file) files() storage.LineFiles {
+	return storage.LineFiles{Dir: f.dir, Name: fileName, Count: fileCount, Size: fileMax}
 }
+
+func (f *file) path(age int) string { return f.files().Path(age) }
 
 func (f *file) status() FileStatus {
 	f.mu.Lock()
@@ -227,7 +227,7 @@ func (f *file) put(host string, now time.Time, text []byte) (written bool, err e
 		}
 		f.current, f.headed = info, end.boot == f.boot
 	}
-	torn, err := isTorn(out, info.Size())
+	torn, err := storage.IsTorn(out, info.Size())
 	if err != nil {
 		return false, err
 	}
@@ -257,12 +257,7 @@ func (f *file) rotate() error {
 	if err := f.sync(); err != nil {
 		return err
 	}
-	for age := fileCount - 1; age > 0; age-- {
-		if err := os.Rename(f.path(age-1), f.path(age)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-	}
-	return storage.SyncDir(f.dir)
+	return f.files().Rotate()
 }
 
 // sync has the disk keep what was written.
@@ -290,18 +285,6 @@ func appendBoot(b []byte, now time.Time, host, boot string) []byte {
 // appendLine writes a line as it stands in the file.
 func appendLine(b []byte, host string, l line) []byte {
 	return fmt.Appendf(b, "%s %s %s %s[%d]: %s\n", timestamp(l.time), host, severities[l.severity].keyword, l.process, l.seq, l.text)
-}
-
-// isTorn reports whether a file of that size does not end with a whole line.
-func isTorn(file io.ReaderAt, size int64) (bool, error) {
-	if size == 0 {
-		return false, nil
-	}
-	var last [1]byte
-	if _, err := file.ReadAt(last[:], size-1); err != nil {
-		return false, err
-	}
-	return last[0] != '\n', nil
 }
 
 // end is what the last lines of a file say.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/procfs"
@@ -18,6 +19,8 @@ type Sources struct {
 	Billing     func(context.Context) (model.BillingStatus, error)
 	System      func(context.Context) (model.SystemHealth, error)
 	CallRate    func(context.Context) (CallRate, error)
+	License     func(context.Context) (License, error)
+	COM         func(context.Context) (COM, error)
 	Elements    func(context.Context) ([]Element, error)
 	Connections func(context.Context) ([]model.SIPConnection, error)
 }
@@ -27,6 +30,25 @@ type CallRate struct {
 	Average   float64 // calls per second, over the window that counts (CP-9)
 	Limit     float64 // calls per second; 0: none
 	Rejecting bool
+}
+
+// License is how the box stands with its licence.
+type License struct {
+	State  string        // "OUT_OF_COMPLIANCE"
+	Calls  bool          // may be set up
+	Limit  float64       // calls per second
+	Left   time.Duration // of the evaluation, or of the authorisation; 0: it is over, or there is none
+	IDLeft time.Duration // of the ID certificate, likewise
+}
+
+// COM is how the link to COM stands, and what depends on it.
+type COM struct {
+	Connected     bool
+	GraceLeft     time.Duration // without the link, in running time of the box
+	Sessions      int           // of operators behind COM
+	OutboxEntries int           // that wait to be told
+	OutboxOctets  int64
+	RoundTrip     time.Duration // of the line; 0: not measured
 }
 
 // Element is a server of a group.
@@ -59,6 +81,8 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	asking.Go(func() { s.process("billing", ask(ctx, c.sources.Billing, s.billing)) })
 	asking.Go(func() { ask(ctx, c.sources.System, s.system) })
 	asking.Go(func() { ask(ctx, c.sources.CallRate, s.callRate) })
+	asking.Go(func() { ask(ctx, c.sources.License, s.license) })
+	asking.Go(func() { ask(ctx, c.sources.COM, s.com) })
 	asking.Go(func() { ask(ctx, c.sources.Elements, s.elements) })
 	asking.Go(func() { ask(ctx, c.sources.Connections, s.connections) })
 	asking.Wait()
@@ -171,6 +195,25 @@ func (s sink) callRate(r CallRate) {
 	s.gauge("sip_calls_per_second_average", "Calls per second over the window that the licence goes by.", r.Average)
 	s.gauge("sip_calls_per_second_limit", "Calls per second that are allowed; 0 is no limit.", r.Limit)
 	s.gauge("sip_calls_rejecting", "Whether calls are refused since there are too many.", truth(r.Rejecting))
+}
+
+func (s sink) license(l License) {
+	s.gauge("license_state", "The state of the licence: the one that holds is 1.", 1, "state", l.State)
+	s.gauge("license_allows_calls", "Whether calls may be set up in that state.", truth(l.Calls))
+	s.gauge("license_calls_per_second", "Calls per second that the licence is asked for, which is what it allows.", l.Limit)
+	s.gauge("license_left_seconds", "Time until the evaluation or the authorization ends.", l.Left.Seconds())
+	s.gauge("license_id_certificate_left_seconds", "Time until the ID certificate ends.", l.IDLeft.Seconds())
+}
+
+func (s sink) com(c COM) {
+	s.gauge("com_connected", "Whether the link to COM is up and the box approved.", truth(c.Connected))
+	s.gauge("com_grace_left_seconds", "How long what is subscribed goes on without the link.", c.GraceLeft.Seconds())
+	s.gauge("com_sessions", "Sessions of operators behind COM.", float64(c.Sessions))
+	s.gauge("com_outbox_entries", "Entries that COM is yet to be told.", float64(c.OutboxEntries))
+	s.gauge("com_outbox_size_bytes", "Octets of these entries.", float64(c.OutboxOctets))
+	if c.RoundTrip > 0 {
+		s.gauge("com_round_trip_seconds", "A round trip over the link, the median of the last ones.", c.RoundTrip.Seconds())
+	}
 }
 
 func (s sink) elements(elements []Element) {

@@ -21,10 +21,7 @@ func Commands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if !c.Metrics.On {
-					return nil
-				}
-				return []config.Args{{"SWITCH": on}}
+				return config.When(c.Metrics.On, config.Args{"SWITCH": on})
 			},
 			Check: checkPort,
 		},
@@ -43,10 +40,7 @@ func Commands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if c.Metrics.Port == 0 {
-					return nil
-				}
-				return []config.Args{{"PORT": c.Metrics.Port}}
+				return config.When(c.Metrics.Port != 0, config.Args{"PORT": c.Metrics.Port})
 			},
 		},
 	}
@@ -54,19 +48,11 @@ func Commands() []config.Command {
 
 const on = "on"
 
-// checkPort refuses a port where one address of the box has another service
-// already: metrics are served at all of them.
+// checkPort refuses a port that another service has.
 func checkPort(c *model.Config, _ config.Args) error {
 	port := c.Metrics.TCPPort()
-	if c.Metrics.On && port == 53 {
-		return config.BadArgument("SWITCH", "metrics port %d: the box's own DNS listens there already", port)
-	}
-	for _, n := range c.SIP.Networks {
-		for _, l := range n.Listens {
-			if c.Metrics.On && l.Transport.Stream() && l.Address.Port() == port {
-				return config.BadArgument("SWITCH", "metrics port %d: network %s listens on %v (%v) already", port, n.Name, l.Address, l.Transport)
-			}
-		}
+	if service := c.TCPServiceAt(port, model.ServiceMetrics); service != "" && c.Metrics.On {
+		return config.BadArgument("SWITCH", "metrics port %d: %s has it already", port, service)
 	}
 	return nil
 }

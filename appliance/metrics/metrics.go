@@ -136,10 +136,7 @@ func (m *Metrics) serve(port int) (stop func(), err error) {
 		return func() {}, fmt.Errorf("serve metrics: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		DisableCompression: true, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeLimit,
-		ErrorHandling: promhttp.ContinueOnError, // one wrong metric takes no others along
-	}))
+	mux.Handle("GET /metrics", m.Page())
 	server := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: headerLimit,
@@ -154,6 +151,14 @@ func (m *Metrics) serve(port int) (stop func(), err error) {
 		server.Close()
 		serving.Wait()
 	}, nil
+}
+
+// Page is what scrapers get, a few at the same time.
+func (m *Metrics) Page() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		DisableCompression: true, MaxRequestsInFlight: scrapesAtOnce, Timeout: scrapeLimit,
+		ErrorHandling: promhttp.ContinueOnError, // one wrong metric takes no others along
+	})
 }
 
 // Text is the answer of control.metrics.

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"regexp"
 	"strconv"
@@ -56,6 +55,8 @@ func sources() Sources {
 				{Name: "proxy", PID: os.Getpid(), Restarts: 2, MemoryKB: 100}, {Name: "console", Restarts: 1},
 			}}),
 		CallRate:    always(CallRate{Average: 9.5, Limit: 10, Rejecting: true}),
+		License:     always(License{State: "OUT_OF_COMPLIANCE", Calls: true, Limit: 10, Left: time.Hour, IDLeft: 2 * time.Hour}),
+		COM:         always(COM{Connected: true, GraceLeft: 720 * time.Hour, Sessions: 2, OutboxEntries: 3, OutboxOctets: 812, RoundTrip: 45 * time.Millisecond}),
 		Elements:    always([]Element{{"lan2", "gateways", "udp 198.51.100.2:5060", true}, {"lan2", "gateways", "tcp 198.51.100.3:5060", false}}),
 		Connections: always([]model.SIPConnection{{Network: "lan1", Transport: "tcp"}, {Network: "lan1", Transport: "tcp"}, {Network: "lan2", Transport: "tls"}}),
 	}
@@ -96,7 +97,7 @@ func TestText(t *testing.T) {
 // TestDown: what does not answer is told, and leaves out its own metrics only.
 func TestDown(t *testing.T) {
 	s := sources()
-	s.Proxy, s.CallRate, s.Elements = never[model.ProxyStatus], nil, never[[]Element]
+	s.Proxy, s.CallRate, s.License, s.Elements = never[model.ProxyStatus], nil, never[License], never[[]Element]
 	got, err := newMetrics(s).text()
 	if err != nil {
 		t.Fatal(err)
@@ -237,27 +238,23 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// TestPortIsFree: what listens on a port of one address leaves no room for
-// metrics, which are served at all of them.
+// TestPortIsFree: metrics are served at all addresses, beside other services.
 func TestPortIsFree(t *testing.T) {
 	grammar, err := config.New(Commands())
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := func(address string) netip.AddrPort { return netip.MustParseAddrPort(address) }
-	listens := []model.SIPListen{{Transport: model.UDP, Address: at("192.0.2.1:9464")}, {Transport: model.WS, Address: at("192.0.2.1:9465")}}
 	for _, test := range []struct {
 		metrics model.Metrics
 		want    string // of the error; empty: none
 	}{
-		{model.Metrics{On: true}, ""}, // UDP is another thing
-		{model.Metrics{On: true, Port: 9465}, `"metrics on": metrics port 9465: network lan1 listens on 192.0.2.1:9465 (ws) already`},
-		{model.Metrics{On: true, Port: 53}, `"metrics on": metrics port 53: the box's own DNS listens there already`},
-		{model.Metrics{Port: 9465}, ""},
+		{model.Metrics{On: true}, ""},
+		{model.Metrics{On: true, Port: 53}, `"metrics on": metrics port 53: the box's own DNS has it already`},
+		{model.Metrics{On: true, Port: 22}, `"metrics on": metrics port 22: SSH has it already`},
+		{model.Metrics{Port: 22}, ""},
 	} {
 		got := ""
-		c := &model.Config{Metrics: test.metrics, SIP: model.SIP{Networks: []model.SIPNetwork{{Name: "lan1", Listens: listens}}}}
-		if err := grammar.Validate(c); err != nil {
+		if err := grammar.Validate(&model.Config{Metrics: test.metrics}); err != nil {
 			got = err.Error()
 		}
 		if got != test.want {

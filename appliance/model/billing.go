@@ -106,10 +106,13 @@ type PacketCableMethod struct {
 	Attached     bool // "attach"
 }
 
+// DefaultCDRPath is where CDR files are where no "cdr path" says so.
+const DefaultCDRPath = "harddisk:/cdr/"
+
 // XMLMethod is the instance of billing by XML files.
 type XMLMethod struct {
 	Index     int        // 0–7
-	Path      string     // "cdr path", a directory such as "usb0:cdr"; empty: harddisk:/cdr/
+	Path      string     // "cdr path", a directory such as "usb0:cdr"; empty: DefaultCDRPath
 	LongCheck *TimeOfDay // nil: billing's
 	// "cdr alarm": KB of free space below which each is raised; 0: not at all.
 	Minor, Major, Critical int

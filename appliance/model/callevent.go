@@ -54,7 +54,7 @@ type CallEventKind uint8
 const (
 	CallOffered      CallEventKind = 1 // an initial INVITE came in: all texts of the caller's side, SDP of the offer
 	CallRefused      CallEventKind = 2 // we refused it: Status, Cause, Rule
-	CallRouted       CallEventKind = 3 // it was sent on: RequestURI as sent, Network, Peer and Transport of the callee's side, Billing
+	CallRouted       CallEventKind = 3 // it was sent on: RequestURI as sent, Network, Peer and Transport of the callee's side, Billing; once more before CallEnded if the final response is an earlier branch's
 	CallProvisional  CallEventKind = 4 // 101–199 came back: Status, SDP if any
 	CallAnswered     CallEventKind = 5 // 2xx came back: Status; of the branch that answered all that CallRouted has; SDP if any
 	CallMediaChanged CallEventKind = 6 // re-INVITE, UPDATE or the ACK of a late offer: Offer, SDP (the answer), CalleeOffered

@@ -15,6 +15,7 @@ import (
 // subject named beside it, which declares the commands that fill it.
 type Config struct {
 	HostName    string       // network: RFC 1123 label, 1–63 characters
+	Access      Access       // access: who may log in
 	LANs        []LAN        // network: in the order of their ports, each once (NET-1)
 	Routes      []IPRoute    // network: static routes
 	FirewallOff bool         // firewall
@@ -25,9 +26,11 @@ type Config struct {
 	Time        Time         // clock
 	SIP         SIP          // routing: networks, and where calls go
 	Admission   Admission    // admission: who may call now
+	License     License      // license: how many may
 	Alarms      Alarms       // alarm: thresholds
 	Logging     Logging      // logging: where log lines and alarms go
 	Metrics     Metrics      // metrics: what scrapers get
+	Backup      Backup       // backup: when, where to, for whom
 	SBC         SBC          // routing, billing, admission: the border controller of the source documents
 }
 
@@ -35,12 +38,6 @@ type Config struct {
 type Host struct {
 	Name      string       // in lower case, without a dot at its end
 	Addresses []netip.Addr // at least one
-}
-
-// COM is where the remote management is found. An empty name is the default.
-type COM struct {
-	Domain    string // the COM domain (NET-7)
-	FileStore string // the host that files are fetched from (NET-8)
 }
 
 // Time is what the clock needs to know beside its servers.

@@ -109,6 +109,7 @@ type ControlStatus struct {
 	TimeZone     TimeZone          `json:"time_zone"` // that sessions show times in
 	Proxy        string            `json:"proxy"`     // "revision 0123456789ab", or what went wrong
 	Billing      string            `json:"billing"`   // likewise
+	COM          []string          `json:"com"`       // who is in over COM, as in Operator.Origin, sorted
 }
 
 // PendingCommit is a commit that is undone unless it is confirmed in time.
@@ -139,6 +140,7 @@ const (
 	GIDCauseway = 100 // all processes: the sockets of link
 	GIDJournal  = 110 // proxy and billing: the journal
 	GIDKeys     = 111 // billing: what control has made secret
+	GIDProxyTLS = 112 // proxy: its key of TLS
 )
 
 // RevisionID names the text of a configuration: the first 12 hex digits of its

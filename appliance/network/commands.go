@@ -24,10 +24,7 @@ func Commands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if c.HostName == "" {
-					return nil
-				}
-				return []config.Args{{"NAME": c.HostName}}
+				return config.When(c.HostName != "", config.Args{"NAME": c.HostName})
 			},
 		},
 		{

@@ -68,14 +68,13 @@ func (p *process) recordEvents(ctx context.Context) error {
 	return nil
 }
 
-// commitEvents writes what has gathered.
+// commitEvents writes what has gathered. An error says that it is not on the disk.
 func (p *process) commitEvents() error {
+	p.commits.Lock()
+	defer p.commits.Unlock()
 	var batches []*journal.Batch
 	for _, batch := range p.core.CollectEvents(nil) {
 		batches = append(batches, batch.(*journal.Batch))
-	}
-	if len(batches) == 0 {
-		return nil
 	}
 	err := p.journal.Commit(batches...)
 	for _, batch := range batches {

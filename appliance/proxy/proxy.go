@@ -23,6 +23,7 @@ import (
 
 	"causeway/appliance/admission"
 	"causeway/appliance/billing/journal"
+	"causeway/appliance/certificates"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/resolver"
@@ -63,7 +64,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Key, "key", "/bootflash/proxy/call.key", "`file` of the key that signs call keys, made if it is not there")
 	set.StringVar(&o.Serial, "serial", model.SerialFile, "`file` of the box's serial number")
 	set.StringVar(&o.Volumes, "volumes", "/", "`directory` of the volumes")
-	set.StringVar(&o.TLS, "tls", "/bootflash/proxy/tls", "`directory` of the certificate, its key and the trusted authorities")
+	set.StringVar(&o.TLS, "tls", filepath.Join(model.CertificateDir, string(model.ForSIP)), "`directory` of the certificate, its key and the trusted authorities")
 	set.StringVar(&o.Failed, "failed-calls", "/harddisk/log/failed-calls", "`directory` of the failed-calls log; empty keeps it in memory")
 	set.StringVar(&o.Traces, "traces", "/harddisk/trace", "`directory` of traces")
 	set.StringVar(&o.Profile, "cpuprofile", "", "write a CPU profile to this `file`")
@@ -85,6 +86,7 @@ type process struct {
 	prepared *model.Config                // by the last prepare
 	revision link.Revision
 	grants   sync.Mutex // over putting a grant in force and keeping it
+	commits  sync.Mutex // over taking events and writing them
 }
 
 // Main runs the process until ctx ends.
@@ -116,7 +118,7 @@ func (p *process) open() (err error) {
 	}
 	p.gate = admission.New(admission.Options{FailedCalls: p.options.Failed, Log: p.options.Log})
 	p.trace = trace.New(trace.Options{Dir: p.options.Traces})
-	identity := &identity{dir: p.options.TLS, log: p.options.Log}
+	identity := identity{certificates.NewReader(p.options.TLS, p.options.Log)}
 	p.dns.Store(new(model.SIPDNS))
 	p.locator = locate.New(locate.Options{
 		Resolver: &resolver.Client{},
@@ -160,7 +162,8 @@ func callMemory(limit int64) int {
 	return int(limit / 2)
 }
 
-// openJournal opens the journal, if there is to be one.
+// openJournal opens the journal, if there is to be one. The recovery is nil
+// where it cannot be read yet.
 func (p *process) openJournal(options *sip.Options) (recovery *journal.Recovery, err error) {
 	if p.options.Journal == "" {
 		return nil, nil

@@ -16,6 +16,7 @@ import (
 	"causeway/appliance/billing/journal"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/sip"
 )
 
 // limit bounds every wait; nothing here takes a fraction of it.
@@ -209,13 +210,24 @@ func TestProcess(t *testing.T) {
 		t.Errorf("after a restart: revision %q, grant %+v, %d open calls; want %q, calls, 1",
 			status.Revision, status.Grant, status.OpenCalls, model.RevisionID("good"))
 	}
+	// What is gone is the truth, and with its events in the journal.
+	key := eventsOf(t, o)[0].Key.String()
+	gone := func(want ...string) {
+		t.Helper()
+		var answer sip.Keys
+		if err := command(t, o, "proxy.gone", sip.Keys{Keys: []string{key}}, &answer); err != nil || !slices.Equal(answer.Keys, want) {
+			t.Errorf("gone = %q, %v; want %q", answer.Keys, err, want)
+		}
+	}
+	gone()
 	bye := alice.request("BYE", 3, bob.address(), to+";tag=b", "Route: "+header(ok, "Record-Route")[0])
 	alice.send(listen, strings.ReplaceAll(bye, "one@", "two@"))
 	bob.send(listen, answer(bob.expect("BYE "), "200 OK"))
 	alice.expect("SIP/2.0 200 OK")
+	gone(key)
 	want := []model.CallEventKind{model.CallOffered, model.CallRouted, model.CallAnswered, model.CallDisconnect, model.CallEnded}
 	var got []model.CallEventKind
-	for _, event := range eventsOf(t, o, len(want)) { // the refused call has none
+	for _, event := range eventsOf(t, o) { // the refused call has none
 		got = append(got, event.Kind)
 	}
 	if !slices.Equal(got, want) {
@@ -223,8 +235,8 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// eventsOf reads n events from the journal, as billing would.
-func eventsOf(t *testing.T, o Options, n int) (events []model.CallEvent) {
+// eventsOf reads what is in the journal now, as billing would.
+func eventsOf(t *testing.T, o Options) (events []model.CallEvent) {
 	t.Helper()
 	box, err := journal.ReadBox(o.Serial)
 	if err != nil {
@@ -235,12 +247,13 @@ func eventsOf(t *testing.T, o Options, n int) (events []model.CallEvent) {
 		t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	for range n {
-		record, err := reader.Next(ctx)
+	for {
+		record, ok, err := reader.Poll()
 		if err != nil {
 			t.Fatalf("after %d events: %v", len(events), err)
+		}
+		if !ok {
+			return events
 		}
 		var event model.CallEvent
 		if err := event.Decode(record.Payload); err != nil {
@@ -248,7 +261,6 @@ func eventsOf(t *testing.T, o Options, n int) (events []model.CallEvent) {
 		}
 		events = append(events, event)
 	}
-	return events
 }
 
 func TestStandAlone(t *testing.T) {

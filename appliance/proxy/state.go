@@ -13,6 +13,7 @@ import (
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/sip"
 	"causeway/appliance/storage"
 )
 
@@ -28,9 +29,24 @@ func (p *process) methods() link.Methods {
 		}
 		return p.takeGrant(g)
 	}
+	methods["proxy.gone"] = func(_ context.Context, keys sip.Keys) (sip.Keys, error) { return p.gone(keys) }
 	methods["proxy.runtime"] = link.ForOperators(func(context.Context, struct{}) (Runtime, error) { return readRuntime(), nil })
 	methods["proxy.status"] = func(context.Context) (model.ProxyStatus, error) { return p.status(), nil }
 	return methods
+}
+
+// gone gives those of the calls that the proxy does not know any more. What it
+// knows of their ends is in the journal when it answers: who reads that to its
+// end takes none for lost that was hung up. Only who has a key can ask.
+func (p *process) gone(asked sip.Keys) (sip.Keys, error) {
+	gone, err := p.core.Gone(asked)
+	if err == nil && p.journal != nil {
+		err = p.commitEvents()
+	}
+	if err != nil {
+		return sip.Keys{}, fmt.Errorf("say which calls are over: %w", err)
+	}
+	return gone, nil
 }
 
 // Runtime is what the process holds: what a leak would show in.

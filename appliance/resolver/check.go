@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -32,6 +33,9 @@ func (r *Resolver) setChecks(com model.COM) {
 	checks := []check{
 		{name: cmp.Or(com.Domain, model.DefaultCOMDomain), use: "COM domain"},
 		{name: cmp.Or(com.FileStore, model.DefaultFileStore), use: "file store"},
+	}
+	if _, err := netip.ParseAddr(com.Server); err != nil && com.Dials() {
+		checks = append(checks, check{name: com.Server, use: "subscription server"})
 	}
 	if slices.EqualFunc(checks, r.checks, func(a, b check) bool { return a.name == b.name }) {
 		return

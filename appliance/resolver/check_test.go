@@ -85,6 +85,14 @@ func TestConditions(t *testing.T) {
 		r.Apply(&model.Config{NameServers: r.Upstreams(), COM: model.COM{Domain: "avaya-sub.de"},
 			Hosts: []model.Host{{Name: "avaya-sub.de", Addresses: r.Upstreams()}}})
 		step("which is a static host", time.Minute, 0)
+		hosts := []model.Host{{Name: "avaya-sub.de", Addresses: r.Upstreams()}}
+		com := model.COM{Domain: "avaya-sub.de", CustomerID: "AB-12", Server: "com.example.com"}
+		r.Apply(&model.Config{NameServers: r.Upstreams(), COM: com, Hosts: hosts})
+		step("there is to be a link", time.Minute, 0,
+			"name-unresolved com.example.com: the subscription server com.example.com does not resolve: name server 192.0.2.1 says that it does not exist")
+		com.Server = "192.0.2.7"
+		r.Apply(&model.Config{NameServers: r.Upstreams(), COM: com, Hosts: hosts})
+		step("by its address", time.Minute, 0)
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v; want nil", err)

@@ -86,10 +86,7 @@ func nameCommand(syntax, help, standard string, field func(*model.Config) *strin
 			return nil
 		},
 		Render: func(c *model.Config, _ config.Args) []config.Args {
-			if *field(c) == "" {
-				return nil
-			}
-			return []config.Args{{"NAME": *field(c)}}
+			return config.When(*field(c) != "", config.Args{"NAME": *field(c)})
 		},
 	}
 }

@@ -112,10 +112,7 @@ func switchOff(mode config.Mode, words, help, helpNo string, field func(*model.C
 
 // onlyIf is one line without arguments, or none.
 func onlyIf(there bool) []config.Args {
-	if !there {
-		return nil
-	}
-	return []config.Args{{}}
+	return config.When(there, config.Args{})
 }
 
 // number declares a number that has its default while it is 0.
@@ -126,10 +123,7 @@ func number(mode config.Mode, words, help string, arg config.Argument, field fun
 		Apply:  func(c *model.Config, a config.Args) error { *field(c, a) = a.Int(arg.Name); return nil },
 		Negate: func(c *model.Config, a config.Args) error { *field(c, a) = 0; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			if *field(c, in) == 0 {
-				return nil
-			}
-			return []config.Args{{arg.Name: *field(c, in)}}
+			return config.When(*field(c, in) != 0, config.Args{arg.Name: *field(c, in)})
 		},
 	}
 }

@@ -79,10 +79,7 @@ func adjacencyText(words string, arg config.Argument, field func(*model.Adjacenc
 		Negate: func(c *model.Config, a config.Args) error { *field(adjacencyOf(c, a)) = ""; return nil },
 		Check:  check,
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			if *field(adjacencyOf(c, in)) == "" {
-				return nil
-			}
-			return []config.Args{{arg.Name: *field(adjacencyOf(c, in))}}
+			return config.When(*field(adjacencyOf(c, in)) != "", config.Args{arg.Name: *field(adjacencyOf(c, in))})
 		},
 	}
 }

@@ -41,6 +41,8 @@ func TestChecks(t *testing.T) {
 		// Networks.
 		{"sip listen in tls 192.0.2.1 5061\nsip listen out ws 192.0.2.1 5061", "network out listens on 192.0.2.1:5061 (ws) already"},
 		{"sip listen in udp 192.0.2.1 5061\nsip listen out tcp 192.0.2.1 5061", ""},
+		{"sip listen in tcp 192.0.2.1 22", "port 22: SSH has it already"},
+		{"sip listen in udp 192.0.2.1 22", ""},
 		{"sip network in\nretransmit-timer T1 900\nretransmit-timer T2 800", "T2 (800 ms) is shorter than T1 (900 ms)"},
 		{"no sip network out", "there is no SIP network out"},
 		{"sip privacy trusted-destination lab", "there is no SIP network lab"},

@@ -82,9 +82,15 @@ func removeListen(c *model.Config, a config.Args) error {
 }
 
 // checkListen refuses a second listen point on the same socket: a request
-// could not be told to have come in on one of them.
+// could not be told to have come in on one of them. A service that listens with
+// TCP has its port to itself, at all addresses.
 func checkListen(c *model.Config, a config.Args) error {
 	this := listenOf(a)
+	if port := this.Address.Port(); this.Transport.Stream() {
+		if service := c.TCPServiceAt(port, model.ServiceSIP); service != "" {
+			return config.BadArgument("PORT", "port %d: %s has it already", port, service)
+		}
+	}
 	for _, n := range c.SIP.Networks {
 		for _, l := range n.Listens {
 			itself := n.Name == a.Text("NETWORK") && l == this

@@ -121,10 +121,7 @@ func lookupCommands() []config.Command {
 			},
 			Render: func(c *model.Config, in config.Args) []config.Args {
 				s := lookupSteps.in(c, in)
-				if s.Match == "" {
-					return nil
-				}
-				return []config.Args{{"MATCH": s.Match, "VALUE": s.Replace}}
+				return config.When(s.Match != "", config.Args{"MATCH": s.Match, "VALUE": s.Replace})
 			},
 		},
 	)

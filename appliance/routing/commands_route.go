@@ -26,10 +26,7 @@ func routeTableCommands() []config.Command {
 			Apply:  func(c *model.Config, a config.Args) error { *file(c, a) = files.PathOf(a, "PATH").String(); return nil },
 			Negate: func(c *model.Config, a config.Args) error { *file(c, a) = ""; return nil },
 			Render: func(c *model.Config, in config.Args) []config.Args {
-				if *file(c, in) == "" {
-					return nil
-				}
-				return []config.Args{{"PATH": *file(c, in)}}
+				return config.When(*file(c, in) != "", config.Args{"PATH": *file(c, in)})
 			},
 		},
 	}

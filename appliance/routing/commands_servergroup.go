@@ -93,10 +93,7 @@ func serverGroupCommands() []config.Command {
 			Negate: func(c *model.Config, a config.Args) error { serverGroups.in(c, a).FailoverCodes = nil; return nil },
 			Render: func(c *model.Config, in config.Args) []config.Args {
 				codes := serverGroups.in(c, in).FailoverCodes
-				if codes == nil {
-					return nil
-				}
-				return []config.Args{{"CODES": config.CodesValue(codes)}}
+				return config.When(codes != nil, config.Args{"CODES": config.CodesValue(codes)})
 			},
 		},
 		{
@@ -120,10 +117,7 @@ func balanceOf(a config.Args) model.Balance {
 }
 
 func balanceLine(b model.Balance) []config.Args {
-	if b == model.BalanceGlobal {
-		return nil
-	}
-	return []config.Args{{"BALANCE": b.String()}}
+	return config.When(b != model.BalanceGlobal, config.Args{"BALANCE": b.String()})
 }
 
 // checkBalance refuses a choice by weight where no server has any.

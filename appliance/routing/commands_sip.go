@@ -36,10 +36,7 @@ func sipCommands() []config.Command {
 			},
 			Negate: func(c *model.Config, _ config.Args) error { c.SIP.Overload = model.SIPOverload{}; return nil },
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if c.SIP.Overload.RetryAfter == 0 {
-					return nil
-				}
-				return []config.Args{{"SECONDS": c.SIP.Overload.RetryAfter}}
+				return config.When(c.SIP.Overload.RetryAfter != 0, config.Args{"SECONDS": c.SIP.Overload.RetryAfter})
 			},
 		},
 		{
@@ -51,10 +48,7 @@ func sipCommands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if c.SIP.Overload.Redirect == "" {
-					return nil
-				}
-				return []config.Args{{"HOST": c.SIP.Overload.Redirect}}
+				return config.When(c.SIP.Overload.Redirect != "", config.Args{"HOST": c.SIP.Overload.Redirect})
 			},
 		},
 		switchOn(config.Global, "sip privacy service", "Remove asserted identities of callers who want privacy (RFC 3323, 3325)",

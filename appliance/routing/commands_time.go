@@ -78,10 +78,7 @@ func moment(words, help string, field func(*model.TimeSequence) *string, check f
 		Negate: func(c *model.Config, a config.Args) error { *field(timeSequences.in(c, a)) = ""; return nil },
 		Check:  check,
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			if *field(timeSequences.in(c, in)) == "" {
-				return nil
-			}
-			return []config.Args{{"MOMENT": *field(timeSequences.in(c, in))}}
+			return config.When(*field(timeSequences.in(c, in)) != "", config.Args{"MOMENT": *field(timeSequences.in(c, in))})
 		},
 	}
 }
@@ -108,10 +105,7 @@ func numbers(words, help string, t config.Ranges, field func(*model.TimeSequence
 		},
 		Negate: func(c *model.Config, a config.Args) error { *field(timeSequences.in(c, a)) = nil; return nil },
 		Render: func(c *model.Config, in config.Args) []config.Args {
-			if *field(timeSequences.in(c, in)) == nil {
-				return nil
-			}
-			return []config.Args{{"RANGES": *field(timeSequences.in(c, in))}}
+			return config.When(*field(timeSequences.in(c, in)) != nil, config.Args{"RANGES": *field(timeSequences.in(c, in))})
 		},
 	}
 }

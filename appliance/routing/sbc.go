@@ -35,10 +35,7 @@ func SBCCommands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if c.SBC.Name == "" {
-					return nil
-				}
-				return []config.Args{{"SBC": c.SBC.Name}}
+				return config.When(c.SBC.Name != "", config.Args{"SBC": c.SBC.Name})
 			},
 		},
 		{
@@ -53,10 +50,7 @@ func SBCCommands() []config.Command {
 				return nil
 			},
 			Render: func(c *model.Config, _ config.Args) []config.Args {
-				if !c.SBC.SBE {
-					return nil
-				}
-				return []config.Args{{}}
+				return config.When(c.SBC.SBE, config.Args{})
 			},
 		},
 	}, adjacencyCommands()...)

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"hash/maphash"
 	"time"
 
@@ -24,7 +25,8 @@ type call struct {
 
 	began, answer    time.Time
 	callID, from, to string
-	in, out          side
+	in               side
+	out              branch // the last one, and in the end that of the final response
 	// contacts are hashes of where caller and callee want their requests: a
 	// BYE that goes elsewhere ends no call. 0: not known.
 	contacts [2]uint64
@@ -34,6 +36,18 @@ type call struct {
 type side struct {
 	flow
 	adjacency *model.Adjacency
+}
+
+// branch is a way that a call went.
+type branch struct {
+	side
+	id      uint64 // of its client transaction (shard.id)
+	billing model.CallBilling
+	uri     []byte // Request-URI, where it is needed again
+}
+
+func (s *shard) branchOf(t *clientTransaction) branch {
+	return branch{side: side{t.to, t.adjacency}, id: s.id(t), billing: t.billing}
 }
 
 // The index of a side in call.contacts.
@@ -108,17 +122,40 @@ func (w *worker) uriHash(uri *message.URI) uint64 {
 
 // routed notes the target that a call goes to, in branch t.
 func (w *worker) routed(s *shard, c *call, a *attempt, t *clientTransaction) {
-	c.out = side{t.to, a.Adjacency}
-	if !c.recorded {
-		return
-	}
+	c.out = s.branchOf(t)
 	uri := a.URI
 	if uri == nil {
 		uri = w.msg.Get(w.msg.URI)
 	}
-	event := w.calleeSide(model.CallRouted, t)
-	event.RequestURI, event.Peer = uri, w.address(t.to.to)
+	w.recordBranch(s, c, uri)
+}
+
+// recordBranch records where the call goes now.
+func (w *worker) recordBranch(s *shard, c *call, uri []byte) {
+	if !c.recorded {
+		return
+	}
+	mark := len(w.scratch)
+	event := w.calleeSide(model.CallRouted, &c.out)
+	event.RequestURI, event.Peer = uri, w.address(c.out.to)
 	w.record(s, c, event)
+	w.scratch = w.scratch[:mark]
+}
+
+// chose notes that the best response to the request of server came in branch t.
+// Where that is the call's last branch and nothing else is tried, nobody asks.
+func (w *worker) chose(s *shard, server *serverTransaction, t *clientTransaction) {
+	server.chosen = nil
+	c := server.call
+	if c == nil || server.inDialog || server.pending == 0 && len(server.targets) == 0 && c.out.id == s.id(t) {
+		return
+	}
+	if w.kept.Parse(t.request) != nil {
+		return // impossible: we made it
+	}
+	b := s.branchOf(t)
+	b.uri = bytes.Clone(short(w.kept.Get(w.kept.URI)))
+	server.chosen = &b
 }
 
 // rang records a provisional response.
@@ -130,48 +167,48 @@ func (w *worker) rang(s *shard, c *call) {
 	w.record(s, c, model.CallEvent{Kind: model.CallProvisional, Status: uint16(w.msg.Status), SDP: w.sdp()})
 }
 
-// answered records the first 2xx, which came in branch t, and gives back the
-// room that the set-up did not use.
+// answered records the first 2xx, which came in branch t; nil: an earlier life
+// of the process had that.
 func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
 	c.answered, c.answer = true, time.Now()
 	c.contacts[calleeSide] = w.contactHash()
 	w.renewSession(s, c)
 	event := model.CallEvent{Kind: model.CallAnswered}
 	if t != nil {
-		event = w.calleeSide(model.CallAnswered, t)
 		c.seat, t.seat = t.seat, nil
-		c.out = side{t.to, t.adjacency}
+		c.out = s.branchOf(t)
+		event = w.calleeSide(model.CallAnswered, &c.out)
 	}
 	event.Status, event.Peer, event.SDP = uint16(w.msg.Status), w.address(w.from), w.sdp()
 	w.record(s, c, event)
-	if ledger := w.p.options.Ledger; ledger != nil {
-		if spare := c.reserved - w.p.endRoom; spare > 0 {
-			ledger.Release(spare)
-			c.reserved -= spare
-		}
-	}
 }
 
 // answeredLate records that a call which an earlier life of the process set up
 // is answered.
 func (w *worker) answeredLate(s *shard, key model.CallKey) {
-	c := s.calls[key]
-	if c == nil {
-		if c = w.p.takeRestored(key); c == nil {
-			return
-		}
-		c.describe(&w.msg)
-		s.calls[key] = c
-	}
-	if !c.answered {
+	if c := w.known(s, key, true); c != nil && !c.answered {
 		w.answered(s, c, nil)
 	}
+}
+
+// known gives the open call of the message in hand. One that an earlier life of
+// the process left open is ours from now on, while it is being set up only if
+// that is at its end. nil: it is over, or its beginning was never recorded.
+func (w *worker) known(s *shard, key model.CallKey, answers bool) *call {
+	c := s.calls[key]
+	if c == nil {
+		if c = w.p.takeRestored(key, answers); c != nil {
+			c.describe(&w.msg)
+			s.calls[key] = c
+		}
+	}
+	return c
 }
 
 // touch notes the Contact of a request within a call (RFC 3261 §12.2.2: the
 // remote target may change), whose answer will bring the other side's.
 func (w *worker) touch(s *shard, key model.CallKey, fromCaller bool) {
-	c := s.calls[key]
+	c := w.known(s, key, false)
 	if c == nil {
 		return
 	}
@@ -224,13 +261,9 @@ func (w *worker) mediaChanged(s *shard, c *call, offer []byte, calleeOffered boo
 // hungUp notes a BYE, if it ends a call that is still open. strict says that a
 // strict router has moved the Request-URI.
 func (w *worker) hungUp(s *shard, key model.CallKey, byCaller, strict bool) *call {
-	c := s.calls[key]
+	c := w.known(s, key, false)
 	if c == nil {
-		if c = w.p.takeRestored(key); c == nil {
-			return nil // over already, or its beginning was never recorded
-		}
-		c.describe(&w.msg)
-		s.calls[key] = c
+		return nil
 	}
 	if !c.answered {
 		c.cancelled = c.cancelled || byCaller
@@ -278,6 +311,10 @@ func (w *worker) concluded(s *shard, server *serverTransaction, status int, made
 	default:
 		c.cause = model.EndFailed
 	}
+	if chosen := server.chosen; !made && chosen != nil && chosen.id != c.out.id {
+		c.out = *chosen
+		w.recordBranch(s, c, chosen.uri)
+	}
 	s.counted[countFailed]++
 	if !c.cancelled && w.p.options.Admission.LogsFailures() {
 		w.logFailure(server, c, status)
@@ -315,5 +352,5 @@ func (w *worker) ended(s *shard, c *call, status int) {
 		c.seat.Leave()
 		c.seat = nil
 	}
-	w.release(c)
+	w.release(c, 0)
 }

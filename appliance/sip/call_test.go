@@ -162,15 +162,7 @@ func TestDialogSurvivesRestart(t *testing.T) {
 	before := newBench(t)
 	set := append(routes(reversed(before.established())), "To: <sip:bob@example.com>;tag=b1")
 	bye := request("BYE", "sip:bob@192.168.43.2:5060", "b1", 2, set...)
-
-	b := newBenchWith(t, &memoryLedger{room: 1 << 20})
-	var open []RestoredCall
-	for i := range before.p.shards {
-		for key := range before.p.shards[i].calls {
-			open = append(open, RestoredCall{key, true})
-		}
-	}
-	b.p.Restore(open)
+	b := before.reborn(true)
 	out := b.only(b.receive(lan1, caller, bye), "BYE sip:bob@192.168.43.2:5060 SIP/2.0")[0]
 	b.only(b.receive(lan2, callee, answerTo(out, 200, "OK")), "SIP/2.0 200 OK")
 	if want := []model.CallEventKind{model.CallDisconnect, model.CallEnded}; !reflect.DeepEqual(b.ledger.kinds, want) {

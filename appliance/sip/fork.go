@@ -326,6 +326,7 @@ func (w *worker) keep(s *shard, server *serverTransaction, t *clientTransaction)
 	}
 	payload := message.Splice(w.out.buffer(), w.msg.Raw, edits)
 	s.buffers.keep(&server.best, payload)
+	w.chose(s, server, t)
 	server.status, server.refusal = status, hop.Refusal{}
 }
 

@@ -73,6 +73,9 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 	c := s.newClient(server, flow{listen: l, to: a.Address})
 	c.element, c.failover, c.rest, c.seat, c.nonce = a.Element, a.Failover, a.rest, seat, w.nonce()
 	c.waited, c.adjacency = true, a.Adjacency
+	if seat != nil {
+		c.billing = seat.Billing()
+	}
 	server.pending++
 	id := s.id(c)
 	s.buffers.hold(&c.request, w.rewrite(s.buffers.get(len(w.msg.Raw)+addedOctets), server, a, l, branchOfTransaction, id))

@@ -154,6 +154,7 @@ func (l *memoryLedger) Append(e *model.CallEvent) int64 {
 	}
 	l.events = append(l.events, event)
 	l.reserved -= eventSize - 1
+	l.room -= eventSize - 1
 	return eventSize - 1
 }
 
@@ -196,6 +197,21 @@ func newBenchWith(t *testing.T, ledger *memoryLedger) *bench {
 		b.out = append(b.out, sent{from, to, string(payload)})
 	}
 	return b
+}
+
+// reborn is the proxy after a restart: it knows nothing but its key and the keys
+// of the open calls.
+func (b *bench) reborn(answered bool) *bench {
+	b.Helper()
+	var open []RestoredCall
+	for i := range b.p.shards {
+		for key := range b.p.shards[i].calls {
+			open = append(open, RestoredCall{key, answered})
+		}
+	}
+	next := newBench(b.T)
+	next.p.Restore(open)
+	return next
 }
 
 // configure puts networks in force without binding anything.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 	"time"
 
 	"causeway/appliance/model"
@@ -39,24 +40,32 @@ func (w *worker) callerSide() model.CallEvent {
 
 // calleeSide is an event of a call with all that is known of the callee's side
 // by its branch.
-func (w *worker) calleeSide(kind model.CallEventKind, t *clientTransaction) model.CallEvent {
-	l := t.to.listen
-	event := model.CallEvent{Kind: kind, Network: w.text(l.network.name), Transport: w.text(l.Transport.Via())}
-	if t.adjacency != nil {
-		event.Adjacency, event.Account = w.text(t.adjacency.Name), w.text(t.adjacency.Account)
-	}
-	if t.seat != nil {
-		event.Billing = t.seat.Billing()
+func (w *worker) calleeSide(kind model.CallEventKind, b *branch) model.CallEvent {
+	event := model.CallEvent{Kind: kind, Network: w.text(b.listen.network.name), Transport: w.text(b.listen.Transport.Via()), Billing: b.billing}
+	if b.adjacency != nil {
+		event.Adjacency, event.Account = w.text(b.adjacency.Name), w.text(b.adjacency.Account)
 	}
 	return event
 }
 
-// release gives back the room that a call which is over did not use.
-func (w *worker) release(c *call) {
-	if ledger := w.p.options.Ledger; ledger != nil && c.reserved > 0 {
-		ledger.Release(c.reserved)
+// release gives back the room of a call but for so many octets.
+func (w *worker) release(c *call, but int64) {
+	if spare := c.reserved - but; spare > 0 {
+		w.p.options.Ledger.Release(spare)
+		c.reserved -= spare
 	}
-	c.reserved = 0
+}
+
+// keptRoom is what an event must leave of the room of its call: that of its end
+// and, while it may still come, of its answer.
+func (p *Proxy) keptRoom(c *call, kind model.CallEventKind) int64 {
+	switch {
+	case slices.Contains(endEvents, kind):
+		return 0
+	case c.answered, c.cause != model.EndUnknown:
+		return p.endRoom
+	}
+	return p.endRoom + p.answerRoom
 }
 
 // record puts an event on its way to the journal.
@@ -65,16 +74,20 @@ func (w *worker) record(s *shard, c *call, e model.CallEvent) {
 		return
 	}
 	ledger := w.p.options.Ledger
-	if most := ledger.Most(e.Kind); c.reserved < most { // what few calls are made of: a second target
-		if !ledger.Reserve(most) {
+	// What few calls are made of, as a further target, takes more room than was reserved.
+	if short := ledger.Most(e.Kind) + w.p.keptRoom(c, e.Kind) - c.reserved; short > 0 {
+		if !ledger.Reserve(short) {
 			s.counted[countUnrecorded]++
 			return
 		}
-		c.reserved += most
+		c.reserved += short
 	}
 	e.Key, e.Time = c.key, time.Now()
 	w.event = e // where it needs no memory of its own
 	c.reserved -= s.events.Append(&w.event)
+	if c.answered {
+		w.release(c, w.p.endRoom)
+	}
 	if !w.p.events.Load() {
 		w.p.events.Store(true)
 		w.p.eventsCame.ring()
@@ -113,17 +126,17 @@ type RestoredCall struct {
 
 // Restore tells the proxy of calls that an earlier life of the process left
 // open. Room for what may still happen to them is taken from the ledger, which
-// is overdrawn where it must be. Call it before Run.
+// is overdrawn where it must be. Call it once, before Run or when it is known.
 func (p *Proxy) Restore(open []RestoredCall) {
 	p.restoredMu.Lock()
 	defer p.restoredMu.Unlock()
-	p.restored = make(map[model.CallKey]*call, len(open))
+	p.restored, p.restoredAt = make(map[model.CallKey]*call, len(open)), time.Now()
 	for _, one := range open {
 		c := &call{key: one.Key, answered: one.Answered, recorded: p.options.Ledger != nil}
 		if c.recorded {
 			c.reserved = p.endRoom
 			if !one.Answered {
-				c.reserved += p.options.Ledger.Most(model.CallAnswered)
+				c.reserved += p.answerRoom
 			}
 			p.options.Ledger.Overdraw(c.reserved)
 		}
@@ -135,17 +148,29 @@ func (p *Proxy) Restore(open []RestoredCall) {
 // that an earlier life of the process has sent: timer C.
 const lateAnswers = 181 * time.Second
 
-// abandon ends the restored calls that nobody has answered by then.
-func (p *Proxy) abandon(ctx context.Context) {
-	select {
-	case <-ctx.Done():
-		return
-	case <-time.After(lateAnswers):
+// longestSilence is how long an answered call that was restored may go on without
+// a request. Else its BYE came while nobody was there, and it would never be billed.
+const longestSilence = 24 * time.Hour
+
+// runAbandon ends the restored calls that nobody has answered in time, and those
+// that are silent for too long.
+func (p *Proxy) runAbandon(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lateAnswers):
+		}
+		p.abandon()
 	}
+}
+
+func (p *Proxy) abandon() {
 	p.restoredMu.Lock()
 	var given []*call
+	silent := time.Since(p.restoredAt) >= longestSilence
 	for key, c := range p.restored {
-		if !c.answered {
+		if !c.answered || silent {
 			given = append(given, c)
 			delete(p.restored, key)
 		}
@@ -163,10 +188,15 @@ func (p *Proxy) abandon(ctx context.Context) {
 	}
 }
 
-func (p *Proxy) takeRestored(key model.CallKey) *call {
+// takeRestored gives a call that an earlier life of the process left open, to
+// whoever holds the lock of its shard; unanswered ones only if those are wanted.
+func (p *Proxy) takeRestored(key model.CallKey, unanswered bool) *call {
 	p.restoredMu.Lock()
 	defer p.restoredMu.Unlock()
 	c := p.restored[key]
+	if c == nil || !c.answered && !unanswered {
+		return nil
+	}
 	delete(p.restored, key)
 	return c
 }

@@ -3,6 +3,7 @@ package sip
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -46,15 +47,24 @@ func (p *Proxy) Methods() link.Methods {
 	return link.Methods{
 		"proxy.calls":        link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
 		"proxy.transactions": link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
-		"proxy.gone":         func(_ context.Context, keys Keys) (Keys, error) { return p.gone(keys) },
 		"proxy.connections":  link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
 	}
 }
 
-// gone gives those of the calls that the proxy does not know any more: their
-// end was seen by nobody, or its record was lost. Only who has a key can ask.
-func (p *Proxy) gone(asked Keys) (gone Keys, err error) {
+// Gone gives those of the calls that the proxy does not know any more: their
+// end was seen by nobody, or it is recorded by now. The error says that what an
+// earlier life of the process left open is not known yet.
+func (p *Proxy) Gone(asked Keys) (gone Keys, err error) {
 	open := map[model.CallKey]bool{}
+	p.restoredMu.Lock() // before the shards: that is the way a call goes
+	known := p.restored != nil
+	for key := range p.restored {
+		open[key] = true
+	}
+	p.restoredMu.Unlock()
+	if !known {
+		return Keys{}, errors.New("the calls of an earlier life of the proxy are not known yet")
+	}
 	for i := range p.shards {
 		s := &p.shards[i]
 		s.mu.Lock()
@@ -63,11 +73,6 @@ func (p *Proxy) gone(asked Keys) (gone Keys, err error) {
 		}
 		s.mu.Unlock()
 	}
-	p.restoredMu.Lock()
-	for key := range p.restored {
-		open[key] = true
-	}
-	p.restoredMu.Unlock()
 	for _, text := range asked.Keys {
 		key, err := model.ParseCallKey(text)
 		if err != nil {

@@ -140,14 +140,7 @@ func TestHeaderHide(t *testing.T) {
 func TestAnswerAfterRestart(t *testing.T) {
 	before := newBench(t)
 	invite := before.invited()
-	b := newBenchWith(t, &memoryLedger{room: 1 << 20})
-	var open []RestoredCall
-	for i := range before.p.shards {
-		for key := range before.p.shards[i].calls {
-			open = append(open, RestoredCall{Key: key})
-		}
-	}
-	b.p.Restore(open)
+	b := before.reborn(false)
 	answered := answerTo(invite, 200, "OK")
 	b.only(b.receive(lan2, callee, answered)) // an hour after the start
 	b.w.now = time.Minute

@@ -54,7 +54,7 @@ type Proxy struct {
 	config  atomic.Pointer[snapshot]
 	shards  []shard
 
-	setupRoom, endRoom int64 // octets of the ledger
+	setupRoom, answerRoom, endRoom int64 // octets of the ledger; setupRoom has answerRoom in it
 
 	mu       sync.Mutex // guards what follows: only commits and Run take it
 	prepared *snapshot
@@ -64,7 +64,8 @@ type Proxy struct {
 	fail     context.CancelCauseFunc
 
 	restoredMu sync.Mutex
-	restored   map[model.CallKey]*call // open calls of an earlier life that nothing has come for yet
+	restored   map[model.CallKey]*call // open calls of an earlier life that nothing has come for yet; nil: not known yet
+	restoredAt time.Time
 
 	fired       atomic.Int64 // p.now() when timers were last run
 	timersArmed doorbell     // rung when a timer is armed
@@ -121,6 +122,7 @@ func New(o Options) (*Proxy, error) {
 	}
 	if o.Ledger != nil {
 		p.setupRoom, p.endRoom = room(o.Ledger, setupEvents), room(o.Ledger, endEvents)
+		p.answerRoom = o.Ledger.Most(model.CallAnswered)
 	}
 	p.config.Store(&snapshot{plan: noPlan{}})
 	return p, nil
@@ -227,7 +229,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.ctx, p.fail = ctx, fail
 	p.startReaders()
-	p.running.Go(func() { p.abandon(ctx) })
+	p.running.Go(func() { p.runAbandon(ctx) })
 	p.mu.Unlock()
 
 	p.runTimers(ctx)

@@ -161,6 +161,7 @@ func (t *clientTransaction) final(w *worker, s *shard) {
 	}
 	more := len(server.targets) > 0
 	if !more && server.pending == 0 && (server.status == 0 || rank(status) <= rank(server.status)) && len(server.challenges) == 0 {
+		w.chose(s, server, t)
 		w.concluded(s, server, w.answerStatus(), false)
 		w.deliverFinal(s, server, t)
 		return

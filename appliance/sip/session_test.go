@@ -105,21 +105,21 @@ func TestAnsweredEventTellsOfItsBranch(t *testing.T) {
 	}
 }
 
+// withSDP gives a message a session description in the place of no body.
+func withSDP(text, body string) string {
+	head := strings.Replace(text, "Content-Length: 0\r\n\r\n", "", 1)
+	return head + "Content-Type: application/sdp\r\n\r\n" + body
+}
+
 // What changes the media is recorded with both descriptions.
 func TestMediaChanges(t *testing.T) {
 	b := newBench(t)
 	b.billing.MediaInfo = true
 	b.configure(&testNets)
 	set := append(routes(reversed(b.established())), tagged)
-	const typed = "Content-Type: application/sdp"
 	answerSDP := strings.Replace(sdp, "v=0", "v=0\r\ns=answer", 1)
-	withBody := func(text, body string) string {
-		text = strings.Replace(text, "Content-Length: 0\r\n", "", 1)
-		head, _, _ := strings.Cut(text, "\r\n\r\n")
-		return head + "\r\n" + typed + "\r\n\r\n" + body
-	}
 	again := b.receive(lan1, caller, request("INVITE", "sip:bob@192.168.43.2:5060", "i2", 2, set...))
-	b.receive(lan2, callee, withBody(answerTo(again[len(again)-1], 200, "OK"), answerSDP))
+	b.receive(lan2, callee, withSDP(answerTo(again[len(again)-1], 200, "OK"), answerSDP))
 	want := model.CallEvent{Kind: model.CallMediaChanged, Offer: []byte(sdp), SDP: []byte(answerSDP)}
 	check := func(what string) {
 		t.Helper()
@@ -130,7 +130,7 @@ func TestMediaChanges(t *testing.T) {
 		}
 	}
 	check("after a re-INVITE")
-	ack := withBody(request("ACK", "sip:bob@192.168.43.2:5060", "a3", 2, set...), sdp)
+	ack := withSDP(request("ACK", "sip:bob@192.168.43.2:5060", "a3", 2, set...), sdp)
 	b.only(b.receive(lan1, caller, ack), "ACK sip:bob@192.168.43.2:5060 SIP/2.0")
 	want = model.CallEvent{Kind: model.CallMediaChanged, SDP: []byte(sdp), CalleeOffered: true}
 	check("after the ACK of a late offer")
@@ -140,6 +140,60 @@ func TestMediaChanges(t *testing.T) {
 	b.receive(lan1, caller, ack)
 	if len(b.ledger.events) != n {
 		t.Errorf("without cdr media-info came %v", b.ledger.events[n:])
+	}
+}
+
+// A call of an earlier life of the process is refreshed and changed like any other.
+func TestRestoredCallIsRefreshed(t *testing.T) {
+	before := newBench(t)
+	set := append(routes(reversed(before.established())), tagged)
+	b := before.reborn(true)
+	b.billing.MediaInfo = true
+	b.configure(&testNets)
+	out := b.receive(lan1, caller, request("INVITE", "sip:bob@192.168.43.2:5060", "i2", 2, set...))
+	b.receive(lan2, callee, withSDP(answerTo(out[len(out)-1], 200, "OK", "Session-Expires: 90"), sdp))
+	if got := b.ledger.last(model.CallMediaChanged); string(got.Offer) != sdp || string(got.SDP) != sdp {
+		t.Errorf("media-changed is %+v; want both descriptions", got)
+	}
+	b.wait(90*time.Second + sessionGrace - time.Second)
+	if open := b.status().OpenCalls; open != 1 {
+		t.Fatalf("%d calls are open before the session's end; want 1", open)
+	}
+	b.wait(2 * time.Second)
+	b.empty()
+	if ended := b.ledger.last(model.CallEnded); ended.Cause != model.EndStale {
+		t.Errorf("it ended with %v; want %v", ended.Cause, model.EndStale)
+	}
+}
+
+// A call that was being set up and is given up early is over when nobody can
+// answer it any more.
+func TestRestoredCallIsAbandoned(t *testing.T) {
+	before := newBench(t)
+	set := append(routes(reversed(before.invited().values("Record-Route"))), tagged)
+	b := before.reborn(false)
+	b.only(b.receive(lan1, caller, request("BYE", "sip:bob@192.168.43.2:5060", "b1", 2, set...)), "BYE sip:bob@192.168.43.2:5060 SIP/2.0")
+	b.p.abandon()
+	b.empty()
+	if got := b.ledger.events; len(got) != 1 || got[0].Kind != model.CallEnded || got[0].Cause != model.EndStale {
+		t.Errorf("events = %v; want one end", got)
+	}
+}
+
+// A call that is not heard of for a day after a restart was hung up meanwhile.
+func TestRestoredCallIsSilent(t *testing.T) {
+	before := newBench(t)
+	before.established()
+	b := before.reborn(true)
+	b.p.abandon()
+	if open := b.status().OpenCalls; open != 1 || len(b.ledger.events) > 0 {
+		t.Fatalf("%d calls are open at first, events %v; want the call", open, b.ledger.events)
+	}
+	b.p.restoredAt = b.p.restoredAt.Add(-longestSilence)
+	b.p.abandon()
+	b.empty()
+	if got := b.ledger.events; len(got) != 1 || got[0].Kind != model.CallEnded || got[0].Cause != model.EndStale {
+		t.Errorf("events = %v; want one end", got)
 	}
 }
 
@@ -171,13 +225,16 @@ func TestBillingIsOff(t *testing.T) {
 func TestGone(t *testing.T) {
 	b := newBench(t)
 	b.established()
+	if gone, err := b.p.Gone(Keys{[]string{model.CallKey{1}.String()}}); err == nil {
+		t.Errorf("gone = %v before anybody has said what was open; want an error", gone)
+	}
 	open, restored, unknown := b.ledger.last(model.CallOffered).Key.String(), model.CallKey{1}, model.CallKey{2}.String()
 	b.p.Restore([]RestoredCall{{Key: restored, Answered: true}})
-	gone, err := b.p.gone(Keys{[]string{open, unknown, restored.String()}})
+	gone, err := b.p.Gone(Keys{[]string{open, unknown, restored.String()}})
 	if diff := cmp.Diff([]string{unknown}, gone.Keys); err != nil || diff != "" {
 		t.Errorf("gone = %v (-want +got):\n%s", err, diff)
 	}
-	if _, err := b.p.gone(Keys{[]string{"nonsense"}}); err == nil {
+	if _, err := b.p.Gone(Keys{[]string{"nonsense"}}); err == nil {
 		t.Error("gone of no key = nil; want an error")
 	}
 }

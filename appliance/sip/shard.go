@@ -100,6 +100,7 @@ func (s *shard) release(t *serverTransaction) {
 	s.buffers.put(&t.request)
 	s.buffers.put(&t.best)
 	s.buffers.put(&t.challenges)
+	t.chosen = nil
 	clear(t.targets)
 	t.targets = t.targets[:0]
 	t.tried = nil

@@ -40,6 +40,7 @@ type serverTransaction struct {
 	targets  []attempt          // not tried yet
 	request  []byte             // as it came in, for further targets
 	best     []byte             // best final response so far (§16.7 step 6), as it would go upstream
+	chosen   *branch            // that best came in, if it may be another than the call's last
 	status   int                // of it, or of the one we would make up; 0: none yet
 	refusal  hop.Refusal        // which rule made it, if one of ours did
 
@@ -100,6 +101,7 @@ type clientTransaction struct {
 	element     hop.Element        // who wants to know how it went
 	failover    []model.CodeRange
 	seat        hop.Seat // the call's room, until it is answered; nil: none
+	billing     model.CallBilling
 	adjacency   *model.Adjacency
 
 	repeats  int

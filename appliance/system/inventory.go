@@ -22,10 +22,11 @@ type part struct {
 }
 
 // showInventory prints each part in two lines, as IOS does.
-func (b box) showInventory(_ context.Context, s exec.Session, _ config.Args) error {
+func (b box) showInventory(ctx context.Context, s exec.Session, _ config.Args) error {
 	parts := []part{b.chassis(), b.processor(), b.memory()}
 	parts = append(parts, b.disks()...)
 	parts = append(parts, b.ports()...)
+	parts = append(parts, b.tpm(ctx, s)...)
 	for _, p := range parts {
 		fmt.Fprintf(s, "NAME: %q, DESCR: %q\n", p.name, p.description)
 		fmt.Fprintf(s, "PID: %s, VID: %s, SN: %s\n\n",
@@ -120,6 +121,25 @@ func (b box) ports() []part {
 		all = append(all, p)
 	}
 	return all
+}
+
+// tpm is the TPM 2.0 that certificates have their keys in, where there is one. What
+// it is, control alone may ask.
+func (b box) tpm(ctx context.Context, s exec.Session) []part {
+	const version = "sys/class/tpm/tpm0/tpm_version_major"
+	if b.line(version) != "2" {
+		return nil
+	}
+	var t model.TPM
+	if err := s.Call(ctx, "control", "control.tpm", nil, &t); err != nil {
+		return []part{{name: "TPM", description: "TPM 2.0, not to be asked: " + err.Error()}}
+	}
+	return []part{{
+		name:        "TPM",
+		description: "TPM 2.0, revision " + t.Revision,
+		pid:         strings.TrimSpace(t.Manufacturer + " " + t.Model),
+		vid:         t.Firmware,
+	}}
 }
 
 // identifier is a number of /sys without its 0x.

@@ -77,6 +77,8 @@ func wholeBoard() fstest.MapFS {
 		"sys/class/watchdog/watchdog0/timeout":    "30\n",
 		"sys/class/watchdog/watchdog0/bootstatus": "32\n",
 
+		"sys/class/tpm/tpm0/tpm_version_major": "2\n",
+
 		"sys/block/loop0/size":            "0\n",
 		"sys/block/sda/size":              "31250000\n",
 		"sys/block/sda/device/vendor":     "ATA     \n",

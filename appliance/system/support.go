@@ -43,6 +43,8 @@ var supportLines = []string{
 	"show sip status",
 	"show calls summary",
 	"show billing status",
+	"show license tech-support",
+	"show certificates",
 	"show reports",
 	"show running-config",
 	"show alarms history",

@@ -43,7 +43,10 @@ func TestShow(t *testing.T) {
 			"show processes", "show processes memory",
 		} {
 			name := strings.ReplaceAll(line, " ", "-")
-			s := exectest.Session{Answers: map[string]any{"init.health": healthy}}
+			s := exectest.Session{Answers: map[string]any{
+				"init.health": healthy,
+				"control.tpm": model.TPM{Manufacturer: "IFX", Model: "SLB9670", Firmware: "7.85.4555.0", Revision: "1.38"},
+			}}
 			exectest.Golden(t, name, s.Type(t.Context(), t, machine.commands(), line))
 			bare := box{files: files(map[string]string{"proc/meminfo": ""})}
 			s.Answers = nil
@@ -200,5 +203,14 @@ func TestPowerNeedsPrivilege(t *testing.T) {
 		if shows := strings.HasPrefix(c.Syntax, "show "); shows != (c.Level == exec.User) {
 			t.Errorf("%q has level %d; want it for the operator who may change things alone", c.Syntax, c.Level)
 		}
+	}
+}
+
+// A TPM that does not answer is told, and why.
+func TestInventorySilentTPM(t *testing.T) {
+	s := exectest.Session{Answers: map[string]any{"control.tpm": errors.New("the TPM refused: it is disabled")}}
+	got := s.Type(t.Context(), t, machine.commands(), "show inventory")
+	if want := `NAME: "TPM", DESCR: "TPM 2.0, not to be asked: control refused: the TPM refused: it is disabled"`; !strings.Contains(got, want) {
+		t.Errorf("show inventory =\n%s\nwant %s", got, want)
 	}
 }

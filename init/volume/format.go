@@ -35,6 +35,18 @@ func octetsPerInode(size int64) int64 {
 	return 256 << 10
 }
 
+// inodes gives how many files a volume of size octets begins with. Those of each
+// group of blocks fill whole blocks: go-diskfs would take any multiple of 8, and the
+// kernel then takes the file system for damaged when it clears the rest of their
+// table (fs/ext4/ialloc.c, ext4_init_inode_table).
+func inodes(size int64) uint32 {
+	const inBlock, groupSize = ext4Block / 256, 8 * ext4Block * ext4Block
+	made := min(size, firstSize)
+	groups := (made + groupSize - 1) / groupSize
+	inGroup := (made/octetsPerInode(size) + groups - 1) / groups
+	return uint32(groups * ((inGroup + inBlock - 1) / inBlock * inBlock))
+}
+
 // FormatExt4 makes an empty ext4 file system in file, a partition of size
 // octets. It takes the first 512 MiB of a larger one: Grow does the rest when it is
 // mounted. Until it is whole, and after a cut on the way, Detect finds
@@ -57,7 +69,7 @@ func FormatExt4(file *os.File, size int64, label string) error {
 	}
 	_, err = ext4.Create(disk, min(size, firstSize), 0, 0, &ext4.Params{
 		SectorsPerBlock: ext4Block / sector,
-		InodeRatio:      octetsPerInode(size),
+		InodeCount:      inodes(size),
 		VolumeName:      label,
 		Features: []ext4.FeatureOpt{
 			// go-diskfs lays it out for blocks of 1 KiB only; the kernel grows

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -69,6 +70,30 @@ func TestFormatExt4(t *testing.T) {
 	}
 	if err := FormatExt4(image(t, smallestExt4), smallestExt4-1, "x"); err == nil {
 		t.Error("FormatExt4 of a tiny volume = nil; want an error")
+	}
+}
+
+// TestInodesFillBlocks walks all sizes of volumes of small disks: the kernel
+// wants whole blocks of inodes in each group.
+func TestInodesFillBlocks(t *testing.T) {
+	for size := int64(smallestExt4); size <= firstSize; size += mib {
+		blocks := size / ext4Block
+		groups := (blocks + 8*ext4Block - 1) / (8 * ext4Block)
+		if n := int64(inodes(size)); n%(16*groups) != 0 || n < size/octetsPerInode(size) {
+			t.Errorf("inodes(%d MiB) = %d; want a multiple of %d, %d or more", size/mib, n, 16*groups, size/octetsPerInode(size))
+		}
+	}
+	const inodesPerGroup, odd = 1024 + 0x28, 382 * mib
+	file := image(t, odd)
+	if err := FormatExt4(file, odd, Harddisk); err != nil {
+		t.Fatal(err)
+	}
+	var field [4]byte
+	if _, err := file.ReadAt(field[:], inodesPerGroup); err != nil {
+		t.Fatal(err)
+	}
+	if n := binary.LittleEndian.Uint32(field[:]); n%16 != 0 {
+		t.Errorf("a volume of 382 MiB has %d inodes in each group; want a multiple of 16", n)
 	}
 }
 

@@ -27,7 +27,8 @@ func From(prefix string, ladder lab.Ladder) lab.Ladder {
 // Call is a call as its caller's log has it. Times are those of SIPp's
 // clock, zero for what it has not seen.
 type Call struct {
-	Number   string // that it came from
+	Number   string    // that it came from
+	Sent     time.Time // the first of its INVITEs
 	Routed   time.Time
 	Answered time.Time
 	Changed  []time.Time // re-INVITEs that were answered
@@ -63,6 +64,9 @@ func Calls(prefix string, log []lab.Seen) []Call {
 
 // note takes one message in.
 func (c *Call) note(seen lab.Seen) {
+	if seen.Sent && seen.CSeq == "1 INVITE" {
+		c.Sent = firstTime(c.Sent, seen.At)
+	}
 	words := strings.Fields(seen.Start)
 	if len(words) < 2 || words[0] != "SIP/2.0" {
 		return

@@ -17,7 +17,7 @@ import (
 const billedByXML = "method xml\nxml 1\nflipped-size 4\nattach\nexit\ncdr media-info\n"
 
 // schema is that of the files.
-const schema = root + "/appliance/billing/xmlcdr/cdr.xsd"
+const schema = root + "/docs/cdr.xsd"
 
 // valid has xmllint (Debian package libxml2-utils) hold a file against the schema.
 func valid(ctx context.Context, file string) ([]byte, error) {

@@ -4,8 +4,12 @@
 //
 // The tests are behind the build tag e2e, so that `go test ./...` stays quick;
 // `make test` runs them. They need root (network namespaces), QEMU and SIPp.
-// TestSIP… run the proxy on this host; TestBoot… boot the boards named by
-// -boards; TestConsole… type on the serial port of one, pull its cables, sticks
-// and power; TestNetwork… try its LANs between name, time and DHCP servers. An image that is not there is built. Tests that mostly wait run
-// side by side: as many as -parallel says.
+// TestSIP… run the proxy on this host, TestBilling… billing beside it;
+// TestAccess… log in to control on this host, with OpenSSH, and to boxes;
+// TestBoot… boot the boards named by -boards; TestConsole… type on the serial
+// port of one, pull its cables, sticks and power; TestNetwork… try its LANs
+// between name, time and DHCP servers; TestLicensing… have a licence server;
+// TestCOM… have a COM server and control on this host, TestCOMBox… a box. An image
+// that is not there is built. Tests that mostly wait run side by side: as many as
+// -parallel says.
 package e2e

@@ -23,20 +23,23 @@ import (
 // each says what, and does what it still can.
 func TestBootFaults(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		t.Parallel()
 		t.Run("no disk, one network card, a bad configuration", func(t *testing.T) {
+			t.Parallel()
 			bad := strings.Replace(grammar.BuiltIn(), "255.255.255.0", "255.0.255.0", 1)
 			box := boot(t, smoke.Setup{Image: image, NoDisk: true, FewNICs: 1, Config: bad})
 			expectMissing(t, box, "bootflash")
 			expectMissing(t, box, "harddisk")
 			expectMissing(t, box, "LAN2")
 			powerOff(t, box)
-			line := 1 + strings.Count(bad[:strings.Index(bad, "255.0.255.0")], "\n")
+			line := 2 + strings.Count(bad[:strings.Index(bad, "255.0.255.0")], "\n") // the first is the lab's own
 			said := fmt.Sprintf("line %d", line)
 			if transcript := box.Machine.Console.Transcript(); !strings.Contains(transcript, said) {
 				t.Errorf("the console does not say %q of the configuration:\n%s", said, transcript)
 			}
 		})
 		t.Run("no network card, no watchdog module", func(t *testing.T) {
+			t.Parallel()
 			box := start(t, smoke.Setup{Image: image, FewNICs: 2, Words: "module_blacklist=i6300esb"})
 			expectMissing(t, box, "LAN1")
 			expectMissing(t, box, "LAN2")
@@ -44,6 +47,7 @@ func TestBootFaults(t *testing.T) {
 			powerOff(t, box)
 		})
 		t.Run("foreign disk", func(t *testing.T) {
+			t.Parallel()
 			disk := foreignDisk(t)
 			before := hash(t, disk)
 			box := boot(t, smoke.Setup{Image: image, Disk: disk})
@@ -57,6 +61,7 @@ func TestBootFaults(t *testing.T) {
 			}
 		})
 		t.Run("full disk", func(t *testing.T) {
+			t.Parallel()
 			disk := newDisk(t, 128<<20)
 			setup := smoke.Setup{Image: image, Disk: disk}
 			box := boot(t, setup)
@@ -73,6 +78,7 @@ func TestBootFaults(t *testing.T) {
 		})
 		if image.Board.GoArch == "amd64" { // only an x86 kernel can be told to panic at an NMI
 			t.Run("kernel panic", func(t *testing.T) {
+				t.Parallel()
 				box := boot(t, smoke.Setup{Image: image, Words: "unknown_nmi_panic"})
 				if err := box.Machine.Execute(within(t, time.Minute), "inject-nmi", nil); err != nil {
 					t.Fatal(err)

@@ -111,6 +111,7 @@ func TestNetwork(t *testing.T) {
 			{"no name server answers", func(t *testing.T) { n.namesWithoutServer(t, named) }},
 			{"a lease is given", n.dhcpServer},
 			{"hosts of LAN1 are hidden behind LAN2", n.nat},
+			{"SSH", n.ssh},
 			{"only documented ports are open", n.scan},
 			{"calls go on while the default route moves", n.routeMoves},
 			{"the liar is found out", n.time},
@@ -224,7 +225,7 @@ func (n network) nat(t *testing.T) {
 
 // documented are the ports that answer whoever asks, by docs/network.md.
 var documented = map[string][]string{
-	"LAN1": {"udp 67", "udp 5060"}, // the DHCP server is on
+	"LAN1": {"tcp 22", "udp 67", "udp 5060"}, // there is a user, and the DHCP server is on
 	"LAN2": {"udp 5060"},
 }
 
@@ -238,21 +239,28 @@ func (n network) scan(t *testing.T) {
 		{"LAN2", n.Lab.LAN2, lab.BoxLAN2.Addr()},
 		{"LAN1", n.Lab.LAN1, box6},
 	} {
-		scan, err := lan.from.Scan(within(t, 10*time.Minute), n.peers, t.TempDir(), lan.address, *portsFlag, *portsFlag)
-		if err != nil {
-			t.Fatal(err)
+		scanPorts(t, lan.from, n.peers, lan.address, *portsFlag, documented[lan.name])
+	}
+}
+
+// scanPorts has nmap look at ports of an address of a box: none but those are
+// open, those that are closed are silent.
+func scanPorts(t *testing.T, from *lab.Namespace, peers *lab.Peers, address netip.Addr, ports string, open []string) {
+	t.Helper()
+	scan, err := from.Scan(within(t, 10*time.Minute), peers, t.TempDir(), address, ports, ports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range scan.Open {
+		if !slices.Contains(open, port) {
+			t.Errorf("%s is open at %s; documented are %v", port, address, open)
 		}
-		for _, port := range scan.Open {
-			if !slices.Contains(documented[lan.name], port) {
-				t.Errorf("%s is open at %s on %s; documented are %v", port, lan.address, lan.name, documented[lan.name])
-			}
-		}
-		if lan.address.Is4() && !slices.Contains(scan.Open, "udp 5060") {
-			t.Errorf("the open ports of %s are %v; want SIP among them: %v", lan.address, scan.Open, scan.Count)
-		}
-		if scan.Count["closed"] > 0 {
-			t.Errorf("%s says of %d ports that they are closed; want silence: %v", lan.address, scan.Count["closed"], scan.Count)
-		}
+	}
+	if address.Is4() && !slices.Contains(scan.Open, "udp 5060") {
+		t.Errorf("the open ports of %s are %v; want SIP among them: %v", address, scan.Open, scan.Count)
+	}
+	if scan.Count["closed"] > 0 {
+		t.Errorf("%s says of %d ports that they are closed; want silence: %v", address, scan.Count["closed"], scan.Count)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/model"
 	"causeway/qemu/lab"
 )
 
@@ -63,7 +64,8 @@ func issue(t *testing.T, template, issuer *x509.Certificate, issuerKey *ecdsa.Pr
 }
 
 // write issues a certificate for some addresses, as RFC 5922 has it, and writes
-// it with its key and the authority's own into a folder.
+// it with its key and the authority's own into a folder, for the box and for
+// peers.
 func (a authority) write(t *testing.T, addresses ...netip.Addr) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -81,15 +83,21 @@ func (a authority) write(t *testing.T, addresses ...netip.Addr) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, filepath.Join(dir, "key.pem"), &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	writeFile(t, filepath.Join(dir, "certificate.pem"), &pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw})
-	writeFile(t, filepath.Join(dir, "trust.pem"), &pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	ownKey, own := &pem.Block{Type: "PRIVATE KEY", Bytes: der}, &pem.Block{Type: "CERTIFICATE", Bytes: certificate.Raw}
+	writeFile(t, filepath.Join(dir, "key.pem"), ownKey)
+	writeFile(t, filepath.Join(dir, "certificate.pem"), own)
+	writeFile(t, filepath.Join(dir, model.IdentityFile), ownKey, own)
+	writeFile(t, filepath.Join(dir, model.TrustFile), &pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
 	return dir
 }
 
-func writeFile(t *testing.T, path string, block *pem.Block) {
+func writeFile(t *testing.T, path string, blocks ...*pem.Block) {
 	t.Helper()
-	if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+	var text []byte
+	for _, block := range blocks {
+		text = append(text, pem.EncodeToMemory(block)...)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,9 @@ type Control struct {
 	process *Process
 }
 
+// labSerial is the serial number of a box without a machine.
+const labSerial = "LAB00000000"
+
 // StartControl starts program's control in the namespace, with that
 // configuration text as the one that the machine hands in.
 func (n *Namespace) StartControl(program, config string) (*Control, error) {
@@ -34,13 +38,16 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 		return nil, fmt.Errorf("start control: %w", err)
 	}
 	c := &Control{program: program, where: n, dir: dir, output: &lockedBuffer{}}
-	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/keys", "harddisk"} {
+	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "usb0"} {
 		path := filepath.Join(dir, folder)
 		err = errors.Join(err, os.MkdirAll(path, 0o750), os.Chown(path, model.UIDControl, model.GIDCauseway))
 	}
 	err = errors.Join(err,
 		os.Chmod(dir, 0o755), os.Chmod(filepath.Join(dir, "run"), 0o755), os.Chmod(filepath.Join(dir, "bootflash"), 0o755),
-		os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644))
+		os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644),
+		os.MkdirAll(filepath.Join(dir, "run/init"), 0o755),
+		os.WriteFile(filepath.Join(dir, "run/init/serial"), []byte(labSerial+"\n"), 0o644),
+		os.WriteFile(filepath.Join(dir, "build.json"), fmt.Appendf(nil, `{"version":"lab","time":%q}`, time.Now().UTC().Format(time.RFC3339)), 0o644))
 	if err == nil {
 		err = c.Start()
 	}
@@ -55,7 +62,7 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 func (c *Control) Start() error {
 	path := func(name string) string { return filepath.Join(c.dir, name) }
 	command := exec.Command(c.program, "control", "-run", path("run"), "-volumes", c.dir, "-config-dir", path("bootflash/control"),
-		"-key-dir", path("bootflash/keys"), "-machine-config", path("config"), "-build", path("build.json"))
+		"-license-dir", path("bootflash/license"), "-com-dir", path("bootflash/com"), "-com-root", path("com-root.pem"), "-key-dir", path("bootflash/keys"), "-certificates", path("bootflash/certificates"), "-machine-config", path("config"), "-build", path("build.json"))
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: model.UIDControl, Gid: model.GIDCauseway},
 		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW},
@@ -66,6 +73,16 @@ func (c *Control) Start() error {
 	}
 	return err
 }
+
+// StartProxy starts the proxy of the same box: it gets configuration and grant
+// from this control.
+func (c *Control) StartProxy() (*Proxy, error) {
+	p := &Proxy{program: c.program, where: c.where, dir: c.dir, output: &lockedBuffer{}, control: true}
+	return p, p.start()
+}
+
+// Dir is where its files are; the volumes are bootflash, harddisk and usb0 in it.
+func (c *Control) Dir() string { return c.dir }
 
 // PID is that of its present life.
 func (c *Control) PID() int { return c.process.PID() }

@@ -70,9 +70,12 @@ func appendStored(b []byte, numbers, value string) ([]byte, error) {
 	return append(b, octets...), nil
 }
 
+// DetailFile is where in its folder a server stores.
+const DetailFile = "detail"
+
 // Stored gives all requests that the server has stored, in their order.
 func (r *RADIUS) Stored() ([]Stored, error) {
-	text, err := os.ReadFile(filepath.Join(r.dir, "detail"))
+	text, err := os.ReadFile(filepath.Join(r.dir, DetailFile))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // it is made with the first request
 		return nil, fmt.Errorf("read what FreeRADIUS has stored: %w", err)
 	}

@@ -36,6 +36,7 @@ type Lab struct {
 	LAN1, LAN2 *Namespace
 	Home       *Namespace // where a box without a machine lives; nil with QEMU
 	taps       []*os.File
+	cut        func() error // ends the line to LAN1; nil: a cable
 }
 
 // New makes a lab without a box.
@@ -67,14 +68,25 @@ func (l *Lab) Taps() (lan1, lan2 *os.File, err error) {
 
 // Box gives a namespace with the box's addresses, cabled to both LANs, for a
 // proxy that runs on this host.
-func (l *Lab) Box() (*Namespace, error) {
+func (l *Lab) Box() (*Namespace, error) { return l.box(Connect) }
+
+// BoxBehind is Box, with a line in the place of the cable to LAN1.
+func (l *Lab) BoxBehind(line Line) (*Namespace, error) {
+	return l.box(func(a *Namespace, nameA string, addressA netip.Prefix, b *Namespace, nameB string, addressB netip.Prefix) (err error) {
+		l.cut, err = line.Connect(a, nameA, addressA, b, nameB, addressB)
+		return err
+	})
+}
+
+// box has LAN1 connected in the way of Connect.
+func (l *Lab) box(lan1 func(a *Namespace, nameA string, addressA netip.Prefix, b *Namespace, nameB string, addressB netip.Prefix) error) (*Namespace, error) {
 	box, err := NewNamespace()
 	if err != nil {
 		return nil, err
 	}
 	l.Home = box
 	err = errors.Join(
-		Connect(box, "lan1", netip.PrefixFrom(BoxLAN1.Addr(), maskBits), l.LAN1, "lan1", netip.PrefixFrom(PeerLAN1, maskBits)),
+		lan1(box, "lan1", netip.PrefixFrom(BoxLAN1.Addr(), maskBits), l.LAN1, "lan1", netip.PrefixFrom(PeerLAN1, maskBits)),
 		Connect(box, "lan2", netip.PrefixFrom(BoxLAN2.Addr(), maskBits), l.LAN2, "lan2", netip.PrefixFrom(PeerLAN2, maskBits)))
 	if err != nil {
 		return nil, fmt.Errorf("cable the box: %w", err)
@@ -85,6 +97,9 @@ func (l *Lab) Box() (*Namespace, error) {
 // Close takes the lab down. Processes started in it must have ended.
 func (l *Lab) Close() error {
 	var errs []error
+	if l.cut != nil {
+		errs = append(errs, l.cut())
+	}
 	for _, tap := range l.taps {
 		errs = append(errs, tap.Close())
 	}

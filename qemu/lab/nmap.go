@@ -30,7 +30,8 @@ func (n *Namespace) Scan(ctx context.Context, peers *Peers, dir string, address 
 	if err := giveQuestions(peers, dir, address); err != nil {
 		return Scan{}, fmt.Errorf("prepare nmap: %w", err)
 	}
-	args := []string{"--datadir", dir, "-n", "-Pn", "-oX", "-", "-T4", "--max-retries", "2", "--min-rate", "2000"}
+	args := []string{"--datadir", dir, "-n", "-Pn", "-oX", "-", "-T4", "--max-retries", "2", "--min-rate", "2000",
+		"--initial-rtt-timeout", "1s", "--min-rtt-timeout", "1s"} // a machine that is emulated takes its time
 	var ports []string
 	for _, protocol := range []struct{ option, letter, ports string }{{"-sS", "T:", tcp}, {"-sU", "U:", udp}} {
 		if protocol.ports != "" {

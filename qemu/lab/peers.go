@@ -15,10 +15,10 @@ import (
 	"causeway/rootfs/debian"
 )
 
-// peerPackages are Debian's packages of the peers that are daemons, or come
-// with some.
-var peerPackages = []string{"bind9", "bind9-dnsutils", "chrony", "freeradius", "freeradius-common", "freeradius-utils", "isc-dhcp-client",
-	"isc-dhcp-server", "kamailio", "libfreeradius3", "nmap"}
+// peerPackages are Debian's packages of the peers that are daemons or come with
+// some, of nmap and of age.
+var peerPackages = []string{"age", "bind9", "bind9-dnsutils", "chrony", "freeradius", "freeradius-common", "freeradius-utils", "isc-dhcp-client",
+	"isc-dhcp-server", "kamailio", "libfreeradius3", "nmap", "openssh-server"}
 
 // Peers is software of Debian that a box is tried against. It is unpacked in
 // the cache and never installed: no daemon of it starts on this machine, now or

@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"syscall"
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
@@ -17,6 +19,7 @@ type Proxy struct {
 	program string
 	flags   []string
 	memory  int64 // octets that it may have; 0: as many as it likes
+	control bool  // dir is that of a Control, which configures it
 	where   *Namespace
 	dir     string
 	output  *lockedBuffer // of all its lives
@@ -25,10 +28,10 @@ type Proxy struct {
 
 // BuildAppliance builds the appliance for this host into dir, which it opens to
 // the users that the box's processes have, and gives the program's path. root is
-// the project's folder.
-func BuildAppliance(ctx context.Context, root, dir string) (string, error) {
+// the project's folder; flags are more ones of go build.
+func BuildAppliance(ctx context.Context, root, dir string, flags ...string) (string, error) {
 	program := filepath.Join(dir, "appliance")
-	build := exec.CommandContext(ctx, "go", "build", "-o", program, "./appliance")
+	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-o", program}, flags, []string{"./appliance"})...)
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the appliance: %w: %s", err, output)
@@ -78,10 +81,16 @@ func (p *Proxy) start() error {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
-	flags := []string{"proxy", "-config", p.path("config"), "-run", p.path("run"), "-journal", p.path(journalDir),
+	flags := []string{"proxy", "-run", p.path("run"), "-journal", p.path(journalDir),
 		"-key", p.path("call.key"), "-serial", p.path("serial"), "-tls", p.path("tls"), "-volumes", p.dir,
 		"-failed-calls", p.path("failed-calls"), "-traces", p.path("traces")}
+	if !p.control {
+		flags = append(flags, "-config", p.path("config"))
+	}
 	command := exec.Command(p.program, append(flags, p.flags...)...)
+	if p.control {
+		command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 0, Gid: model.GIDCauseway}} // control may use its socket
+	}
 	if p.memory > 0 {
 		command.Env = append(os.Environ(), fmt.Sprintf("GOMEMLIMIT=%d", p.memory/10*9))
 	}
@@ -128,10 +137,12 @@ func (p *Proxy) Configure(ctx context.Context, config string) error {
 // Output is what all its lives have printed.
 func (p *Proxy) Output() string { return p.output.String() }
 
-// Close ends the proxy (SIGTERM) and removes its files. It fails when the
-// proxy had ended before or does not end well.
+// Close ends the proxy (SIGTERM) and removes its files, unless they are a
+// control's. It fails when the proxy had ended before or does not end well.
 func (p *Proxy) Close() error {
-	defer os.RemoveAll(p.dir)
+	if !p.control {
+		defer os.RemoveAll(p.dir)
+	}
 	if err := p.process.Stop(); err != nil {
 		return err
 	}

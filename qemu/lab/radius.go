@@ -7,16 +7,18 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
 // RADIUS is FreeRADIUS as a record keeper: it stores each accounting request
-// that it gets before it answers.
+// that it gets before it answers. With Users it knows who may log in instead.
 type RADIUS struct {
 	At     netip.AddrPort
 	Secret string // that it has in common with who may send
 	Named  bool   // it knows PacketCable's attributes by name; else it stores their octets, as Stored needs them
+	Users  string // who may log in, as users(5) has it; empty: a record keeper
 
 	where   *Namespace
 	peers   *Peers
@@ -24,7 +26,7 @@ type RADIUS struct {
 	process *Process
 }
 
-// RADIUS prepares a record keeper in the namespace. dir is an empty folder for
+// RADIUS prepares a server in the namespace. dir is an empty folder for
 // its files, which outlive it. It does not run yet.
 func (n *Namespace) RADIUS(peers *Peers, dir string, keeper RADIUS) (*RADIUS, error) {
 	r := &keeper
@@ -33,6 +35,7 @@ func (n *Namespace) RADIUS(peers *Peers, dir string, keeper RADIUS) (*RADIUS, er
 		"radiusd.conf":              r.config(),
 		"dictionary":                "",
 		"dictionary.all/dictionary": r.dictionary(),
+		"users":                     r.Users,
 	} {
 		path := filepath.Join(dir, name)
 		err := os.MkdirAll(filepath.Dir(path), 0o700)
@@ -75,21 +78,38 @@ modules {
 	always ok {
 		rcode = ok
 	}
+	files {
+		filename = %[2]s/users
+	}
+	pap {
+	}
 }
-server accounting {
+server %[6]s {
 	listen {
-		type = acct
+		type = %[6]s
 		ipaddr = %[4]s
 		port = %[5]d
 	}
-	preacct {
-		ok
-	}
-	accounting {
-		stored
-	}
+	%[7]s
 }
-`, r.peers.Root, r.dir, r.Secret, r.At.Addr(), r.At.Port())
+`, r.peers.Root, r.dir, r.Secret, r.At.Addr(), r.At.Port(), r.kind(), r.sections())
+}
+
+// kind is which requests it takes, as listen has it.
+func (r *RADIUS) kind() string {
+	if r.Users == "" {
+		return "acct"
+	}
+	return "auth"
+}
+
+// sections are what it does with a request.
+func (r *RADIUS) sections() string {
+	if r.Users == "" {
+		return "preacct {\n ok\n }\n accounting {\n stored\n }"
+	}
+	// Releases before 3.2.5 sign their answers on request only.
+	return "authorize {\n update reply {\n Message-Authenticator = 0x00\n }\n files\n pap\n }\n authenticate {\n pap\n }"
 }
 
 // dictionary gives the attributes that the server knows by name. The stock
@@ -99,6 +119,9 @@ func (r *RADIUS) dictionary() string {
 	names := []string{"rfc2865", "rfc2866", "rfc2869", "freeradius", "freeradius.internal"}
 	if r.Named {
 		names = append(names, "cablelabs")
+	}
+	if r.Users != "" {
+		names = append(names, "cisco")
 	}
 	var text strings.Builder
 	for _, name := range names {
@@ -139,6 +162,25 @@ func (r *RADIUS) Start(ctx context.Context) error {
 	if _, err := r.process.Await(ctx, `Ready to process requests$`); err != nil {
 		r.process.Kill()
 		return err
+	}
+	return nil
+}
+
+// Send has radclient, FreeRADIUS's own client, send it the requests of a file,
+// that many side by side. It fails unless all are acknowledged.
+func (r *RADIUS) Send(ctx context.Context, file string, parallel int) error {
+	command, err := r.peers.Command(ctx, "radclient", "-q", "-p", strconv.Itoa(parallel), "-r", "10", "-t", "2", "-d", r.dir,
+		"-D", filepath.Join(r.dir, "dictionary.all"), "-f", file, r.At.String(), "acct", r.Secret)
+	if err != nil {
+		return err
+	}
+	radclient, err := r.where.Run("radclient", command)
+	if err != nil {
+		return err
+	}
+	<-radclient.exited
+	if radclient.status != nil {
+		return fmt.Errorf("radclient: %w: %s", radclient.status, tail(radclient.Output(), 10))
 	}
 	return nil
 }

@@ -25,8 +25,9 @@ type SIPp struct {
 	User     string         // whom a caller calls; empty: "service"
 	Contact  string         // where a callee says it is; empty: Local
 	Remote   netip.AddrPort // where a caller's requests go; invalid for a callee
-	Calls    int            // it ends after that many; 0: a callee goes on until Stop
+	Calls    int            // it ends after that many; 0: a callee goes on until Stop, a caller until Finish
 	Rate     int            // new calls per second, for a caller
+	Open     int            // a caller begins no call while so many are open; 0: as many as come
 	Hold     time.Duration  // length of the scenario's pauses
 	CallID   string         // call n (from 1) gets the Call-ID <CallID>-<n>; empty: SIPp's own
 	Limit    time.Duration  // it fails after that; 0 means a minute
@@ -49,6 +50,8 @@ type Run struct {
 	command *exec.Cmd
 	exited  chan struct{}
 	status  error
+
+	finished bool // by Finish
 }
 
 // SIPp starts SIPp in the namespace and, for a callee, waits until it
@@ -133,7 +136,7 @@ func (r *Run) arguments() []string {
 		args = append(args, "-cid_str", s.CallID+"-%u")
 	}
 	if s.Remote.IsValid() {
-		args = append(args, "-r", strconv.Itoa(max(s.Rate, 1)), "-l", strconv.Itoa(s.Calls), s.Remote.String())
+		args = append(args, "-r", strconv.Itoa(max(s.Rate, 1)), "-l", strconv.Itoa(cmp.Or(s.Open, s.Calls)), s.Remote.String())
 	}
 	return args
 }
@@ -182,7 +185,11 @@ func (r *Run) Wait() (Statistics, error) {
 	<-r.exited
 	defer os.RemoveAll(r.dir)
 	statistics, err := r.Statistics()
-	if err != nil || r.status != nil || statistics.Succeeded != r.sipp.Calls {
+	calls := r.sipp.Calls
+	if r.finished {
+		calls = statistics.Created
+	}
+	if err != nil || r.status != nil || statistics.Succeeded != calls {
 		return statistics, errors.Join(err, r.failure())
 	}
 	if !r.sipp.Repeats && statistics.Retransmissions+statistics.OutOfCall > 0 {
@@ -202,6 +209,16 @@ func (r *Run) Statistics() (Statistics, error) {
 
 // Ended is closed when SIPp has ended.
 func (r *Run) Ended() <-chan struct{} { return r.exited }
+
+// Finish has a caller begin no more calls, and end when those that are open have
+// ended. Wait must still be called.
+func (r *Run) Finish() error {
+	r.finished = true
+	if err := r.command.Process.Signal(syscall.SIGUSR1); err != nil {
+		return fmt.Errorf("finish SIPp: %w", err)
+	}
+	return nil
+}
 
 // Stop ends SIPp whatever it is doing. Wait must still be called.
 func (r *Run) Stop() { r.command.Process.Kill() }

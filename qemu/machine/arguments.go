@@ -12,8 +12,8 @@ import (
 // gets in the child.
 const firstExtraFile = 3
 
-// arguments gives QEMU's command line. The monitor is files[0]; the files of
-// the network cards are appended. variables is the private copy of the UEFI
+// arguments gives QEMU's command line. The monitor is files[0], the TPM files[1] if
+// there is one; the files of the network cards are appended. variables is the private copy of the UEFI
 // variables of a machine that boots from disk.
 func (c Config) arguments(h host, variables string, files *[]*os.File) []string {
 	accel, cpu := h.accelerator(c.Board)
@@ -54,6 +54,12 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 	}
 	if c.USB {
 		args = append(args, "-device", "qemu-xhci,id="+usbBus)
+	}
+	if c.TPM != "" {
+		args = append(args,
+			"-chardev", fmt.Sprintf("socket,id=tpm,fd=%d", firstExtraFile+1),
+			"-tpmdev", "emulator,id=tpm,chardev=tpm",
+			"-device", c.Board.TPM+",tpmdev=tpm")
 	}
 	if c.SetupFile != "" {
 		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))

@@ -13,7 +13,11 @@ func TestArguments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tap := os.NewFile(0, "tap")
+	tap, err := os.Open(os.DevNull) // not one made of a number: its end would close a file of others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tap.Close()
 	for _, test := range []struct {
 		name      string
 		config    Config
@@ -23,7 +27,7 @@ func TestArguments(t *testing.T) {
 			"defaults", Config{Kernel: &Kernel{"vmlinux", "root.cpio", "console=ttyS0 panic=5"}},
 			[]string{"-accel tcg,thread=multi", "-m 256", "-smp 2", "-nodefaults", "-device i6300esb", "-action watchdog=reset",
 				"-kernel vmlinux -initrd root.cpio -append console=ttyS0 panic=5", "socket,id=monitor,fd=3"},
-			[]string{"virtio-net", "virtio-blk", "pflash", "fw_cfg", "mux=on"},
+			[]string{"virtio-net", "virtio-blk", "pflash", "fw_cfg", "mux=on", "tpm"},
 		},
 		{
 			"from disk", Config{Disk: "a,b.img"},
@@ -42,6 +46,11 @@ func TestArguments(t *testing.T) {
 			[]string{"tap,", "lan2"},
 		},
 		{
+			"a TPM before the taps", Config{TPM: "state", NICs: []NIC{{Tap: tap}}},
+			[]string{"-chardev socket,id=tpm,fd=4 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm", "tap,id=lan1,fd=5"},
+			nil,
+		},
+		{
 			"a person's", Config{Terminal: true, SetupFile: "my.conf", MemoryMB: 512, CPUs: 4},
 			[]string{"mux=on", "-mon chardev=serial", "name=opt/causeway/config,file=my.conf", "-m 512", "-smp 4"},
 			nil,
@@ -49,7 +58,10 @@ func TestArguments(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.config.Board = board
-			files := []*os.File{tap}
+			files, given := []*os.File{tap}, 1
+			if test.config.TPM != "" {
+				files, given = append(files, tap), 2
+			}
 			line := strings.Join(test.config.arguments(host{}, "/tmp/vars", &files), " ")
 			for _, want := range test.want {
 				if !strings.Contains(line, want) {
@@ -61,7 +73,7 @@ func TestArguments(t *testing.T) {
 					t.Errorf("arguments hold %q:\n%s", not, line)
 				}
 			}
-			if got, want := len(files), 1+strings.Count(line, "tap,"); got != want {
+			if got, want := len(files), given+strings.Count(line, "tap,"); got != want {
 				t.Errorf("%d files are handed over; want %d", got, want)
 			}
 		})

@@ -19,6 +19,7 @@ type Board struct {
 	Console   string   // serial device as the kernel names it
 	Firmware  string   // UEFI code, read-only
 	Variables string   // pristine UEFI variables, copied for each machine
+	TPM       string   // the device that is a TPM; empty where Debian's kernel has no driver for QEMU's
 	Extra     []string // arguments that only this board needs
 }
 
@@ -37,6 +38,7 @@ var boards = []Board{
 		Console:   "ttyS0",
 		Firmware:  "/usr/share/OVMF/OVMF_CODE_4M.fd",
 		Variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+		TPM:       "tpm-tis",
 	},
 	{
 		Name:      "arm64",

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -129,11 +130,17 @@ func (c *Console) Keys(keys string) error {
 	return nil
 }
 
-// skip consumes what was printed so far.
-func (c *Console) skip() {
+// waitsAt consumes what was printed so far, but for a last line that begins
+// with the pattern: then it is true.
+func (c *Console) waitsAt(pattern *regexp.Regexp) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cursor = len(c.text)
+	line := bytes.LastIndexByte(c.text, '\n') + 1
+	waits := pattern.Match(c.text[line:])
+	if c.cursor = len(c.text); waits {
+		c.cursor = line
+	}
+	return waits
 }
 
 // Transcript gives everything that was printed, with line feeds only.

@@ -20,14 +20,17 @@ import (
 
 // Config is what one machine is made of.
 type Config struct {
-	Board    Board
-	Kernel   *Kernel // booted without firmware; nil boots Disk through UEFI
-	Disk     string  // path of a raw disk, written to; empty means no disk
-	DiskLog  string  // path where every write to Disk is logged (package powercut reads it); empty means nowhere
-	USB      bool    // a USB 3 controller, for sticks
-	NICs     []NIC   // in PCI order: LAN1 first
-	MemoryMB int     // 0 means 256, the least the appliance runs in
-	CPUs     int     // 0 means 2
+	Board   Board
+	Kernel  *Kernel // booted without firmware; nil boots Disk through UEFI
+	Disk    string  // path of a raw disk, written to; empty means no disk
+	DiskLog string  // path where every write to Disk is logged (package powercut reads it); empty means nowhere
+	USB     bool    // a USB 3 controller, for sticks
+	// TPM is the folder of the state of a TPM 2.0, for one machine at a time, made if need
+	// be; empty means no TPM. The machine must boot through UEFI.
+	TPM      string
+	NICs     []NIC // in PCI order: LAN1 first
+	MemoryMB int   // 0 means 256, the least the appliance runs in
+	CPUs     int   // 0 means 2
 	// SetupFile is a configuration for the appliance, handed over as the
 	// fw_cfg item opt/causeway/config. Empty means none.
 	SetupFile string
@@ -80,6 +83,7 @@ type Machine struct {
 
 	board   Board
 	command *exec.Cmd
+	tpm     *exec.Cmd // nil without one
 	monitor *monitor
 	errors  *Console      // what QEMU itself complains of
 	dir     string        // private files, removed at the end
@@ -97,6 +101,7 @@ func Start(ctx context.Context, config Config) (m *Machine, err error) {
 	m = &Machine{board: config.Board, dir: dir, exited: make(chan struct{})}
 	defer func() {
 		if err != nil {
+			m.endTPM()
 			os.RemoveAll(dir)
 		}
 	}()
@@ -119,6 +124,14 @@ func Start(ctx context.Context, config Config) (m *Machine, err error) {
 		}
 	}
 	files := []*os.File{theirs}
+	if config.TPM != "" {
+		control, err := m.startTPM(config)
+		if err != nil {
+			return nil, fmt.Errorf("start a machine: %w", err)
+		}
+		defer control.Close()
+		files = append(files, control)
+	}
 	m.command = exec.Command(config.Board.Emulator, config.arguments(thisHost(), variables, &files)...)
 	m.command.ExtraFiles = files
 	m.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -173,6 +186,7 @@ func (m *Machine) start(terminal bool) error {
 func (m *Machine) wait(release func() bool) {
 	m.status = m.command.Wait()
 	release()
+	m.endTPM()
 	os.RemoveAll(m.dir)
 	close(m.exited)
 }
@@ -256,18 +270,25 @@ func (m *Machine) complaint() string {
 // socketPair gives the two ends of a Unix stream socket: one for us, one for
 // a child.
 func socketPair() (ours net.Conn, theirs *os.File, err error) {
-	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	file, theirs, err := filePair("monitor")
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
+		return nil, nil, err
 	}
-	theirs = os.NewFile(uintptr(fds[1]), "monitor of QEMU")
-	file := os.NewFile(uintptr(fds[0]), "monitor")
 	defer file.Close()
 	if ours, err = net.FileConn(file); err != nil {
 		theirs.Close()
 		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
 	}
 	return ours, theirs, nil
+}
+
+// filePair gives the two ends of a Unix stream socket for what the name says.
+func filePair(name string) (one, other *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
+	}
+	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+" of QEMU"), nil
 }
 
 func copyFile(to, from string) error {

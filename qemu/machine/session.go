@@ -22,7 +22,7 @@ type Answer struct {
 
 // refusal is what the console prints of a line that it does not take, or that
 // control does not. Other lines with % are messages that nobody asked for.
-var refusal = regexp.MustCompile(`(?m)^ *\^\n% .*|^% control (?:refused|does not answer).*`)
+var refusal = regexp.MustCompile(`(?m)^ *\^\n% .*|^% control (?:refused|does not answer).*|^% your groups do not permit .*`)
 
 // Fault says that the line was refused; nil if it was not.
 func (a Answer) Fault() error {
@@ -40,15 +40,16 @@ func (c *Console) Type(ctx context.Context, line string) (Answer, error) {
 	return c.enter(ctx, line)
 }
 
-// wake has the appliance print a prompt, and reads it. An earlier prompt that
-// was not read yet may be what it reads: one more follows then, before the
-// echo of the next line.
+// wake has the appliance print a prompt, and reads it; who is not logged in
+// does so first. An earlier prompt that was not read yet may be what it reads:
+// one more follows then, before the echo of the next line.
 func (c *Console) wake(ctx context.Context) (Answer, error) {
-	c.skip()
-	if err := c.Send(""); err != nil {
-		return Answer{}, err
+	if !c.waitsAt(before) {
+		if err := c.Send(""); err != nil {
+			return Answer{}, err
+		}
 	}
-	return c.answer(ctx)
+	return c.arrive(ctx)
 }
 
 // enter types a line, passes over its echo and reads the answer.
@@ -86,12 +87,18 @@ func (c *Console) answer(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	return answerOf(match), nil
+}
+
+// answerOf is what stood before the prompt that was found.
+func answerOf(match Match) Answer {
+	groups := match.Groups[len(match.Groups)-3:] // those of prompt
 	return Answer{
 		Text:       strings.Trim(strings.ReplaceAll(match.Before, "\r", ""), "\n"),
-		Host:       match.Groups[1],
-		Mode:       match.Groups[2],
-		Privileged: match.Groups[3] == "#",
-	}, nil
+		Host:       groups[0],
+		Mode:       groups[1],
+		Privileged: groups[2] == "#",
+	}
 }
 
 // Enable brings the session to a prompt with # and turns paging off. In a mode

@@ -3,6 +3,7 @@ package machine
 import (
 	"bufio"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -104,5 +105,73 @@ func TestConsolePaste(t *testing.T) {
 	}
 	if got := typed(); len(got) != 5 || got[3] != "show system" {
 		t.Errorf("typed %q; want the text and its end", got)
+	}
+}
+
+// playDoor plays an appliance that asks these questions in turn, and then
+// stands at a prompt. It gives a console at it and what was typed; echoes are
+// those of a terminal, and secrets have none.
+func playDoor(t *testing.T, questions ...string) (c *Console, typed func() []string) {
+	output, screen := io.Pipe()
+	keyboard, input := io.Pipe()
+	var lines []string
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		keys := bufio.NewReader(keyboard)
+		for _, question := range append(questions, "box>", "box>", "box>") {
+			io.WriteString(screen, "\r\n"+question)
+			line, err := keys.ReadString('\r')
+			if err != nil {
+				return
+			}
+			line = strings.TrimSuffix(line, "\r")
+			lines = append(lines, line)
+			if !strings.HasPrefix(question, "Password") && !strings.HasPrefix(question, "Again") {
+				io.WriteString(screen, line)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		input.Close()
+		<-done
+		screen.Close()
+	})
+	c = NewConsole(output, input)
+	if _, err := c.Expect(t.Context(), regexp.QuoteMeta(questions[0])); err != nil {
+		t.Fatal(err)
+	}
+	return c, func() []string {
+		input.Close()
+		<-done
+		return lines
+	}
+}
+
+// TestConsoleArrives: whoever types at a console that nobody is logged in at logs
+// in first, and sets a new box up.
+func TestConsoleArrives(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		questions, want []string
+	}{
+		{"a login", []string{"Username: ", "Password: "}, []string{User, Password, ""}},
+		{"a new box", []string{
+			"Host name [box]: ", "Name of the administrator [admin]: ", "Password: ", "Again: ", "LAN1 address, dhcp or none [none]: ",
+			"Put this in force (yes/no)? [yes]: ", "Username: ", "Password: ",
+		}, []string{"", "", Password, Password, "", "", User, Password, ""}},
+		{"control comes late", []string{"Choice [wait]: ", "Choice [wait]: ", "Username: ", "Password: "}, []string{"", "", User, Password, ""}},
+	} {
+		c, typed := playDoor(t, test.questions...)
+		if answer, err := c.Type(t.Context(), ""); err != nil || answer.Host != "box" {
+			t.Errorf("%s: Type = %+v, %v; want the prompt of box", test.name, answer, err)
+		}
+		if got := typed(); !slices.Equal(got, test.want) {
+			t.Errorf("%s: typed %q; want %q", test.name, got, test.want)
+		}
+	}
+	c, _ := playDoor(t, "Username: ", "Password: ", "% login invalid\r\nUsername: ", "Password: ", "% login invalid\r\nUsername: ")
+	if answer, err := c.Type(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "login invalid") {
+		t.Errorf("Type where the login is refused = %+v, %v; want what was said", answer, err)
 	}
 }

@@ -36,9 +36,16 @@ type Calls struct {
 	Progress io.Writer
 }
 
-// Window is the time before a cut in which events may be lost: that of a group
-// commit.
-const Window = 20 * time.Millisecond
+// Events may be lost that were seen within the window of a group commit before
+// the cut. An emulated machine that gets no processor is later than that: then
+// those, too, after which its disk had no time for two writings of the proxy,
+// the one under way and the next, and one of billing before each: two flushes
+// each. After a second nothing may be lost.
+const (
+	Window        = 20 * time.Millisecond
+	WindowFlushes = 8
+	longestWindow = time.Second
+)
 
 // The places where records wait. A stick is mounted with some of its names in
 // capitals if they are longer.
@@ -113,7 +120,7 @@ func (r *recorded) path(name string) string { return filepath.Join(r.dir, name) 
 
 // The size of the disk and of the stick, in octets.
 const (
-	callsDisk  = 1 << 30
+	callsDisk  = 512 << 20
 	callsStick = 64 << 20
 )
 

@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
+	"causeway/appliance/billing/journal"
 	"causeway/qemu/audit"
 	"causeway/qemu/lab"
 	"causeway/qemu/machine"
@@ -25,14 +27,24 @@ type CallsReport struct {
 	Records    int           // event messages that came to a record keeper in the end, of all cuts
 	Lost       int           // that did not, though the peers of the calls had seen what they tell of
 	Duplicates int           // that came again
-	Worst      time.Duration // before a cut, of what was lost
+	OnStick    int           // cuts of a box with its records on a stick
+	Unflushed  int           // cuts at which there were writes that no flush covered
+	Writes     int           // such writes
+	SetUp      int           // cuts in the set-up of a call
+	Open       int           // cuts in calls that all were answered
+	Withheld   int           // event messages that were found missing where disks had kept back their last writes
+	Longest    time.Duration // the longest time before a cut of which events were allowed to be lost
 	Bad        []string      // a sentence for each cut at which something was wrong
 }
 
 // String gives the report, one key=value a line, and then what was wrong.
 func (r CallsReport) String() string {
-	text := fmt.Sprintf("cuts=%d\nboots=%d\nwindow_ms=%d\nrecords=%d\nlost=%d\nduplicates=%d\nworst_ms=%d\n",
-		r.Cuts, r.Boots, Window.Milliseconds(), r.Records, r.Lost, r.Duplicates, r.Worst.Milliseconds())
+	text := fmt.Sprintf("cuts=%d\nboots=%d\nrecords=%d\nlost=%d\nduplicates=%d\n", r.Cuts, r.Boots, r.Records, r.Lost, r.Duplicates)
+	text += fmt.Sprintf("cuts_harddisk=%d\ncuts_usb0=%d\ncuts_flushed=%d\ncuts_unflushed=%d\nwrites_unflushed=%d\n",
+		r.Cuts-r.OnStick, r.OnStick, r.Cuts-r.Unflushed, r.Unflushed, r.Writes)
+	text += fmt.Sprintf("cuts_set_up=%d\ncuts_open=%d\ncuts_between=%d\n", r.SetUp, r.Open, r.Cuts-r.SetUp-r.Open)
+	text += fmt.Sprintf("window_ms=%d\nwindow_flushes=%d\nlongest_window_ms=%d\nlost_withheld=%d\n",
+		Window.Milliseconds(), WindowFlushes, r.Longest.Milliseconds(), r.Withheld)
 	for _, bad := range r.Bad {
 		text += bad + "\n"
 	}
@@ -44,7 +56,7 @@ func (r CallsReport) Fault() error {
 	if r.Lost == 0 && len(r.Bad) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d event messages are lost at %d of %d cuts", r.Lost, len(r.Bad), r.Cuts)
+	return fmt.Errorf("%d event messages are lost at %d cuts, %d faults", r.Lost, r.Cuts, len(r.Bad))
 }
 
 // RunBoth does half of the cuts with the records on the disk, half on a stick.
@@ -64,7 +76,13 @@ func (c Calls) RunBoth(ctx context.Context) (report CallsReport, err error) {
 		report.Records += part.Records
 		report.Lost += part.Lost
 		report.Duplicates += part.Duplicates
-		report.Worst = max(report.Worst, part.Worst)
+		report.OnStick += part.OnStick
+		report.Unflushed += part.Unflushed
+		report.Writes += part.Writes
+		report.SetUp += part.SetUp
+		report.Open += part.Open
+		report.Withheld += part.Withheld
+		report.Longest = max(report.Longest, part.Longest)
 		report.Bad = append(report.Bad, part.Bad...)
 	}
 	return report, nil
@@ -107,83 +125,83 @@ func (c Calls) Run(ctx context.Context) (report CallsReport, err error) {
 		}
 		report.Cuts++
 		report.note(n, cut, found)
-		fmt.Fprintf(c.Progress, "cut %d of %d, at %s: %d records, %d lost\n", n+1, c.Cuts, cut.at.Format(time.TimeOnly+".000"), found.Records, found.Lost)
+		report.count(r, cut)
+		fmt.Fprintf(c.Progress, "cut %d of %d, at %s: %d records, %d lost\n", n+1, c.Cuts, cut.at.Format(clockTime), found.Records, found.Lost)
 	}
-	return report, nil
+	if report.Withheld, err = r.withhold(ctx); report.Withheld == 0 {
+		report.Bad = append(report.Bad, "nothing was missing where the disk had kept back its last writes")
+	}
+	return report, err
 }
+
+const clockTime = "15:04:05.000"
 
 func (r *CallsReport) note(n int, c cut, found audit.Findings) {
 	r.Records += found.Records
 	r.Lost += found.Lost
 	r.Duplicates += found.Duplicates
-	if !found.Oldest.IsZero() {
-		r.Worst = max(r.Worst, c.at.Sub(found.Oldest))
-	}
+	r.Longest = max(r.Longest, c.at.Sub(c.until))
 	if fault := found.Fault(); fault != nil {
-		r.Bad = append(r.Bad, fmt.Sprintf("cut %d, at %s: %v", n, c.at.Format(time.TimeOnly+".000"), fault))
+		r.Bad = append(r.Bad, fmt.Sprintf("cut %d, at %s, up to %s: the first that is missing was seen at %s: %v", n,
+			c.at.Format(clockTime), c.until.Format(clockTime), found.Oldest.Format(clockTime), fault))
 	}
 }
 
-// pick chooses the n-th of the cuts: each stretch of the run has one.
-func (r *recorded) pick(n int, random *rand.Rand) int {
-	begin, end := (len(r.moments)-1)*n/r.Cuts, (len(r.moments)-1)*(n+1)/r.Cuts
-	return begin + random.IntN(max(1, end-begin))
+// count counts what the power was cut in.
+func (r *CallsReport) count(of *recorded, c cut) {
+	if of.Stick {
+		r.OnStick++
+	}
+	if c.unflushed > 0 {
+		r.Unflushed++
+	}
+	r.Writes += c.unflushed
+	setUp, open := 0, 0
+	for _, call := range of.calls {
+		switch before := func(t time.Time) bool { return t.IsZero() || c.at.Before(t) }; {
+		case before(call.Sent) || !before(call.Over):
+		case before(call.Answered):
+			setUp++
+		default:
+			open++
+		}
+	}
+	switch {
+	case setUp > 0:
+		r.SetUp++
+	case open > 0:
+		r.Open++
+	}
 }
 
-// cut is a box whose power failed: images of its disk and its stick.
-type cut struct {
-	at          time.Time // at this time or later
-	disk, stick *disk     // nil: there was no stick
-	volume      *disk     // harddisk:
-}
+// withholding is for how long a disk keeps back what it is told to flush.
+const withholding = 2 * time.Second
 
-// cuts makes them, in ascending order.
-type cuts struct {
-	r                   *recorded
-	disk, volume, stick *replay
-	atDisk, atStick     int // entries of the last cut
-}
-
-func (r *recorded) newCuts() (*cuts, error) {
-	c := &cuts{r: r, disk: newReplay(r.log, 0, callsDisk), volume: newReplay(r.log, r.diskVolume.Start, r.diskVolume.Size)}
-	if r.Stick {
-		c.stick = newReplay(r.stickLog, 0, callsStick)
-		return c, c.stick.hold(r.path("stick.before"))
+// withhold looks at a box whose disk, and stick, had kept back the writes of its last
+// seconds, and says how many event messages were found missing.
+func (r *recorded) withhold(ctx context.Context) (lost int, err error) {
+	last := len(r.moments) - 1
+	kept := last
+	for kept > 0 && r.moments[last].at.Sub(r.moments[kept].at) < withholding {
+		kept--
 	}
-	return c, nil
-}
-
-// make cuts the power at a moment or just after it: between that moment's last
-// flush and the next one.
-func (c *cuts) make(n int, random *rand.Rand) (made cut, err error) {
-	from, to := c.r.moments[n], c.r.moments[n+1]
-	between := func(last *int, from, to int) int {
-		*last = max(*last, from+random.IntN(max(1, to-from)))
-		return *last
-	}
-	made.at = from.at
-	seed := random.Uint64() // both replays of the disk lose the same writes
-	entries := between(&c.atDisk, from.disk, to.disk)
-	made.disk, err = c.disk.cut(entries, rand.New(rand.NewPCG(seed, 1)))
-	if err == nil {
-		made.volume, err = c.volume.cut(entries, rand.New(rand.NewPCG(seed, 1)))
-	}
-	if err == nil && c.stick != nil {
-		made.stick, err = c.stick.cut(between(&c.atStick, from.stick, to.stick), rand.New(rand.NewPCG(seed, 2)))
-	}
+	of, err := r.newCuts()
 	if err != nil {
-		return made, fmt.Errorf("replay up to %v: %w", made.at, err)
+		return 0, err
 	}
-	return made, nil
+	made, err := of.make(kept, rand.New(rand.NewPCG(r.Seed, 1)))
+	if err != nil {
+		return 0, err
+	}
+	made.until = r.until(last, r.moments[last].disk)
+	found, err := r.look(ctx, made)
+	return found.Lost, err
 }
-
-// until is the time up to which events must be there.
-func (c cut) until() time.Time { return c.at.Add(-Window) }
 
 // Nothing more is waited for when no record has come for so long.
 const (
 	quietHost    = 2 * time.Second
-	quietMachine = 20 * time.Second // it boots, and asks for its servers every 10 s
+	quietMachine = 40 * time.Second // it boots, and asks for its servers every 10 s
 )
 
 // look has a billing process of this host bring what the cut left to a record
@@ -212,15 +230,32 @@ func (r *recorded) look(ctx context.Context, c cut) (audit.Findings, error) {
 	if err != nil {
 		return audit.Findings{}, err
 	}
+	if err := openJournal(dir); err != nil {
+		return audit.Findings{}, err
+	}
 	billing, err := where.StartBilling(ctx, r.Program, dir, r.config(at, key))
 	if err != nil {
 		return audit.Findings{}, err
 	}
 	found, err := r.compare(ctx, c, keeper, quietHost)
 	if found.Fault() != nil {
-		found.Wrong = append(found.Wrong, "billing printed: "+billing.Output())
+		found.Wrong = slices.Insert(found.Wrong, 0, "billing printed: "+billing.Output())
 	}
 	return found, errors.Join(err, billing.Close())
+}
+
+// openJournal does what the proxy of a box does when it starts: it takes the
+// journal into use, with all that is whole in it.
+func openJournal(dir string) error {
+	box, err := journal.ReadBox(filepath.Join(dir, "serial"))
+	if err != nil {
+		return err
+	}
+	writer, _, err := journal.Open(filepath.Join(dir, "harddisk", "billcache"), journal.Options{Box: box})
+	if err != nil {
+		return err
+	}
+	return writer.Close()
 }
 
 // keeper starts a record keeper that has nothing stored.
@@ -248,7 +283,7 @@ func (r *recorded) compare(ctx context.Context, c cut, keeper *lab.RADIUS, quiet
 		if err != nil {
 			return found, err
 		}
-		if found = audit.Compare(r.calls, records, c.until()); found.Fault() == nil {
+		if found = audit.Compare(r.calls, records, c.until); found.Fault() == nil {
 			return found, nil
 		}
 		if found.Records > before {
@@ -311,10 +346,25 @@ func (r *recorded) boot(ctx context.Context, c cut) (audit.Findings, error) {
 		if err := box.Machine.Plug(ctx, "stick", machine.Stick{Image: stick}); err != nil {
 			return audit.Findings{}, err
 		}
+		if err := mountAnyhow(ctx, box); err != nil {
+			return audit.Findings{}, box.Explain(err)
+		}
 	}
 	found, err := r.compare(ctx, c, keeper, quietMachine)
 	if found.Fault() != nil {
-		found.Wrong = append(found.Wrong, "the console printed: "+box.Machine.Console.Tail(20))
+		said, _ := box.Machine.Console.Command(ctx, "show billing status")
+		found.Wrong = slices.Insert(found.Wrong, 0, "show billing status: "+said+"the console printed: "+box.Machine.Console.Tail(20))
 	}
 	return found, err
+}
+
+// mountAnyhow does what the box asks for when a stick was not unmounted.
+func mountAnyhow(ctx context.Context, box *smoke.Box) error {
+	for {
+		said, err := box.Machine.Console.Command(ctx, "mount usb0: write")
+		if err != nil || !strings.Contains(said, "no stick is plugged in") {
+			return err
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"causeway/appliance/grammar"
 	"causeway/qemu/lab"
 	"causeway/qemu/machine"
 )
@@ -24,13 +25,19 @@ type Setup struct {
 	DiskLog  string // path of an empty file for a log of what is written to the disk
 	NoDisk   bool
 	USB      bool   // a port for sticks
+	TPM      string // folder of the state of its TPM; empty: it has none
 	FewNICs  int    // network cards left out, the last first
-	Config   string // configuration text that the machine hands in
+	Config   string // configuration text that the machine hands in, between callsLicensed and machine.Users; empty: the built-in one
+	NewBox   bool   // the machine hands in nothing: the box has no user
 	MemoryMB int    // 0 means 256
 	Words    string // added to the kernel's command line in a direct boot
 	// Initramfs is the path of another root file system for a direct boot.
 	Initramfs string
 }
+
+// callsLicensed begins the configuration that a machine hands in, so that no test
+// is held up by the ten calls a second of a new box. A Setup's own line replaces it.
+const callsLicensed = "license smart activate cusp 10000\n"
 
 // emptyDisk is the size of a disk of a box that boots without it, in octets.
 const emptyDisk = 1 << 30
@@ -62,7 +69,7 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 	if b.dir, err = os.MkdirTemp("", "causeway-box-"); err != nil {
 		return nil, fmt.Errorf("start a box: %w", err)
 	}
-	config := machine.Config{Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB}
+	config := machine.Config{Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, TPM: setup.TPM}
 	if err := b.giveDisk(setup, &config); err != nil {
 		return nil, err
 	}
@@ -73,9 +80,10 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 		config.Kernel.CommandLine += " " + setup.Words
 		config.Kernel.Initramfs = cmp.Or(setup.Initramfs, config.Kernel.Initramfs)
 	}
-	if setup.Config != "" {
+	if !setup.NewBox {
 		config.SetupFile = filepath.Join(b.dir, "config")
-		if err := os.WriteFile(config.SetupFile, []byte(setup.Config), 0o600); err != nil {
+		text := callsLicensed + cmp.Or(setup.Config, grammar.BuiltIn()) + "\n" + machine.Users
+		if err := os.WriteFile(config.SetupFile, []byte(text), 0o600); err != nil {
 			return nil, fmt.Errorf("start a box: %w", err)
 		}
 	}

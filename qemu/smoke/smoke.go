@@ -6,6 +6,7 @@ package smoke
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -78,9 +79,26 @@ func Run(ctx context.Context, setup Setup, calls, rate int) (report Report, err 
 	return report, nil
 }
 
+// awaitLAN2 waits until the box answers on LAN2: the ports come up one after the
+// other, and a call to where no port is yet is refused.
+func (b *Box) awaitLAN2(ctx context.Context) error {
+	prober, err := b.Lab.LAN2.Probe(netip.AddrPortFrom(lab.PeerLAN2, 0))
+	if err != nil {
+		return err
+	}
+	defer prober.Close()
+	if _, err := prober.AwaitOptions(ctx, lab.BoxLAN2); err != nil {
+		return fmt.Errorf("LAN2: %w", err)
+	}
+	return nil
+}
+
 // Calls does the part of the test that needs a box that answers: report.Calls
 // calls in all.
 func (b *Box) Calls(ctx context.Context, rate int, report *Report) error {
+	if err := b.awaitLAN2(ctx); err != nil {
+		return err
+	}
 	if err := NotARelay(ctx, b.Lab); err != nil {
 		return fmt.Errorf("the box is to be a proxy: %w", err)
 	}

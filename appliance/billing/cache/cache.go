@@ -4,9 +4,9 @@
 // cuts, dead servers, bad sectors, full disks and pulled sticks but what Status
 // counts.
 //
-// In: records of the Billing Manager, in order. Out: the same, in order, to
-// each consumer that takes their kind, through a cursor of its own, each at
-// least once until it says Done.
+// In: records of the Billing Manager, in order, each with the consumers that it
+// is for. Out: the same, in order, to each of those, through a cursor of its
+// own, each at least once until it says Done.
 //
 // A directory holds segments em-00000001.jnl, em-00000002.jnl … (package
 // segment) and for each consumer a mark "at-NAME": the lowest record that it
@@ -17,9 +17,10 @@
 //     What all have delivered from there is never written, so that numbers on
 //     the disk have gaps. A gap begins a new segment.
 //   - Each segment begins with what was written before it: the last number, the
-//     newest source, and how many records of each kind.
-//   - A segment goes when no consumer needs it; a damaged one is kept as .bad.
-//     Consumers read from the disk, so memory does not grow with the backlog.
+//     newest source, and how many records for each consumer.
+//   - A segment goes when nothing in it waits for a consumer; a damaged one is
+//     kept as .bad. Consumers read from the disk, so memory does not grow with
+//     the backlog. One that is idle keeps what is for it and nothing else.
 //   - A cursor whose consumer is not there any more keeps its records until
 //     Clear; "end-NAME" says up to where.
 //   - At the greatest size, or when others fill the disk, records wait in
@@ -52,10 +53,17 @@ const (
 	CDR Kind = 2 // an XML call record
 )
 
+// Places are a set of consumers: bit n is the one at place n.
+type Places uint16
+
+// PlacesMax is how many places there are. Their number is part of the format.
+const PlacesMax = 9
+
 // Record is one finished billing record.
 type Record struct {
 	Seq     uint64 // given by Append: 1, 2, 3 …
 	Kind    Kind
+	To      Places // whom it is for
 	Call    model.CallKey
 	Source  Source
 	Payload []byte // at most MaxPayload octets
@@ -71,8 +79,11 @@ type Source struct {
 // Consumer is one who delivers records.
 type Consumer struct {
 	Name  string // lower-case letters, digits and "-", as "packetcable-em-0"
-	Kinds []Kind // that it takes
+	Place uint8  // 0 to PlacesMax-1: it gets the records for this place
 }
+
+// Places is the set of the consumer alone.
+func (c Consumer) Places() Places { return 1 << c.Place }
 
 // Options of Open.
 type Options struct {
@@ -81,10 +92,12 @@ type Options struct {
 	// there nothing is written. Empty: that is not looked at.
 	Mount     string
 	Box       segment.Box
-	MaxSize   int64       // octets of all segments together; 0: the free space is the limit
-	Anew      bool        // no event that comes was one of before Open: what the directory has says nothing about it
-	OnFailure bool        // records wait in memory and are written while a consumer holds
-	Report    func(error) // told of faults when they begin, from any goroutine; nil: nobody is
+	MaxSize   int64 // octets of all segments together; 0: the free space is the limit
+	Anew      bool  // no event that comes was one of before Open: what the directory has says nothing about it
+	OnFailure bool  // records wait in memory and are written while a consumer holds
+	// Place says which place a consumer had that is not there any more; nil: nobody knows.
+	Place  func(consumer string) (place uint8, known bool)
+	Report func(error) // told of faults when they begin, from any goroutine; nil: nobody is
 
 	segmentSize int64 // 0: as MaxSize has it
 	memory      int64 // octets; 0: maxMemory
@@ -132,6 +145,7 @@ type Cache struct {
 	known    bool            // the disk could be read once
 	room     int64           // octets that may be written
 	full     bool            // room is less than what waits needs
+	refusing bool            // and records were refused since
 	fault    error           // why the disk cannot be used; nil: it can
 	roll     bool            // the newest segment is damaged: write into another one
 	closed   bool
@@ -148,6 +162,9 @@ type Cache struct {
 func Open(o Options, consumers []Consumer) (*Cache, error) {
 	if o.Report == nil {
 		o.Report = func(error) {}
+	}
+	if o.Place == nil {
+		o.Place = func(string) (uint8, bool) { return 0, false }
 	}
 	if o.segmentSize == 0 {
 		o.segmentSize = segment.DefaultSize
@@ -172,8 +189,8 @@ func Open(o Options, consumers []Consumer) (*Cache, error) {
 		format: segment.Dir{Path: o.Dir, Format: format, Box: o.Box, OpenFile: o.open},
 	}
 	for _, consumer := range consumers {
-		if !goodName(consumer.Name) || c.Cursor(consumer.Name) != nil {
-			return nil, fmt.Errorf("consumer %q of the billing cache: not a name of its own", consumer.Name)
+		if !goodName(consumer.Name) || c.Cursor(consumer.Name) != nil || consumer.Place >= PlacesMax {
+			return nil, fmt.Errorf("consumer %q at place %d of the billing cache: not a name of its own, or no place", consumer.Name, consumer.Place)
 		}
 		c.cursors = append(c.cursors, newCursor(c, consumer))
 	}
@@ -242,7 +259,6 @@ func (c *Cache) take(frames []segment.Frame) {
 // refuse gives up what is beyond the bound of memory, newest first, and was
 // not given out yet.
 func (c *Cache) refuse() {
-	count := c.refused
 	for c.octets > c.options.memory && c.end > c.visible && len(c.memory) > 0 && c.fault == nil {
 		f := c.memory[len(c.memory)-1]
 		c.memory = c.memory[:len(c.memory)-1]
@@ -250,10 +266,12 @@ func (c *Cache) refuse() {
 		c.end--
 		c.total.take(f)
 		c.refused++
+		if !c.refusing {
+			c.refusing = true
+			c.news = append(c.news, errors.New("full: records are refused"))
+		}
 	}
-	if count == 0 && c.refused > 0 {
-		c.news = append(c.news, errors.New("full: records are refused"))
-	}
+	c.refusing = c.refusing && c.full
 }
 
 // show lets the consumers have the new frames, the last ones there are. Who
@@ -284,19 +302,20 @@ func (c *Cache) wake() {
 // first is the number of the first record in memory; end if there is none.
 func (c *Cache) first() uint64 { return c.end - uint64(len(c.memory)) }
 
-// dropDelivered forgets what was delivered from memory by all.
+// dropDelivered forgets what was delivered from memory by all that it is for.
 func (c *Cache) dropDelivered() {
 	if len(c.memory) == 0 || c.flushing {
 		return
 	}
-	lowest := c.visible
-	for _, r := range c.cursors {
-		lowest = min(lowest, r.position)
-	}
-	for c.first() < lowest {
+	for c.first() < c.visible && !c.wanted(c.memory[0], c.first()) {
 		c.forget()
 	}
 	c.full = c.full && len(c.memory) > 0
+}
+
+// wanted reports whether a frame of that number waits for a consumer.
+func (c *Cache) wanted(f segment.Frame, seq uint64) bool {
+	return slices.ContainsFunc(c.cursors, func(r *Cursor) bool { return r.position <= seq && r.takes(f) })
 }
 
 // forget takes the first record out of memory.

@@ -12,132 +12,7 @@ import (
 	"time"
 
 	"causeway/appliance/billing/segment"
-	"causeway/appliance/model"
 )
-
-var (
-	testBox = segment.Box{7}
-	em0     = Consumer{"packetcable-em-0", []Kind{EM}}
-	em1     = Consumer{"packetcable-em-1", []Kind{EM}}
-	xml1    = Consumer{"xml-1", []Kind{CDR}}
-)
-
-var openTestTime = time.Unix(1_800_000_000, 0)
-
-// event makes a record of event n, with a payload that names it.
-func event(n int) Record {
-	return Record{Kind: EM, Call: model.CallKey{byte(n)}, Source: Source{Event: uint64(n), Last: true}, Payload: fmt.Appendf(nil, "%d", n)}
-}
-
-// events makes the records of the events first to last.
-func events(first, last int) (records []Record) {
-	for n := first; n <= last; n++ {
-		records = append(records, event(n))
-	}
-	return records
-}
-
-func cdr(n int) Record {
-	r := event(n)
-	r.Kind = CDR
-	return r
-}
-
-// openTest opens a cache that the test closes. Its clock goes on by a
-// millisecond with each look.
-func openTest(t testing.TB, o Options, consumers ...Consumer) *Cache {
-	t.Helper()
-	o.Box = testBox
-	if o.now == nil {
-		now := openTestTime
-		o.now = func() time.Time {
-			now = now.Add(time.Millisecond)
-			return now
-		}
-	}
-	c, err := Open(o, consumers)
-	if err != nil {
-		t.Fatalf("Open(%s) = %v; want nil", o.Dir, err)
-	}
-	t.Cleanup(c.die)
-	return c
-}
-
-// die ends the cache as a crash of the process would: nothing is written.
-func (c *Cache) die() {
-	c.writing.Lock()
-	defer c.writing.Unlock()
-	c.closeDisk()
-	c.mu.Lock()
-	c.closed = true
-	c.mu.Unlock()
-	for _, r := range c.cursors {
-		r.close()
-	}
-}
-
-func appendAll(t testing.TB, c *Cache, records ...Record) {
-	t.Helper()
-	if err := c.Append(records); err != nil {
-		t.Fatalf("Append = %v; want nil", err)
-	}
-}
-
-// now gives the records that a cursor gives out at once.
-func (r *Cursor) now(t testing.TB) (records []Record) {
-	t.Helper()
-	for {
-		record, ok, err := r.poll()
-		if err != nil {
-			t.Fatalf("poll = %v; want nil", err)
-		}
-		if !ok {
-			return records
-		}
-		records = append(records, record)
-	}
-}
-
-// texts gives the payloads.
-func texts(records []Record) (all []string) {
-	for _, r := range records {
-		all = append(all, string(r.Payload))
-	}
-	return all
-}
-
-func numbers(first, last int) (all []string) {
-	for n := first; n <= last; n++ {
-		all = append(all, fmt.Sprint(n))
-	}
-	return all
-}
-
-func wantTexts(t testing.TB, what string, got []Record, want []string) {
-	t.Helper()
-	if !slices.Equal(texts(got), want) {
-		t.Fatalf("%s = %s; want %s", what, strings.Join(texts(got), " "), strings.Join(want, " "))
-	}
-}
-
-func done(r *Cursor, records []Record) {
-	for _, record := range records {
-		r.Done(record.Seq)
-	}
-}
-
-func segmentsIn(t testing.TB, dir string) (paths []string) {
-	t.Helper()
-	d := segment.Dir{Path: dir, Format: format}
-	l, err := d.List()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, number := range l.Segments {
-		paths = append(paths, filepath.Join(dir, format.Name(number)))
-	}
-	return paths
-}
 
 func TestAppendNextDone(t *testing.T) {
 	dir := t.TempDir()
@@ -216,7 +91,7 @@ func TestOneProcess(t *testing.T) {
 	if _, err := Open(Options{Dir: dir, Box: testBox}, nil); !errors.Is(err, segment.ErrInUse) {
 		t.Errorf("second Open = %v; want ErrInUse", err)
 	}
-	for _, bad := range [][]Consumer{{{"", nil}}, {{"a/b", nil}}, {em0, em0}} {
+	for _, bad := range [][]Consumer{{{"", 0}}, {{"a/b", 9}}, {em0, em0}} {
 		if _, err := Open(Options{Dir: t.TempDir()}, bad); err == nil {
 			t.Errorf("Open with consumers %v = nil; want an error", bad)
 		}
@@ -345,6 +220,37 @@ func TestOrphan(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(dir, "*"+em1.Name)); left != nil || err != nil {
 		t.Errorf("after Clear there are %v, %v; want no marks", left, err)
 	}
+}
+
+// What is for others goes, although an idle consumer has something that waits.
+func TestIdleConsumer(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{Dir: dir, segmentSize: 4 << 10}
+	c := openTest(t, o, em0, em1)
+	appendAll(t, c, events(1, 5)...) // for both
+	busy := c.Cursor(em0.Name)
+	done(busy, busy.now(t))
+	for first := 6; first < 1000; first += 10 {
+		batch := events(first, first+9)
+		for i := range batch {
+			batch[i].To = 1 << em0.Place
+		}
+		appendAll(t, c, batch...)
+		done(busy, busy.now(t))
+		c.Upkeep()
+	}
+	for range 2 {
+		if status := c.Status(); status.Segments > 3 || status.Consumers[1].Records != 5 {
+			t.Fatalf("%d segments, %d records wait; want those with the 5 that wait, and the newest", status.Segments, status.Consumers[1].Records)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+		c = openTest(t, o, em0, em1)
+	}
+	appendAll(t, c, event(1000))
+	wantTexts(t, "what waited", c.Cursor(em1.Name).now(t), append(numbers(1, 5), "1000"))
+	wantTexts(t, "of the busy one", c.Cursor(em0.Name).now(t), []string{"1000"})
 }
 
 func TestClearOfAConsumer(t *testing.T) {
@@ -488,7 +394,7 @@ func TestOnFailure(t *testing.T) {
 		done(r, got)
 	}
 	deliver(1, 50)
-	if status := c.Status(); status.MemoryRecords != 0 || status.Bytes > 200 {
+	if status := c.Status(); status.MemoryRecords != 0 || status.Bytes > 300 {
 		t.Fatalf("Status = %+v; want nothing in memory and nothing on the disk", status)
 	}
 	appendAll(t, c, events(51, 60)...)
@@ -541,9 +447,9 @@ func TestPrinter(t *testing.T) {
 	for _, want := range []string{
 		"# mark at-packetcable-em-0: record 1, box 0700000000000000\n",
 		"# em-00000001.jnl: segment 1, ",
-		"\n1 2027-01-15T08:00:00.002000Z aeaaaaaaaaaaaaaaaaaa em event=1.0 says 1\n",
-		" cdr event=2.0 says 2\n",
-		"# after record 2: 1 event messages and 1 call records so far, the newest of event 2.0\n",
+		"\n1 2027-01-15T08:00:00.002000Z aeaaaaaaaaaaaaaaaaaa em event=1.0 to=0,1 says 1\n",
+		" cdr event=2.0 to=8 says 2\n",
+		"# after record 2, the newest of event 2.0; records for each place so far: [1 1 0 0 0 0 0 0 1]\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("Dump does not say %q; it says:\n%s", want, &out)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
@@ -117,6 +116,13 @@ func (r *Cursor) Hold(down bool) {
 	c.flush()
 }
 
+// Held reports whether the consumer cannot deliver.
+func (r *Cursor) Held() bool {
+	r.cache.mu.Lock()
+	defer r.cache.mu.Unlock()
+	return r.held
+}
+
 // Rewind makes what was given out and is not done come again: for a consumer
 // that was started anew.
 func (r *Cursor) Rewind() {
@@ -139,7 +145,7 @@ func (r *Cursor) wakeUp() {
 	}
 }
 
-func (r *Cursor) takes(f segment.Frame) bool { return slices.Contains(r.Kinds, kindOf(f)) }
+func (r *Cursor) takes(f segment.Frame) bool { return placesOf(f)&r.Places() != 0 }
 
 // mayPass reports whether next may become to.
 func (r *Cursor) mayPass(to uint64) bool { return r.position == r.next || to-r.position <= window }

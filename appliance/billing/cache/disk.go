@@ -28,6 +28,7 @@ type part struct {
 	before  tally  // of all records before it
 	counted uint64 // lost records up to here are counted
 	damaged bool   // to be kept as .bad
+	inexact bool   // it may have records that before of the next one does not count
 }
 
 // openDisk takes the directory into use, at the start and after a fault.
@@ -170,7 +171,7 @@ func (c *Cache) deleteDone() error {
 	begin := false
 	if count := len(c.parts); count > 0 && c.full {
 		newest := c.parts[count-1]
-		begin = newest.last >= newest.FirstSeq && !c.needed(newest)
+		begin = newest.last >= newest.FirstSeq && !c.needed(count-1)
 	}
 	c.mu.Unlock()
 	if begin {
@@ -181,7 +182,7 @@ func (c *Cache) deleteDone() error {
 	c.mu.Lock()
 	var done, kept []*part
 	for i, p := range c.parts {
-		if i+1 < len(c.parts) && !c.needed(p) {
+		if i+1 < len(c.parts) && !c.needed(i) {
 			done = append(done, p)
 		} else {
 			kept = append(kept, p)
@@ -206,19 +207,35 @@ func (c *Cache) deleteDone() error {
 	return storage.SyncDir(c.options.Dir)
 }
 
-// needed reports whether a segment holds what somebody has not delivered.
-func (c *Cache) needed(p *part) bool {
+// needed reports whether segment i of the table holds what somebody has not
+// delivered.
+func (c *Cache) needed(i int) bool {
+	p := c.parts[i]
 	for _, r := range c.cursors {
-		if r.position <= p.last {
+		if r.position <= p.last && (p.inexact || c.recordsIn(i, r.Place) > 0) {
 			return true
 		}
 	}
 	for _, o := range c.orphans {
-		if o.position <= p.last && p.FirstSeq <= o.end {
+		if o.position <= p.last && p.FirstSeq <= o.end && (p.inexact || !o.placed || c.recordsIn(i, o.place) > 0) {
 			return true
 		}
 	}
 	return false
+}
+
+// recordsIn counts the records for a place in segment i of the table, or a few
+// more.
+func (c *Cache) recordsIn(i int, place uint8) int64 {
+	behind := &c.before
+	for _, next := range c.parts[i+1:] {
+		if !next.began.IsZero() { // else nobody knows what was before it
+			behind = &next.before
+			break
+		}
+	}
+	records, _ := behind.since(&c.parts[i].before, place)
+	return records
 }
 
 // partOf gives the segment that has the record seq, or else the first one

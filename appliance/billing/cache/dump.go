@@ -3,6 +3,8 @@ package cache
 import (
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"causeway/appliance/billing/segment"
@@ -19,15 +21,26 @@ func Printer(describe func(Record) string) segment.Printer {
 		h, err := decodeHead(f.Payload())
 		switch {
 		case f.Type() == segment.Head && err == nil:
-			fmt.Fprintf(out, "# after record %d: %d event messages and %d call records so far, the newest of event %d.%d\n",
-				h.written, h.before.records[EM], h.before.records[CDR], h.newest.Event, h.newest.Index)
+			fmt.Fprintf(out, "# after record %d, the newest of event %d.%d; records for each place so far: %d\n",
+				h.written, h.newest.Event, h.newest.Index, h.before.records)
 		case !isRecord(f):
 			fmt.Fprintf(out, "# record %d of %s is none of the cache\n", f.Seq(), f.Time().Format(time.RFC3339Nano))
 		default:
 			r := recordOf(f, f.Seq())
-			fmt.Fprintf(out, "%d %s %s %s event=%d.%d %s\n", r.Seq, at, r.Call, r.Kind, r.Source.Event, r.Source.Index, describe(r))
+			fmt.Fprintf(out, "%d %s %s %s event=%d.%d to=%s %s\n", r.Seq, at, r.Call, r.Kind, r.Source.Event, r.Source.Index, r.To, describe(r))
 		}
 	}}
+}
+
+// String lists the places: "0,3".
+func (p Places) String() string {
+	var list []string
+	for place := range PlacesMax {
+		if p&(1<<place) != 0 {
+			list = append(list, strconv.Itoa(place))
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 // String is the kind as the support tool prints it.

@@ -24,6 +24,8 @@ type orphan struct {
 	name     string
 	position uint64 // the lowest record not delivered
 	end      uint64 // the last record that is kept for it
+	place    uint8
+	placed   bool // place is known
 }
 
 // openMarks opens all marks of the directory and gives the position of each of
@@ -56,7 +58,9 @@ func (c *Cache) openMarks(f *found) (positions []uint64, orphans []orphan, err e
 			return nil, nil, err
 		}
 		if position != 0 { // it had something to deliver
-			orphans = append(orphans, orphan{name: name, position: position})
+			o := orphan{name: name, position: position}
+			o.place, o.placed = c.options.Place(name)
+			orphans = append(orphans, o)
 			f.last = max(f.last, position-1)
 		}
 	}

@@ -15,9 +15,9 @@ var format = segment.Format{Prefix: "em-", Magic: "EMJ"}
 // The payload of a record's frame, integers little-endian:
 //
 //	0 kind u8, 1 flags u8 (1: last of its event), 2 index u16, 4 call key [12],
-//	16 event number u64, 24 the record
+//	16 event number u64, 24 places u16, 26 the record
 const (
-	recordHeader = 24
+	recordHeader = 26
 	flagLast     = 1
 )
 
@@ -49,6 +49,7 @@ func (c *Cache) encode(records []Record) []segment.Frame {
 		b = binary.LittleEndian.AppendUint16(b, r.Source.Index)
 		b = append(b, r.Call[:]...)
 		b = binary.LittleEndian.AppendUint64(b, r.Source.Event)
+		b = binary.LittleEndian.AppendUint16(b, uint16(r.To))
 		b = segment.EndFrame(append(b, r.Payload...), start, segment.Record, now)
 		frames = append(frames, b[start:])
 	}
@@ -67,7 +68,7 @@ func isRecord(f segment.Frame) bool {
 	return f.Type() == segment.Record && len(f.Payload()) >= recordHeader
 }
 
-func kindOf(f segment.Frame) Kind { return Kind(f.Payload()[0]) }
+func placesOf(f segment.Frame) Places { return Places(binary.LittleEndian.Uint16(f.Payload()[24:])) }
 
 func sourceOf(f segment.Frame) Source {
 	b := f.Payload()
@@ -81,57 +82,53 @@ func sourceOf(f segment.Frame) Source {
 // recordOf gives the record in a frame under a number; its payload points into f.
 func recordOf(f segment.Frame, seq uint64) Record {
 	b := f.Payload()
-	return Record{Seq: seq, Kind: Kind(b[0]), Call: model.CallKey(b[4:16]), Source: sourceOf(f), Payload: b[recordHeader:]}
+	return Record{Seq: seq, Kind: Kind(b[0]), To: placesOf(f), Call: model.CallKey(b[4:16]), Source: sourceOf(f), Payload: b[recordHeader:]}
 }
 
-// tally counts records and their octets on disk, by kind; what has an unknown
-// kind stands under 0. It only grows, over all segments there ever were.
-type tally struct{ records, octets [CDR + 1]int64 }
+// tally counts records and their octets on disk, by the places that they are
+// for. It only grows, over all segments there ever were.
+type tally struct{ records, octets [PlacesMax]int64 }
 
 func (t *tally) add(f segment.Frame)  { t.count(f, 1) }
 func (t *tally) take(f segment.Frame) { t.count(f, -1) }
 
 func (t *tally) count(f segment.Frame, sign int64) {
-	kind := kindOf(f)
-	if kind > CDR {
-		kind = 0
+	for place, to := 0, placesOf(f); place < PlacesMax; place++ {
+		if to&(1<<place) != 0 {
+			t.records[place] += sign
+			t.octets[place] += sign * int64(len(f))
+		}
 	}
-	t.records[kind] += sign
-	t.octets[kind] += sign * int64(len(f))
 }
 
 func (t tally) plus(u *tally) tally {
-	for kind := range t.records {
-		t.records[kind] += u.records[kind]
-		t.octets[kind] += u.octets[kind]
+	for place := range t.records {
+		t.records[place] += u.records[place]
+		t.octets[place] += u.octets[place]
 	}
 	return t
 }
 
 func (t tally) minus(u *tally) tally {
-	for kind := range t.records {
-		t.records[kind] -= u.records[kind]
-		t.octets[kind] -= u.octets[kind]
+	for place := range t.records {
+		t.records[place] -= u.records[place]
+		t.octets[place] -= u.octets[place]
 	}
 	return t
 }
 
-// since gives the records of the kinds, and their octets, that t counts and
+// since gives the records for a place, and their octets, that t counts and
 // earlier does not.
-func (t *tally) since(earlier *tally, kinds []Kind) (records, octets int64) {
-	for _, kind := range kinds {
-		records += t.records[kind] - earlier.records[kind]
-		octets += t.octets[kind] - earlier.octets[kind]
-	}
-	return max(records, 0), max(octets, 0)
+func (t *tally) since(earlier *tally, place uint8) (records, octets int64) {
+	return max(t.records[place]-earlier.records[place], 0), max(t.octets[place]-earlier.octets[place], 0)
 }
 
 // head is what a segment begins with, a frame of its own, integers
 // little-endian:
 //
-//	0 version u8 = 1, 1 flags u8 (1: the newest source is the last of its event),
+//	0 version u8 = 2, 1 flags u8 (1: the newest source is the last of its event),
 //	2 its index u16, 4 its event u64, 12 number of the record written last u64,
-//	20 records before this segment of kind 0, 1, 2 i64 each, 44 their octets likewise
+//	20 records before this segment for each place i64, 92 their octets likewise
 type head struct {
 	at      time.Time // of the frame
 	newest  Source
@@ -140,8 +137,8 @@ type head struct {
 }
 
 const (
-	headSize    = 20 + 2*8*int(CDR+1)
-	headVersion = 1
+	headSize    = 20 + 2*8*PlacesMax
+	headVersion = 2
 )
 
 func (h *head) appendTo(b []byte, now time.Time) []byte {
@@ -153,7 +150,7 @@ func (h *head) appendTo(b []byte, now time.Time) []byte {
 	b = binary.LittleEndian.AppendUint16(b, h.newest.Index)
 	b = binary.LittleEndian.AppendUint64(b, h.newest.Event)
 	b = binary.LittleEndian.AppendUint64(b, h.written)
-	for _, numbers := range [][CDR + 1]int64{h.before.records, h.before.octets} {
+	for _, numbers := range [][PlacesMax]int64{h.before.records, h.before.octets} {
 		for _, n := range numbers {
 			b = binary.LittleEndian.AppendUint64(b, uint64(n))
 		}
@@ -171,7 +168,7 @@ func decodeHead(b []byte) (h head, err error) {
 	h.written = binary.LittleEndian.Uint64(b[12:])
 	for i := range h.before.records {
 		h.before.records[i] = int64(binary.LittleEndian.Uint64(b[20+8*i:]))
-		h.before.octets[i] = int64(binary.LittleEndian.Uint64(b[20+8*(int(CDR)+1+i):]))
+		h.before.octets[i] = int64(binary.LittleEndian.Uint64(b[20+8*(PlacesMax+i):]))
 	}
 	return h, nil
 }

@@ -126,6 +126,7 @@ func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
 	var tears []*tear
 	s, err := c.format.Open(p.Number)
 	if err != nil {
+		p.inexact = true
 		f.unreadable = errors.Join(f.unreadable, err)
 		return
 	}
@@ -138,6 +139,7 @@ func (c *Cache) scan(f *found, p *part, void uint64, newest bool) {
 			p.last = frame.Seq()
 			f.take(frame)
 		case err != nil && err != io.EOF:
+			p.inexact = true
 			if !segment.IsDamage(err) {
 				f.unreadable = errors.Join(f.unreadable, err)
 			}

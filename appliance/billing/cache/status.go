@@ -45,11 +45,9 @@ func (c *Cache) Status() model.CacheStatus {
 
 // status says what waits for the consumer.
 func (r *Cursor) status() model.CacheConsumerStatus {
-	records, octets := r.cache.total.since(&r.read, r.Kinds)
-	s := model.CacheConsumerStatus{
-		Name: r.Name, Held: r.held,
-		Records: records + r.count + int64(len(r.earlier)), Bytes: octets + r.octets,
-	}
+	s := model.CacheConsumerStatus{Name: r.Name, Held: r.held}
+	s.Records, s.Bytes = r.cache.total.since(&r.read, r.Place)
+	s.Records, s.Bytes = s.Records+r.count+int64(len(r.earlier)), s.Bytes+r.octets
 	switch {
 	case r.count > 0 && r.position < r.next:
 		s.Oldest = time.Unix(int64(r.inHand[r.position%window].at), 0)
@@ -64,15 +62,19 @@ func (r *Cursor) status() model.CacheConsumerStatus {
 // orphanStatus counts what is kept for a consumer that is not there any more.
 func (c *Cache) orphanStatus(o orphan) model.CacheConsumerStatus {
 	s := model.CacheConsumerStatus{Name: o.name, Orphaned: true}
-	for _, p := range c.parts {
+	for i, p := range c.parts {
 		from, to := max(p.FirstSeq, o.position), min(p.last, o.end)
-		if from > to {
+		records := int64(to) - int64(from) + 1
+		if o.placed && !p.inexact {
+			records = min(records, c.recordsIn(i, o.place))
+		}
+		if records <= 0 {
 			continue
 		}
 		if s.Records == 0 {
 			s.Oldest = p.Created
 		}
-		s.Records += int64(to - from + 1)
+		s.Records += records
 		s.Bytes += p.octets
 	}
 	return s

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"errors"
+	"slices"
 	"syscall"
 
 	"causeway/appliance/billing/segment"
@@ -99,14 +100,9 @@ func (c *Cache) setFull() {
 	}
 }
 
-// held reports whether a consumer cannot deliver.
+// held reports whether something waits for a consumer that cannot deliver.
 func (c *Cache) held() bool {
-	for _, r := range c.cursors {
-		if r.held {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.cursors, func(r *Cursor) bool { return r.held && r.status().Records > 0 })
 }
 
 func isFull(err error) bool {

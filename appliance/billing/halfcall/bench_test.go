@@ -12,7 +12,7 @@ import (
 // BenchmarkCall folds the six events of an answered call.
 func BenchmarkCall(b *testing.B) {
 	media := withMedia()
-	media.XML = true
+	media.Bills |= byXML
 	for _, test := range []struct {
 		name     string
 		settings Settings

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"causeway/appliance/billing/cache"
 	"causeway/appliance/billing/packetcable"
 	"causeway/appliance/model"
 )
@@ -15,7 +16,7 @@ type call struct {
 	number uint64           // of its CallOffered in the event journal
 	id     packetcable.BCID // of its upstream half-call
 
-	billed model.CallBilling // by the methods that were on when it was offered, unless the call was taken from them since
+	billed cache.Places      // by the instances at work when it was offered, unless the call was taken from them since
 	filter model.CallBilling // what call admission control says, of the branch that counts
 	begun  [sides]bool       // the half-call's Signaling_Start was made
 
@@ -44,7 +45,7 @@ type call struct {
 func (m *Manager) newCall(number uint64, e *model.CallEvent) *call {
 	c := &call{key: e.Key, number: number, offered: e.Time}
 	c.id = packetcable.NewBCID(e.Time.In(m.settings.Zone), m.element, uint32(number<<1))
-	c.billed = model.CallBilling{XML: m.settings.XML, PacketCable: m.settings.PacketCable}
+	c.billed = m.settings.Bills
 	c.ends[upstream] = m.endpointOf(e)
 	caller := addressOf(e.From)
 	pieces := [...][]byte{e.CallID, caller, e.RequestURI, numberOf(caller), numberOf(e.RequestURI)}
@@ -92,12 +93,14 @@ func (c *call) half(side int) packetcable.BCID {
 	return id
 }
 
-// bills says by which methods the call is billed as things stand.
-func (c *call) bills() model.CallBilling {
+// bills says by which instances the call is billed as things stand.
+func (c *call) bills() cache.Places {
 	b := c.billed
-	if c.filter.Filtered {
-		b.XML = b.XML && c.filter.XML
-		b.PacketCable = b.PacketCable && c.filter.PacketCable
+	if c.filter.Filtered && !c.filter.XML {
+		b &^= XML
+	}
+	if c.filter.Filtered && !c.filter.PacketCable {
+		b &^= PacketCable
 	}
 	return b
 }

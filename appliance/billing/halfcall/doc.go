@@ -21,9 +21,10 @@
 //	QoS_Release       of a stream that is switched off, of all at the end
 //	Signaling_Stop    with the cause, if the call was not answered
 //
-// The branch that counts is the one that answered, else the last one tried. A
-// method that bills a branch tried before and not the one that answered closes
-// what it began there, as a call that was not answered.
+// The branch that counts is the one whose final response the caller gets; where
+// that is one of the proxy's own, the last one tried. The last CallRouted or the
+// CallAnswered names it. A method that bills a branch tried before and not the
+// one that answered closes what it began there, as a call that was not answered.
 //
 // QoS messages are made of what session descriptions say, with "cdr media-info".
 // One stream is one service flow in each half-call, with the half's own

@@ -10,15 +10,20 @@ import (
 	"causeway/appliance/model"
 )
 
+// The methods, as the places that their instances have in the cache.
+const (
+	PacketCable cache.Places = 1<<8 - 1 // instance n at place n
+	XML         cache.Places = 1 << 8
+)
+
 // Settings are what the configuration says that records depend on.
 type Settings struct {
 	ElementID    int            // 0–99,999
 	Zone         *time.Location // that records have their times in; nil: UTC
 	EndpointInfo model.EndpointInfo
-	MediaInfo    bool   // "cdr media-info"
-	PacketCable  bool   // calls are billed by event messages from now on
-	XML          bool   // and by XML
-	Vendor       uint32 // of our own attributes; 0: packetcable.DocumentationVendor
+	MediaInfo    bool         // "cdr media-info"
+	Bills        cache.Places // the instances that bill calls from now on
+	Vendor       uint32       // of our own attributes; 0: packetcable.DocumentationVendor
 	// NextSequence gives the Sequence_Number of an event message. No number may
 	// come twice.
 	NextSequence func() uint32
@@ -44,7 +49,7 @@ func New(s Settings) *Manager {
 	return m
 }
 
-// Use puts settings in force. Open calls stay with the methods that they were
+// Use puts settings in force. Open calls stay with the instances that they were
 // offered under.
 func (m *Manager) Use(s Settings) {
 	s.Zone = cmp.Or(s.Zone, time.UTC)
@@ -54,12 +59,12 @@ func (m *Manager) Use(s Settings) {
 }
 
 // Event takes the event of that number in, and emits what is to be recorded of
-// it. It keeps nothing of e. Events of a call that was offered while no method
-// was on, or before the journal begins, are passed over.
+// it. It keeps nothing of e. Events of a call that was offered while no instance
+// was at work, or before the journal begins, are passed over.
 func (m *Manager) Event(number uint64, e *model.CallEvent, emit Emit) {
 	c := m.calls[e.Key]
 	if e.Kind == model.CallOffered {
-		if c == nil && (m.settings.PacketCable || m.settings.XML) {
+		if c == nil && m.settings.Bills != 0 {
 			m.calls[e.Key] = m.newCall(number, e)
 		}
 		return
@@ -69,33 +74,28 @@ func (m *Manager) Event(number uint64, e *model.CallEvent, emit Emit) {
 	}
 	b := m.begin(c, number, e.Time)
 	steps[e.Kind](b, e)
-	if e.Kind.Ends() || !c.billed.XML && !c.billed.PacketCable {
+	if e.Kind.Ends() || c.billed == 0 {
 		delete(m.calls, e.Key)
 	}
 	b.flush(emit)
 }
 
-// Quiesce has new calls not billed by these methods any more, until Use. Open
+// Quiesce has new calls not billed by these instances any more, until Use. Open
 // calls are billed to their end.
-func (m *Manager) Quiesce(methods model.CallBilling) {
-	m.settings.PacketCable = m.settings.PacketCable && !methods.PacketCable
-	m.settings.XML = m.settings.XML && !methods.XML
-}
+func (m *Manager) Quiesce(instances cache.Places) { m.settings.Bills &^= instances }
 
-// Abort closes at once what these methods record of the open calls: their
+// Abort closes at once what these instances record of the open calls: their
 // event messages end with an unspecified cause, their XML says that billing was
 // deactivated. New calls are not billed by them any more, until Use.
-func (m *Manager) Abort(methods model.CallBilling, now time.Time, emit Emit) {
-	m.Quiesce(methods)
+func (m *Manager) Abort(instances cache.Places, now time.Time, emit Emit) {
+	m.Quiesce(instances)
 	for _, c := range m.byAge() {
 		b := m.begin(c, 0, now)
-		if methods.PacketCable && c.billed.PacketCable {
-			b.closeMessages(interworkingFailure)
-		}
-		if methods.XML && c.billed.XML {
+		b.closeMessages(interworkingFailure, instances)
+		if c.billed&instances&XML != 0 {
 			b.deactivated()
 		}
-		if !c.billed.XML && !c.billed.PacketCable {
+		if c.billed == 0 {
 			delete(m.calls, c.key)
 		}
 		b.flush(emit)
@@ -103,11 +103,15 @@ func (m *Manager) Abort(methods model.CallBilling, now time.Time, emit Emit) {
 }
 
 // Lost ends calls that ended while nobody was there to see it, with cause 0031.
-// Keys that are not known are passed over.
-func (m *Manager) Lost(keys []model.CallKey, now time.Time, emit Emit) {
+// Keys that are not known are passed over; lost is how many were known.
+func (m *Manager) Lost(keys []model.CallKey, now time.Time, emit Emit) (lost int) {
 	for _, key := range keys {
+		if _, open := m.calls[key]; open {
+			lost++
+		}
 		m.Event(0, &model.CallEvent{Kind: model.CallEnded, Key: key, Time: now, Cause: model.EndStale}, emit)
 	}
+	return lost
 }
 
 // longCall is how old a call must be to be reported at "ldr-check".
@@ -123,19 +127,20 @@ type LongCall struct {
 	Answered        time.Time // zero: it was not
 }
 
-// CheckLong gives the calls billed by one of these methods which are older than
-// 24 hours, oldest first. With event messages among the methods it emits
-// Media_Alive for both halves of each that was answered and not hung up.
-func (m *Manager) CheckLong(now time.Time, methods model.CallBilling, emit Emit) (long []LongCall) {
+// CheckLong gives the calls billed by one of these instances which are older
+// than 24 hours, oldest first. To those of PacketCable it emits Media_Alive for
+// both halves of each that was answered and not hung up.
+func (m *Manager) CheckLong(now time.Time, instances cache.Places, emit Emit) (long []LongCall) {
 	for _, c := range m.byAge() {
-		bills := c.bills()
-		if now.Sub(c.offered) <= longCall || !(methods.PacketCable && bills.PacketCable || methods.XML && bills.XML) {
+		bills := c.bills() & instances
+		if now.Sub(c.offered) <= longCall || bills == 0 {
 			continue
 		}
 		long = append(long, LongCall{Key: c.key, CallID: c.callID, Calling: c.calling, Called: c.called,
 			From: c.ends[upstream].adjacency, To: c.ends[downstream].adjacency, Offered: c.offered, Answered: c.answered})
-		if methods.PacketCable && !c.answered.IsZero() && c.disconnected.IsZero() {
+		if bills&PacketCable != 0 && !c.answered.IsZero() && c.disconnected.IsZero() {
 			b := m.begin(c, 0, now)
+			b.to = bills & PacketCable
 			b.both(packetcable.MediaAlive)
 			b.flush(emit)
 		}
@@ -147,26 +152,26 @@ func (m *Manager) CheckLong(now time.Time, methods model.CallBilling, emit Emit)
 // where ahead is below zero. now is the time after it. The message belongs to no
 // call: its BCID has the Event_Counter 0, which no half-call has.
 func (m *Manager) Step(now time.Time, ahead time.Duration, emit Emit) {
-	if !m.settings.PacketCable {
+	if m.settings.Bills&PacketCable == 0 {
 		return
 	}
-	b := m.begin(&call{}, 0, now)
+	b := m.begin(&call{billed: m.settings.Bills}, 0, now)
 	b.append(packetcable.TimeChange, packetcable.NewBCID(b.at, m.element, 0), b.at, packetcable.TimeAdjustment(ahead))
 	b.flush(emit)
 }
 
-// Open counts the calls that are open, and those that each method bills.
-func (m *Manager) Open() (calls, packetCable, xml int) {
+// Open counts the calls that are open, and those that the instance at each
+// place bills.
+func (m *Manager) Open() (calls int, billed [cache.PlacesMax]int) {
 	for _, c := range m.calls {
 		bills := c.bills()
-		if bills.PacketCable {
-			packetCable++
-		}
-		if bills.XML {
-			xml++
+		for place := range billed {
+			if bills&(1<<place) != 0 {
+				billed[place]++
+			}
 		}
 	}
-	return len(m.calls), packetCable, xml
+	return len(m.calls), billed
 }
 
 // byAge gives the open calls in the order they were offered in.

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/billing/cache"
 	"causeway/appliance/billing/packetcable"
 	"causeway/appliance/model"
 )
 
 var (
-	byMessages = model.CallBilling{PacketCable: true}
-	byXML      = model.CallBilling{XML: true}
+	byMessages = cache.Places(1)
+	byXML      = XML
 )
 
 // fold takes the events of a call in, of which the first has that number.
@@ -44,11 +45,32 @@ func TestAbort(t *testing.T) {
 		down 5 Signaling_Stop related=up
 		up 5 Signaling_Stop related=down
 		down 5 Signaling_Stop related=up`)
-	if calls, _, _ := m.Open(); calls != 0 {
+	if calls, _ := m.Open(); calls != 0 {
 		t.Errorf("%d calls are open after the last method was taken away", calls)
 	}
 	compare(t, fold(m, 2, 12, midnight, ended), "")
 	compare(t, fold(m, 5, 13, midnight, offered, routed, answered, ended), "")
+}
+
+// TestAbortOfOneInstance: the other one hears nothing of it.
+func TestAbortOfOneInstance(t *testing.T) {
+	s := settings()
+	s.Bills = 1<<0 | 1<<3
+	m := New(s)
+	var got []string
+	emit := func(r cache.Record) { got = append(got, render(r)[:4]+" to "+r.To.String()) }
+	at := func(number uint64, e model.CallEvent) {
+		e.Key, e.Time = model.CallKey{1}, midnight
+		m.Event(number, &e, emit)
+	}
+	at(1, offered)
+	at(2, routed)
+	m.Abort(1<<3, midnight, emit)
+	at(3, failed(486, model.EndFailed))
+	want := "[up 0 to 0,3 down to 0,3 up 0 to 3 down to 3 up 0 to 0 down to 0]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("records %v; want %v", got, want)
+	}
 }
 
 func TestQuiesce(t *testing.T) {
@@ -58,8 +80,8 @@ func TestQuiesce(t *testing.T) {
 	fold(m, 2, 3, midnight, offered, routed)
 	m.Quiesce(byMessages)
 	compare(t, fold(m, 3, 5, midnight, offered, routed, answered, ended), "")
-	if calls, packetCable, _ := m.Open(); calls != 2 || packetCable != 2 {
-		t.Errorf("%d calls are open, %d billed by event messages; want 2, 2", calls, packetCable)
+	if calls, billed := m.Open(); calls != 2 || billed[0] != 2 {
+		t.Errorf("%d calls are open, %d billed by event messages; want 2, 2", calls, billed[0])
 	}
 	compare(t, fold(m, 1, 9, midnight, failed(486, model.EndFailed)), `
 		up 0 Signaling_Stop related=down cause=17
@@ -87,27 +109,27 @@ func TestLost(t *testing.T) {
 
 func TestCheckLong(t *testing.T) {
 	s := settings()
-	s.XML = true
+	s.Bills |= byXML
 	m := New(s)
 	fold(m, 1, 1, midnight, offered, routed, answered)
 	fold(m, 2, 4, midnight.Add(-time.Second), offered, billedBy(routed, model.CallBilling{Filtered: true, XML: true}))
 	fold(m, 3, 6, midnight.Add(-time.Second), offered, routed, answered, bye)
 	fold(m, 4, 10, midnight.Add(-time.Second), offered, routed, answered)
 	for _, test := range []struct {
-		after   time.Duration
-		methods model.CallBilling
-		calls   []byte
-		want    string
+		after     time.Duration
+		instances cache.Places
+		calls     []byte
+		want      string
 	}{
 		{24*time.Hour - time.Second, byMessages, nil, ""},
 		{24 * time.Hour, byMessages, []byte{3, 4}, "up 0 Media_Alive\ndown 0 Media_Alive"},
 		{24 * time.Hour, byXML, []byte{2, 3, 4}, ""},
-		{24*time.Hour + 2*time.Second, model.CallBilling{XML: true, PacketCable: true}, []byte{1, 2, 3, 4},
+		{24*time.Hour + 2*time.Second, byMessages | byXML, []byte{1, 2, 3, 4},
 			"up 2 Media_Alive\ndown 2 Media_Alive\nup 2 Media_Alive\ndown 2 Media_Alive"},
 	} {
 		var lines []string
 		var calls []byte
-		for _, long := range m.CheckLong(midnight.Add(test.after), test.methods, collect(&lines)) {
+		for _, long := range m.CheckLong(midnight.Add(test.after), test.instances, collect(&lines)) {
 			calls = append(calls, long.Key[0])
 			if long.From != "SIPPA" || long.To != "SIPPB" || long.Calling != "15551230001" || long.Called != "15551230002" {
 				t.Errorf("long call %+v", long)

@@ -16,15 +16,17 @@ type batch struct {
 	at      time.Time          // of the event, in the element's zone
 	header  packetcable.Header // of the last message: those of one time differ in little
 	headed  time.Time          // that time
-	kinds   []cache.Kind
-	ends    []int // of each record in payload
+	to      cache.Places       // whom its event messages go to
+	records []cache.Record     // without their payloads
+	ends    []int              // of each record in payload
 	payload []byte
 }
 
 // begin empties the batch for an event of a call.
 func (m *Manager) begin(c *call, number uint64, at time.Time) *batch {
 	b := &m.batch
-	*b = batch{m: m, call: c, number: number, at: at.In(m.settings.Zone), kinds: b.kinds[:0], ends: b.ends[:0], payload: b.payload[:0]}
+	*b = batch{m: m, call: c, number: number, at: at.In(m.settings.Zone), to: c.billed & PacketCable,
+		records: b.records[:0], ends: b.ends[:0], payload: b.payload[:0]}
 	return b
 }
 
@@ -32,15 +34,17 @@ func (m *Manager) begin(c *call, number uint64, at time.Time) *batch {
 func (b *batch) flush(emit Emit) {
 	payload, start := append([]byte(nil), b.payload...), 0
 	for i, end := range b.ends {
-		source := cache.Source{Event: b.number, Index: uint16(i), Last: i == len(b.ends)-1}
-		emit(cache.Record{Kind: b.kinds[i], Call: b.call.key, Source: source, Payload: payload[start:end:end]})
+		r := b.records[i]
+		r.Source = cache.Source{Event: b.number, Index: uint16(i), Last: i == len(b.ends)-1}
+		r.Payload = payload[start:end:end]
+		emit(r)
 		start = end
 	}
 }
 
 // add notes what was appended to the payload as a record.
-func (b *batch) add(kind cache.Kind) {
-	b.kinds = append(b.kinds, kind)
+func (b *batch) add(kind cache.Kind, to cache.Places) {
+	b.records = append(b.records, cache.Record{Kind: kind, To: to, Call: b.call.key})
 	b.ends = append(b.ends, len(b.payload))
 }
 
@@ -52,7 +56,7 @@ func (b *batch) append(t packetcable.MessageType, id packetcable.BCID, at time.T
 	b.header.Type, b.header.BCID, b.header.Sequence = t, id, b.m.settings.NextSequence()
 	message := packetcable.Message{Header: b.header, Attributes: attributes}
 	b.payload = message.AppendTo(b.payload)
-	b.add(cache.EM)
+	b.add(cache.EM, b.to)
 }
 
 // message adds an event message of a half-call, if that has begun.
@@ -74,7 +78,7 @@ func (b *batch) both(t packetcable.MessageType, attributes ...packetcable.Attrib
 // answer: it may be another one by then.
 func (b *batch) start() {
 	c := b.call
-	if !c.bills().PacketCable {
+	if c.bills()&PacketCable == 0 {
 		return
 	}
 	source := unnamed
@@ -151,12 +155,20 @@ func (b *batch) stop(cause terminationCause) {
 	}
 }
 
-// closeMessages ends the event messages of a call that goes on without them.
-func (b *batch) closeMessages(cause terminationCause) {
+// closeMessages ends the event messages to these instances, of a call that goes
+// on without them.
+func (b *batch) closeMessages(cause terminationCause, instances cache.Places) {
 	c := b.call
+	if b.to = c.billed & instances & PacketCable; b.to == 0 {
+		b.to = c.billed & PacketCable
+		return
+	}
 	if !c.answered.IsZero() && c.disconnected.IsZero() {
 		b.both(packetcable.CallDisconnect, packetcable.TerminationCause(uint32(cause)))
 	}
 	b.stop(cause)
-	c.begun, c.billed.PacketCable = [sides]bool{}, false
+	c.billed &^= b.to
+	if b.to = c.billed & PacketCable; b.to == 0 {
+		c.begun = [sides]bool{}
+	}
 }

@@ -40,18 +40,18 @@ func (b *batch) record() {
 // deactivated adds the XML record of a call that goes on without billing.
 func (b *batch) deactivated() {
 	c := b.call
-	if c.bills().XML {
+	if c.bills()&XML != 0 {
 		r := c.describe()
 		r.FirstEndRequest, r.Disconnect, r.Reason = c.disconnected, c.disconnected, uint32(c.cause)
 		r.Deactivation = b.at
 		b.appendRecord(&r)
 	}
-	c.billed.XML = false
+	c.billed &^= XML
 }
 
 func (b *batch) appendRecord(r *xmlcdr.Call) {
 	b.payload = r.AppendTo(b.payload)
-	b.add(cache.CDR)
+	b.add(cache.CDR, XML)
 }
 
 // describe is what an XML record says of the call but for its end.

@@ -7,7 +7,7 @@ import (
 	"causeway/appliance/model"
 )
 
-func byRecords() Settings { return Settings{ElementID: 12345, XML: true, MediaInfo: true} }
+func byRecords() Settings { return Settings{ElementID: 12345, Bills: byXML, MediaInfo: true} }
 
 func TestRecords(t *testing.T) {
 	const parties = `
@@ -87,7 +87,7 @@ func TestWhoBillsByRecords(t *testing.T) {
 		{model.CallBilling{}, model.CallBilling{Filtered: true}, 4},
 	} {
 		s := settings()
-		s.XML = true
+		s.Bills |= byXML
 		if got := run(New(s), offered, billedBy(routed, test.routed), billedBy(answered, test.answered), bye, ended); len(got) != test.records {
 			t.Errorf("routed %+v, answered %+v: %d records; want %d:\n%q", test.routed, test.answered, len(got), test.records, got)
 		}
@@ -96,7 +96,7 @@ func TestWhoBillsByRecords(t *testing.T) {
 
 func TestDeactivatedRecords(t *testing.T) {
 	s := settings()
-	s.XML = true
+	s.Bills |= byXML
 	m := New(s)
 	fold(m, 1, 1, midnight, offered, routed, answered)
 	fold(m, 2, 4, midnight, offered, billedBy(routed, model.CallBilling{Filtered: true, PacketCable: true}))
@@ -114,8 +114,8 @@ func TestDeactivatedRecords(t *testing.T) {
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("records %q; want\n%s", lines, want)
 	}
-	if calls, packetCable, xml := m.Open(); calls != 2 || packetCable != 2 || xml != 0 {
-		t.Errorf("%d calls, %d by event messages, %d by XML; want 2, 2, 0", calls, packetCable, xml)
+	if calls, billed := m.Open(); calls != 2 || billed[0] != 2 || billed[8] != 0 {
+		t.Errorf("%d calls, %d by event messages, %d by XML; want 2, 2, 0", calls, billed[0], billed[8])
 	}
 	compare(t, fold(m, 1, 6, midnight, ended), `
 		up 0 Call_Disconnect cause=16

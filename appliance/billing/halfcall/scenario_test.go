@@ -60,7 +60,7 @@ func sequence() func() uint32 {
 }
 
 func settings() Settings {
-	return Settings{ElementID: 12345, PacketCable: true, NextSequence: sequence()}
+	return Settings{ElementID: 12345, Bills: byMessages, NextSequence: sequence()}
 }
 
 // run folds the events of one call, the first of them number 7, a second
@@ -295,6 +295,12 @@ func TestEndpointInfo(t *testing.T) {
 			down 1 Signaling_Start direction=2 endpoint=MTA Endpoint calling=15551230001 called=15551230002
 			up 2 Signaling_Stop related=down cause=27 endpoint=SIPPA
 			down 2 Signaling_Stop related=up cause=27 endpoint=SIPPB`},
+		{"a fork that fails by the answer of the first", model.EndpointAdjacency, []model.CallEvent{offered, routed,
+			with(routed, func(e *model.CallEvent) { e.Adjacency = []byte("SIPPC") }), routed, failed(486, model.EndFailed)}, `
+			up 0 Signaling_Start direction=1 endpoint=SIPPA calling=15551230001 called=15551230002
+			down 1 Signaling_Start direction=2 endpoint=MTA Endpoint calling=15551230001 called=15551230002
+			up 4 Signaling_Stop related=down cause=17 endpoint=SIPPA
+			down 4 Signaling_Stop related=up cause=17 endpoint=SIPPB`},
 		{"neighbours that no adjacency takes", model.EndpointAddressing, []model.CallEvent{
 			with(offered, func(e *model.CallEvent) { e.Adjacency, e.Peer = nil, []byte("[2001:db8::35]:5061") }), failed(404, model.EndFailed)}, `
 			up 0 Signaling_Start direction=1 endpoint=2001:db8::35,5061,UDP,lan1 calling=15551230001 called=15551230002

@@ -14,9 +14,9 @@ import (
 
 // The state is the open calls as octets, integers little-endian:
 //
-//	version u8 = 1, calls u32, each call as call.visit says, CRC-32C of all before
+//	version u8 = 2, calls u32, each call as call.visit says, CRC-32C of all before
 const (
-	stateVersion = 1
+	stateVersion = 2
 	stateHead    = 1 + 4
 	stateTail    = 4
 )
@@ -80,7 +80,8 @@ func (c *call) visit(v *visitor) {
 	v.octets(c.id.Element[:])
 	v.octets(c.id.Zone[:])
 	v.uint32(&c.id.Counter)
-	v.flags(&c.billed.XML, &c.billed.PacketCable, &c.filter.Filtered, &c.filter.XML, &c.filter.PacketCable,
+	number(v, &c.billed)
+	v.flags(&c.filter.Filtered, &c.filter.XML, &c.filter.PacketCable,
 		&c.begun[upstream], &c.begun[downstream], &c.rang)
 	for _, t := range []*time.Time{&c.offered, &c.routed, &c.answered, &c.disconnected, &c.reserved, &c.committed} {
 		v.time(t)
@@ -165,7 +166,7 @@ func (v *visitor) check(possible bool) {
 	}
 }
 
-// flags writes or reads eight booleans as an octet, the first in its lowest bit.
+// flags writes or reads up to eight booleans as an octet, the first in its lowest bit.
 func (v *visitor) flags(bits ...*bool) {
 	var p [1]byte
 	for i, bit := range bits {

@@ -12,7 +12,7 @@ import (
 // openCalls is a manager with a call in each stage.
 func openCalls() *Manager {
 	s := withMedia()
-	s.XML = true
+	s.Bills |= byXML
 	m := New(s)
 	life := []model.CallEvent{withSDP(offered, audio("192.168.42.9", "4000")), routed, withSDP(ringing, audio("192.0.2.2", "5000")),
 		withSDP(answered, audio("media.example", "5000")), bye}
@@ -74,7 +74,7 @@ func FuzzState(f *testing.F) {
 		if err := New(withMedia()).RestoreState(m.AppendState(nil)); err != nil {
 			t.Fatalf("state %x is not restored again: %v", state, err)
 		}
-		m.Abort(model.CallBilling{PacketCable: true}, midnight, collect(new([]string)))
+		m.Abort(byMessages, midnight, collect(new([]string)))
 		for key := range m.calls {
 			m.Lost([]model.CallKey{key}, midnight, collect(new([]string)))
 		}

@@ -45,10 +45,8 @@ func (b *batch) answered(e *model.CallEvent) {
 	}
 	b.m.takeBranch(c, e)
 	bills := c.bills()
-	if c.billed.PacketCable && !bills.PacketCable {
-		b.closeMessages(normalClearing)
-	}
-	if c.billed = bills; !bills.PacketCable && !bills.XML {
+	b.closeMessages(normalClearing, c.billed&^bills)
+	if c.billed = bills; bills == 0 {
 		return
 	}
 	b.start()
@@ -122,7 +120,7 @@ func (b *batch) ended(e *model.CallEvent) {
 		b.disconnected(e) // unless that was seen already
 	}
 	b.stop(c.cause)
-	if c.bills().XML {
+	if c.bills()&XML != 0 {
 		b.record()
 	}
 }

@@ -1,13 +1,11 @@
 package journal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"time"
 
 	"causeway/appliance/billing/segment"
 	"causeway/appliance/model"
@@ -17,7 +15,7 @@ import (
 // Record is one event out of the journal.
 type Record struct {
 	Seq     uint64 // its number; one greater than that of the record before
-	Payload []byte // a model.CallEvent; valid until the next call of Poll or Next
+	Payload []byte // a model.CallEvent; valid until the next call of Poll
 }
 
 // Reader gives out the durable events that are not acknowledged yet, and then
@@ -193,27 +191,6 @@ func (r *Reader) following() (segment.Header, error) {
 		}
 	}
 	return segment.Header{FirstSeq: math.MaxUint64}, nil
-}
-
-// The interval of Next's polling grows from the first to the second.
-const (
-	pollFirst = 2 * time.Millisecond
-	pollMost  = 100 * time.Millisecond
-)
-
-// Next waits for the next record. The error is that of ctx or of Poll.
-func (r *Reader) Next(ctx context.Context) (Record, error) {
-	for wait := pollFirst; ; wait = min(2*wait, pollMost) {
-		record, ok, err := r.Poll()
-		if ok || err != nil {
-			return record, err
-		}
-		select {
-		case <-ctx.Done():
-			return Record{}, ctx.Err()
-		case <-time.After(wait):
-		}
-	}
 }
 
 // Ack says that the records up to seq, all given out, need not come again,

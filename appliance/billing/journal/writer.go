@@ -52,7 +52,8 @@ type Writer struct {
 // Open opens the journal in dir for writing, and makes dir if it is not there.
 // Damage is repaired, reported and no error; neither is a disk that is full,
 // broken, missing or refuses to be written: Reserve then says no until it
-// recovers. The error is ErrInUse: another writer is alive.
+// recovers, and the Recovery is nil where nothing could be read: Recovered gets
+// it. The error is ErrInUse: another writer is alive.
 func Open(dir string, options Options) (*Writer, *Recovery, error) {
 	if options.SegmentSize == 0 {
 		options.SegmentSize = segment.DefaultSize
@@ -90,7 +91,7 @@ func Open(dir string, options Options) (*Writer, *Recovery, error) {
 // called again.
 func (w *Writer) open() (*Recovery, error) {
 	fail := func(err error) (*Recovery, error) {
-		return &Recovery{}, w.fail(fmt.Errorf("open journal %s: %w", w.log.Path, err))
+		return nil, w.fail(fmt.Errorf("open journal %s: %w", w.log.Path, err))
 	}
 	if err := os.MkdirAll(w.log.Path, 0o770); err != nil {
 		return fail(err)

@@ -31,9 +31,6 @@ const (
 	TypeQoSDescriptor    = 32
 	TypeDirection        = 37
 	TypeTimeAdjustment   = 38
-	TypeSDPUpstream      = 39
-	TypeSDPDownstream    = 40
-	TypeFinancialEntity  = 49
 	TypeFlowDirection    = 50
 	TypeAccountCode      = 80
 )
@@ -94,17 +91,6 @@ func RelatedBCID(id BCID) Attribute {
 // TimeAdjustment says by how much the clock was set ahead; below zero: back.
 func TimeAdjustment(ahead time.Duration) Attribute {
 	return Attribute{CableLabs, TypeTimeAdjustment, binary.BigEndian.AppendUint64(nil, uint64(ahead.Milliseconds()))}
-}
-
-// SDP is a session description as TypeSDPUpstream or TypeSDPDownstream, in as
-// many attributes as it needs, in order.
-func SDP(kind uint8, description []byte) (pieces []Attribute) {
-	for len(description) > 0 {
-		n := min(len(description), maxValue)
-		pieces = append(pieces, Attribute{CableLabs, kind, description[:n]})
-		description = description[n:]
-	}
-	return pieces
 }
 
 // State of a QoS_Descriptor: is what the stream may use reserved, or in use.

@@ -110,20 +110,6 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-func TestLongSDPIsCutInPieces(t *testing.T) {
-	description := []byte(strings.Repeat("a=x\r\n", 100))
-	var whole []byte
-	for _, a := range SDP(TypeSDPUpstream, description) {
-		if len(a.Value) > maxValue || a.Type != TypeSDPUpstream {
-			t.Errorf("a piece of %d octets, type %d", len(a.Value), a.Type)
-		}
-		whole = append(whole, a.Value...)
-	}
-	if !bytes.Equal(whole, description) {
-		t.Errorf("the pieces make %q; want %q", whole, description)
-	}
-}
-
 func TestMedia(t *testing.T) {
 	m := Media{Kind: Audio, Direction: SendReceive, Local: netip.MustParseAddrPort("192.0.2.1:4000"), Rate: 64_000,
 		Stream: 5, PayloadType: 0, ClockRate: 8000, Codec: "PCMU/8000"}

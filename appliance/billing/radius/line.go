@@ -15,8 +15,10 @@ import (
 const (
 	// identifiers is how many requests one line carries at the same time.
 	identifiers = 256
-	// holdOff is how long an identifier rests whose request was given up: a late
-	// answer must not meet another request.
+	// holdOff is how long an identifier rests whose request was given up, if there
+	// are others: a late answer would meet another request and count as forged, and
+	// a server that tells requests by their identifiers alone would take the new one
+	// for the old (RFC 2865 §3; RFC 5080 §2.2.2 has it compare authenticators, too).
 	holdOff = 10 * time.Second
 	// writeTimeout is how long a TLS connection may take no octet.
 	writeTimeout = 10 * time.Second
@@ -63,7 +65,7 @@ type slot struct {
 	rests   time.Time // it is not to be taken before
 }
 
-// take reserves an identifier.
+// take reserves an identifier that does not rest.
 func (l *line) take(now time.Time) (id byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,6 +78,18 @@ func (l *line) take(now time.Time) (id byte, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// longestRested gives the free identifier that rests for the longest time.
+func (l *line) longestRested() (id byte, until time.Time, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.slots {
+		if s := &l.slots[i]; !s.taken && (!ok || s.rests.Before(until)) {
+			id, until, ok = byte(i), s.rests, true
+		}
+	}
+	return id, until, ok
 }
 
 // expect has the answer to e's packet go to e; false: the line is gone.

@@ -42,9 +42,10 @@ type Options struct {
 	Local netip.Addr
 	// NASAddress says in the requests who sends; not valid: the client's name does.
 	NASAddress netip.Addr
-	// TLS has the certificates of both ends for servers over TLS. Where it names
-	// no server the server's address must be in its certificate.
-	TLS *tls.Config
+	// TLS gives the certificates of both ends for a new connection over TLS.
+	// Where it names no server the server's address must be in its
+	// certificate. Not used without servers over TLS.
+	TLS func() (*tls.Config, error)
 	Log *slog.Logger // the servers' and the transport's changes; never nil
 	// Dial opens a socket ("udp") or a connection ("tcp") from the local address;
 	// nil: the network's.

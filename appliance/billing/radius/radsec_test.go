@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"math/big"
 	"net"
 	"net/netip"
@@ -60,6 +61,7 @@ func (a *authority) issue(address string) tls.Certificate {
 type secureToy struct {
 	*toy
 	config *tls.Config
+	client *tls.Config // of the other end
 
 	mu    sync.Mutex
 	conns []net.Conn
@@ -72,10 +74,11 @@ func newSecureToy(t *testing.T) (*secureToy, Options) {
 	_, servers, o := newToys(t, 1)
 	s := &secureToy{toy: servers[0], config: &tls.Config{
 		Certificates: []tls.Certificate{trusted.issue("192.0.2.1")},
-		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: trusted.pool}}
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: trusted.pool},
+		client: &tls.Config{RootCAs: trusted.pool, Certificates: []tls.Certificate{trusted.issue("192.0.2.100")}}}
 	s.key = secretTLS
 	o.Client.Servers[0].TLS = true
-	o.TLS = &tls.Config{RootCAs: trusted.pool, Certificates: []tls.Certificate{trusted.issue("192.0.2.100")}}
+	o.TLS = func() (*tls.Config, error) { return s.client.Clone(), nil }
 	o.Dial = func(_ context.Context, network string, _ netip.Addr, to netip.AddrPort) (net.Conn, error) {
 		if network != "tcp" || to.Port() != 2083 {
 			t.Errorf("dialled %s to %s; want tcp to port 2083", network, to)
@@ -224,11 +227,13 @@ func TestTLSRefused(t *testing.T) {
 		change  func(s *secureToy, o *Options)
 		problem string
 	}{
-		{"server of another authority", func(s *secureToy, o *Options) { o.TLS.RootCAs = newAuthority(s.t).pool }, "unknown authority"},
-		{"server with another address", func(s *secureToy, o *Options) { o.TLS.ServerName = "192.0.2.9" }, "192.0.2.9"},
+		{"server of another authority", func(s *secureToy, o *Options) { s.client.RootCAs = newAuthority(s.t).pool }, "unknown authority"},
+		{"server with another address", func(s *secureToy, o *Options) { s.client.ServerName = "192.0.2.9" }, "192.0.2.9"},
 		{"old TLS", func(s *secureToy, o *Options) { s.config.MaxVersion = tls.VersionTLS11 }, "protocol version"},
-		{"no certificate of ours", func(s *secureToy, o *Options) { o.TLS.Certificates = nil }, "certificate"},
-		{"no TLS configuration", func(s *secureToy, o *Options) { o.TLS = nil }, "certificate"},
+		{"no certificate of ours", func(s *secureToy, o *Options) { s.client.Certificates = nil }, "certificate"},
+		{"no TLS configuration", func(s *secureToy, o *Options) {
+			o.TLS = func() (*tls.Config, error) { return nil, errors.New("no authority is trusted") }
+		}, "no authority is trusted"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, o := newSecureToy(t)

@@ -199,7 +199,12 @@ func (s *server) lease(ctx context.Context) (*line, byte, error) {
 			}
 		}
 		o := s.opening
-		if o == nil && len(s.lines) < maxLines && !s.closed {
+		if o == nil && len(s.lines) == maxLines {
+			l, id, err := s.leaseResting()
+			s.mu.Unlock()
+			return l, id, err
+		}
+		if o == nil && !s.closed {
 			o = &opening{done: make(chan struct{})}
 			s.opening = o
 			s.client.running.Go(func() { s.open(o) })
@@ -222,6 +227,25 @@ func (s *server) lease(ctx context.Context) (*line, byte, error) {
 			return nil, 0, ctx.Err()
 		}
 	}
+}
+
+// leaseResting takes, where no line can be opened any more, the identifier that
+// has rested for the longest time: requests are not held up for those given up.
+// The server's lock is held.
+func (s *server) leaseResting() (*line, byte, error) {
+	var found *line
+	var since time.Time
+	for _, l := range s.lines {
+		if _, until, ok := l.longestRested(); ok && (found == nil || until.Before(since)) {
+			found, since = l, until
+		}
+	}
+	if found != nil {
+		if id, ok := found.take(since); ok {
+			return found, id, nil
+		}
+	}
+	return nil, 0, errNoIdentifiers
 }
 
 // open opens a line and reads from it until it is closed.
@@ -267,9 +291,10 @@ func (s *server) dial() (net.Conn, error) {
 // handshake makes conn one of TLS 1.2 or newer. Both ends show certificates
 // (RFC 6614 §2.3).
 func (s *server) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
-	config := &tls.Config{}
-	if given := s.client.options.TLS; given != nil {
-		config = given.Clone()
+	config, err := s.client.options.TLS()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", s.address, err)
 	}
 	config.MinVersion = max(config.MinVersion, tls.VersionTLS12)
 	config.ServerName = cmp.Or(config.ServerName, s.address.Addr().String())

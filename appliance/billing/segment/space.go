@@ -10,10 +10,13 @@ import (
 type Space struct{ Total, Free int64 }
 
 // MinFree is the room that the journal of call events leaves: 5 % of the file
-// system, at least 16 MiB, or a quarter of a small one such as a box without a
-// disk has in memory. Headers and what segments begin with, which nobody
-// reserves, are written out of it.
-func (s Space) MinFree() int64 { return max(s.Total/20, min(16<<20, s.Total/4)) }
+// system, but no more than 1 GiB, and at least 16 MiB, or a quarter of a small
+// one such as a box without a disk has in memory. Headers and what segments
+// begin with, which nobody reserves, are written out of it: that does not grow
+// with the disk.
+func (s Space) MinFree() int64 {
+	return min(max(s.Total/20, min(16<<20, s.Total/4)), 1<<30)
+}
 
 // SpaceOf asks the kernel.
 func SpaceOf(dir string) (Space, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -37,7 +38,7 @@ func (f *Files) write(calls [][]byte) error {
 	var unknown [][]byte
 	var sums []callSum // of those
 	for _, call := range calls {
-		if sum := sumOfCall(call); !f.known.has(sum) {
+		if sum := sumOfCall(call); !f.known.has(sum) && !slices.Contains(sums, sum) {
 			unknown, sums = append(unknown, call), append(sums, sum)
 		}
 	}

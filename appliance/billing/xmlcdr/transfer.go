@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"causeway/appliance/storage/remote"
 )
 
 // How often there is a look for files to be transferred, and at most after
@@ -76,15 +78,15 @@ func (f *Files) transferAll(ctx context.Context, last []string) (found []string,
 		return found, nil
 	}
 	slices.SortFunc(due, byNumber)
-	s, err := f.target.connect(ctx, f.options.Secret)
+	s, err := f.target.Connect(ctx, f.options.Secret, f.target.hostKey)
 	if err != nil {
-		return found, fmt.Errorf("connect to %s: %w", f.target.address, err)
+		return found, err
 	}
-	defer s.close()
+	defer s.Close()
 	for _, name := range logNames {
 		content, err := readLog(dir, name)
 		if err == nil && len(content) > 0 {
-			err = s.sendText(name, content)
+			err = sendText(ctx, s, name, content)
 		}
 		if err != nil {
 			return found, fmt.Errorf("transfer %s: %w", name, err)
@@ -92,7 +94,7 @@ func (f *Files) transferAll(ctx context.Context, last []string) (found []string,
 	}
 	waiting := len(found)
 	for _, name := range due {
-		moveErr := s.move(dir, name, sums[name])
+		moveErr := move(ctx, s, dir, name, sums[name])
 		if moveErr == nil {
 			waiting--
 			f.noteTransfer(waiting, name)
@@ -107,13 +109,13 @@ func (f *Files) transferAll(ctx context.Context, last []string) (found []string,
 }
 
 // move sends a file and deletes it.
-func (s *session) move(dir directory, name, sum string) error {
+func move(ctx context.Context, s *remote.Session, dir directory, name, sum string) error {
 	in, err := dir.Open(name, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if err := s.send(name, in, sum); err != nil {
+	if err := s.Send(ctx, name, check(in, sum)); err != nil {
 		return err
 	}
 	return dir.Remove(name)
@@ -125,7 +127,7 @@ func (f *Files) noteTransfer(waiting int, transferred string) {
 	f.status.Waiting = waiting
 	if transferred != "" {
 		f.status.Transferred = transferred
-		f.options.Log.Info("CDR file transferred", "name", transferred, "to", f.target.address)
+		f.options.Log.Info("CDR file transferred", "name", transferred, "to", f.target.Address)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package xmlcdr is billing by XML: one record for each call that is over, in
 // the words of the source documents' XML billing schema (billing requirements
-// §3). Elements and attributes that the schema leaves open are ours; cdr.xsd
-// and cdr.dtd say which there are.
+// §3). Elements and attributes that the schema leaves open are ours;
+// docs/cdr.xsd and docs/cdr.dtd say which there are.
 //
 // In: call records as the Billing Manager made them, from the billing cache.
 // Out: files in the directory of "cdr path", and on another system if "cdr

@@ -66,6 +66,7 @@ type (
 		Operator       model.Operator `json:"operator"`
 		Comment        string         `json:"comment"`
 		ConfirmMinutes int            `json:"confirm_minutes"`
+		Base           int            `json:"base"` // the revision that must be in force; 0: any
 	}
 	// Committed is the answer to a commit or a rollback. Revision is 0 when
 	// nothing was to be changed or when there are Faults.
@@ -83,10 +84,12 @@ type (
 		Operator model.Operator `json:"operator"`
 	}
 
-	// RollbackRequest commits an earlier revision's text as a new revision.
+	// RollbackRequest commits an earlier revision's text as a new revision, with
+	// a confirmation to come or without, as CommitRequest has it.
 	RollbackRequest struct {
-		Operator model.Operator `json:"operator"`
-		Revision int            `json:"revision"`
+		Operator       model.Operator `json:"operator"`
+		Revision       int            `json:"revision"`
+		ConfirmMinutes int            `json:"confirm_minutes"`
 	}
 
 	// History is the answer of control.history: the revisions that are kept,

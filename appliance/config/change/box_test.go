@@ -1,6 +1,7 @@
 package change
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -24,9 +25,9 @@ type peer struct {
 
 func (p *peer) Name() string { return p.name }
 
-func (p *peer) Prepare(_ context.Context, text string) error {
+func (p *peer) Prepare(_ context.Context, f InForce) error {
 	if p.prepare == nil {
-		p.prepared = text
+		p.prepared = f.Text
 	}
 	return p.prepare
 }
@@ -82,6 +83,30 @@ func (b *box) keep(state State, text string) Revision {
 	return r
 }
 
+// stored is one revision of the store; those of version 2.0.0 are of another
+// firmware, those without a version of this one.
+type stored struct {
+	state   State
+	text    string
+	version string
+}
+
+// hold fills the store, and cuts the files of the damaged revisions.
+func (b *box) hold(store []stored, damaged []int) {
+	b.t.Helper()
+	own := b.version
+	for _, r := range store {
+		b.version = cmp.Or(r.version, own)
+		b.keep(r.state, r.text)
+	}
+	b.version = own
+	for _, number := range damaged {
+		if err := os.Truncate(open(b.t, b.path("revisions")).path(number), 200); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+}
+
 // start is a start of control. Without stop it ends as by a crash.
 func (b *box) start() *Configuration {
 	b.t.Helper()
@@ -126,7 +151,7 @@ func (s session) types(lines ...string) {
 }
 
 func (s session) commit(minutes int) (Committed, error) {
-	return s.c.Commit(s.t.Context(), CommitRequest{s.who.Operator, "because", minutes})
+	return s.c.Commit(s.t.Context(), CommitRequest{s.who.Operator, "because", minutes, 0})
 }
 
 // commits commits, and it must come to a revision with that number.

@@ -2,7 +2,6 @@ package change
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -57,11 +56,22 @@ func (c *Configuration) holder() *Holder {
 	return &holder
 }
 
-// errNotHeld is the answer to an operator who has no candidate, where nobody has.
-var errNotHeld = errors.New("you do not hold the candidate: enter configuration mode first")
+// ConflictError says that the candidate, or what is in force, is not as an
+// operator takes it to be: somebody else has it, or was faster.
+type ConflictError struct{ What string }
 
-// held reports an error unless who holds the candidate. It costs nothing: it is
-// asked for every line that is typed.
+// Error says what it is instead.
+func (e *ConflictError) Error() string { return e.What }
+
+func conflict(format string, args ...any) error {
+	return &ConflictError{fmt.Sprintf(format, args...)}
+}
+
+// errNotHeld is the answer to an operator who has no candidate, where nobody has.
+var errNotHeld = conflict("you do not hold the candidate: enter configuration mode first")
+
+// held reports a *ConflictError unless who holds the candidate. It costs nothing:
+// it is asked for every line that is typed.
 func (c *Configuration) held(who model.Operator) error {
 	if c.candidate == nil || c.candidate.holder == nil {
 		return errNotHeld
@@ -72,9 +82,9 @@ func (c *Configuration) held(who model.Operator) error {
 	case holder.Operator == who:
 		return nil
 	case from != nil && *from == who:
-		return fmt.Errorf("%v took the candidate over %v ago", holder.Operator, since)
+		return conflict("%v took the candidate over %v ago", holder.Operator, since)
 	}
-	return fmt.Errorf("%v has held the candidate for %v", holder.Operator, since)
+	return conflict("%v has held the candidate for %v", holder.Operator, since)
 }
 
 // Configure gives the candidate to an operator, unless another one holds it
@@ -124,9 +134,9 @@ func (c *Configuration) Load(_ context.Context, r LoadRequest) (Loaded, error) {
 	}
 	next := draft{config: &model.Config{}}
 	if !r.Replace {
-		next.aside = slices.Clone(c.candidate.aside)
-		if faults := c.Grammar.Merge(next.config, c.Grammar.Render(c.candidate.config)); len(faults) > 0 {
-			return Loaded{}, fmt.Errorf("the candidate has to be put right first: %w", faults)
+		var err error
+		if next, err = c.copied(c.candidate.draft); err != nil {
+			return Loaded{}, err
 		}
 	}
 	if faults := c.Grammar.Merge(next.config, r.Text); len(faults) > 0 {
@@ -135,6 +145,15 @@ func (c *Configuration) Load(_ context.Context, r LoadRequest) (Loaded, error) {
 	next.aside = append(next.aside, c.stillAside(r.Text)...)
 	c.candidate.draft = next
 	return Loaded{Lines: countLines(r.Text)}, nil
+}
+
+// copied gives a draft of its own.
+func (c *Configuration) copied(d draft) (draft, error) {
+	next := draft{&model.Config{}, slices.Clone(d.aside)}
+	if faults := c.Grammar.Merge(next.config, c.Grammar.Render(d.config)); len(faults) > 0 {
+		return draft{}, fmt.Errorf("the candidate has to be put right first: %w", faults)
+	}
+	return next, nil
 }
 
 // stillAside gives the lines that a text keeps aside and that this firmware

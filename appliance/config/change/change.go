@@ -62,6 +62,7 @@ type Configuration struct {
 	candidate *candidate // nil: as what is in force, and nobody holds it
 	steady    int        // the pending revision that has proved good
 	noted     InForce    // what the file of what is in force says
+	usersFrom int        // the revision whose users may log in; 0: what is in force
 
 	// What speaks at start against the newest revision, until one is
 	// committed or confirmed.
@@ -121,6 +122,7 @@ func (c *Configuration) publish() {
 
 // put puts f in force. A candidate without changes follows it.
 func (c *Configuration) put(f InForce) {
+	f.Access, c.usersFrom = c.accessOf(f)
 	follows := c.candidate != nil && !c.changed()
 	c.inForce = f
 	if follows {
@@ -169,9 +171,9 @@ func (c *Configuration) Methods() link.Methods {
 		"control.release":   link.ForOperators(c.Release),
 		"control.commit":    link.ForOperators(c.Commit),
 		"control.rollback":  link.ForOperators(c.Rollback),
-		"control.candidate": c.Candidate,
+		"control.candidate": link.ForOperators(func(ctx context.Context, _ struct{}) (Candidate, error) { return c.Candidate(ctx) }),
 		"control.history":   c.History,
-		"control.revision":  c.Revision,
+		"control.revision":  link.ForOperators(c.Revision),
 	}
 }
 

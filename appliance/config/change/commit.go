@@ -19,8 +19,12 @@ const mostMinutes = 24 * 60
 func (c *Configuration) Commit(ctx context.Context, r CommitRequest) (Committed, error) {
 	c.mu.Lock()
 	defer c.end()
-	if r.ConfirmMinutes < 0 || r.ConfirmMinutes > mostMinutes {
-		return Committed{}, fmt.Errorf("%d is not between 1 and %d minutes", r.ConfirmMinutes, mostMinutes)
+	confirm, err := confirmTime(r.ConfirmMinutes)
+	if err != nil {
+		return Committed{}, err
+	}
+	if err := c.basedOn(r.Base); err != nil {
+		return Committed{}, err
 	}
 	next := draft{c.inForce.Config, c.inForce.Aside}
 	if c.candidate != nil {
@@ -32,18 +36,34 @@ func (c *Configuration) Commit(ctx context.Context, r CommitRequest) (Committed,
 	if faults := c.Grammar.Locked(c.inForce.Config, next.config); len(faults) > 0 {
 		return Committed{Faults: faults}, nil
 	}
-	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: r.Comment}, time.Duration(r.ConfirmMinutes)*time.Minute)
+	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: r.Comment}, confirm)
 	if answer.Revision != 0 && c.candidate != nil {
 		c.candidate.draft = c.draft()
 	}
 	return answer, err
 }
 
+// confirmTime is how long a commit waits for its confirmation.
+func confirmTime(minutes int) (time.Duration, error) {
+	if minutes < 0 || minutes > mostMinutes {
+		return 0, fmt.Errorf("%d is not between 1 and %d minutes", minutes, mostMinutes)
+	}
+	return time.Duration(minutes) * time.Minute, nil
+}
+
 // Rollback commits the text of an earlier revision as a new one. Unsaved work
-// on the candidate is not thrown away for it.
+// on the candidate is not thrown away for it. While a commit waits for its
+// confirmation, a rollback that asks for one, too, is a *ConflictError.
 func (c *Configuration) Rollback(ctx context.Context, r RollbackRequest) (Committed, error) {
 	c.mu.Lock()
 	defer c.end()
+	confirm, err := confirmTime(r.ConfirmMinutes)
+	if err != nil {
+		return Committed{}, err
+	}
+	if confirm > 0 && c.pending != nil {
+		return Committed{}, conflict("revision %d waits for its confirmation already", c.pending.Revision)
+	}
 	if c.changed() {
 		if holder := c.holder(); holder != nil && holder.Operator != r.Operator {
 			return Committed{}, c.held(r.Operator)
@@ -59,7 +79,7 @@ func (c *Configuration) Rollback(ctx context.Context, r RollbackRequest) (Commit
 		return Committed{Faults: faults}, nil
 	}
 	pending := c.pending
-	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: fmt.Sprintf("rollback to %d", r.Revision)}, 0)
+	answer, err := c.commit(ctx, next, Revision{Operator: r.Operator, Comment: fmt.Sprintf("rollback to %d", r.Revision)}, confirm)
 	if pending != nil && answer.Revision != 0 { // it was left, not confirmed
 		c.withdraw(pending.Revision, "rolled back by "+r.Operator.String())
 		answer.Confirmed = 0
@@ -99,7 +119,7 @@ func (c *Configuration) commit(ctx context.Context, next draft, r Revision, conf
 		peer.Lock()
 		defer peer.Unlock()
 	}
-	ready, notes, err := ask(c.Peers, "refuses the configuration", func(p Peer) error { return p.Prepare(ctx, f.Text) })
+	ready, notes, err := ask(c.Peers, "refuses the configuration", func(p Peer) error { return p.Prepare(ctx, f) })
 	if err != nil {
 		return Committed{}, err
 	}
@@ -162,7 +182,7 @@ func (c *Configuration) settle() {
 
 // prune keeps the store within its bound.
 func (c *Configuration) prune() error {
-	keep := []int{c.inForce.Number}
+	keep := []int{c.inForce.Number, c.usersFrom}
 	if c.pending != nil {
 		keep = append(keep, c.pending.Back)
 	}

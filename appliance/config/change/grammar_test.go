@@ -9,7 +9,7 @@ import (
 	"causeway/appliance/model"
 )
 
-// grammar has a host name, time servers and, in a mode, networks with a next
+// grammar has a host name, time servers, users and, in a mode, networks with a next
 // hop. As a whole a configuration must not call the host "taken", and a host
 // called "fixed" keeps its name.
 func grammar(t testing.TB) *config.Grammar {
@@ -56,6 +56,20 @@ func grammar(t testing.TB) *config.Grammar {
 			Render: func(c *model.Config, _ config.Args) (lines []config.Args) {
 				for _, server := range c.TimeServers {
 					lines = append(lines, config.Args{"HOST": server})
+				}
+				return lines
+			},
+		},
+		{
+			Mode: config.Global, Syntax: "username NAME", No: "username NAME", Args: []config.Argument{name}, Help: "Who may log in",
+			Apply: func(c *model.Config, a config.Args) error {
+				c.Access.Users = append(c.Access.Users, model.User{Name: a.Text("NAME")})
+				return nil
+			},
+			Negate: func(c *model.Config, _ config.Args) error { c.Access.Users = nil; return nil },
+			Render: func(c *model.Config, _ config.Args) (lines []config.Args) {
+				for _, u := range c.Access.Users {
+					lines = append(lines, config.Args{"NAME": u.Name})
 				}
 				return lines
 			},

@@ -18,6 +18,12 @@ type InForce struct {
 	Text   string // canonical, with the lines that are kept aside
 	Config *model.Config
 	Aside  []string // lines that this firmware does not know, with their opening lines
+
+	// Access says who may log in: that of the newest revision that has users,
+	// though an earlier one be in force. So neither the rescue menu nor a
+	// damaged disk is a way around the login, or back to a password that was
+	// changed; only a box that never had users has none.
+	Access model.Access
 }
 
 // Is reports whether f is the same revision as g.
@@ -88,4 +94,25 @@ func (c *Configuration) revive(r Revision, text string) (InForce, error) {
 	f := c.asInForce(d)
 	f.Number = r.Number
 	return f, nil
+}
+
+// accessOf says who may log in while f is in force, and which revision says so;
+// 0: f itself. c.mu is held.
+func (c *Configuration) accessOf(f InForce) (access model.Access, from int) {
+	for _, r := range c.store.Revisions() {
+		if len(f.Config.Access.Users) > 0 && (f.Number == 0 || r.Number <= f.Number) {
+			break // nothing newer says otherwise
+		}
+		if !r.Stands() {
+			continue
+		}
+		_, text, err := c.store.Text(r.Number)
+		if err != nil {
+			continue // its damage is told elsewhere
+		}
+		if d, _ := c.read(text, r.Version); d.config != nil && len(d.config.Access.Users) > 0 {
+			return d.config.Access, r.Number
+		}
+	}
+	return f.Config.Access, 0
 }

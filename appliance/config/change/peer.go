@@ -14,10 +14,10 @@ import (
 type Peer interface {
 	sync.Locker
 	Name() string
-	// Prepare has it check text and get ready; Switch has it run with what it
+	// Prepare has it check a revision and get ready; Switch has it run with what it
 	// prepared. An error for which Refusal is true is what it has against the
 	// revision; any other says that it could not be asked.
-	Prepare(ctx context.Context, text string) error
+	Prepare(ctx context.Context, f InForce) error
 	Switch(ctx context.Context) error
 }
 

@@ -253,5 +253,5 @@ func (c *Configuration) keepState(name, content string) error {
 	if err := os.MkdirAll(c.StateDir, 0o750); err != nil {
 		return err
 	}
-	return storage.WriteFile(filepath.Join(c.StateDir, name), []byte(content), 0o640)
+	return storage.WriteFile(filepath.Join(c.StateDir, name), []byte(content), 0o600)
 }

@@ -15,15 +15,9 @@ import (
 // TestStart: what the box comes up with, whatever it finds.
 func TestStart(t *testing.T) {
 	const broken = "hostname x\nhostnaem y\n"
-	// kept is one revision of the store; those of version 2.0.0 are of another firmware.
-	type kept struct {
-		state   State
-		text    string
-		version string
-	}
 	tests := []struct {
 		name     string
-		store    []kept
+		store    []stored
 		damage   []int // revisions whose file is cut
 		machine  string
 		host     string
@@ -33,37 +27,37 @@ func TestStart(t *testing.T) {
 		aside    int
 	}{
 		{name: "a new box", host: "builtin", source: SourceBuiltIn},
-		{name: "committed", store: []kept{{StateProven, named("one"), ""}, {StateCommitted, named("two"), ""}},
+		{name: "committed", store: []stored{{StateProven, named("one"), ""}, {StateCommitted, named("two"), ""}},
 			host: "two", number: 2, source: SourceRevision},
-		{name: "withdrawn", store: []kept{{StateCommitted, named("one"), ""}, {StateWithdrawn, named("two"), ""}},
+		{name: "withdrawn", store: []stored{{StateCommitted, named("one"), ""}, {StateWithdrawn, named("two"), ""}},
 			host: "one", number: 1, source: SourceRevision, problems: []string{"revision 2 of alice"}},
-		{name: "withdrawn long ago", store: []kept{{StateCommitted, named("one"), ""}, {StateWithdrawn, named("two"), ""}, {StateCommitted, named("three"), ""}},
+		{name: "withdrawn long ago", store: []stored{{StateCommitted, named("one"), ""}, {StateWithdrawn, named("two"), ""}, {StateCommitted, named("three"), ""}},
 			host: "three", number: 3, source: SourceRevision},
-		{name: "pending", store: []kept{{StateProven, named("one"), ""}, {StatePending, named("two"), ""}},
+		{name: "pending", store: []stored{{StateProven, named("one"), ""}, {StatePending, named("two"), ""}},
 			host: "one", number: 1, source: SourceRevision, problems: []string{"revision 2 of alice on ssh 192.0.2.7 was withdrawn: not confirmed"}},
-		{name: "only pending", store: []kept{{StatePending, named("one"), ""}},
+		{name: "only pending", store: []stored{{StatePending, named("one"), ""}},
 			host: "builtin", source: SourceBuiltIn, problems: []string{"revision 1 of alice"}},
-		{name: "cut", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{2},
+		{name: "cut", store: []stored{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{2},
 			host: "one", number: 1, source: SourceRevision, problems: []string{"revision 2 is damaged"}},
-		{name: "cut long ago", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1},
+		{name: "cut long ago", store: []stored{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1},
 			host: "two", number: 2, source: SourceRevision},
-		{name: "everything cut", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1, 2},
+		{name: "everything cut", store: []stored{{StateCommitted, named("one"), ""}, {StateCommitted, named("two"), ""}}, damage: []int{1, 2},
 			host: "builtin", source: SourceBuiltIn, problems: []string{"revision 2 is damaged", "revision 1 is damaged"}},
-		{name: "at fault: the last good one", store: []kept{{StateProven, named("one"), ""}, {StateCommitted, named("two"), ""}, {StateCommitted, broken, ""}},
+		{name: "at fault: the last good one", store: []stored{{StateProven, named("one"), ""}, {StateCommitted, named("two"), ""}, {StateCommitted, broken, ""}},
 			host: "one", number: 1, source: SourceLastGood, problems: []string{`revision 3 is not used: line 2: "hostnaem y"`}},
-		{name: "at fault, and none was good: the one before", store: []kept{{StateCommitted, named("one"), ""}, {StateCommitted, broken, ""}},
+		{name: "at fault, and none was good: the one before", store: []stored{{StateCommitted, named("one"), ""}, {StateCommitted, broken, ""}},
 			host: "one", number: 1, source: SourceLastGood, problems: []string{`revision 2 is not used`}},
-		{name: "all at fault", store: []kept{{StateProven, broken, ""}, {StateCommitted, "hostname taken\n", ""}},
+		{name: "all at fault", store: []stored{{StateProven, broken, ""}, {StateCommitted, "hostname taken\n", ""}},
 			host: "builtin", source: SourceBuiltIn, problems: []string{"revision 2 is not used", "revision 1 is not used"}},
-		{name: "every fault is told, up to a bound", store: []kept{{StateCommitted, strings.Repeat("foo\n", 12), ""}},
+		{name: "every fault is told, up to a bound", store: []stored{{StateCommitted, strings.Repeat("foo\n", 12), ""}},
 			host: "builtin", source: SourceBuiltIn, problems: append(slices.Repeat([]string{"revision 1 is not used: line"}, 10), "2 more lines")},
-		{name: "another firmware's", store: []kept{{StateCommitted, "hostname one\nfuture 7\n", "2.0.0"}},
+		{name: "another firmware's", store: []stored{{StateCommitted, "hostname one\nfuture 7\n", "2.0.0"}},
 			host: "one", number: 1, source: SourceRevision, aside: 1, problems: []string{`version "2.0.0": line 2: "future 7"`, "kept aside: 1"}},
-		{name: "kept aside by an earlier commit", store: []kept{{StateCommitted, "hostname one\n!\n!? future 7\n", ""}},
+		{name: "kept aside by an earlier commit", store: []stored{{StateCommitted, "hostname one\n!\n!? future 7\n", ""}},
 			host: "one", number: 1, source: SourceRevision, aside: 1, problems: []string{"kept aside: 1"}},
-		{name: "handed in by the machine", store: []kept{{StateCommitted, named("one"), ""}}, machine: "hostn qemu\n",
+		{name: "handed in by the machine", store: []stored{{StateCommitted, named("one"), ""}}, machine: "hostn qemu\n",
 			host: "qemu", number: 2, source: SourceRevision},
-		{name: "handed in, at fault", store: []kept{{StateCommitted, named("one"), ""}}, machine: broken,
+		{name: "handed in, at fault", store: []stored{{StateCommitted, named("one"), ""}}, machine: broken,
 			host: "one", number: 1, source: SourceRevision, problems: []string{`the configuration handed in by the machine is not used: line 2: "hostnaem y"`}},
 		{name: "handed in, too long", machine: strings.Repeat("!", maxText+1),
 			host: "builtin", source: SourceBuiltIn, problems: []string{"is longer than 1048576 octets"}},
@@ -71,18 +65,7 @@ func TestStart(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBox(t)
-			for _, k := range test.store {
-				if b.version = "1.4.0"; k.version != "" {
-					b.version = k.version
-				}
-				b.keep(k.state, k.text)
-			}
-			b.version = "1.4.0"
-			for _, number := range test.damage {
-				if err := os.Truncate(open(t, b.path("revisions")).path(number), 200); err != nil {
-					t.Fatal(err)
-				}
-			}
+			b.hold(test.store, test.damage)
 			if test.machine != "" {
 				b.put("machine", test.machine)
 			}

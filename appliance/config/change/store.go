@@ -112,7 +112,7 @@ func (s *Store) Add(r Revision, text string) (Revision, error) {
 	if err := s.makeDir(); err != nil {
 		return Revision{}, fmt.Errorf("keep revision %d: %w", r.Number, err)
 	}
-	if err := s.write(s.path(r.Number), format(r, text), 0o640); err != nil {
+	if err := s.write(s.path(r.Number), format(r, text), 0o600); err != nil {
 		return Revision{}, fmt.Errorf("keep revision %d: %w", r.Number, err)
 	}
 	s.kept = append(s.kept, kept{Revision: r})
@@ -151,7 +151,7 @@ func (s *Store) Set(number int, state State, reason string) error {
 	r.clean()
 	_, text, err := s.read(number)
 	if err == nil {
-		err = s.write(s.path(number), format(r, text), 0o640)
+		err = s.write(s.path(number), format(r, text), 0o600)
 	}
 	if err == nil || state == StateWithdrawn {
 		s.kept[i].Revision = r

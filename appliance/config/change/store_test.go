@@ -297,3 +297,17 @@ func TestStoreKeepsNoText(t *testing.T) {
 	}
 	runtime.KeepAlive(again)
 }
+
+// TestStoreStaysBounded commits more often than the store keeps.
+func TestStoreStaysBounded(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	for i := range mostKept + 5 {
+		a.sets(fmt.Sprint("box", i), i+1, 0)
+	}
+	if got := len(states(t, c)); got != mostKept {
+		t.Errorf("%d revisions are kept; want %d", got, mostKept)
+	}
+	b.runs(b.start(), fmt.Sprint("box", mostKept+4), mostKept+5, SourceRevision)
+}

@@ -31,8 +31,9 @@ type Session struct {
 	// func(params string) (any, error) that is given the parameters as JSON.
 	// A process without the method is down.
 	Answers map[string]any
-	Refuses bool // the operator says no
-	Enough  int  // after so many writes the operator quits the pager; 0: never
+	Refuses bool     // the operator says no
+	Pasted  []string // what the operator pastes and types hidden, one after the other
+	Enough  int      // after so many writes the operator quits the pager; 0: never
 
 	sockets map[string]string // of the processes that Serve started
 
@@ -138,9 +139,29 @@ func (s *Session) Call(ctx context.Context, process, method string, params, resu
 func (s *Session) Confirm(question string) error {
 	fmt.Fprintln(s, question)
 	if s.Refuses {
-		return errors.New("not confirmed")
+		return exec.ErrDeclined
 	}
 	return nil
+}
+
+// Paste prints what is asked for and takes the next of what is Pasted.
+func (s *Session) Paste(what string, hidden bool) (string, error) {
+	fmt.Fprintf(s, "Paste %s, hidden %v\n", what, hidden)
+	return s.pasted()
+}
+
+// Secret prints the question and takes the next of what is Pasted.
+func (s *Session) Secret(question string) (string, error) {
+	fmt.Fprintln(s, question)
+	return s.pasted()
+}
+
+func (s *Session) pasted() (text string, err error) {
+	if len(s.Pasted) == 0 {
+		return "", errors.New("abandoned")
+	}
+	text, s.Pasted = s.Pasted[0], s.Pasted[1:]
+	return text, nil
 }
 
 // Operator is the one on the serial port.

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"runtime/debug"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
-	"golang.org/x/sys/unix"
+
+	"causeway/appliance/storage/database"
 )
 
 // record is what the file holds of a binding. It has no time in it: how long
@@ -38,20 +36,12 @@ type store struct {
 	db   *bbolt.DB
 }
 
-// fileWait is how long another process may hold the file: an earlier life of
-// this one that is about to end.
-const fileWait = time.Second
-
-// passing are the errors of opening that say nothing against the file.
-var passing = []error{bolterrors.ErrTimeout, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.ENOSPC, unix.EROFS, unix.EACCES}
-
 // openStore opens the file at path, or makes it. A damaged one is set aside as
 // path.bad, which the warning says: hosts that renew get their addresses back,
 // and others are asked for by ARP before they are given away.
 func openStore(path string) (s *store, records map[netip.Addr]record, warning, err error) {
 	s, records, err = tryStore(path)
-	if err == nil || errors.Is(err, os.ErrNotExist) ||
-		slices.ContainsFunc(passing, func(one error) bool { return errors.Is(err, one) }) {
+	if err == nil || database.IsPassing(err) {
 		return s, records, nil, err
 	}
 	warning = fmt.Errorf("the DHCP bindings are set aside as %s.bad: %w", path, err)
@@ -63,8 +53,8 @@ func openStore(path string) (s *store, records map[netip.Addr]record, warning, e
 }
 
 func tryStore(path string) (s *store, records map[netip.Addr]record, err error) {
-	err = guard(func() error {
-		db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: fileWait})
+	err = database.Guard(func() error {
+		db, err := database.Open(path)
 		if err != nil {
 			return err
 		}
@@ -101,7 +91,7 @@ func read(tx *bbolt.Tx, records map[netip.Addr]record) error {
 
 // write puts the records in, in one transaction; a nil one is deleted.
 func (s *store) write(records map[netip.Addr]*record) error {
-	err := guard(func() error {
+	err := database.Guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
 			bucket, err := tx.CreateBucketIfNotExists(bucketBindings)
 			if err != nil {
@@ -125,15 +115,3 @@ func (s *store) write(records map[netip.Addr]*record) error {
 }
 
 func (s *store) close() error { return s.db.Close() }
-
-// guard turns what a damaged file does to the database into an error: panics,
-// and faults where the file is shorter than what is mapped of it.
-func guard(use func() error) (err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("damaged: %v", fault)
-		}
-	}()
-	return use()
-}

@@ -37,8 +37,5 @@ var onOff = config.Choice{"on", off}
 
 // renderOff is the line of a switch whose default is on.
 func renderOff(isOff bool) []config.Args {
-	if !isOff {
-		return nil
-	}
-	return []config.Args{{"SWITCH": off}}
+	return config.When(isOff, config.Args{"SWITCH": off})
 }

@@ -26,6 +26,7 @@ func everything() *model.Config {
 	c.SIP = listeners("192.168.42.1:5060", "192.168.43.1:5060", "192.0.2.1:5070", "[2001:db8:42::1]:5060", "198.51.100.1:5060")
 	c.SIP.Networks = append(c.SIP.Networks, streams("192.168.42.1:5060", "192.0.2.1:5061", "192.168.43.1:80", "[2001:db8:42::1]:443", "198.51.100.1:5061"))
 	c.Metrics = model.Metrics{On: true, Port: 9100}
+	c.Access = model.Access{Users: []model.User{{Name: "alice"}}, SSH: model.SSH{LANs: []int{1, 2}, Port: 2222}}
 	return c
 }
 
@@ -77,6 +78,25 @@ func TestTable(t *testing.T) {
 				t.Errorf("nft list ruleset, -want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// A firewall that is off, with nothing to do, is right as it is: it is not
+// written again and again.
+func TestEmptyTable(t *testing.T) {
+	box := newNetwork(t)
+	empty := plan(&model.Config{FirewallOff: true}, nil)
+	if err := box.tables.Replace(plan(builtIn(), nil)); err != nil {
+		t.Fatal(err)
+	}
+	if difference, _, err := box.tables.Compare(empty); err != nil || difference == "" {
+		t.Errorf("Compare with the rules before = %q, %v; want a difference", difference, err)
+	}
+	if err := box.tables.Replace(empty); err != nil {
+		t.Fatal(err)
+	}
+	if difference, _, err := box.tables.Compare(empty); err != nil || difference != "" {
+		t.Errorf("Compare after Replace = %q, %v; want no difference", difference, err)
 	}
 }
 

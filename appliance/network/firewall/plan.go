@@ -31,13 +31,14 @@ type service struct {
 // services is the table of them. What is not here, nor a SIP listener, is
 // closed.
 func services(c *model.Config, l *model.LAN) []service {
-	metrics := c.Metrics.TCPPort()
+	metrics, ssh := c.Metrics.TCPPort(), c.Access.SSH.TCPPort()
 	return []service{
 		{"ping", []Match{is(ICMPType, Element{Number: 8})}, pingLimit, !l.NoPing},
 		{"ping over IPv6", []Match{is(ICMP6Type, Element{Number: 128})}, pingLimit, !l.NoPing && hasIPv6(l)},
 		{"DHCP server, udp port 67", []Match{is(Family, Element{Number: unix.NFPROTO_IPV4}), is(UDPDestination, Element{Port: 67})}, 0,
 			l.DHCP.Mode == model.DHCPServer},
 		{fmt.Sprintf("metrics, tcp port %d", metrics), []Match{is(TCPDestination, Element{Port: metrics})}, 0, c.Metrics.On},
+		{fmt.Sprintf("SSH, tcp port %d", ssh), []Match{is(TCPDestination, Element{Port: ssh})}, 0, c.Access.SSHAt(l.Port)},
 	}
 }
 

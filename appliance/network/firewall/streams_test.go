@@ -191,3 +191,16 @@ func TestMetrics(t *testing.T) {
 	s.apply(builtIn())
 	s.refuses(s.host1, "192.168.42.2:0", "192.168.42.1:9464", lan1, "all else")
 }
+
+// SSH is open on LAN1 once there is a user.
+func TestSSH(t *testing.T) {
+	s := newSite(t)
+	c := builtIn()
+	c.Access.Users = []model.User{{Name: "alice"}}
+	s.apply(c)
+	s.talk(s.connect(s.host1, "192.168.42.2:0", s.listen(s.box, "192.168.42.1:22")))
+	s.listen(s.box, "192.168.43.1:22")
+	s.refuses(s.host2, "192.168.43.2:0", "192.168.43.1:22", lan2, "all else")
+	s.apply(builtIn())
+	s.refuses(s.host1, "192.168.42.2:0", "192.168.42.1:22", lan1, "all else")
+}

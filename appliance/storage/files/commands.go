@@ -19,7 +19,8 @@ func ExecCommands() []exec.Command {
 		return config.Argument{Name: name, Type: PathType{}, Help: help}
 	}
 	file := []config.Argument{path("PATH", "A file")}
-	from, to := path("FROM", "The file"), path("TO", "Its new name, or a directory to put it in")
+	from := config.Argument{Name: "FROM", Type: PlaceType{Web: true}, Help: "The file: usb0:x, sftp://user@192.0.2.1/x (or scp://, the same), https://host.example/x"}
+	to := config.Argument{Name: "TO", Type: PlaceType{}, Help: "Its new name, or a directory to put it in: usb0:x, sftp://user@192.0.2.1/x (or scp://)"}
 	volume := config.Argument{Name: "VOLUME", Type: config.Choice{storage.Bootflash + ":", storage.Harddisk + ":"}, Help: "A volume on the disk of the box"}
 	top := storage.Path{Volume: storage.Bootflash, Name: "."}
 	return []exec.Command{
@@ -30,9 +31,9 @@ func ExecCommands() []exec.Command {
 		{Syntax: "delete PATH [recursive] [force]", Level: exec.Privileged, Help: "Delete a file, an empty directory, or one with all that is in it; force asks nothing", Run: deleteFile,
 			Args: []config.Argument{path("PATH", "A file or directory")}},
 		{Syntax: "more PATH", Level: exec.Privileged, Help: "Print a text", Run: printFile, Args: file},
-		{Syntax: "copy FROM TO", Level: exec.Privileged, Help: "Copy a file", Run: copyFile, Args: []config.Argument{from, to}},
+		{Syntax: "copy FROM TO", Level: exec.Privileged, Help: "Copy a file on the box, from another system (SFTP, HTTPS) or to one (SFTP)", Run: copyFile, Args: []config.Argument{from, to}},
 		{Syntax: "copy running-config TO", Level: exec.Privileged, Help: "Put the configuration in force into a file", Run: saveRunning, Args: []config.Argument{to}},
-		{Syntax: "copy FROM running-config", Level: exec.Privileged, Help: "Bring the lines of a file into the configuration and commit", Run: loadRunning, Args: []config.Argument{from}},
+		{Syntax: "copy FROM running-config", Level: exec.Privileged, Reconfigures: true, Help: "Bring the lines of a file into the configuration and commit", Run: loadRunning, Args: []config.Argument{from}},
 		{Syntax: "format VOLUME", Level: exec.Privileged, Help: "Make a volume anew, and empty", Run: formatVolume, Args: []config.Argument{volume}},
 		{Syntax: "mount usb0: [write]", Level: exec.Privileged, Help: "Mount a stick; write: even if it was not unmounted the last time", Run: mountStick},
 		{Syntax: "unmount usb0:", Level: exec.Privileged, Help: "Let a stick be pulled", Run: unmountStick},
@@ -82,9 +83,9 @@ func makeDirectory(ctx context.Context, s exec.Session, a config.Args) error {
 
 func deleteFile(ctx context.Context, s exec.Session, a config.Args) error {
 	request := DeleteRequest{Path: PathOf(a, "PATH"), Recursive: a.Has("recursive")}
-	question := fmt.Sprintf("Delete %v? [confirm]", request.Path)
+	question := fmt.Sprintf("Delete %v?", request.Path)
 	if request.Recursive {
-		question = fmt.Sprintf("Delete %v and everything in it? [confirm]", request.Path)
+		question = fmt.Sprintf("Delete %v and everything in it?", request.Path)
 	}
 	if !a.Has("force") {
 		if err := s.Confirm(question); err != nil {
@@ -116,7 +117,7 @@ func printFile(ctx context.Context, s exec.Session, a config.Args) error {
 	})
 }
 
-// eachPart reads a file to its end.
+// eachPart reads a file of the box to its end.
 func eachPart(ctx context.Context, s exec.Session, p storage.Path, do func(data []byte) error) error {
 	request := ReadRequest{Path: p}
 	for {
@@ -127,19 +128,50 @@ func eachPart(ctx context.Context, s exec.Session, p storage.Path, do func(data 
 		if err := do(part.Data); err != nil || part.End {
 			return err
 		}
+		if part.Next <= request.Offset {
+			return fmt.Errorf("read %v: no more comes at octet %d, and it is not the end", p, request.Offset)
+		}
 		request.Offset = part.Next
 	}
 }
 
-// target is the file that a copy makes at a path, which may be a directory
+// ReadText reads a file of at most so many octets, up to 1 MiB, for a command that
+// takes a text. At another system it asks the operator how to log in.
+func ReadText(ctx context.Context, s exec.Session, from Place, most int) (text []byte, err error) {
+	if from.IsRemote() {
+		return readRemote(ctx, s, from, most)
+	}
+	err = eachPart(ctx, s, from.Path, func(data []byte) error {
+		if text = append(text, data...); len(text) > most {
+			return tooLong(from, most)
+		}
+		return nil
+	})
+	return text, err
+}
+
+// target is the file that a copy makes at a place, which may be a directory
 // that it is put in, and whether one is there that the operator agrees to
-// replace.
-func target(ctx context.Context, s exec.Session, p storage.Path, name string) (storage.Path, bool, error) {
+// replace. On another system it is a directory if a slash ends the URL, and
+// nobody is asked.
+func target(ctx context.Context, s exec.Session, to Place, name string) (Place, bool, error) {
+	if to.IsRemote() {
+		to, err := to.within(name)
+		return to, true, err
+	}
+	p, replace, err := targetOnBox(ctx, s, to.Path, name)
+	return Place{Path: p}, replace, err
+}
+
+func targetOnBox(ctx context.Context, s exec.Session, p storage.Path, name string) (storage.Path, bool, error) {
 	var found Found
 	if err := files(ctx, s, "stat", PathRequest{p}, &found); err != nil {
 		return p, false, err
 	}
 	if found.Entry != nil && found.Entry.IsDir {
+		if name == "" {
+			return p, false, fmt.Errorf("%v is a directory: say what name the file gets in it", p)
+		}
 		var err error
 		if p, err = p.Join(name); err != nil {
 			return p, false, err
@@ -152,19 +184,26 @@ func target(ctx context.Context, s exec.Session, p storage.Path, name string) (s
 	if found.Entry == nil {
 		return p, false, nil
 	}
-	return p, true, s.Confirm(fmt.Sprintf("Overwrite %v? [confirm]", p))
+	return p, true, s.Confirm(fmt.Sprintf("Overwrite %v?", p))
 }
 
 func copyFile(ctx context.Context, s exec.Session, a config.Args) error {
-	from := PathOf(a, "FROM")
-	to, replace, err := target(ctx, s, PathOf(a, "TO"), from.Base())
+	from, to := PlaceOf(a, "FROM"), PlaceOf(a, "TO")
+	if from.IsRemote() && to.IsRemote() {
+		return errBothRemote
+	}
+	to, replace, err := target(ctx, s, to, from.Base())
+	if err != nil {
+		return err
+	}
+	login, err := LoginAt(ctx, s, from, to)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
 	copied := make(chan error, 1)
-	go func() { copied <- files(ctx, s, "copy", CopyRequest{from, to, replace}, nil) }()
+	go func() { copied <- files(ctx, s, "copy", CopyRequest{from, to, replace, login}, nil) }()
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
 	for {
@@ -179,7 +218,7 @@ func copyFile(ctx context.Context, s exec.Session, a config.Args) error {
 			return err
 		case <-tick.C:
 			var now Progress
-			if err := files(ctx, s, "progress", PathRequest{to}, &now); err == nil && now.Total > 0 {
+			if err := files(ctx, s, "progress", PathRequest{to.Path}, &now); err == nil && now.Total > 0 { // of what is sent it has none
 				fmt.Fprintf(s, "%d of %d octets\n", now.Done, now.Total)
 			}
 		}
@@ -231,7 +270,7 @@ var lost = map[string]string{
 func formatVolume(ctx context.Context, s exec.Session, a config.Args) error {
 	name := strings.TrimSuffix(a.Text("VOLUME"), ":")
 	fmt.Fprintf(s, "Formatting %s: erases all files on it, among them %s.\nThe services restart; new calls are refused for some seconds.\n", name, lost[name])
-	if err := s.Confirm(fmt.Sprintf("Format %s:? [confirm]", name)); err != nil {
+	if err := s.Confirm(fmt.Sprintf("Format %s:?", name)); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, longest)

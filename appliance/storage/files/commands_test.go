@@ -21,7 +21,7 @@ import (
 // session is an operator in front of a box.
 func (b *box) session() *exectest.Session {
 	s := &exectest.Session{Answers: map[string]any{}}
-	for name := range New(b.dir).Methods() {
+	for name := range New(b.dir, nil).Methods() {
 		s.Answers[name] = func(params string) (any, error) {
 			var answer json.RawMessage
 			err := b.call(strings.TrimPrefix(name, "control.files."), params, &answer)
@@ -42,7 +42,7 @@ func TestCommands(t *testing.T) {
 		{"mkdir harddisk:dir/", "Made directory harddisk:/dir\n"},
 		{"mkdir harddisk:dir", "% control refused: harddisk:/dir: file exists\n"},
 		{"copy usb0:text harddisk:dir", "Copied usb0:/text to harddisk:/dir/text\n"},
-		{"copy USB0:/text harddisk:/dir/text", "Overwrite harddisk:/dir/text? [confirm]\nCopied usb0:/text to harddisk:/dir/text\n"},
+		{"copy USB0:/text harddisk:/dir/text", "Overwrite harddisk:/dir/text?\nCopied usb0:/text to harddisk:/dir/text\n"},
 		{"copy usb0:none harddisk:dir", "% control refused: usb0:/none: no such file or directory\n"},
 		{"copy running-config usb0:", "Copied the running configuration to usb0:/running-config\n"},
 		{"copy run usb0:saved", "Copied the running configuration to usb0:/saved\n"},
@@ -50,10 +50,10 @@ func TestCommands(t *testing.T) {
 		{"more harddisk:dir/text", "one\ntwo\n"},
 		{"more usb0:binary", "% usb0:/binary is not a text\n"},
 		{"more usb0:escapes", "a?[2Jb\tc\r\n\u00e9?\n"},
-		{"delete harddisk:dir", "Delete harddisk:/dir? [confirm]\n% control refused: harddisk:/dir: directory not empty\n"},
-		{"delete harddisk:dir rec", "Delete harddisk:/dir and everything in it? [confirm]\nDeleted harddisk:/dir\n"},
+		{"delete harddisk:dir", "Delete harddisk:/dir?\n% control refused: harddisk:/dir: directory not empty\n"},
+		{"delete harddisk:dir rec", "Delete harddisk:/dir and everything in it?\nDeleted harddisk:/dir\n"},
 		{"delete usb0:text force", "Deleted usb0:/text\n"},
-		{"delete usb0:saved", "Delete usb0:/saved? [confirm]\nDeleted usb0:/saved\n"},
+		{"delete usb0:saved", "Delete usb0:/saved?\nDeleted usb0:/saved\n"},
 	} {
 		if got := s.Type(t.Context(), t, ExecCommands(), tt.line); got != tt.want {
 			t.Errorf("%s prints\n%swant\n%s", tt.line, got, tt.want)
@@ -172,7 +172,7 @@ func TestCopyToRunning(t *testing.T) {
 		}
 	}
 	s := b.session()
-	if got := s.Type(t.Context(), t, ExecCommands(), "copy usb0:long running-config"); !strings.Contains(got, "is no configuration") {
+	if got := s.Type(t.Context(), t, ExecCommands(), "copy usb0:long running-config"); !strings.Contains(got, "has more than 1048576 octets") {
 		t.Errorf("a file that is too long prints %q", got)
 	}
 }
@@ -200,7 +200,7 @@ func TestVolumeCommands(t *testing.T) {
 		{"mount usb0:", `init.mount {"volume":"usb0","write":false}`, missing},
 		{"mount usb0 write", `init.mount {"volume":"usb0","write":true}`, missing},
 		{"unmount usb0:", `init.unmount {"volume":"usb0"}`, "usb0: is unmounted: the stick may be pulled\n"},
-		{"format bootflash:", `init.format {"volume":"bootflash","erase":true}`, "Format bootflash:? [confirm]\nbootflash:\n  State: mounted\n"},
+		{"format bootflash:", `init.format {"volume":"bootflash","erase":true}`, "Format bootflash:?\nbootflash:\n  State: mounted\n"},
 		{"format hard", `init.format {"volume":"harddisk","erase":true}`, "call records that are not sent yet"},
 	} {
 		got := s.Type(t.Context(), t, ExecCommands(), tt.line)

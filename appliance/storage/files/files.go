@@ -9,6 +9,7 @@
 package files
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,22 +25,24 @@ import (
 
 // Service does what the methods control.files.* ask. Make it with New.
 type Service struct {
-	dir string // where the volumes are mounted
+	dir string                      // where the volumes are mounted
+	tls func() (*tls.Config, error) // whom to believe when files are fetched over HTTPS
 
 	mu      sync.Mutex
 	writing map[storage.Path]*writing // by the file that is to be
 }
 
-// New makes the service for the volumes mounted below dir, "/" on the box.
-func New(dir string) *Service {
-	return &Service{dir: dir, writing: map[storage.Path]*writing{}}
+// New makes the service for the volumes mounted below dir, "/" on the box. tls
+// says whom to believe when a file is fetched over HTTPS.
+func New(dir string, tls func() (*tls.Config, error)) *Service {
+	return &Service{dir: dir, tls: tls, writing: map[storage.Path]*writing{}}
 }
 
 // Methods are what the other processes may ask. Reading is for operators too:
 // a file may hold what only they should know.
 func (s *Service) Methods() link.Methods {
 	return link.Methods{
-		"control.files.dir":      link.ForOperators(s.list),
+		"control.files.dir":      link.ForOperators(s.List),
 		"control.files.stat":     link.ForOperators(s.stat),
 		"control.files.read":     link.ForOperators(s.read),
 		"control.files.progress": link.ForOperators(s.progress),
@@ -47,6 +50,8 @@ func (s *Service) Methods() link.Methods {
 		"control.files.delete":   link.ForOperators(s.remove),
 		"control.files.write":    link.ForOperators(s.write),
 		"control.files.copy":     link.ForOperators(s.copy),
+		"control.files.host":     link.ForOperators(s.host),
+		"control.files.text":     link.ForOperators(s.text),
 	}
 }
 
@@ -64,9 +69,9 @@ func (s *Service) on(p storage.Path, do func(*os.Root) error) error {
 	return about(p, do(volume))
 }
 
-// about says what went wrong with a path, without names that only this process
-// knows.
-func about(p storage.Path, err error) error {
+// about says what went wrong with a path or place, without names that only this
+// process knows.
+func about(p fmt.Stringer, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -119,7 +124,7 @@ func openDirectory(volume *os.Root, name string) (*os.File, error) {
 func descriptor(file *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", file.Fd()) }
 
 // errLink refuses a path that is the way to something else.
-var errLink = errors.New("leads elsewhere: links are not followed")
+var errLink error = refusal("leads elsewhere: links are not followed")
 
 // straight says whether an open file is the one that its path says. On the
 // volumes of the box, whoever made a link there would get us to read or change

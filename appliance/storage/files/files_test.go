@@ -1,13 +1,8 @@
 package files
 
 import (
-	"context"
 	"encoding/base64"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,87 +12,7 @@ import (
 
 	"github.com/creachadair/jrpc2"
 	"github.com/creachadair/jrpc2/handler"
-	"golang.org/x/sys/unix"
-
-	"causeway/appliance/link"
-	"causeway/appliance/storage"
 )
-
-// box is a service with volumes that are directories, reached over link.
-type box struct {
-	t      *testing.T
-	dir    string
-	socket string
-}
-
-func newBox(t *testing.T) *box {
-	t.Helper()
-	b := &box{t: t, dir: t.TempDir()}
-	for _, volume := range storage.Volumes() {
-		b.must(os.Mkdir(b.path(volume), 0o755))
-	}
-	b.socket = b.path("link.sock")
-	listener, err := link.Listen(b.socket)
-	b.must(err)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- link.ServeListener(ctx, listener, New(b.dir).Methods()) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
-func (b *box) must(err error) {
-	b.t.Helper()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-}
-
-// path is where a file is: "usb0/x".
-func (b *box) path(name string) string { return filepath.Join(b.dir, name) }
-
-func (b *box) fill(name, text string) {
-	b.t.Helper()
-	b.must(os.MkdirAll(filepath.Dir(b.path(name)), 0o755))
-	b.must(os.WriteFile(b.path(name), []byte(text), 0o644))
-}
-
-// call calls a method with parameters written as JSON.
-func (b *box) call(method, params string, result any) error {
-	return link.Call(b.t.Context(), b.socket, "control.files."+method, json.RawMessage(params), result)
-}
-
-// tree lists all directories and files, with the beginning of their content.
-func (b *box) tree() []string {
-	b.t.Helper()
-	var all []string
-	b.must(filepath.WalkDir(b.dir, func(path string, entry fs.DirEntry, err error) error {
-		name, _ := filepath.Rel(b.dir, path)
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir():
-			all = append(all, name+"/")
-		case entry.Type().IsRegular():
-			file, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer file.Close()
-			text := make([]byte, 20)
-			n, _ := io.ReadFull(file, text)
-			all = append(all, name+"="+string(text[:n]))
-		}
-		return nil
-	}))
-	slices.Sort(all)
-	return all
-}
 
 func TestChanges(t *testing.T) {
 	for _, tt := range []struct {
@@ -126,7 +41,7 @@ func TestChanges(t *testing.T) {
 		{"copy", `{"from":"usb0:out","to":"usb0:x"}`, "% usb0:/out: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:away/x"}`, "% usb0:/away/x: path escapes from parent", ""},
 		{"copy", `{"from":"usb0:file","to":"usb0:no/x"}`, "% usb0:/no/x: no such file or directory", ""},
-		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy/call.key holds a key, which does not leave the box", ""},
+		{"copy", `{"from":"bootflash:proxy/call.key","to":"usb0:x"}`, "% bootflash:/proxy/call.key holds a secret, which does not leave the box", ""},
 		{"copy", `{"from":"harddisk:crash/x.txt","to":"usb0:x"}`, "usb0/x=crashed", ""},
 		{"copy", `{"from":"usb0:huge","to":"harddisk:x"}`, "% harddisk:/x: no space left on device: 4398046511104 octets are to be written", ""},
 		{"delete", `{"path":"usb0:file"}`, "", "usb0/file=text"},
@@ -178,7 +93,7 @@ func TestOwned(t *testing.T) {
 	for _, dir := range owned {
 		b.fill(filepath.Join(dir.Volume, dir.Name, "state"), "theirs")
 	}
-	for _, file := range []string{"proxy/call.key", "keys/box.key", "keys/box.key.new-17", "license/id"} {
+	for _, file := range []string{"proxy/call.key", "keys/box.key", "keys/box.key.new-17", "license/id", "com/idem.db", "control/subscription-state", "certificates/sip/identity.pem", "certificates/web/request.pem"} {
 		b.fill("bootflash/"+file, "key")
 	}
 	before := b.tree()
@@ -204,6 +119,8 @@ func TestOwned(t *testing.T) {
 	for path, readable := range map[string]bool{
 		"bootflash:init/state": true, "bootflash:control/state": true, "harddisk:billcache/state": true, "harddisk:crash/state": true,
 		"bootflash:proxy/call.key": false, "bootflash:keys/box.key": false, "bootflash:keys/box.key.new-17": false, "bootflash:license/id": false,
+		"bootflash:com/idem.db": false, "bootflash:control/subscription-state": false,
+		"bootflash:certificates/sip/identity.pem": false, "bootflash:certificates/web/request.pem": false,
 	} {
 		for method, params := range map[string]string{"read": `{"path":%q}`, "copy": `{"from":%q,"to":"usb0:taken"}`} {
 			if err := b.call(method, fmt.Sprintf(params, path), nil); (err == nil) != readable {
@@ -329,11 +246,12 @@ func TestStatAndRead(t *testing.T) {
 		t.Errorf("read %d octets; want the %d of the file", got.Len(), len(text))
 	}
 	for params, want := range map[string]string{
-		`{"path":"usb0:"}`:                   "usb0:/: is not a file",
-		`{"path":"usb0:none"}`:               "usb0:/none: no such file or directory",
-		`{"path":"usb0:file","offset":-1}`:   "usb0:/file: negative offset",
-		`{"path":"usb0:/../etc/passwd"}`:     "",
-		`{"path":"bootflash:/proxy/secret"}`: "bootflash:/proxy/secret holds a key",
+		`{"path":"usb0:"}`:                    "usb0:/: is not a file",
+		`{"path":"usb0:none"}`:                "usb0:/none: no such file or directory",
+		`{"path":"usb0:file","offset":-1}`:    "usb0:/file: negative offset",
+		`{"path":"usb0:/../etc/passwd"}`:      "",
+		`{"path":"bootflash:/proxy/secret"}`:  "bootflash:/proxy/secret holds a secret",
+		`{"path":"bootflash:control/logins"}`: "bootflash:/control/logins holds a secret",
 	} {
 		if err := b.call("read", params, nil); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("read %s = %v; want %s", params, err, want)
@@ -343,9 +261,9 @@ func TestStatAndRead(t *testing.T) {
 
 // Nothing is done for a caller who is not known to be an operator's session.
 func TestOnlyOperators(t *testing.T) {
-	methods := New(t.TempDir()).Methods()
-	if len(methods) != 8 {
-		t.Errorf("%d methods; want 8", len(methods))
+	methods := New(t.TempDir(), nil).Methods()
+	if len(methods) != 10 {
+		t.Errorf("%d methods; want 10", len(methods))
 	}
 	for name, method := range methods {
 		requests, err := jrpc2.ParseRequests([]byte(fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{}}`, name)))
@@ -356,100 +274,4 @@ func TestOnlyOperators(t *testing.T) {
 			t.Errorf("%s of a stranger = %v; want a refusal", name, err)
 		}
 	}
-}
-
-// waitFor waits until a condition holds.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !holds(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("still not: %s", what)
-		}
-	}
-}
-
-// While a file is written others fill the volume too: what the box keeps free
-// stays free.
-func TestCopyLeavesRoom(t *testing.T) {
-	dir, err := os.OpenRoot(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer dir.Close()
-	w := &writing{temporary: temporaryPrefix + "X", total: 3 * flushEvery}
-	var left []int64
-	err = w.fill(t.Context(), dir, strings.NewReader(strings.Repeat("x", 3*flushEvery)), func(octets int64) error {
-		if left = append(left, octets); len(left) == 2 {
-			return unix.ENOSPC
-		}
-		return nil
-	})
-	if !errors.Is(err, unix.ENOSPC) || !slices.Equal(left, []int64{2 * flushEvery, flushEvery}) {
-		t.Errorf("fill = %v after asking for %v; want %v after two parts", err, left, unix.ENOSPC)
-	}
-}
-
-// Of one directory under two names, what is written under the one is no
-// leftover under the other.
-func TestTidyKnowsOtherPaths(t *testing.T) {
-	b := newBox(t)
-	b.must(os.Mkdir(b.path("usb0/LOGS"), 0o755))
-	b.must(os.Symlink("LOGS", b.path("usb0/logs"))) // as FAT has it
-	s := New(b.dir)
-	w, err := s.begin(storage.Path{Volume: storage.USB, Name: "LOGS/a"}, 1)
-	b.must(err)
-	b.fill("usb0/LOGS/"+w.temporary, "being written")
-	_, err = s.write(t.Context(), WriteRequest{Path: storage.Path{Volume: storage.USB, Name: "logs/b"}, Text: "x"})
-	b.must(err)
-	if _, err := os.Stat(b.path("usb0/LOGS/" + w.temporary)); err != nil {
-		t.Errorf("what was being written: %v", err)
-	}
-}
-
-// A caller who goes away takes his copy with him; meanwhile its progress is
-// known, and nobody else writes the same file.
-func TestCopyIsCancelled(t *testing.T) {
-	b := newBox(t)
-	b.fill("usb0/large", "")
-	b.must(os.Truncate(b.path("usb0/large"), 2<<30))
-	ctx, cancel := context.WithCancel(t.Context())
-	copied := make(chan error)
-	go func() {
-		copied <- link.Call(ctx, b.socket, "control.files.copy", json.RawMessage(`{"from":"usb0:large","to":"harddisk:dir/copy"}`), nil)
-	}()
-	if err := <-copied; err == nil { // there is no directory
-		t.Error("copy to no directory = nil")
-	}
-	b.must(os.Mkdir(b.path("harddisk/dir"), 0o755))
-	b.fill("harddisk/dir/.causeway-copy-OLD", "left by a cut")
-	go func() {
-		copied <- link.Call(ctx, b.socket, "control.files.copy", json.RawMessage(`{"from":"usb0:large","to":"harddisk:dir/copy"}`), nil)
-	}()
-	var now Progress
-	waitFor(t, "some of it is copied", func() bool {
-		b.must(b.call("progress", `{"path":"harddisk:dir/copy"}`, &now))
-		return now.Done > 0
-	})
-	if now.Total != 2<<30 || now.Done > now.Total {
-		t.Errorf("progress = %+v; want some of %d", now, 2<<30)
-	}
-	err := b.call("write", `{"path":"harddisk:dir/copy","text":"x"}`, nil)
-	if err == nil || err.Error() != "harddisk:/dir/copy: is being written already" {
-		t.Errorf("write of the same file = %v", err)
-	}
-	b.must(b.call("write", `{"path":"harddisk:dir/other","text":"x"}`, nil)) // leaves the running one alone
-	cancel()
-	if err := <-copied; !errors.Is(err, context.Canceled) {
-		t.Errorf("copy = %v; want %v", err, context.Canceled)
-	}
-	waitFor(t, "it is cleaned up", func() bool {
-		entries, err := os.ReadDir(b.path("harddisk/dir"))
-		b.must(err)
-		return len(entries) == 1 && entries[0].Name() == "other"
-	})
-	waitFor(t, "it is over", func() bool {
-		var now Progress
-		b.must(b.call("progress", `{"path":"harddisk:dir/copy"}`, &now))
-		return now == Progress{}
-	})
 }

@@ -42,10 +42,11 @@ type Listing struct {
 // listMax bounds a page, in entries.
 const listMax = 500
 
-func (s *Service) list(_ context.Context, r ListRequest) (Listing, error) {
+// List gives a page of a directory, or the one entry of a file.
+func (s *Service) List(_ context.Context, r ListRequest) (Listing, error) {
 	answer := Listing{Entries: []Entry{}}
 	err := s.on(r.Path, func(volume *os.Root) error {
-		space, err := spaceOf(volume)
+		space, err := spaceIn(volume)
 		if err != nil {
 			return err
 		}
@@ -170,10 +171,7 @@ type FilePart struct {
 const partMax = 64 << 10
 
 func (s *Service) read(_ context.Context, r ReadRequest) (part FilePart, err error) {
-	if err := mayRead(r.Path); err != nil {
-		return part, err
-	}
-	file, _, err := s.open(r.Path)
+	file, err := s.Open(r.Path)
 	if err != nil {
 		return part, err
 	}
@@ -189,8 +187,11 @@ func (s *Service) read(_ context.Context, r ReadRequest) (part FilePart, err err
 // errNotFile refuses what has no content of its own.
 var errNotFile = errors.New("is not a file")
 
-// open opens a file for reading, and gives its size.
-func (s *Service) open(p storage.Path) (file *os.File, size int64, err error) {
+// Open opens a file for reading. It never waits, whatever the path names.
+func (s *Service) Open(p storage.Path) (file *os.File, err error) {
+	if err := mayRead(p); err != nil {
+		return nil, err
+	}
 	err = s.on(p, func(volume *os.Root) error {
 		// Without O_NONBLOCK a named pipe on a stick would hold us up for ever.
 		if file, err = volume.OpenFile(p.Name, os.O_RDONLY|unix.O_NONBLOCK, 0); err != nil {
@@ -205,12 +206,11 @@ func (s *Service) open(p storage.Path) (file *os.File, size int64, err error) {
 		}
 		if err != nil {
 			file.Close()
-			return err
+			file = nil
 		}
-		size = info.Size()
-		return nil
+		return err
 	})
-	return file, size, err
+	return file, err
 }
 
 // space is how full a volume is, in octets.
@@ -219,16 +219,22 @@ type space struct {
 	fat         bool
 }
 
-func spaceOf(volume *os.Root) (space, error) {
+// spaceOf is that of the volume that an open file is on.
+func spaceOf(file *os.File) (space, error) {
 	var stat unix.Statfs_t
-	top, err := volume.Open(".")
-	if err != nil {
-		return space{}, err
-	}
-	defer top.Close()
-	if err := unix.Fstatfs(int(top.Fd()), &stat); err != nil {
+	if err := unix.Fstatfs(int(file.Fd()), &stat); err != nil {
 		return space{}, err
 	}
 	block := uint64(stat.Bsize)
 	return space{stat.Blocks * block, stat.Bavail * block, stat.Type == unix.MSDOS_SUPER_MAGIC}, nil
+}
+
+// spaceIn is that of the volume that a directory is on.
+func spaceIn(dir *os.Root) (space, error) {
+	file, err := dir.Open(".")
+	if err != nil {
+		return space{}, err
+	}
+	defer file.Close()
+	return spaceOf(file)
 }

@@ -2,10 +2,20 @@ package files
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"causeway/appliance/storage"
 )
+
+// refusal says what an operator may not do with a file. It is an
+// fs.ErrPermission.
+type refusal string
+
+func (r refusal) Error() string        { return string(r) }
+func (r refusal) Is(target error) bool { return target == fs.ErrPermission }
+
+func refuse(format string, args ...any) error { return refusal(fmt.Sprintf(format, args...)) }
 
 // owned are the directories of the box itself. An operator may list them and
 // read what is in them, unless it is secret; nothing in them is made, replaced
@@ -18,7 +28,9 @@ var owned = []storage.Path{
 	{Volume: storage.Bootflash, Name: "billing"},
 	{Volume: storage.Bootflash, Name: "console"},
 	{Volume: storage.Bootflash, Name: "keys"},
+	{Volume: storage.Bootflash, Name: "certificates"},
 	{Volume: storage.Bootflash, Name: "license"},
+	{Volume: storage.Bootflash, Name: "com"},
 	{Volume: storage.Bootflash, Name: "lost+found"},
 	{Volume: storage.Harddisk, Name: "billcache"},
 	{Volume: storage.Harddisk, Name: "crash"},
@@ -28,22 +40,35 @@ var owned = []storage.Path{
 }
 
 // secrets are how the paths begin of files that hold keys, what cuts left of
-// them included. A configuration is none of them: its secrets are in it as
-// hashes or under the box key.
+// them included. Among the names that failed to log in may be passwords, typed in
+// the wrong place. A configuration is no secret: its own are in it as hashes or
+// under the box key.
 var secrets = []string{
 	"bootflash:/proxy/",
 	"bootflash:/keys/",
+	"bootflash:/control/logins",
+	"bootflash:/control/license-state",
+	"bootflash:/control/subscription-state",
+	"bootflash:/certificates/",
 	"bootflash:/license/",
+	"bootflash:/com/",
 }
+
+// Revisions is where the configurations are that were saved, and
+// ShowConfiguration the command whose right it takes to read there. Sessions see
+// to that: they know who asks.
+var Revisions = storage.Path{Volume: storage.Bootflash, Name: "control/revisions"}
+
+const ShowConfiguration = "show running-config"
 
 // mayChange says why an operator may not make, replace or delete p.
 func mayChange(p storage.Path) error {
 	if p.IsVolume() {
-		return fmt.Errorf("%v is a whole volume", p)
+		return refuse("%v is a whole volume", p)
 	}
 	for _, dir := range owned {
 		if p.Within(dir) {
-			return fmt.Errorf("%v belongs to the box itself and is not changed by hand", dir)
+			return refuse("%v belongs to the box itself and is not changed by hand", dir)
 		}
 	}
 	return nil
@@ -53,7 +78,7 @@ func mayChange(p storage.Path) error {
 func mayRead(p storage.Path) error {
 	for _, secret := range secrets {
 		if strings.HasPrefix(p.String(), secret) {
-			return fmt.Errorf("%v holds a key, which does not leave the box", p)
+			return refuse("%v holds a secret, which does not leave the box", p)
 		}
 	}
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"causeway/appliance/config"
@@ -17,7 +16,11 @@ import (
 const runningName = "running-config"
 
 func saveRunning(ctx context.Context, s exec.Session, a config.Args) error {
-	to, replace, err := target(ctx, s, PathOf(a, "TO"), runningName)
+	to, replace, err := target(ctx, s, PlaceOf(a, "TO"), runningName)
+	if err != nil {
+		return err
+	}
+	login, err := LoginAt(ctx, s, to)
 	if err != nil {
 		return err
 	}
@@ -27,7 +30,9 @@ func saveRunning(ctx context.Context, s exec.Session, a config.Args) error {
 	if err := s.Call(ctx, "control", "control.running", nil, &running); err != nil {
 		return err
 	}
-	if err := files(ctx, s, "write", WriteRequest{to, running.Text, replace}, nil); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, textLimit)
+	defer cancel()
+	if err := files(ctx, s, "write", WriteRequest{to, running.Text, replace, login}, nil); err != nil {
 		return err
 	}
 	fmt.Fprintf(s, "Copied the running configuration to %v\n", to)
@@ -37,15 +42,8 @@ func saveRunning(ctx context.Context, s exec.Session, a config.Args) error {
 // loadRunning merges a file into the configuration and commits. It takes the
 // candidate only if nobody has it and it holds no changes, and leaves it so.
 func loadRunning(ctx context.Context, s exec.Session, a config.Args) error {
-	from := PathOf(a, "FROM")
-	var text strings.Builder
-	err := eachPart(ctx, s, from, func(data []byte) error {
-		text.Write(data)
-		if text.Len() > textMax {
-			return fmt.Errorf("%v is longer than %d octets: it is no configuration", from, textMax)
-		}
-		return nil
-	})
+	from := PlaceOf(a, "FROM")
+	text, err := ReadText(ctx, s, from, textMax)
 	if err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func loadRunning(ctx context.Context, s exec.Session, a config.Args) error {
 	case candidate.Changed:
 		giveBack, err = "control.release", errors.New("the candidate has changes: commit or abort them first")
 	default:
-		err = commitText(ctx, s, from.String(), text.String())
+		err = commitText(ctx, s, from.String(), string(text))
 	}
 	// Without an answer whoever configures next is told who has it.
 	s.Call(context.WithoutCancel(ctx), "control", giveBack, who, nil)

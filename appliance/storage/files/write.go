@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/storage"
+	"causeway/appliance/storage/remote"
 )
 
 // temporaryPrefix begins the names of files while they are written. What a cut
@@ -30,13 +31,18 @@ type writing struct {
 type MkdirRequest = PathRequest
 
 func (s *Service) mkdir(_ context.Context, r MkdirRequest) (nothing, error) {
-	return nothing{}, s.change(r.Path, func(dir *os.Root, name string) error {
+	return nothing{}, s.Mkdir(r.Path)
+}
+
+// Mkdir makes a directory that is not there.
+func (s *Service) Mkdir(p storage.Path) error {
+	return s.change(p, func(dir *os.Root, name string) error {
 		if err := dir.Mkdir(name, 0o770); err != nil {
 			return err
 		}
 		// Whatever our umask is, billing and proxy may write there. FAT has
 		// no modes.
-		if err := dir.Chmod(name, 0o770); err != nil && r.Path.Volume != storage.USB {
+		if err := dir.Chmod(name, 0o770); err != nil && p.Volume != storage.USB {
 			return err
 		}
 		return nil
@@ -51,23 +57,30 @@ type DeleteRequest struct {
 }
 
 func (s *Service) remove(_ context.Context, r DeleteRequest) (nothing, error) {
-	return nothing{}, s.change(r.Path, func(dir *os.Root, name string) error {
+	return nothing{}, s.Remove(r.Path, r.Recursive)
+}
+
+// Remove removes a file or an empty directory; recursive a directory with all
+// that is in it.
+func (s *Service) Remove(p storage.Path, recursive bool) error {
+	return s.change(p, func(dir *os.Root, name string) error {
 		if _, err := dir.Lstat(name); err != nil {
 			return err // RemoveAll does not mind
 		}
-		if r.Recursive {
+		if recursive {
 			return dir.RemoveAll(name)
 		}
 		return dir.Remove(name)
 	})
 }
 
-// WriteRequest asks for a file with that text. One that is there is only
-// replaced if that is said.
+// WriteRequest asks for a file with that text. One that is there on a volume is
+// only replaced if that is said.
 type WriteRequest struct {
-	Path    storage.Path `json:"path"`
+	Place   Place        `json:"path"`
 	Text    string       `json:"text"`
 	Replace bool         `json:"replace"`
+	Login   remote.Login `json:"login"` // on another system
 }
 
 // textMax bounds a text, in octets: that of a configuration.
@@ -77,72 +90,70 @@ func (s *Service) write(ctx context.Context, r WriteRequest) (nothing, error) {
 	if len(r.Text) > textMax {
 		return nothing{}, fmt.Errorf("a text of %d octets is too long: %d are the most", len(r.Text), textMax)
 	}
-	return nothing{}, s.put(ctx, r.Path, r.Replace, strings.NewReader(r.Text), int64(len(r.Text)))
+	content := strings.NewReader(r.Text)
+	if r.Place.IsRemote() {
+		return nothing{}, send(ctx, r.Place, r.Login, content)
+	}
+	return nothing{}, s.put(ctx, r.Place.Path, r.Replace, incoming{content: content, size: content.Size()})
 }
 
-// CopyRequest asks for a copy of a file under a name, on the same volume or
-// another. It ends when the copy is on disk; closing the connection cancels it.
+// CopyRequest asks for a copy of a file under a name, on the same volume, another
+// or another system. It ends when the copy is on disk; closing the connection
+// cancels it.
 type CopyRequest struct {
-	From    storage.Path `json:"from"`
-	To      storage.Path `json:"to"` // not a directory
-	Replace bool         `json:"replace"`
+	From    Place        `json:"from"`
+	To      Place        `json:"to"`      // not a directory
+	Replace bool         `json:"replace"` // on another system always
+	Login   remote.Login `json:"login"`   // of From or To, where one of them asks for it
 }
 
 func (s *Service) copy(ctx context.Context, r CopyRequest) (nothing, error) {
-	if err := mayRead(r.From); err != nil {
-		return nothing{}, err
+	if r.From.IsRemote() && r.To.IsRemote() {
+		return nothing{}, errBothRemote
 	}
-	file, size, err := s.open(r.From)
+	in, err := s.open(ctx, r.From, r.Login)
 	if err != nil {
 		return nothing{}, err
 	}
-	defer file.Close()
-	// Of a file that grows, what is there now.
-	content := io.LimitReader(source{r.From, file}, size)
-	return nothing{}, s.put(ctx, r.To, r.Replace, content, size)
+	defer in.close()
+	if r.To.IsRemote() {
+		return nothing{}, send(ctx, r.To, r.Login, source{in})
+	}
+	return nothing{}, s.put(ctx, r.To.Path, r.Replace, in)
 }
 
-// source is a file that is copied. Its errors say that they are its own.
-type source struct {
-	path storage.Path
-	file *os.File
-}
+// source is a file that is sent. Its errors say that they are its own.
+type source struct{ incoming }
 
 func (s source) Read(p []byte) (int, error) {
-	n, err := s.file.Read(p)
+	n, err := s.content.Read(p)
 	if err != nil && err != io.EOF {
-		err = about(s.path, err)
+		err = about(s.place, err)
 	}
 	return n, err
 }
 
-// put writes a file of size octets.
-func (s *Service) put(ctx context.Context, p storage.Path, replace bool, content io.Reader, size int64) error {
-	w, err := s.begin(p, size)
+// put makes a file of all that comes from another; what is less than the size
+// that was told is no copy. It ends with ctx.
+func (s *Service) put(ctx context.Context, p storage.Path, replace bool, from incoming) error {
+	upload, err := s.Create(p, from.size, replace)
 	if err != nil {
 		return err
 	}
-	defer s.end(p)
-	return s.change(p, func(dir *os.Root, name string) error {
-		if err := mayTake(dir, name, replace); err != nil {
-			return err
-		}
-		if err := s.tidy(dir); err != nil {
-			return err
-		}
-		room := func(size int64) error { return room(dir, p.Volume, size) }
-		if err := room(size); err != nil {
-			return err
-		}
-		err := w.fill(ctx, dir, content, room)
-		if err == nil {
-			err = dir.Rename(w.temporary, name)
-		}
-		if err != nil {
-			dir.Remove(w.temporary) // what cannot be removed now is tidied up later
-		}
-		return err
-	})
+	defer context.AfterFunc(ctx, func() { upload.Abort(ctx.Err()) })()
+	n, err := io.Copy(io.NewOffsetWriter(upload, 0), from.content)
+	switch {
+	case ctx.Err() != nil:
+		err = ctx.Err()
+	case err != nil:
+		err = about(from.place, err)
+	case n < from.size:
+		err = fmt.Errorf("%v: only %d of %d octets came", from.place, n, from.size)
+	}
+	if err != nil {
+		upload.Abort(err) // unless it was the upload that failed
+	}
+	return upload.Close()
 }
 
 // begin notes that a file is being written, unless one of that name is.
@@ -182,20 +193,26 @@ func mayTake(dir *os.Root, name string, replace bool) error {
 // room says why a volume has no room for so many octets of a file. What the
 // box itself writes must not fail for what an operator copies.
 func room(dir *os.Root, volume string, size int64) error {
-	const fatMax = 1<<32 - 1 // octets: its directories have 32 bits for it
-	space, err := spaceOf(dir)
+	space, err := spaceIn(dir)
 	if err != nil {
 		return err
 	}
+	return space.room(volume, size, size)
+}
+
+// room says why there is none for a file of size octets of which more are not
+// written yet.
+func (s space) room(volume string, size, more int64) error {
+	const fatMax = 1<<32 - 1 // octets: its directories have 32 bits for it
 	var reserve uint64
 	if volume != storage.USB {
-		reserve = space.total / 16
+		reserve = s.total / 16
 	}
 	switch {
-	case space.fat && size > fatMax:
+	case s.fat && size > fatMax:
 		return fmt.Errorf("a file of %d octets is too large for FAT, which takes %d", size, fatMax)
-	case uint64(size)+reserve > space.free:
-		return fmt.Errorf("%w: %d octets are to be written, free are %d, of which %d stay free", unix.ENOSPC, size, space.free, reserve)
+	case uint64(more)+reserve > s.free:
+		return fmt.Errorf("%w: %d octets are to be written, free are %d, of which %d stay free", unix.ENOSPC, more, s.free, reserve)
 	}
 	return nil
 }
@@ -224,39 +241,6 @@ func (s *Service) tidy(dir *os.Root) error {
 		}
 	}
 	return err
-}
-
-// What is written before it is flushed, in octets: progress is then what is on
-// disk, a cancelled copy ends soon, and the last flush does not take for ever.
-const flushEvery = 8 << 20
-
-// fill writes and flushes the temporary file, as long as there is room for
-// what is left: others write too.
-func (w *writing) fill(ctx context.Context, dir *os.Root, content io.Reader, room func(octets int64) error) error {
-	file, err := dir.OpenFile(w.temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	for {
-		n, err := io.CopyN(file, content, flushEvery)
-		if err != nil && err != io.EOF {
-			return err
-		}
-		if err := file.Sync(); err != nil {
-			return err
-		}
-		w.done.Add(n)
-		switch {
-		case err == io.EOF:
-			return file.Close()
-		case ctx.Err() != nil:
-			return ctx.Err()
-		}
-		if err := room(w.total - w.done.Load()); err != nil {
-			return err
-		}
-	}
 }
 
 // Progress is the answer of control.files.progress, which takes the path of
