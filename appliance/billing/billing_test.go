@@ -61,6 +61,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 		had := keeper.count()
 		calls(t, w, life*perLife+1, life*perLife+perLife/2)
 		keeper.await(t, had+1)
+		awaitFile(t, filepath.Join(o.Run, "billing", "revision")) // no control brings it again
 		calls(t, w, life*perLife+perLife/2+1, (life+1)*perLife)
 		kill()
 	}

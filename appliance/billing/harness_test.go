@@ -151,6 +151,18 @@ func waitForStatus(t *testing.T, o Options, what string, holds func(model.Billin
 	}
 }
 
+// awaitFile waits for a file.
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("a minute later: %v", err)
+		}
+	}
+}
+
 // use has the process go by a revision.
 func use(t *testing.T, o Options, revision string) {
 	t.Helper()
