@@ -31,6 +31,7 @@ type Config struct {
 	Logging     Logging      // logging: where log lines and alarms go
 	Metrics     Metrics      // metrics: what scrapers get
 	Backup      Backup       // backup: when, where to, for whom
+	CallHome    CallHome     // callhome: what the vendor is told
 	SBC         SBC          // routing, billing, admission: the border controller of the source documents
 }
 
