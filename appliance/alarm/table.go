@@ -12,7 +12,7 @@ import (
 const holdDown = 30 * time.Second
 
 // table is all alarms in the order of their names.
-var table = byName(boxRows, billingRows, comRows, licenseRows, subscriptionRows)
+var table = byName(boxRows, billingRows, callhomeRows, comRows, licenseRows, subscriptionRows)
 
 func byName(subjects ...[]Row) []Row {
 	return slices.SortedFunc(slices.Values(slices.Concat(subjects...)), func(a, b Row) int { return cmp.Compare(a.Name, b.Name) })

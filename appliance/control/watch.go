@@ -87,6 +87,7 @@ type sample struct {
 
 	unsynchronised bool // the kernel's clock
 	cpu            cpuTime
+	proxyTicks     uint64                   // of the cpu time, those for the proxy; 0: not known
 	memory         map[string]serviceMemory // by service
 	crashes        answer[[]string]         // names of the crash files
 	restarts       map[string]restartLog    // by service
@@ -181,7 +182,7 @@ func (w *watch) look(ctx context.Context) *sample {
 	if _, err := w.adjust(&clock); err == nil {
 		s.unsynchronised = clock.Status&unix.STA_UNSYNC != 0
 	}
-	s.cpu = w.kernel.cpu()
+	s.cpu, s.proxyTicks = w.kernel.cpu(), w.kernel.serviceTicks("proxy")
 	s.memory = w.kernel.memory(s.health.value.Services)
 	return s
 }

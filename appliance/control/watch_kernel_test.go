@@ -41,6 +41,10 @@ func TestKernelFiles(t *testing.T) {
 			t.Errorf("cpu of %q = %+v; want %+v", text, got, want)
 		}
 	}
+	put(t, dir, map[string]string{"proxy/cpu.stat": "usage_usec 1234567\nuser_usec 1000000\nsystem_usec 234567\n"})
+	if got, absent := k.serviceTicks("proxy"), k.serviceTicks("absent"); got != 123 || absent != 0 {
+		t.Errorf("serviceTicks of the proxy and of nobody = %d, %d; want 123 and 0", got, absent)
+	}
 	put(t, dir, map[string]string{
 		"proxy/memory.max":       "1000\n",
 		"proxy/memory.current":   "700\n",

@@ -286,6 +286,11 @@ func readings(now, before *sample) []alarm.Reading {
 		busy := percent(now.cpu.busy-before.cpu.busy, now.cpu.total-before.cpu.total)
 		list = append(list, alarm.Reading{Percent: busy, Condition: model.Condition{Name: alarm.CPU,
 			Text: fmt.Sprintf("the processors were %.0f %% busy", busy)}})
+		if before.proxyTicks > 0 && now.proxyTicks >= before.proxyTicks {
+			taken := min(100, percent(now.proxyTicks-before.proxyTicks, now.cpu.total-before.cpu.total))
+			list = append(list, alarm.Reading{Percent: taken, Condition: model.Condition{Name: alarm.ProxyCPU,
+				Text: fmt.Sprintf("the proxy had %.0f %% of the processors", taken)}})
+		}
 	}
 	if h := now.health.value; h.MemTotalKB > 0 {
 		used := percent(h.MemTotalKB-min(h.MemAvailable, h.MemTotalKB), h.MemTotalKB)

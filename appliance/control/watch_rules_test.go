@@ -42,6 +42,8 @@ func well() *sample {
 		config: &model.Config{LANs: []model.LAN{{Address: netip.MustParsePrefix("192.168.42.1/24")}}},
 		cpu:    cpuTime{1000, 10000},
 		memory: map[string]serviceMemory{"proxy": {64 << 20, 256 << 20}},
+
+		proxyTicks: 500,
 	}
 }
 
@@ -51,6 +53,7 @@ func row(c model.Condition) string { return strings.Join([]string{c.Name, c.Obje
 // elsewhere are the alarms that subjects find themselves, here and in proxy
 // and billing; their own tests raise them.
 var elsewhere = []string{
+	alarm.CallHomeStore, alarm.CallHomeUndelivered,
 	alarm.AlarmStore, alarm.ClockDisagreement, alarm.ClockStepRefused, alarm.CPSExceeded, alarm.DHCPNoLease, alarm.DHCPPoolFull,
 	alarm.AccessLogFault, alarm.BackupFailed, alarm.DNSDown, alarm.ElementDown, alarm.FirewallProblem, alarm.LoginLockout, alarm.NameUnresolved, alarm.Overload, alarm.RouteFile,
 	alarm.ServerGroupDown, alarm.SIPFlood,
@@ -152,7 +155,7 @@ func TestConditions(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", test.name, diff)
 		}
 	}
-	for _, reading := range readings(well(), &sample{}) {
+	for _, reading := range readings(well(), &sample{proxyTicks: 1}) {
 		told[reading.Name] = true
 	}
 	for _, row := range alarm.Table() {
@@ -215,9 +218,10 @@ func TestReadings(t *testing.T) {
 		return got
 	}
 	before, now := well(), well()
-	now.cpu = cpuTime{1090, 10100}
+	now.cpu, now.proxyTicks = cpuTime{1090, 10100}, 560
 	want := []reading{
 		{90, "cpu |  | the processors were 90 % busy"},
+		{60, "proxy-cpu |  | the proxy had 60 % of the processors"},
 		{50, "memory |  | 50 % of memory is used, 256 of 512 MiB are available"},
 		{25, "service-memory | proxy | proxy uses 25 % of the 256 MiB that it may"},
 		{10, "volume-space | bootflash | bootflash: is 10 % full, 0 of 0 MiB are free"},
@@ -226,12 +230,19 @@ func TestReadings(t *testing.T) {
 	if diff := cmp.Diff(want, list(now, before)); diff != "" {
 		t.Errorf("readings (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(want[1:], list(now, nil)); diff != "" {
+	for _, ticks := range []uint64{0, 499} { // not known, and begun anew
+		now.proxyTicks = ticks
+		if diff := cmp.Diff(slices.Delete(slices.Clone(want), 1, 2), list(now, before)); diff != "" {
+			t.Errorf("readings with %d ticks of the proxy (-want +got):\n%s", ticks, diff)
+		}
+	}
+	want = want[2:]
+	if diff := cmp.Diff(want, list(now, nil)); diff != "" {
 		t.Errorf("readings of the first sample (-want +got):\n%s", diff)
 	}
 	for _, cpu := range []cpuTime{{}, {1000, 10000}, {900, 10100}} {
-		now.cpu = cpu
-		if diff := cmp.Diff(want[1:], list(now, before)); diff != "" {
+		now.cpu, now.proxyTicks = cpu, 560
+		if diff := cmp.Diff(want, list(now, before)); diff != "" {
 			t.Errorf("readings with processor time %+v (-want +got):\n%s", cpu, diff)
 		}
 	}
