@@ -25,6 +25,7 @@ var base = map[string][]string{
 	"link":             {"model", "storage"},
 	"config/change":    {"config", "link", "model", "storage"},
 	"storage/files":    {"config", "config/change", "exec", "link", "model", "storage", "storage/remote"},
+	"hardware":         nil,
 	"alarm":            {"config", "exec", "link", "model", "storage", "storage/database"},
 }
 
@@ -46,6 +47,9 @@ var owned = map[string]string{
 	"sip/stream":            "sip",
 	"sip/trace":             "sip",
 	"license/ela":           "license",
+	"callhome/facts":        "callhome",
+	"callhome/message":      "callhome",
+	"callhome/transport":    "callhome",
 	"network/dhcp":          "network",
 	"network/firewall":      "network",
 	"access/sftp":           "access",

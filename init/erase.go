@@ -27,7 +27,7 @@ type part struct {
 // and the times that never run backwards, which nobody resets for the sake of a
 // licence.
 var parts = []part{
-	{"configuration", "", []string{"/bootflash/control/revisions/*", "/bootflash/control/dhcp.db*"}},
+	{"configuration", "", []string{"/bootflash/control/revisions/*", "/bootflash/control/dhcp.db*", "/bootflash/callhome/*"}},
 	{"keys", "configuration", []string{"/bootflash/proxy/call.key*", "/bootflash/keys/*", "/bootflash/certificates/*"}}, // they seal its secrets
 	{"licences", "", []string{"/bootflash/license/*", "/bootflash/control/license-state*", "/bootflash/com/*", "/bootflash/control/subscription-state*"}},
 	{"billing", "", []string{"/harddisk/billcache/*", "/harddisk/cdr/*", "/bootflash/billing/*"}},

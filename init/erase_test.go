@@ -15,7 +15,7 @@ import (
 // what a used box has: of each part, and what no part takes.
 var (
 	partFiles = map[string][]string{
-		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/revisions/8.conf.new-1", "bootflash/control/dhcp.db", "bootflash/control/dhcp.db.bad"},
+		"configuration": {"bootflash/control/revisions/7.conf", "bootflash/control/revisions/8.conf.new-1", "bootflash/control/dhcp.db", "bootflash/control/dhcp.db.bad", "bootflash/callhome/queue.db"},
 		"keys":          {"bootflash/proxy/call.key", "bootflash/proxy/call.key.memory", "bootflash/keys/box.key", "bootflash/certificates/sip/identity.pem"},
 		"licences":      {"bootflash/license/state", "bootflash/control/license-state", "bootflash/com/idem.db", "bootflash/control/subscription-state"},
 		"billing":       {"harddisk/billcache/ev-00000001.jnl", "harddisk/billcache/ack", "harddisk/cdr/1.xml", "bootflash/billing/position"},

@@ -79,6 +79,7 @@ var directories = []directory{
 	{"/bootflash/control/revisions", 0o700, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/license", 0o700, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/com", 0o750, model.UIDControl, model.GIDCauseway},
+	{"/bootflash/callhome", 0o700, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/keys", 0o750 | os.ModeSetgid, model.UIDControl, model.GIDKeys},
 	{model.CertificateDir, 0o750, model.UIDControl, model.GIDCauseway},
 	{certificates + string(model.ForSIP), 0o750 | os.ModeSetgid, model.UIDControl, model.GIDProxyTLS},

@@ -78,6 +78,7 @@ func newBox(t *testing.T) *box {
 		ConfigDir:     filepath.Join(dir, "bootflash"),
 		LicenseDir:    filepath.Join(dir, "license"),
 		COMDir:        filepath.Join(dir, "com"),
+		CallHomeDir:   filepath.Join(dir, "callhome"),
 		KeyDir:        filepath.Join(dir, "keys"),
 		Certificates:  filepath.Join(dir, "certificates"),
 		MachineConfig: filepath.Join(dir, "machine"),

@@ -23,6 +23,7 @@ type Options struct {
 	ConfigDir     string // directory of the revisions and the alarms
 	LicenseDir    string // directory of the licence state
 	COMDir        string // directory of what the link remembers
+	CallHomeDir   string // directory of what waits for the vendor
 	COMRoot       string // file of the authority that the image knows COM by
 	LicenseRoot   string // file of the image with authorities of the licence server, if it has one
 	KeyDir        string // directory of the box key
@@ -53,6 +54,7 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.ConfigDir, "config-dir", "/bootflash/control", "`directory` of the saved configuration")
 	set.StringVar(&o.LicenseDir, "license-dir", "/bootflash/license", "`directory` of the licence state")
 	set.StringVar(&o.COMDir, "com-dir", "/bootflash/com", "`directory` of what the link to the remote management remembers")
+	set.StringVar(&o.CallHomeDir, "callhome-dir", "/bootflash/callhome", "`directory` of what waits for the vendor")
 	set.StringVar(&o.COMRoot, "com-root", "/etc/causeway/com-root.pem", "`file` of the authority that the image knows the remote management by")
 	set.StringVar(&o.LicenseRoot, "license-root", "/etc/causeway/license-root.pem", "`file` of the image with authorities of the licence server")
 	set.StringVar(&o.KeyDir, "key-dir", "/bootflash/keys", "`directory` of the box key")

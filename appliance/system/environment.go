@@ -42,7 +42,7 @@ func (b box) showEnvironment(_ context.Context, s exec.Session, _ config.Args) e
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "Sensor\tReading\tLimits")
 	for _, kind := range sensorKinds {
-		found := b.matches("sys/class/hwmon/hwmon*/" + kind.prefix + "[0-9]*_input")
+		found := b.Matches("sys/class/hwmon/hwmon*/" + kind.prefix + "[0-9]*_input")
 		value := func(reading string) string {
 			n, err := strconv.ParseFloat(reading, 64)
 			if err != nil {
@@ -52,16 +52,16 @@ func (b box) showEnvironment(_ context.Context, s exec.Session, _ config.Args) e
 		}
 		for _, input := range found {
 			sensor := strings.TrimSuffix(input, "_input")
-			chip := b.line(path.Dir(input) + "/name")
+			chip := b.Line(path.Dir(input) + "/name")
 			chips[chip] = true
 			var limits []string
 			for _, limit := range sensorLimits {
-				if at := value(b.line(sensor + "_" + limit.file)); at != "" {
+				if at := value(b.Line(sensor + "_" + limit.file)); at != "" {
 					limits = append(limits, limit.name+" "+at)
 				}
 			}
-			fmt.Fprintf(table, "%s %s\t%s\t%s\n", chip, cmp.Or(b.line(sensor+"_label"), path.Base(sensor)),
-				cmp.Or(value(b.line(input)), "not readable"), cmp.Or(strings.Join(limits, ", "), "-"))
+			fmt.Fprintf(table, "%s %s\t%s\t%s\n", chip, cmp.Or(b.Line(sensor+"_label"), path.Base(sensor)),
+				cmp.Or(value(b.Line(input)), "not readable"), cmp.Or(strings.Join(limits, ", "), "-"))
 		}
 		zones := 0
 		if kind.prefix == "temp" {
@@ -87,18 +87,18 @@ func (b box) showEnvironment(_ context.Context, s exec.Session, _ config.Args) e
 // thermalZones prints the thermal zones that are not among the chips already
 // (the kernel shows many a zone as a chip too), and gives their number.
 func (b box) thermalZones(table *tabwriter.Writer, chips map[string]bool, value func(string) string) int {
-	zones := b.matches("sys/class/thermal/thermal_zone*")
+	zones := b.Matches("sys/class/thermal/thermal_zone*")
 	zones = slices.DeleteFunc(zones, func(zone string) bool {
-		return chips[strings.ReplaceAll(b.line(zone+"/type"), "-", "_")]
+		return chips[strings.ReplaceAll(b.Line(zone+"/type"), "-", "_")]
 	})
 	for _, zone := range zones {
 		critical := "-"
-		for _, trip := range b.matches(zone + "/trip_point_*_type") {
-			if b.line(trip) == "critical" {
-				critical = "critical " + value(b.line(strings.TrimSuffix(trip, "type")+"temp"))
+		for _, trip := range b.Matches(zone + "/trip_point_*_type") {
+			if b.Line(trip) == "critical" {
+				critical = "critical " + value(b.Line(strings.TrimSuffix(trip, "type")+"temp"))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", b.line(zone+"/type"), cmp.Or(value(b.line(zone+"/temp")), "not readable"), critical)
+		fmt.Fprintf(table, "%s\t%s\t%s\n", b.Line(zone+"/type"), cmp.Or(value(b.Line(zone+"/temp")), "not readable"), critical)
 	}
 	return len(zones)
 }

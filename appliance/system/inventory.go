@@ -11,6 +11,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/hardware"
 	"causeway/appliance/model"
 )
 
@@ -35,57 +36,48 @@ func (b box) showInventory(ctx context.Context, s exec.Session, _ config.Args) e
 	return nil
 }
 
-// chassis is the board by the BIOS's tables (SMBIOS), or by the device tree
-// where there is no BIOS; its serial number is the appliance's own.
+// chassis is the board; its serial number is the appliance's own.
 func (b box) chassis() part {
-	const dmi, tree = "sys/class/dmi/id/", "sys/firmware/devicetree/base/"
-	product := cmp.Or(b.line(dmi+"product_name"), b.line(tree+"model"))
+	vendor, product, version := b.Board()
 	return part{
 		name:        "Chassis",
-		description: cmp.Or(strings.TrimSpace(b.line(dmi+"sys_vendor")+" "+product), "unknown board"),
+		description: cmp.Or(strings.TrimSpace(vendor+" "+product), "unknown board"),
 		pid:         product,
-		vid:         b.line(dmi + "product_version"),
-		sn:          b.line(strings.TrimPrefix(model.SerialFile, "/")),
+		vid:         version,
+		sn:          b.Line(strings.TrimPrefix(model.SerialFile, "/")),
 	}
 }
 
 func (b box) processor() part {
-	text := b.line("proc/cpuinfo")
-	count := 0
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "processor") {
-			count++
-		}
-	}
-	description := b.processorModel()
-	return part{name: "CPU", description: fmt.Sprintf("%d x %s", count, cmp.Or(description, "unknown processor")), pid: description}
+	p := b.Processor()
+	return part{name: "CPU", description: fmt.Sprintf("%d x %s", p.Count, cmp.Or(p.Model, "unknown processor")), pid: p.Model}
 }
 
 func (b box) memory() part {
-	return part{name: "Memory", description: fmt.Sprintf("%d kB", number(fields(b.line("proc/meminfo"))["MemTotal"]))}
+	return part{name: "Memory", description: fmt.Sprintf("%d kB", b.Memory())}
 }
 
 // disks are the block devices that hardware stands behind.
 func (b box) disks() []part {
 	const sector = 512 // octets in the kernel's unit of size, whatever the disk's own is
 	var all []part
-	for _, dir := range b.matches("sys/block/*") {
-		if _, err := fs.Stat(b.files, dir+"/device"); err != nil {
+	for _, dir := range b.Matches("sys/block/*") {
+		if _, err := fs.Stat(b.Files, dir+"/device"); err != nil {
 			continue // a loop, a RAM disk
 		}
 		name := path.Base(dir)
-		vendor := b.line(dir + "/device/vendor")
+		vendor := b.Line(dir + "/device/vendor")
 		if strings.HasPrefix(vendor, "0x") {
 			vendor = "" // virtio's is a number
 		}
-		product := strings.TrimSpace(vendor + " " + b.line(dir+"/device/model"))
-		megabytes := number(b.line(dir+"/size")) * sector / 1e6
+		product := strings.TrimSpace(vendor + " " + b.Line(dir+"/device/model"))
+		megabytes := hardware.Number(b.Line(dir+"/size")) * sector / 1e6
 		all = append(all, part{
 			name:        "Disk " + name,
 			description: strings.TrimSpace(fmt.Sprintf("%s %d MB", b.driver(dir), megabytes)),
 			pid:         product,
-			vid:         cmp.Or(b.line(dir+"/device/rev"), b.line(dir+"/device/firmware_rev")),
-			sn:          cmp.Or(b.line(dir+"/serial"), b.line(dir+"/device/serial"), serialPage(b.line(dir+"/device/vpd_pg80"))),
+			vid:         cmp.Or(b.Line(dir+"/device/rev"), b.Line(dir+"/device/firmware_rev")),
+			sn:          cmp.Or(b.Line(dir+"/serial"), b.Line(dir+"/device/serial"), serialPage(b.Line(dir+"/device/vpd_pg80"))),
 		})
 	}
 	return all
@@ -108,15 +100,15 @@ var pciAddress = regexp.MustCompile(`^[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7
 // interface's serial number is its MAC address.
 func (b box) ports() []part {
 	var all []part
-	for _, dir := range b.matches("sys/class/net/*") {
-		if _, err := fs.Stat(b.files, dir+"/device"); err != nil {
+	for _, dir := range b.Matches("sys/class/net/*") {
+		if _, err := fs.Stat(b.Files, dir+"/device"); err != nil {
 			continue // loopback, a VLAN
 		}
-		p := part{name: "Port " + path.Base(dir), description: cmp.Or(b.driver(dir), "unknown driver"), sn: b.line(dir + "/address")}
+		p := part{name: "Port " + path.Base(dir), description: cmp.Or(b.driver(dir), "unknown driver"), sn: b.Line(dir + "/address")}
 		if pci := b.pciDevice(dir); pci != "" {
 			p.description += " at PCI " + path.Base(pci)
-			p.pid = identifier(b.line(pci+"/vendor")) + ":" + identifier(b.line(pci+"/device"))
-			p.vid = identifier(b.line(pci + "/revision"))
+			p.pid = identifier(b.Line(pci+"/vendor")) + ":" + identifier(b.Line(pci+"/device"))
+			p.vid = identifier(b.Line(pci + "/revision"))
 		}
 		all = append(all, p)
 	}
@@ -127,7 +119,7 @@ func (b box) ports() []part {
 // it is, control alone may ask.
 func (b box) tpm(ctx context.Context, s exec.Session) []part {
 	const version = "sys/class/tpm/tpm0/tpm_version_major"
-	if b.line(version) != "2" {
+	if b.Line(version) != "2" {
 		return nil
 	}
 	var t model.TPM
@@ -147,7 +139,7 @@ func identifier(text string) string { return strings.TrimPrefix(text, "0x") }
 
 // driver names the driver of the device at dir.
 func (b box) driver(dir string) string {
-	target, err := fs.ReadLink(b.files, dir+"/device/driver")
+	target, err := fs.ReadLink(b.Files, dir+"/device/driver")
 	if err != nil {
 		return ""
 	}
@@ -157,7 +149,7 @@ func (b box) driver(dir string) string {
 // pciDevice gives the directory of the PCI device behind a class device, which
 // is a link into the tree of devices; empty where none is.
 func (b box) pciDevice(dir string) string {
-	target, err := fs.ReadLink(b.files, dir)
+	target, err := fs.ReadLink(b.Files, dir)
 	if err != nil {
 		return ""
 	}

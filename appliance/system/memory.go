@@ -11,6 +11,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
+	"causeway/appliance/hardware"
 )
 
 // memoryLines are the lines of show memory and what they are called in
@@ -26,33 +27,33 @@ var memoryLines = []struct{ name, kernel string }{
 }
 
 func (b box) showMemory(_ context.Context, s exec.Session, _ config.Args) error {
-	text, err := fs.ReadFile(b.files, "proc/meminfo")
+	text, err := fs.ReadFile(b.Files, "proc/meminfo")
 	if err != nil {
 		return fmt.Errorf("read the use of memory: %w", err)
 	}
-	values := fields(string(text))
+	values := hardware.Fields(string(text))
 	for _, line := range memoryLines {
 		if value, known := values[line.kernel]; known {
-			exec.Field(s, line.name, number(value))
+			exec.Field(s, line.name, hardware.Number(value))
 		}
 	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "Service\tUsed (kB)\tPeak (kB)\tLimit (kB)\tUsed of limit (%)\tKilled for memory")
-	for _, current := range b.matches("sys/fs/cgroup/*/memory.current") { // a group is a service
+	for _, current := range b.Matches("sys/fs/cgroup/*/memory.current") { // a group is a service
 		group := path.Dir(current)
-		used, limit := kilobytes(b.line(current)), kilobytes(b.line(group+"/memory.max"))
+		used, limit := kilobytes(b.Line(current)), kilobytes(b.Line(group+"/memory.max"))
 		share := "-"
 		if limit > 0 {
 			share = strconv.FormatUint(100*used/limit, 10)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", path.Base(group), dash(used),
-			dash(kilobytes(b.line(group+"/memory.peak"))), dash(limit), share, kills(b.line(group+"/memory.events")))
+			dash(kilobytes(b.Line(group+"/memory.peak"))), dash(limit), share, kills(b.Line(group+"/memory.events")))
 	}
 	return table.Flush()
 }
 
 // kilobytes reads an amount of memory in octets; "max" is none.
-func kilobytes(text string) uint64 { return number(text) >> 10 }
+func kilobytes(text string) uint64 { return hardware.Number(text) >> 10 }
 
 // dash prints an amount, or a dash for one that is not known.
 func dash(amount uint64) string {

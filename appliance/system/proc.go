@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"causeway/appliance/hardware"
 )
 
 // tick is the unit of processor time in /proc (USER_HZ of proc(5)).
@@ -33,7 +35,7 @@ func (p *process) cpu() time.Duration { return p.user + p.system }
 // processes lists the running programs by number, without the kernel's own
 // threads. One that ends meanwhile is left out.
 func (b box) processes() ([]process, error) {
-	entries, err := fs.ReadDir(b.files, "proc")
+	entries, err := fs.ReadDir(b.Files, "proc")
 	if err != nil {
 		return nil, fmt.Errorf("list the processes: %w", err)
 	}
@@ -59,19 +61,19 @@ func (b box) processes() ([]process, error) {
 func (b box) process(pid int) (process, error) {
 	p := process{pid: pid}
 	dir := "proc/" + strconv.Itoa(pid)
-	status, err := fs.ReadFile(b.files, dir+"/status")
+	status, err := fs.ReadFile(b.Files, dir+"/status")
 	if err != nil {
 		return p, err
 	}
 	p.readStatus(string(status))
-	stat, err := fs.ReadFile(b.files, dir+"/stat")
+	stat, err := fs.ReadFile(b.Files, dir+"/stat")
 	if err != nil {
 		return p, err
 	}
 	if p.user, p.system, err = processorTime(string(stat)); err != nil {
 		return p, err
 	}
-	if info, err := fs.Stat(b.files, dir+"/fd"); err == nil {
+	if info, err := fs.Stat(b.Files, dir+"/fd"); err == nil {
 		p.files = int(info.Size())
 	}
 	return p, nil
@@ -79,15 +81,15 @@ func (b box) process(pid int) (process, error) {
 
 // readStatus takes what it knows from /proc/PID/status.
 func (p *process) readStatus(text string) {
-	values := fields(text)
+	values := hardware.Fields(text)
 	p.name = values["Name"]
 	if _, state, ok := strings.Cut(values["State"], "("); ok {
 		p.state = strings.TrimSuffix(state, ")")
 	}
-	p.threads = int(number(values["Threads"]))
-	p.residentKB = number(values["VmRSS"])
-	p.peakKB = number(values["VmHWM"])
-	p.virtualKB = number(values["VmSize"])
+	p.threads = int(hardware.Number(values["Threads"]))
+	p.residentKB = hardware.Number(values["VmRSS"])
+	p.peakKB = hardware.Number(values["VmHWM"])
+	p.virtualKB = hardware.Number(values["VmSize"])
 }
 
 // processorTime reads the times in /proc/PID/stat. The name, in parentheses,
@@ -102,46 +104,4 @@ func processorTime(stat string) (user, system time.Duration, err error) {
 }
 
 // ticks reads a processor time in ticks.
-func ticks(word string) time.Duration { return time.Duration(number(word)) * tick }
-
-// fields reads lines such as "MemTotal:  250000 kB" of /proc.
-func fields(text string) map[string]string {
-	values := make(map[string]string)
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(line, ":"); ok {
-			values[strings.TrimSpace(name)] = strings.TrimSpace(value)
-		}
-	}
-	return values
-}
-
-// number reads the number at the beginning of a value of the kernel's, which
-// may have a unit after it; 0 if there is none or it is beyond an int64.
-func number(value string) uint64 {
-	word, _, _ := strings.Cut(strings.TrimSpace(value), " ")
-	n, err := strconv.ParseInt(word, 10, 64)
-	if err != nil || n < 0 {
-		return 0
-	}
-	return uint64(n)
-}
-
-// line reads a file of one line, empty where there is none.
-func (b box) line(name string) string {
-	text, err := fs.ReadFile(b.files, name)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimRight(string(text), "\n\x00 ")
-}
-
-// matches gives the files that fit the pattern, those of a shorter name first,
-// so that cpu10 comes after cpu9.
-func (b box) matches(pattern string) []string {
-	names, err := fs.Glob(b.files, pattern)
-	if err != nil {
-		panic("system: " + err.Error()) // a pattern is a constant
-	}
-	slices.SortStableFunc(names, func(a, b string) int { return len(a) - len(b) })
-	return names
-}
+func ticks(word string) time.Duration { return time.Duration(hardware.Number(word)) * tick }

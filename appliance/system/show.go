@@ -20,7 +20,7 @@ import (
 const buildFile = "etc/causeway/build.json"
 
 func (b box) showVersion(_ context.Context, s exec.Session, _ config.Args) error {
-	text, err := fs.ReadFile(b.files, buildFile)
+	text, err := fs.ReadFile(b.Files, buildFile)
 	if err != nil {
 		return fmt.Errorf("read what image this is: %w", err)
 	}

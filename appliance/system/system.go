@@ -8,21 +8,19 @@
 package system
 
 import (
-	"io/fs"
 	"os"
 	"time"
 
 	"causeway/appliance/exec"
+	"causeway/appliance/hardware"
 )
 
 // box is the machine that the commands look at.
-type box struct {
-	files fs.FS // its root directory
-}
+type box struct{ hardware.Machine }
 
 // ExecCommands declares the commands of this subject.
 func ExecCommands() []exec.Command {
-	return box{files: os.DirFS("/")}.commands()
+	return box{hardware.Machine{Files: os.DirFS("/")}}.commands()
 }
 
 func (b box) commands() []exec.Command {

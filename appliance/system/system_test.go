@@ -14,6 +14,7 @@ import (
 
 	"causeway/appliance/exec"
 	"causeway/appliance/exec/exectest"
+	"causeway/appliance/hardware"
 	"causeway/appliance/model"
 )
 
@@ -32,7 +33,7 @@ var healthy = model.SystemHealth{
 	},
 }
 
-var machine = box{files: wholeBoard()}
+var machine = box{hardware.Machine{Files: wholeBoard()}}
 
 // TestShow types each show command that does not wait, on a whole box, on one
 // of whose hardware nothing is known, and on one that is down.
@@ -48,7 +49,7 @@ func TestShow(t *testing.T) {
 				"control.tpm": model.TPM{Manufacturer: "IFX", Model: "SLB9670", Firmware: "7.85.4555.0", Revision: "1.38"},
 			}}
 			exectest.Golden(t, name, s.Type(t.Context(), t, machine.commands(), line))
-			bare := box{files: files(map[string]string{"proc/meminfo": ""})}
+			bare := box{hardware.Machine{Files: files(map[string]string{"proc/meminfo": ""})}}
 			s.Answers = nil
 			exectest.Golden(t, name+"-bare", s.Type(t.Context(), t, bare.commands(), line))
 		}
@@ -64,7 +65,7 @@ func TestShowSampled(t *testing.T) {
 				"cpu  1050 0 525 8125 199 50 50 200 0 0\ncpu0 650 0 325 4025 0 0 0 100 0 0\ncpu1 400 0 200 4100 199 50 50 100 0 0\n")}
 			later["proc/1/stat"] = &fstest.MapFile{Data: []byte("1 (init) S 0 1 1 0 -1 4194560 1 2 3 4 100 51 0 0 20 0 9 0 1 1 1\n")}
 			later["proc/312/stat"] = &fstest.MapFile{Data: []byte("312 (app) (x) R 1 1 1 0 -1 4194560 1 2 3 4 12420 678 0 0 20 0 12 0 1 1 1\n")}
-			b := box{files: changing{wholeBoard(), later, time.Now().Add(sampleTime)}}
+			b := box{hardware.Machine{Files: changing{wholeBoard(), later, time.Now().Add(sampleTime)}}}
 			s := exectest.Session{Answers: map[string]any{"init.health": healthy}}
 			exectest.Golden(t, strings.ReplaceAll(line, " ", "-"), s.Type(t.Context(), t, b.commands(), line))
 
@@ -108,7 +109,7 @@ func TestShowVersion(t *testing.T) {
 	got = strings.Replace(got, unix.ByteSliceToString(running.Release[:]), "RELEASE", 1)
 	exectest.Golden(t, "show-version", got)
 	const want = "% read what image this is: open etc/causeway/build.json: file does not exist\n"
-	if got := s.Type(t.Context(), t, box{files: fstest.MapFS{}}.commands(), "show version"); got != want {
+	if got := s.Type(t.Context(), t, box{hardware.Machine{Files: fstest.MapFS{}}}.commands(), "show version"); got != want {
 		t.Errorf("show version of an unknown image printed %q; want %q", got, want)
 	}
 }
@@ -132,22 +133,19 @@ func TestInWords(t *testing.T) {
 // FuzzProc reads what no kernel writes.
 func FuzzProc(f *testing.F) {
 	board := wholeBoard()
-	for _, name := range []string{"proc/1/status", "proc/312/stat", "proc/stat", "proc/meminfo", "sys/block/sda/device/vpd_pg80"} {
+	for _, name := range []string{"proc/1/status", "proc/312/stat", "proc/meminfo", "sys/block/sda/device/vpd_pg80"} {
 		f.Add(string(board[name].Data))
 	}
 	f.Add("1 (a) S 0 1 1 0 -1 0 0 0 0 0 18446744073709551615 -1")
 	f.Fuzz(func(t *testing.T, text string) {
-		names := []string{"proc/1/status", "proc/1/stat", "proc/stat", "proc/cpuinfo", "proc/meminfo", "sys/fs/cgroup/proxy/memory.events"}
+		names := []string{"proc/1/status", "proc/1/stat", "proc/cpuinfo", "proc/meminfo", "sys/fs/cgroup/proxy/memory.events"}
 		content := make(map[string]string)
 		for _, name := range names {
 			content[name] = text
 		}
-		b := box{files: files(content)}
+		b := box{hardware.Machine{Files: files(content)}}
 		if all, err := b.processes(); err == nil && len(all) > 0 && all[0].cpu() < 0 {
 			t.Errorf("processes of %q = %+v; want no negative time", text, all)
-		}
-		if u, err := b.processorUsage(); err == nil && u.all.share(inUser, inIdle) > 100.001 {
-			t.Errorf("usage of %q = %+v; want shares of the whole", text, u)
 		}
 		if got := serialPage(text); len(got) > len(text) {
 			t.Errorf("serialPage(%q) = %q", text, got)

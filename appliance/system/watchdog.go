@@ -18,15 +18,15 @@ func (b box) showWatchdog(ctx context.Context, s exec.Session, _ config.Args) er
 		return err
 	}
 	exec.Field(s, "Watchdog", cmp.Or(h.Watchdog, "none"))
-	for _, dir := range b.matches("sys/class/watchdog/watchdog*") {
+	for _, dir := range b.Matches("sys/class/watchdog/watchdog*") {
 		name := path.Base(dir)
-		exec.Field(s, name+" identity", cmp.Or(b.line(dir+"/identity"), "unknown"))
-		exec.Field(s, name+" state", cmp.Or(b.line(dir+"/state"), "unknown"))
-		exec.Field(s, name+" timeout (s)", cmp.Or(b.line(dir+"/timeout"), "unknown"))
-		if left := b.line(dir + "/timeleft"); left != "" { // few devices can tell
+		exec.Field(s, name+" identity", cmp.Or(b.Line(dir+"/identity"), "unknown"))
+		exec.Field(s, name+" state", cmp.Or(b.Line(dir+"/state"), "unknown"))
+		exec.Field(s, name+" timeout (s)", cmp.Or(b.Line(dir+"/timeout"), "unknown"))
+		if left := b.Line(dir + "/timeleft"); left != "" { // few devices can tell
 			exec.Field(s, name+" time left (s)", left)
 		}
-		exec.Field(s, name+" caused this boot", causedBoot(b.line(dir+"/bootstatus")))
+		exec.Field(s, name+" caused this boot", causedBoot(b.Line(dir+"/bootstatus")))
 	}
 	return nil
 }

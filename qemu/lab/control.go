@@ -38,7 +38,7 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 		return nil, fmt.Errorf("start control: %w", err)
 	}
 	c := &Control{program: program, where: n, dir: dir, output: &lockedBuffer{}}
-	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "usb0"} {
+	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/callhome", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "usb0"} {
 		path := filepath.Join(dir, folder)
 		err = errors.Join(err, os.MkdirAll(path, 0o750), os.Chown(path, model.UIDControl, model.GIDCauseway))
 	}
@@ -62,7 +62,7 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 func (c *Control) Start() error {
 	path := func(name string) string { return filepath.Join(c.dir, name) }
 	command := exec.Command(c.program, "control", "-run", path("run"), "-volumes", c.dir, "-config-dir", path("bootflash/control"),
-		"-license-dir", path("bootflash/license"), "-com-dir", path("bootflash/com"), "-com-root", path("com-root.pem"), "-key-dir", path("bootflash/keys"), "-certificates", path("bootflash/certificates"), "-machine-config", path("config"), "-build", path("build.json"))
+		"-license-dir", path("bootflash/license"), "-com-dir", path("bootflash/com"), "-callhome-dir", path("bootflash/callhome"), "-com-root", path("com-root.pem"), "-key-dir", path("bootflash/keys"), "-certificates", path("bootflash/certificates"), "-machine-config", path("config"), "-build", path("build.json"))
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: model.UIDControl, Gid: model.GIDCauseway},
 		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW},
