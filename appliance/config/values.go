@@ -1,9 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -28,6 +30,49 @@ func (Word) Format(value any) string { return fmt.Sprint(value) }
 
 // String gives the placeholder.
 func (Word) String() string { return "WORD" }
+
+// HTTPS is the address of a server that is reached over HTTPS: host, port and
+// path, and nothing that could carry a secret. Its value is a string.
+type HTTPS struct{}
+
+// httpsMax is the longest address, in octets.
+const httpsMax = 256
+
+// Parse reads an address.
+func (HTTPS) Parse(word string) (any, error) {
+	if err := checkHTTPS(word); err != nil {
+		return nil, fmt.Errorf("%s is not like https://server.example.com: %w", word, err)
+	}
+	return word, nil
+}
+
+// checkHTTPS says which rule an address breaks.
+func checkHTTPS(word string) error {
+	u, err := url.Parse(word)
+	switch {
+	case err != nil:
+		return errors.New("it is no URL")
+	case len(word) > httpsMax:
+		return fmt.Errorf("it has more than %d octets", httpsMax)
+	case u.Scheme != "https":
+		return errors.New("it does not begin with https://")
+	case u.User != nil || u.ForceQuery || u.RawQuery != "" || strings.Contains(word, "#"):
+		return errors.New("it has more than a host, a port and a path")
+	}
+	if _, err := (Host{}).Parse(u.Hostname()); err != nil {
+		return err
+	}
+	if u.Port() != "" {
+		_, err = Port.Parse(u.Port())
+	}
+	return err
+}
+
+// Format prints the address.
+func (HTTPS) Format(value any) string { return fmt.Sprint(value) }
+
+// String gives the placeholder.
+func (HTTPS) String() string { return "URL" }
 
 // Expression is a regular expression in the syntax of RE2, without blanks. Its
 // value is a string.

@@ -42,6 +42,8 @@ var samples = map[string]struct {
 	"HEX":                               {"0123456789ab", []string{"1234567", strings.Repeat("a", 65), "0123456g"}},
 	"<5-10000,5>":                       {"250", []string{"0", "4", "7", "10005", "-5", "five"}},
 	"URL":                               {"https://lic.example.com:8443/a", []string{"http://lic.example.com", "https://", "https://a:b@c", "https://c?d", "https://c#", "https://c:0", "https://c:x", "https://a_b", "lic.example.com", "https://c/" + strings.Repeat("u", 256)}},
+	"EMAIL":                             {"noc@example.com", []string{"noc", "@example.com", "noc@", "a@b@c", "a@-b", "noc@192.0.2.300", "\"a\"@b", "noc@[192.0.2.1]", "<a@b>", "a..b@c", "é@example.com", strings.Repeat("a", 250) + "@b.de"}},
+	"EMAIL[,EMAIL...]":                  {"a@example.com,b@example.com", []string{"a@b,", ",a@b", "a@b,,c@d", "a@b,a@b", "a@b;c@d", "a@b,c"}},
 	"ID":                                {"AB-12/3@example.com", []string{strings.Repeat("i", 65), "naïve"}},
 	"<15m-24h>":                         {"4h", []string{"14m", "25h", "4", "1h30m"}},
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},

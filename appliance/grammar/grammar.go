@@ -12,6 +12,7 @@ import (
 	"causeway/appliance/alarm"
 	"causeway/appliance/backup"
 	"causeway/appliance/billing"
+	"causeway/appliance/callhome"
 	"causeway/appliance/certificates"
 	"causeway/appliance/clock"
 	"causeway/appliance/com"
@@ -54,6 +55,7 @@ func All() *config.Grammar {
 		routing.SBCCommands(),
 		license.Commands(),
 		com.Commands(),
+		callhome.Commands(),
 		admission.Commands(),
 		billing.Commands(),
 	)

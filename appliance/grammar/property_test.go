@@ -191,6 +191,7 @@ var configs = rapid.Custom(func(t *rapid.T) *model.Config {
 	drawMetrics(t, c)
 	drawAccess(t, c)
 	drawCOM(t, c)
+	drawCallHome(t, c)
 	drawBackup(t, c)
 	c.SBC = sbc(t)
 	drawAdjacencies(t, c)

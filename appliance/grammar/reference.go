@@ -26,7 +26,7 @@ of which one is typed, these stand for values:
 | ` + "`MASK`" + ` | a contiguous IPv4 mask: 255.255.255.0 |
 | ` + "`HOST`" + ` | an address, or a name of a host with or without its domain |
 | ` + "`LABEL`" + ` | a name of a host without its domain: 1 to 63 letters, digits and inner hyphens |
-| ` + "`NAME`" + ` | 1 to 32 letters, digits, dots, hyphens and underscores (of routing 64, RADIUS clients and servers 80); upper and lower case differ |
+| ` + "`NAME`" + ` | 1 to 32 letters, digits, dots, hyphens and underscores (of routing 64, RADIUS clients and servers 80, Call Home contacts 128 and profiles 31); upper and lower case differ |
 | ` + "`HOST[:PORT]`, `ADDRESS[/LENGTH]`" + ` | a host with or without a port; an address, or a network |
 | ` + "`REGEX`" + ` | an expression (RE2); one with blanks stands in double quotes |
 | ` + "`HEADER`" + ` | the name of a header field, in its long or compact form |
@@ -41,6 +41,7 @@ of which one is typed, these stand for values:
 | ` + "`VOLUME:PATH`" + ` | a file: bootflash:, harddisk: or usb0: and its path there |
 | ` + "`<15m-24h>`" + ` | a time in whole minutes or hours: 45m, 4h |
 | ` + "`ID`" + ` | a customer ID: 1 to 64 printable characters without blanks |
+| ` + "`EMAIL`, `EMAIL[,EMAIL...]`" + ` | an e-mail address without a name; several with commas |
 | ` + "`LINE`" + ` | the rest of the line |
 
 `

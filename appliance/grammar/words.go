@@ -125,6 +125,17 @@ func Words() config.Words {
 		"trigger":                         "Which policy a message takes",
 		"sip next-hop udp":                "Over UDP",
 
+		// The configuration, Call Home.
+		"destination":                       "Where messages go",
+		"http-proxy port":                   "Its TCP port",
+		"mail-server port":                  "Another port than that of the security",
+		"mail-server security":              "How the way to the server is secured",
+		"mail-server username":              "It asks for a user",
+		"mail-server username password":     "And a password",
+		"mail-server priority":              "Which server is tried first",
+		"sender":                            "What e-mails have as their sender",
+		"subscribe-to-alert-group severity": "Only alerts so severe or worse",
+
 		// EXEC.
 		"clear":                             "Forget or end something",
 		"clear user":                        "Who is logged in",

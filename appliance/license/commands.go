@@ -1,9 +1,7 @@
 package license
 
 import (
-	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"causeway/appliance/config"
@@ -116,46 +114,15 @@ func (count) String() string {
 	return fmt.Sprintf("<%d-%d,%d>", model.LicenseUnit, model.LicenseMost, model.LicenseUnit)
 }
 
-// serverURL is the address of a server that is reached over HTTPS: host, port
-// and path, and nothing that could carry a secret. Its value is a string
-// without a slash at its end.
-type serverURL struct{}
-
-// serverURLMax is the longest address, in octets.
-const serverURLMax = 256
+// serverURL is the address of the licence server. Its value is a string without
+// a slash at its end.
+type serverURL struct{ config.HTTPS }
 
 // Parse reads an address.
-func (serverURL) Parse(word string) (any, error) {
-	if err := checkServerURL(word); err != nil {
-		return nil, fmt.Errorf("%s is not like https://licences.example.com: %w", word, err)
+func (t serverURL) Parse(word string) (any, error) {
+	url, err := t.HTTPS.Parse(word)
+	if err != nil {
+		return nil, err
 	}
-	return strings.TrimRight(word, "/"), nil
+	return strings.TrimRight(url.(string), "/"), nil
 }
-
-// checkServerURL says which rule an address breaks.
-func checkServerURL(word string) error {
-	u, err := url.Parse(word)
-	switch {
-	case err != nil:
-		return errors.New("it is no URL")
-	case len(word) > serverURLMax:
-		return fmt.Errorf("it has more than %d octets", serverURLMax)
-	case u.Scheme != "https":
-		return errors.New("it does not begin with https://")
-	case u.User != nil || u.ForceQuery || u.RawQuery != "" || strings.Contains(word, "#"):
-		return errors.New("it has more than a host, a port and a path")
-	}
-	if _, err := (config.Host{}).Parse(u.Hostname()); err != nil {
-		return err
-	}
-	if u.Port() != "" {
-		_, err = config.Port.Parse(u.Port())
-	}
-	return err
-}
-
-// Format prints the address.
-func (serverURL) Format(value any) string { return fmt.Sprint(value) }
-
-// String gives the placeholder.
-func (serverURL) String() string { return "URL" }
