@@ -58,7 +58,7 @@ func New(kind Kind, id string, at time.Time, settings *model.CallHome, facts Fac
 	}
 	if event != nil {
 		e := *event
-		for _, text := range []*string{&e.Name, &e.Group, &e.Object, &e.Description, &e.Impact, &e.Remedy, &e.Node} {
+		for _, text := range []*string{&e.Name, &e.Type, &e.Group, &e.Object, &e.Description, &e.Impact, &e.Remedy, &e.Node} {
 			*text = line(*text)
 		}
 		m.Event = &e

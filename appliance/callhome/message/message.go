@@ -54,9 +54,17 @@ type Pair struct {
 	Text string `json:"text"`
 }
 
+// The types of alerts (management §2.2): something has failed, or will unless
+// somebody does something about it.
+const (
+	Reactive  = "reactive"
+	Proactive = "proactive"
+)
+
 // Event is what an alert is about.
 type Event struct {
 	Name        string         `json:"name"` // "Coredumpfilefound" (CH-22, CH-45)
+	Type        string         `json:"type"` // Reactive or Proactive; empty: a test
 	Group       string         `json:"group"`
 	Object      string         `json:"object"`
 	Severity    model.Severity `json:"severity"`

@@ -59,7 +59,7 @@ func event(kind Kind) *Event {
 	switch kind {
 	case Alert:
 		return &Event{
-			Name: "Coredumpfilefound", Group: model.GroupCrash, Object: "proxy", Severity: model.Major,
+			Name: "Coredumpfilefound", Type: Reactive, Group: model.GroupCrash, Object: "proxy", Severity: model.Major,
 			Description: "proxy crashed: <nil> & \"more\"", Impact: "Calls in progress were lost.",
 			Remedy: "Send the crash file to support.", First: sent.Add(-time.Minute), Repeated: 2, Node: "sbc1",
 		}

@@ -99,7 +99,7 @@ func (m *Message) tree() []node {
 // tree is what an event says.
 func (e *Event) tree(severity string) (nodes []node) {
 	for _, n := range []node{
-		{name: "Name", text: e.Name}, {name: "Group", text: e.Group}, {name: "Object", text: e.Object},
+		{name: "Name", text: e.Name}, {name: "Type", text: e.Type}, {name: "Group", text: e.Group}, {name: "Object", text: e.Object},
 		{name: "Severity", text: severity},
 		{name: "Description", text: e.Description}, {name: "Impact", text: e.Impact}, {name: "Remedy", text: e.Remedy},
 		{name: "First", text: moment(e.First)}, {name: "Repeated", text: strconv.Itoa(e.Repeated)},
