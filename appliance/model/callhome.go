@@ -190,7 +190,7 @@ type CallHomeStatus struct {
 	Recent   []CallHomeEntry  `json:"recent"` // delivered or dropped last, newest first; at most 20
 	Profiles []CallHomeTally  `json:"profiles"`
 	Dedup    []CallHomeSeen   `json:"dedup"`   // alerts of the last 24 hours
-	Dropped  map[string]int64 `json:"dropped"` // deliveries, by why: "expired", "full", "mode", "profile", "refused", "replaced"
+	Dropped  map[string]int64 `json:"dropped"` // deliveries, by why: "expired", "full", "mode", "profile", "refused", "replaced", "cleared"
 }
 
 // CallHomeDue is when a kind of monthly message was sent and will be.

@@ -1,0 +1,196 @@
+package callhome
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway/appliance/callhome/transport"
+	"causeway/appliance/model"
+)
+
+// backOff are the waits after a failed attempt; the last one stays.
+var backOff = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
+
+const (
+	longestWait = 24 * time.Hour // that a destination may ask for
+	lookEvery   = time.Minute    // at what no nudge tells of: the clock
+	outcomeSent = "sent"
+)
+
+// attempt is one try to deliver.
+type attempt struct {
+	message  *queued
+	delivery *delivery
+	to       transport.Destination
+	ctx      context.Context // of the configuration that to is of
+	end      context.CancelFunc
+}
+
+// deliver delivers one message after the other until ctx ends.
+func (c *CallHome) deliver(ctx context.Context) {
+	for {
+		a, wait := c.next(ctx)
+		if a == nil {
+			if !pause(ctx, wait, c.deliverer) {
+				return
+			}
+			continue
+		}
+		c.finish(a, c.options.Sender.Send(a.ctx, a.to, a.message.Message))
+		a.end()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// next gives the next attempt, or how long there is none. Profiles take turns, so
+// that one whose server takes its time to fail does not hold up the others.
+func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.expire() > 0 || c.unwritten != nil {
+		_ = c.save() // it is logged
+	}
+	if c.ready() != nil {
+		return nil, lookEvery
+	}
+	uptime, wait := c.options.Uptime(), lookEvery
+	for _, q := range c.queue {
+		for _, d := range q.deliveries {
+			switch {
+			case d.due > uptime:
+				wait = min(wait, d.due-uptime)
+			case a == nil || c.turn[d.Profile] < c.turn[a.delivery.Profile] || d.Profile == a.delivery.Profile && d.due < a.delivery.due:
+				a = &attempt{message: q, delivery: d}
+			}
+		}
+	}
+	if a == nil {
+		return nil, wait
+	}
+	c.turns++
+	c.turn[a.delivery.Profile] = c.turns
+	a.to = c.destination(a.delivery.Profile, a.message.Mode)
+	a.ctx, a.end = context.WithCancel(ctx)
+	c.interrupt = a.end
+	return a, 0
+}
+
+// finish is what an attempt means. One that was interrupted was none.
+func (c *CallHome) finish(a *attempt, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.interrupt = func() {}
+	d, name := a.delivery, a.delivery.Profile
+	if d.outcome != "" {
+		return // dropped meanwhile
+	}
+	switch {
+	case err == nil:
+		c.end(a.message, d, outcomeSent)
+		_ = c.save() // it is logged
+	case a.ctx.Err() != nil:
+	default:
+		d.Attempts++
+		d.Error = clip(err.Error())
+		t := c.state.Tallies[name]
+		t.Failed++
+		t.Error = d.Error
+		c.state.Tallies[name] = t
+		if errors.Is(err, transport.ErrRefused) {
+			c.end(a.message, d, "refused")
+			_ = c.save() // it is logged
+			return
+		}
+		wait := c.waitAfter(d.Attempts, err)
+		d.due = c.options.Uptime() + wait
+		c.options.Log.Info("a message of Call Home could not be delivered", "message", a.message.ID, "profile", name, "again_after", wait, "error", err)
+		c.progressed()
+	}
+}
+
+// waitAfter is how long to wait after so many attempts, the last of which failed
+// with err: a step of backOff, by a fifth more or less, or as long as the
+// destination asks for, if that is longer.
+func (c *CallHome) waitAfter(attempts int, err error) time.Duration {
+	step := backOff[min(attempts, len(backOff))-1]
+	wait := time.Duration(float64(step) * (0.8 + 0.4*c.jitter()))
+	if later := (*transport.Later)(nil); errors.As(err, &later) {
+		wait = max(wait, min(later.After, longestWait))
+	}
+	return wait
+}
+
+// clip bounds a text.
+func clip(text string) string {
+	if len(text) > longestError {
+		text = strings.ToValidUTF8(text[:longestError], "") + "…"
+	}
+	return text
+}
+
+// destination is where the configuration has the messages of a profile go that
+// were made in a mode. c.mu is held.
+func (c *CallHome) destination(profile, mode string) transport.Destination {
+	to := transport.Destination{
+		Profile: profile, Format: c.config.Format, Mode: mode,
+		Servers: c.config.MailServers, From: c.config.From, ReplyTo: c.config.ReplyTo,
+	}
+	if to.From == "" && to.Mode == model.CallHomeSmart {
+		to.From = c.config.ContactEmail
+	}
+	switch profile {
+	case model.ProfileVendor:
+		if c.config.By() == model.CallHomeEmail {
+			to.Emails = []string{c.config.Email}
+		} else {
+			to.URL, to.Proxy = c.config.URL, c.config.Proxy()
+		}
+	case model.ProfileCopies:
+		to.Format, to.Emails = model.CallHomeLong, c.config.Copies
+	default:
+		p := c.config.Profile(profile)
+		to.Format, to.URL, to.Emails = p.Format, p.URL, p.Emails
+	}
+	if to.Format == "" {
+		to.Format = model.CallHomeXML
+		if to.URL == "" && profile != model.ProfileVendor {
+			to.Format = model.CallHomeShort
+		}
+	}
+	return to
+}
+
+// hasProfile says whether messages go to a profile. c.mu is held.
+func (c *CallHome) hasProfile(name string) bool { return slices.Contains(c.profiles(), name) }
+
+// profiles are all that messages go to. c.mu is held.
+func (c *CallHome) profiles() []string {
+	names := []string{model.ProfileVendor}
+	if len(c.config.Copies) > 0 {
+		names = append(names, model.ProfileCopies)
+	}
+	for _, p := range c.config.Profiles {
+		if !p.Off && (p.URL != "" || len(p.Emails) > 0) {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// subscribers are the profiles that get messages of a group, and alerts of this
+// severity. The vendor gets all, and so do the copies.
+func (c *CallHome) subscribers(group string, severity model.Severity) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.DeleteFunc(c.profiles(), func(name string) bool {
+		p := c.config.Profile(name)
+		return p != nil && !slices.ContainsFunc(p.Groups, func(s model.CallHomeSubscription) bool {
+			return s.Group == group && slices.Index(severities, severity) >= slices.Index(severities, s.Severity)
+		})
+	})
+}

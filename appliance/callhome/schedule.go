@@ -1,0 +1,147 @@
+package callhome
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"causeway/appliance/callhome/message"
+)
+
+const (
+	catchUp      = 15 * time.Minute // after a start, within which boxes catch up what they missed
+	clockWait    = time.Hour        // for a clock that nobody synchronises
+	factsLimit   = time.Minute
+	mostMonths   = 24
+	mostUpgrades = 50
+)
+
+// schedule makes what is due until ctx ends.
+func (c *CallHome) schedule(ctx context.Context) {
+	for {
+		c.noteVersion()
+		if groups := c.due(); len(groups) > 0 {
+			if _, err := c.report(ctx, "", groups...); err != nil {
+				c.options.Log.Warn("messages of Call Home that are due", "groups", groups, "error", err)
+			}
+		}
+		if !pause(ctx, lookEvery, c.scheduler) {
+			return
+		}
+	}
+}
+
+// instant is when the messages of a month are due: on its first, at the time of
+// day of this box (CH-14, CH-26).
+func (c *CallHome) instant(year int, month time.Month) time.Time {
+	return time.Date(year, month, 1, 0, 0, int(c.timeOfDay/time.Second), 0, c.options.Zone())
+}
+
+// latest is the last time that messages were due; following is the next one.
+func (c *CallHome) latest(now time.Time) time.Time {
+	year, month, _ := now.Date()
+	if at := c.instant(year, month); !at.After(now) {
+		return at
+	}
+	return c.instant(year, month-1)
+}
+
+func (c *CallHome) following(now time.Time) time.Time {
+	at := c.latest(now)
+	return c.instant(at.Year(), at.Month()+1)
+}
+
+// label names the month of an instant.
+func label(at time.Time) string { return at.Format("2006-01") }
+
+// due are the groups that a message is due of.
+func (c *CallHome) due() []string {
+	right := c.clockIsRight()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ready() != nil || !right || c.options.Uptime() < c.settled {
+		return nil
+	}
+	month := label(c.latest(c.now()))
+	return slices.DeleteFunc(c.groups(), func(group string) bool {
+		return slices.Contains(c.state.Monthly[group].Months, month)
+	})
+}
+
+// groups are those of what the mode sends every month. c.mu is held.
+func (c *CallHome) groups() []string {
+	return slices.DeleteFunc(slices.Clone(periodic), func(group string) bool {
+		return !message.May(message.Kind(group), c.config.Does())
+	})
+}
+
+// mark takes note that the messages of this month were made. So were those of the
+// month before, which another time zone may lead back to. Months to come were not,
+// whatever a clock said that was ahead once; those of long ago were. c.mu is held.
+func (c *CallHome) mark(group string) {
+	now := c.now()
+	at := c.latest(now)
+	this, before := label(at), label(at.AddDate(0, -1, 0))
+	m := c.state.Monthly[group]
+	m.Last = now
+	m.Months = slices.DeleteFunc(m.Months, func(month string) bool { return month >= before })
+	m.Months = append(m.Months, before, this)
+	m.Months = m.Months[max(0, len(m.Months)-mostMonths):]
+	c.state.Monthly[group] = m
+}
+
+// report makes a message of each group and queues it: for one profile, or with an
+// empty name for all that want it. It gives the deliveries that come of it.
+func (c *CallHome) report(ctx context.Context, profile string, groups ...string) (asked []request, err error) {
+	ctx, end := context.WithTimeout(ctx, factsLimit)
+	defer end()
+	facts := c.options.Facts(ctx)
+	for _, group := range groups {
+		more, err := c.tell(message.Kind(group), profile, facts, nil)
+		if err != nil {
+			return asked, err
+		}
+		asked = append(asked, more...)
+	}
+	return asked, nil
+}
+
+// tell makes one message and queues it.
+func (c *CallHome) tell(kind message.Kind, profile string, facts message.Facts, event *message.Event) ([]request, error) {
+	settings, err := c.settings()
+	if err != nil {
+		return nil, err
+	}
+	m, err := message.New(kind, c.newID(), c.now(), &settings, facts, event)
+	if err != nil {
+		return nil, fmt.Errorf("make a message of Call Home: %w", err)
+	}
+	profiles := c.subscribers(string(kind), "")
+	if profile != "" {
+		profiles = []string{profile}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	added, err := c.add(m, profiles)
+	if err != nil {
+		return nil, err
+	}
+	asked := requests(added) // before it can be delivered
+	_ = c.save()             // it is logged; it is tried to be delivered all the same
+	return asked, nil
+}
+
+// noteVersion takes note of the version that runs, once the clock is right.
+func (c *CallHome) noteVersion() {
+	right := c.clockIsRight()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := c.state.Upgrades
+	if !right || c.options.Version == "" || len(all) > 0 && all[len(all)-1].Version == c.options.Version {
+		return
+	}
+	all = append(all, message.Upgrade{Version: c.options.Version, At: c.options.Now()})
+	c.state.Upgrades = all[max(0, len(all)-mostUpgrades):]
+	_ = c.save() // it is logged
+}
