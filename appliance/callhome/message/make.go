@@ -2,6 +2,7 @@ package message
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -14,7 +15,7 @@ import (
 func May(kind Kind, mode string) bool {
 	switch mode {
 	case model.CallHomeSmart:
-		return true
+		return slices.Contains(all, kind)
 	case model.CallHomeAnonymous:
 		return kind == Inventory || kind == Telemetry
 	}
