@@ -123,6 +123,7 @@ func (m *machine) health(ctx context.Context) (model.SystemHealth, error) {
 		BootToReady:  m.ready,
 		Slot:         m.slot,
 		Trial:        m.trial,
+		Slots:        m.slots,
 		Missing:      slices.Clone(m.missing),
 		MemTotalKB:   memory.total >> 10,
 		MemAvailable: memory.available >> 10,

@@ -48,6 +48,7 @@ type machine struct {
 	named bool       // the boot has named them
 
 	mu      sync.Mutex
+	slots   []model.SlotStatus
 	missing []string      // what steps could not do, a sentence each
 	ready   time.Duration // kernel start to the last service started; 0 before that
 }

@@ -337,6 +337,10 @@ func (m *machine) lookAfter() error {
 		m.loadAllDrivers()
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)
+		slots := m.volumes.Slots()
+		m.mu.Lock()
+		m.slots = slots
+		m.mu.Unlock()
 		// Evidence in memory would be lost: then it stays in pstore.
 		if m.volumes.OnDisk(volume.Harddisk) {
 			kept, err := m.evidence.CollectPstore(m.path("sys/fs/pstore"))

@@ -24,11 +24,20 @@ type SystemHealth struct {
 	Slot         string          `json:"slot"`          // "A", "B", or "kernel" when booted without a slot
 	Trial        bool            `json:"trial"`         // the slot is not blessed yet
 	Watchdog     string          `json:"watchdog"`      // identity of the device, or why there is none
+	Slots        []SlotStatus    `json:"slots"`         // known a while after the boot; none on a box without
 	Volumes      []VolumeStatus  `json:"volumes"`
 	Services     []ServiceStatus `json:"services"`
 	Missing      []string        `json:"missing"` // what the box could not do, a sentence each
 	MemTotalKB   uint64          `json:"mem_total_kb"`
 	MemAvailable uint64          `json:"mem_available_kb"`
+}
+
+// SlotStatus is what one of the two slots holds.
+type SlotStatus struct {
+	Name    string `json:"name"`    // "A" or "B"
+	Version string `json:"version"` // of its image; empty: it has none, or it cannot be read
+	TotalKB uint64 `json:"total_kb"`
+	UsedKB  uint64 `json:"used_kb"`
 }
 
 // VolumeStatus is one of bootflash:, harddisk:, usb0:.

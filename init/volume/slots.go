@@ -1,0 +1,128 @@
+package volume
+
+import (
+	"cmp"
+	"debug/pe"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"causeway/appliance/model"
+	"causeway/board"
+)
+
+// slotPartitions are where the slots have their images.
+var slotPartitions = []struct{ slot, label string }{{"A", board.PartitionESPA}, {"B", board.PartitionESPB}}
+
+// slotLimit is how long a disk has to show what is in a slot.
+const slotLimit = 10 * time.Second
+
+// Slots looks which images the slots have; none on a box without slots. Nothing
+// is written there.
+func (v *Volumes) Slots() (list []model.SlotStatus) {
+	v.work.Lock()
+	defer v.work.Unlock()
+	disks := v.disks()
+	for _, p := range slotPartitions {
+		part := labelled(disks, p.label)
+		if part == nil {
+			continue
+		}
+		status := model.SlotStatus{Name: p.slot, TotalKB: uint64(part.Size >> 10)}
+		looked := make(chan model.SlotStatus, 1)
+		err := within(slotLimit, func() error {
+			found, err := v.lookAtSlot(p.slot, part)
+			looked <- found
+			return err
+		})
+		if err == nil {
+			status = <-looked
+		} else {
+			v.Log("slot %s: %v", p.slot, err)
+		}
+		list = append(list, status)
+	}
+	return list
+}
+
+// lookAtSlot looks at one slot.
+func (v *Volumes) lookAtSlot(slot string, part *Partition) (status model.SlotStatus, err error) {
+	status = model.SlotStatus{Name: slot}
+	point := filepath.Join(v.Root, "run", "init", "slot-"+slot)
+	v.Drivers(drivers["vfat"]...)
+	if err := os.MkdirAll(point, 0o700); err != nil {
+		return status, err
+	}
+	if err := v.Kernel.Mount(v.device(part.Name), point, "vfat", unix.MS_RDONLY|unix.MS_NOATIME|inert, ""); err != nil {
+		return status, fmt.Errorf("mount %s: %w", v.device(part.Name), err)
+	}
+	defer func() { err = errors.Join(err, v.Kernel.Unmount(point, 0)) }()
+	space, err := v.Kernel.Space(point)
+	if err != nil {
+		return status, err
+	}
+	status.TotalKB, status.UsedKB = space.TotalKB, space.TotalKB-min(space.FreeKB, space.TotalKB)
+	status.Version, err = imageVersion(filepath.Join(point, "EFI", "BOOT"))
+	return status, err
+}
+
+// imageVersion is the version of the image in a directory of EFI programs; empty
+// if none is there.
+func imageVersion(dir string) (version string, err error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil // the slot was never filled
+	}
+	for _, entry := range entries {
+		if !strings.EqualFold(filepath.Ext(entry.Name()), ".efi") {
+			continue
+		}
+		file, openErr := os.Open(filepath.Join(dir, entry.Name()))
+		if openErr != nil {
+			return "", openErr
+		}
+		version, err = releaseVersion(file)
+		return version, errors.Join(err, file.Close())
+	}
+	return "", err
+}
+
+// longestRelease bounds an os-release, in octets.
+const longestRelease = 16 << 10
+
+// releaseVersion reads the VERSION_ID of the os-release that a unified kernel
+// image carries (images/uki; os-release(5)).
+func releaseVersion(image io.ReaderAt) (string, error) {
+	file, err := pe.NewFile(image)
+	if err != nil {
+		return "", fmt.Errorf("the image: %w", err)
+	}
+	section := file.Section(".osrel")
+	if section == nil {
+		return "", errors.New("the image does not say which version it is")
+	}
+	text := make([]byte, min(cmp.Or(section.VirtualSize, section.Size), section.Size, longestRelease))
+	if _, err := section.ReadAt(text, 0); err != nil {
+		return "", fmt.Errorf("the image's version: %w", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if version, found := strings.CutPrefix(strings.TrimSpace(line), "VERSION_ID="); found {
+			return strings.Map(printable, strings.Trim(version, `"`)), nil
+		}
+	}
+	return "", errors.New("the image does not say which version it is")
+}
+
+// printable drops what is not plain text.
+func printable(r rune) rune {
+	if r < ' ' || r > '~' {
+		return -1
+	}
+	return r
+}
