@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,4 +98,18 @@ func (m Machine) Firmware() Firmware {
 		f.Kind = strings.TrimPrefix(f.Kind+", release "+release, ", ")
 	}
 	return f
+}
+
+// RAID is the arrays of disks that the kernel has made (md(4)), or "none".
+func (m Machine) RAID() string {
+	var arrays []string
+	for _, dir := range m.Matches("sys/block/md*") {
+		level := m.Line(dir + "/md/level")
+		if level == "" {
+			continue
+		}
+		arrays = append(arrays, fmt.Sprintf("%s: %s, %d disks, %s",
+			path.Base(dir), level, Number(m.Line(dir+"/md/raid_disks")), cmp.Or(m.Line(dir+"/md/array_state"), "state unknown")))
+	}
+	return cmp.Or(strings.Join(arrays, "; "), "none")
 }

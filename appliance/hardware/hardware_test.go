@@ -72,6 +72,19 @@ func TestBoards(t *testing.T) {
 	}
 }
 
+func TestRAID(t *testing.T) {
+	if got := machine(nil).RAID(); got != "none" {
+		t.Errorf("RAID of a machine without = %q; want none", got)
+	}
+	m := machine(map[string]string{
+		"sys/block/md0/md/level": "raid1\n", "sys/block/md0/md/raid_disks": "2\n", "sys/block/md0/md/array_state": "clean\n",
+		"sys/block/md127/md/level": "raid5\n", "sys/block/md127/md/raid_disks": "3 (4)\n", "sys/block/mdisk/size": "1\n",
+	})
+	if got, want := m.RAID(), "md0: raid1, 2 disks, clean; md127: raid5, 3 disks, state unknown"; got != want {
+		t.Errorf("RAID = %q; want %q", got, want)
+	}
+}
+
 func TestMatches(t *testing.T) {
 	m := machine(map[string]string{"sys/cpu10/a": "", "sys/cpu9/a": "", "sys/cpu/b": ""})
 	if got, want := m.Matches("sys/cpu*/a"), []string{"sys/cpu9/a", "sys/cpu10/a"}; !slices.Equal(got, want) {
