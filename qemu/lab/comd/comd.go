@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"causeway/appliance/com/wire"
+	"causeway/qemu/lab/authority"
 	"causeway/qemu/lab/comd/api"
 	"causeway/qemu/lab/comd/bus"
 	"causeway/qemu/lab/comd/gateway"
@@ -61,7 +62,7 @@ type Server struct {
 	bus         bus.Bus
 	base        func() time.Time
 	offset      atomic.Int64 // of the clock, from base, a time.Duration
-	authority   *registry.Authority
+	authority   *authority.Authority
 	certificate tls.Certificate
 	log         *log.Logger
 	temporary   string // directory to remove; empty: none
@@ -114,10 +115,11 @@ func (s *Server) start(options Options, file string) error {
 	if err := s.found(); err != nil {
 		return err
 	}
-	if s.certificate, err = s.authority.OwnServer(options.Names, s.base()); err != nil {
+	if s.certificate, err = s.authority.LongServer(options.Names, s.base()); err != nil {
 		return err
 	}
-	wrong, err := s.wrong(options.Names)
+	wrong := gateway.WrongCertificates{}
+	wrong[gateway.WrongAuthority], wrong[gateway.WrongName], wrong[gateway.Outdated], err = s.authority.Wrong(options.Names, s.base())
 	if err != nil {
 		return err
 	}
@@ -144,12 +146,12 @@ func (s *Server) found() error {
 		return err
 	}
 	s.offset.Store(offset)
-	s.authority = &registry.Authority{}
+	s.authority = &authority.Authority{}
 	err := s.Store.Setting(settingAuthority, s.authority)
 	if !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	if s.authority, err = registry.NewAuthority(s.base()); err != nil {
+	if s.authority, err = authority.New("Lab COM Root CA", s.base()); err != nil {
 		return err
 	}
 	return errors.Join(
@@ -157,20 +159,6 @@ func (s *Server) found() error {
 		s.Store.PutCustomer(store.Customer{ID: FirstCustomer, Partner: FirstPartner}),
 		s.Store.PutSetting(settingAuthority, s.authority), // last: with it the server is there
 	)
-}
-
-// wrong makes the certificates that the faults of the handshake show.
-func (s *Server) wrong(names []string) (gateway.WrongCertificates, error) {
-	other, err := registry.NewAuthority(s.base())
-	if err != nil {
-		return nil, err
-	}
-	now, list := s.base(), gateway.WrongCertificates{}
-	var errs [3]error
-	list[gateway.WrongAuthority], errs[0] = other.OwnServer(names, now)
-	list[gateway.WrongName], errs[1] = s.authority.OwnServer([]string{"wrong.example"}, now)
-	list[gateway.Outdated], errs[2] = s.authority.Server(names, now.AddDate(-2, 0, 0), now.AddDate(-1, 0, 0))
-	return list, errors.Join(errs[:]...)
 }
 
 // Root is the certificate that boxes and operators have to trust, in PEM.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"causeway/appliance/com/wire"
+	"causeway/qemu/lab/authority"
 	"causeway/qemu/lab/comd/bus"
 	"causeway/qemu/lab/comd/store"
 )
@@ -23,7 +24,7 @@ import (
 type Options struct {
 	Bus       bus.Bus
 	Store     store.Store
-	Authority *Authority
+	Authority *authority.Authority
 	Now       func() time.Time // for dates
 	Log       *log.Logger
 }
