@@ -34,6 +34,7 @@ var commands = []command{
 	{"licensed", "a licence server for boxes, and HTTP to drive it by", runLicensed},
 	{"comd", "a COM server for boxes, which comctl drives", runCOM},
 	{"comctl", "an operator at that COM server", runComctl},
+	{"callhomed", "what boxes call home to, over HTTPS and by e-mail, and HTTP to look at it", runCallHomed},
 	{"peers", "fetch the software of Debian that boxes are tried against", runPeers},
 	{"bench-boot", "time a boot against an init that only prints", runBenchBoot},
 	{"bench-sip", "CPU time a call, Kamailio's and ours", runBenchSIP},
