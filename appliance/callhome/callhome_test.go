@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"causeway/appliance/alarm"
 	"causeway/appliance/callhome/message"
 	"causeway/appliance/callhome/transport"
 	"causeway/appliance/model"
@@ -76,6 +77,14 @@ func (w *world) take(profile string) string {
 	return strings.Join(list, " ")
 }
 
+// quiet are alarms to which nothing happens.
+type quiet struct{}
+
+func (quiet) Events(uint64, int) alarm.Page                  { return alarm.Page{} }
+func (quiet) Cursor(string) uint64                           { return 0 }
+func (quiet) Advance(string, uint64) error                   { return nil }
+func (quiet) Subscribe() (wake <-chan struct{}, stop func()) { return nil, func() {} }
+
 // box is one with Call Home, in a bubble of synctest.
 type box struct {
 	*CallHome
@@ -111,6 +120,7 @@ func newBox(t testing.TB) *box {
 		Synchronised: func() bool { return b.right },
 		Uptime:       func() time.Duration { return time.Since(b.boot) },
 		Facts:        func(context.Context) message.Facts { return message.Facts{HostName: "box", Serial: "4L3H0000001"} },
+		Alarms:       quiet{},
 		Sender:       b.world, Log: slog.New(slog.DiscardHandler),
 	}
 	return b
