@@ -16,7 +16,8 @@ const (
 // Subject is what an e-mail with the message is called.
 func (m *Message) Subject() string {
 	if m.Kind == Alert {
-		return cut(fmt.Sprintf("Call Home %s of %s: %s", m.Event.Severity, m.Device, m.Description()), subjectMost)
+		severity, _ := m.Severity()
+		return cut(fmt.Sprintf("Call Home %s of %s: %s", severity, m.Device, m.Description()), subjectMost)
 	}
 	return cut("Call Home: "+m.Description(), subjectMost)
 }
