@@ -38,8 +38,15 @@ var mode = config.Command{
 	Apply:  func(*model.Config, config.Args) error { return nil },
 	Negate: func(c *model.Config, _ config.Args) error { c.CallHome = model.CallHome{}; return nil },
 	Render: func(c *model.Config, _ config.Args) []config.Args {
-		return config.When(!reflect.ValueOf(c.CallHome).IsZero(), config.Args{})
+		return config.When(!isNew(c.CallHome), config.Args{})
 	},
+}
+
+// isNew says whether Call Home is that of a new box.
+func isNew(h model.CallHome) bool {
+	lists := len(h.Copies) + len(h.MailServers) + len(h.Profiles)
+	h.Copies, h.MailServers, h.Profiles = nil, nil, nil // lines that were removed may have left empty ones
+	return lists == 0 && reflect.ValueOf(h).IsZero()
 }
 
 var settings = setting("mode", "What Call Home does (default smart)", config.Argument{
