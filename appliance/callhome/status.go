@@ -15,7 +15,7 @@ func (c *CallHome) Status() model.CallHomeStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := model.CallHomeStatus{
-		Mode: c.config.Does(), Pending: c.config.Pending(),
+		Mode: c.config.Does(), Settings: withoutPasswords(c.config), Pending: c.config.Pending(),
 		LastSent: c.state.Tallies[model.ProfileVendor].LastSent,
 		Recent:   slices.Clone(c.state.Recent), Dropped: map[string]int64{},
 	}
@@ -51,6 +51,15 @@ func (c *CallHome) Status() model.CallHomeStatus {
 		s.Dropped[why] = n
 	}
 	return s
+}
+
+// withoutPasswords is a configuration that may be shown.
+func withoutPasswords(h model.CallHome) model.CallHome {
+	h.MailServers = slices.Clone(h.MailServers)
+	for i := range h.MailServers {
+		h.MailServers[i].Password = ""
+	}
+	return h
 }
 
 // nextOf is when a message of a group is due next; zero: nothing is sent. c.mu is

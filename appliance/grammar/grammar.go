@@ -82,6 +82,7 @@ func Exec() []exec.Command {
 		servergroup.ExecCommands(),
 		license.ExecCommands(),
 		com.ExecCommands(),
+		callhome.ExecCommands(),
 		admission.ExecCommands(),
 		locate.ExecCommands(),
 		trace.ExecCommands(),

@@ -213,6 +213,15 @@ func Words() config.Words {
 		"test route time":       "Another time than now",
 		"traceroute source":     "Where the packets come from",
 
+		// EXEC, Call Home.
+		"call-home":                          "Send messages of Call Home now",
+		"call-home send":                     "Make messages and send them now",
+		"call-home send alert-group profile": "To one profile only",
+		"call-home test profile":             "To one profile only",
+		"call-home test text":                "What the message says",
+		"clear call-home":                    "What Call Home keeps",
+		"show call-home":                     "Call Home: what the vendor is told of the box",
+
 		// EXEC, certificates.
 		"crypto":                             "Keys and certificates",
 		"crypto key generate":                "Make a key, for the next certificate",

@@ -181,8 +181,9 @@ func (c *CallHome) Profile(name string) *CallHomeProfile {
 // CallHomeStatus is what is known of Call Home (method control.callhome.status).
 type CallHomeStatus struct {
 	Mode     string           `json:"mode"`
-	Pending  []string         `json:"pending"` // as CallHome.Pending
-	Problem  string           `json:"problem"` // why messages are not safe from a cut; empty: they are
+	Settings CallHome         `json:"settings"` // in force, without passwords
+	Pending  []string         `json:"pending"`  // as CallHome.Pending
+	Problem  string           `json:"problem"`  // why messages are not safe from a cut; empty: they are
 	LastSent time.Time        `json:"last_sent"`
 	Next     time.Time        `json:"next"` // scheduled; zero: nothing is
 	Due      []CallHomeDue    `json:"due"`  // the monthly messages
