@@ -99,7 +99,7 @@ func Open(o Options) *CallHome {
 	}
 	c.serial = strings.TrimSpace(string(serial))
 	sum := sha256.Sum256([]byte(c.serial))
-	c.timeOfDay = time.Duration(binary.BigEndian.Uint64(sum[:])%(24*60*60)) * time.Second
+	c.timeOfDay = earliest + time.Duration(binary.BigEndian.Uint64(sum[:])%uint64((24*time.Hour-earliest)/time.Second))*time.Second
 	c.spread = time.Duration(binary.BigEndian.Uint64(sum[8:])%uint64(catchUp/time.Second)) * time.Second
 
 	var messages []*message.Message
@@ -147,7 +147,13 @@ func (c *CallHome) Apply(config *model.Config) {
 		c.settled = c.began + c.spread
 	}
 	c.interrupt()
-	dropped := c.drop("mode", func(q *queued, _ *delivery) bool { return !maySend(c.config.Does(), q.Message) })
+	isOver := func(q *queued) bool { return !maySend(c.config.Does(), q.Message) }
+	for _, q := range c.queue {
+		if isOver(q) {
+			c.unmark(q)
+		}
+	}
+	dropped := c.drop("mode", func(q *queued, _ *delivery) bool { return isOver(q) })
 	dropped += c.drop("profile", func(_ *queued, d *delivery) bool { return !c.hasProfile(d.Profile) })
 	for _, d := range c.deliveries() {
 		d.due = 0

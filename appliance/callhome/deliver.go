@@ -16,7 +16,8 @@ var backOff = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 
 
 const (
 	longestWait = 24 * time.Hour // that a destination may ask for
-	lookEvery   = time.Minute    // at what no nudge tells of: the clock
+	lookEvery   = time.Minute    // at what no nudge tells of: a clock that is to be right, a disk to be written
+	idle        = time.Hour      // nobody waits for longer
 	outcomeSent = "sent"
 )
 
@@ -52,13 +53,16 @@ func (c *CallHome) deliver(ctx context.Context) {
 func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	wait = idle
 	if c.expire() > 0 || c.unwritten != nil {
-		_ = c.save() // it is logged
+		if c.save() != nil {
+			wait = lookEvery
+		}
 	}
 	if c.ready() != nil {
-		return nil, lookEvery
+		return nil, wait
 	}
-	uptime, wait := c.options.Uptime(), lookEvery
+	uptime := c.options.Uptime()
 	for _, q := range c.queue {
 		for _, d := range q.deliveries {
 			switch {
@@ -85,32 +89,32 @@ func (c *CallHome) finish(a *attempt, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.interrupt = func() {}
-	d, name := a.delivery, a.delivery.Profile
-	if d.outcome != "" {
-		return // dropped meanwhile
+	d := a.delivery
+	if d.outcome != "" || err != nil && a.ctx.Err() != nil {
+		return // it was dropped meanwhile, or interrupted
 	}
-	switch {
-	case err == nil:
+	d.Attempts++
+	if err == nil {
+		d.Error = ""
 		c.end(a.message, d, outcomeSent)
 		_ = c.save() // it is logged
-	case a.ctx.Err() != nil:
-	default:
-		d.Attempts++
-		d.Error = clip(err.Error())
-		t := c.state.Tallies[name]
-		t.Failed++
-		t.Error = d.Error
-		c.state.Tallies[name] = t
-		if errors.Is(err, transport.ErrRefused) {
-			c.end(a.message, d, "refused")
-			_ = c.save() // it is logged
-			return
-		}
-		wait := c.waitAfter(d.Attempts, err)
-		d.due = c.options.Uptime() + wait
-		c.options.Log.Info("a message of Call Home could not be delivered", "message", a.message.ID, "profile", name, "again_after", wait, "error", err)
-		c.progressed()
+		return
 	}
+	d.Error = clip(err.Error())
+	t := c.state.Tallies[d.Profile]
+	t.Failed++
+	t.Error = d.Error
+	c.state.Tallies[d.Profile] = t
+	if errors.Is(err, transport.ErrRefused) {
+		c.end(a.message, d, "refused")
+		_ = c.save() // it is logged
+		return
+	}
+	wait := c.waitAfter(d.Attempts, err)
+	d.due = c.options.Uptime() + wait
+	c.options.Log.Info("a message of Call Home could not be delivered",
+		"message", a.message.ID, "profile", d.Profile, "again_after", wait, "error", err)
+	c.progressed()
 }
 
 // waitAfter is how long to wait after so many attempts, the last of which failed

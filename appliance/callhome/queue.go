@@ -37,7 +37,7 @@ type queued struct {
 // delivery is that of a message to one profile.
 type delivery struct {
 	Profile  string        `json:"profile"`
-	Attempts int           `json:"attempts"` // that failed; those after the last write are lost with a cut
+	Attempts int           `json:"attempts"` // those after the last write are lost with a cut
 	Error    string        `json:"error"`    // of the last one
 	due      time.Duration // uptime of the next one
 	outcome  string        // once it is over
@@ -126,7 +126,7 @@ func (c *CallHome) add(m *message.Message, profiles []string) (*queued, error) {
 		return nil, errFull
 	}
 	if monthly(string(m.Kind)) && slices.ContainsFunc(added.deliveries, func(d *delivery) bool { return d.Profile == model.ProfileVendor }) {
-		c.mark(string(m.Kind))
+		c.mark(string(m.Kind), m.Time)
 	}
 	nudge(c.deliverer)
 	return added, nil

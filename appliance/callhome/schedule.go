@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"causeway/appliance/callhome/message"
+	"causeway/appliance/model"
 )
 
 const (
+	earliest     = 3 * time.Hour    // time of day: after the hours that a change to summer time leaves out
 	catchUp      = 15 * time.Minute // after a start, within which boxes catch up what they missed
 	clockWait    = time.Hour        // for a clock that nobody synchronises
 	factsLimit   = time.Minute
@@ -26,30 +28,40 @@ func (c *CallHome) schedule(ctx context.Context) {
 				c.options.Log.Warn("messages of Call Home that are due", "groups", groups, "error", err)
 			}
 		}
-		if !pause(ctx, lookEvery, c.scheduler) {
+		if !pause(ctx, c.rest(), c.scheduler) {
 			return
 		}
 	}
 }
 
+// rest is how long to wait until something is due; no longer than idle, since
+// clocks are set and zones changed.
+func (c *CallHome) rest() time.Duration {
+	if !c.clockIsRight() {
+		return lookEvery
+	}
+	return min(max(c.Status().Next.Sub(c.options.Now()), lookEvery), idle)
+}
+
 // instant is when the messages of a month are due: on its first, at the time of
 // day of this box (CH-14, CH-26).
-func (c *CallHome) instant(year int, month time.Month) time.Time {
-	return time.Date(year, month, 1, 0, 0, int(c.timeOfDay/time.Second), 0, c.options.Zone())
+func (c *CallHome) instant(year int, month time.Month, zone *time.Location) time.Time {
+	return time.Date(year, month, 1, 0, 0, int(c.timeOfDay/time.Second), 0, zone)
 }
 
-// latest is the last time that messages were due; following is the next one.
+// latest is the last time that messages were due by the zone of now.
 func (c *CallHome) latest(now time.Time) time.Time {
 	year, month, _ := now.Date()
-	if at := c.instant(year, month); !at.After(now) {
+	if at := c.instant(year, month, now.Location()); !at.After(now) {
 		return at
 	}
-	return c.instant(year, month-1)
+	return c.instant(year, month-1, now.Location())
 }
 
+// following is the next one.
 func (c *CallHome) following(now time.Time) time.Time {
 	at := c.latest(now)
-	return c.instant(at.Year(), at.Month()+1)
+	return c.instant(at.Year(), at.Month()+1, now.Location())
 }
 
 // label names the month of an instant.
@@ -57,16 +69,22 @@ func label(at time.Time) string { return at.Format("2006-01") }
 
 // due are the groups that a message is due of.
 func (c *CallHome) due() []string {
-	right := c.clockIsRight()
+	right, now := c.clockIsRight(), c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ready() != nil || !right || c.options.Uptime() < c.settled {
 		return nil
 	}
-	month := label(c.latest(c.now()))
-	return slices.DeleteFunc(c.groups(), func(group string) bool {
-		return slices.Contains(c.state.Monthly[group].Months, month)
-	})
+	return slices.DeleteFunc(c.groups(), func(group string) bool { return c.isMade(group, now) })
+}
+
+// isMade says whether the message of a group was made that was due last. Of what
+// was made at a time that is yet to come only the months count: the clock was
+// ahead. c.mu is held.
+func (c *CallHome) isMade(group string, now time.Time) bool {
+	m, at := c.state.Monthly[group], c.latest(now)
+	since := !m.Last.Before(at) && !m.Last.After(now) // also in another zone, which had another month
+	return since || slices.Contains(m.Months, label(at))
 }
 
 // groups are those of what the mode sends every month. c.mu is held.
@@ -76,19 +94,24 @@ func (c *CallHome) groups() []string {
 	})
 }
 
-// mark takes note that the messages of this month were made. So were those of the
-// month before, which another time zone may lead back to. Months to come were not,
-// whatever a clock said that was ahead once; those of long ago were. c.mu is held.
-func (c *CallHome) mark(group string) {
-	now := c.now()
-	at := c.latest(now)
-	this, before := label(at), label(at.AddDate(0, -1, 0))
-	m := c.state.Monthly[group]
-	m.Last = now
-	m.Months = slices.DeleteFunc(m.Months, func(month string) bool { return month >= before })
-	m.Months = append(m.Months, before, this)
-	m.Months = m.Months[max(0, len(m.Months)-mostMonths):]
-	c.state.Monthly[group] = m
+// mark takes note that a message of a group was made. Those of months to come were
+// not, whatever a clock said that was ahead. c.mu is held.
+func (c *CallHome) mark(group string, now time.Time) {
+	month := label(c.latest(now))
+	months := slices.DeleteFunc(c.state.Monthly[group].Months, func(other string) bool { return other >= month })
+	months = append(months, month)
+	c.state.Monthly[group] = made{Last: now, Months: months[max(0, len(months)-mostMonths):]}
+}
+
+// unmark has the message of a month made again that waits for the vendor: it is
+// not for the mode that is in force now. c.mu is held.
+func (c *CallHome) unmark(q *queued) {
+	m, ok := c.state.Monthly[string(q.Kind)]
+	if ok && slices.ContainsFunc(q.deliveries, func(d *delivery) bool { return d.Profile == model.ProfileVendor }) {
+		month := label(c.latest(q.Time))
+		months := slices.DeleteFunc(m.Months, func(other string) bool { return other == month })
+		c.state.Monthly[string(q.Kind)] = made{Months: months}
+	}
 }
 
 // report makes a message of each group and queues it: for one profile, or with an

@@ -11,7 +11,7 @@ import (
 
 // Status says how Call Home stands. Times are trusted ones.
 func (c *CallHome) Status() model.CallHomeStatus {
-	right := c.clockIsRight()
+	right, now := c.clockIsRight(), c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := model.CallHomeStatus{
@@ -23,7 +23,7 @@ func (c *CallHome) Status() model.CallHomeStatus {
 		s.Problem = fault.Error()
 	}
 	for _, group := range c.groups() {
-		d := model.CallHomeDue{Group: group, Last: c.state.Monthly[group].Last, Next: c.nextOf(group, right)}
+		d := model.CallHomeDue{Group: group, Last: c.state.Monthly[group].Last, Next: c.nextOf(group, now, right)}
 		if s.Next.IsZero() || d.Next.Before(s.Next) {
 			s.Next = d.Next
 		}
@@ -41,7 +41,6 @@ func (c *CallHome) Status() model.CallHomeStatus {
 			Sent: t.Sent, Failed: t.Failed, Dropped: t.Dropped, LastSent: t.LastSent, Error: t.Error,
 		})
 	}
-	now := c.options.Now()
 	for _, seen := range c.state.Seen {
 		if isDuplicate(seen, now) {
 			s.Dedup = append(s.Dedup, seen)
@@ -64,12 +63,11 @@ func withoutPasswords(h model.CallHome) model.CallHome {
 
 // nextOf is when a message of a group is due next; zero: nothing is sent. c.mu is
 // held.
-func (c *CallHome) nextOf(group string, clockIsRight bool) time.Time {
+func (c *CallHome) nextOf(group string, now time.Time, clockIsRight bool) time.Time {
 	if c.ready() != nil {
 		return time.Time{}
 	}
-	now := c.now()
-	if slices.Contains(c.state.Monthly[group].Months, label(c.latest(now))) {
+	if c.isMade(group, now) {
 		return c.following(now)
 	}
 	uptime, at := c.options.Uptime(), c.settled

@@ -38,7 +38,7 @@ type state struct {
 // made is what was made of a group that is due every month.
 type made struct {
 	Last   time.Time `json:"last"`
-	Months []string  `json:"months"` // "2026-05", oldest first; see mark
+	Months []string  `json:"months"` // "2026-05", oldest first
 }
 
 // tally counts what went to a profile.
