@@ -1,6 +1,8 @@
 package message
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,14 +30,12 @@ func May(kind Kind, mode string) bool {
 // want traces. Whatever the mode does not send is an error. No text of the message
 // has control characters, but for the line ends and tabs of attachments.
 func New(kind Kind, id string, at time.Time, settings *model.CallHome, facts Facts, event *Event, attachments ...Attachment) (*Message, error) {
-	mode := settings.Does()
-	switch {
-	case !May(kind, mode):
-		return nil, fmt.Errorf("mode %s of Call Home sends no %s messages", mode, kind)
-	case (kind == Alert || kind == Test) != (event != nil):
-		return nil, fmt.Errorf("%s message: alerts and tests have an event, and nothing else", kind)
-	case len(attachments) > 0 && (kind != Alert || !settings.Traces):
-		return nil, fmt.Errorf("%s message: only alerts have attachments, and only with include-traces", kind)
+	m := &Message{ID: id, Kind: kind, Mode: settings.Does(), Time: at.Truncate(time.Second), Event: event, Attachments: attachments}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	if len(attachments) > 0 && !settings.Traces {
+		return nil, errors.New("attachments need include-traces")
 	}
 	facts.Contact = Contact{
 		Email: settings.ContactEmail, Phone: settings.Phone, Name: settings.ContactName,
@@ -43,11 +43,8 @@ func New(kind Kind, id string, at time.Time, settings *model.CallHome, facts Fac
 		ContractUser: settings.ContractUser, CustomerID: settings.CustomerID,
 		ContractID: settings.ContractID, SiteID: settings.SiteID,
 	}
-	m := &Message{
-		ID: id, Kind: kind, Mode: mode, Time: at.Truncate(time.Second),
-		Device: line(facts.Model + "@C@" + facts.Serial),
-		Fields: take(kind, mode == model.CallHomeAnonymous, &facts),
-	}
+	m.Device = line(facts.Model + "@C@" + facts.Serial)
+	m.Fields = take(kind, m.Mode == model.CallHomeAnonymous, &facts)
 	for i := range m.Fields {
 		f := &m.Fields[i]
 		f.Text = line(f.Text)
@@ -64,11 +61,35 @@ func New(kind Kind, id string, at time.Time, settings *model.CallHome, facts Fac
 		}
 		m.Event = &e
 	}
-	for _, a := range attachments {
+	m.Attachments = slices.Clone(attachments)
+	for i := range m.Attachments {
+		a := &m.Attachments[i]
 		a.Name, a.Type, a.Path, a.Text = line(a.Name), line(a.Type), line(a.Path), lines(a.Text)
-		m.Attachments = append(m.Attachments, a)
 	}
 	return m, nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler. A message that New does not make is
+// an error: not every octet of what comes back from a disk is what went there.
+func (m *Message) UnmarshalJSON(text []byte) error {
+	type plain Message // without this method
+	if err := json.Unmarshal(text, (*plain)(m)); err != nil {
+		return err
+	}
+	return m.check()
+}
+
+// check says what of a message its mode does not send, or its kind does not have.
+func (m *Message) check() error {
+	switch {
+	case !May(m.Kind, m.Mode):
+		return fmt.Errorf("mode %s of Call Home sends no %s messages", m.Mode, m.Kind)
+	case (m.Kind == Alert || m.Kind == Test) != (m.Event != nil):
+		return fmt.Errorf("%s message: alerts and tests have an event, and nothing else", m.Kind)
+	case len(m.Attachments) > 0 && m.Kind != Alert:
+		return fmt.Errorf("%s message: only alerts have attachments", m.Kind)
+	}
+	return nil
 }
 
 // line is a text without anything that XML forbids, or that is more than

@@ -131,8 +131,8 @@ func TestNewRefuses(t *testing.T) {
 		{"test in anonymous", Test, anonymous, event(Test), nil, "mode anonymous of Call Home sends no test messages"},
 		{"disabled", Inventory, disabled, nil, nil, "mode disabled of Call Home sends no inventory messages"},
 		{"event in anonymous", Inventory, anonymous, event(Alert), nil, "inventory message: alerts and tests have an event, and nothing else"},
-		{"attachment in anonymous", Telemetry, anonymous, nil, attachments(Alert), "telemetry message: only alerts have attachments, and only with include-traces"},
-		{"attachment without include-traces", Alert, quiet, event(Alert), attachments(Alert), "alert message: only alerts have attachments, and only with include-traces"},
+		{"attachment in anonymous", Telemetry, anonymous, nil, attachments(Alert), "telemetry message: only alerts have attachments"},
+		{"attachment without include-traces", Alert, quiet, event(Alert), attachments(Alert), "attachments need include-traces"},
 		{"alert without event", Alert, smart, nil, nil, "alert message: alerts and tests have an event, and nothing else"},
 		{"kind that is none", "inventories", smart, nil, nil, "mode smart of Call Home sends no inventories messages"},
 	} {
@@ -142,6 +142,57 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("New = %v, %v; want %s", m, err, test.want)
 			}
 		})
+	}
+}
+
+// FuzzUnmarshal has a queue give back what it never got: an error, or a message
+// that can be written.
+func FuzzUnmarshal(f *testing.F) {
+	for _, kind := range all {
+		m, err := New(kind, "CH:1:1", sent, settings(model.CallHomeSmart), facts(), event(kind), attachments(kind)...)
+		if err != nil {
+			f.Fatal(err)
+		}
+		text, err := json.Marshal(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+		f.Add([]byte(strings.Replace(string(text), `"event"`, `"erent"`, 1)))
+		f.Add([]byte(strings.Replace(string(text), `"kind"`, `"kine"`, 1)))
+		f.Add([]byte(strings.Replace(string(text), model.CallHomeSmart, model.CallHomeAnonymous, 1)))
+		f.Add([]byte(strings.ReplaceAll(string(text), "Item", "//Count")))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var m Message
+		if json.Unmarshal(text, &m) != nil {
+			return
+		}
+		if m.Mode == model.CallHomeAnonymous && (m.Event != nil || len(m.Attachments) > 0 || m.Kind != Inventory && m.Kind != Telemetry) {
+			t.Errorf("an anonymous message came back as %+v", m)
+		}
+		m.Short()
+		m.Long()
+		m.Subject()
+		if text, err := m.JSON(traces); err == nil && !json.Valid(text) {
+			t.Errorf("not JSON: %s", text)
+		}
+		if text, err := m.XML(traces); err == nil && len(text) == 0 {
+			t.Error("no XML and no error")
+		}
+	})
+}
+
+// TestUnmarshalRefuses is a message of which the event was lost.
+func TestUnmarshalRefuses(t *testing.T) {
+	text, err := json.Marshal(example(t, Alert, model.CallHomeSmart))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m Message
+	err = json.Unmarshal([]byte(strings.Replace(string(text), `"event"`, `"erent"`, 1)), &m)
+	if want := "alert message: alerts and tests have an event, and nothing else"; err == nil || err.Error() != want {
+		t.Errorf("Unmarshal = %v; want %s", err, want)
 	}
 }
 
