@@ -17,7 +17,7 @@ import (
 
 // peerPackages are Debian's packages of the peers that are daemons or come with
 // some, of nmap and of age.
-var peerPackages = []string{"age", "bind9", "bind9-dnsutils", "chrony", "freeradius", "freeradius-common", "freeradius-utils", "isc-dhcp-client",
+var peerPackages = []string{"age", "bind9", "bind9-dnsutils", "chrony", "exim4-daemon-light", "freeradius", "freeradius-common", "freeradius-utils", "isc-dhcp-client",
 	"isc-dhcp-server", "kamailio", "libfreeradius3", "nmap", "openssh-server"}
 
 // Peers is software of Debian that a box is tried against. It is unpacked in
