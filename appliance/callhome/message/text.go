@@ -107,11 +107,10 @@ func words(name string) string {
 	upper := func(i int) bool { return i < len(runes) && unicode.IsUpper(runes[i]) }
 	var out strings.Builder
 	for i, r := range runes {
-		last := i+1 == len(runes)
-		begins := i > 0 && upper(i) && (!upper(i-1) || !last && !upper(i+1))
-		if begins {
+		capital := upper(i) && i+1 < len(runes) && !upper(i+1) // of a word, not of an acronym
+		if i > 0 && (capital || upper(i) && !upper(i-1)) {
 			out.WriteByte(' ')
-			if !last && !upper(i+1) {
+			if capital {
 				r = unicode.ToLower(r)
 			}
 		}
