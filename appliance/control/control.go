@@ -29,6 +29,7 @@ import (
 	"causeway/appliance/access/ssh"
 	"causeway/appliance/alarm"
 	"causeway/appliance/backup"
+	"causeway/appliance/callhome"
 	"causeway/appliance/certificates"
 	"causeway/appliance/certificates/tpm"
 	"causeway/appliance/clock"
@@ -83,6 +84,7 @@ type control struct {
 	firmware      *services.Firmware
 	line          *line.Line
 	outbox        *outbox.Outbox
+	callhome      *callhome.CallHome
 	logins        chan access.Entry // that COM is to be told of
 	alarms        *alarm.Alarms
 	watch         *watch
@@ -146,6 +148,7 @@ func build(o Options, pace pace) *control {
 	c.buildCOM(image)
 	c.buildCare(key, hasher, image)
 	c.buildOutbox()
+	c.buildCallHome(key, image)
 	c.buildSSH()
 	return c
 }
@@ -266,6 +269,7 @@ func (c *control) subjects() []subject {
 		{"outbox", c.outbox.Run, c.outbox.Methods()},
 		{"events for com", c.tellCOM, nil},
 		{"firmware", c.firmware.Run, nil},
+		{"call home", c.callhome.Run, c.callhome.Methods()},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
 		{"watch", c.watch.run, nil},
 		{"log", c.logs.Run, c.logs.Methods()},
@@ -303,6 +307,7 @@ func (c *control) adopt(f change.InForce) {
 	c.backup.Apply()
 	c.com.Apply(f.Config)
 	c.tellOf(f)
+	c.callhome.Apply(f.Config)
 	c.proxy.wake()
 	c.billing.wake()
 }
@@ -321,7 +326,7 @@ func (c *control) run(ctx context.Context) error {
 		}
 	}
 	running.Wait()
-	return errors.Join(c.alarms.Close(), c.reports.Close(), c.outbox.Close())
+	return errors.Join(c.alarms.Close(), c.reports.Close(), c.outbox.Close(), c.callhome.Close())
 }
 
 // keep runs a subject until ctx ends; one that fails starts again, at first
@@ -390,5 +395,6 @@ func (c *control) status() model.ControlStatus {
 		Proxy:        c.proxy.status(),
 		Billing:      c.billing.status(),
 		COM:          c.gate.Visitors(),
+		Reminders:    reminders(f.Config),
 	}
 }

@@ -19,6 +19,7 @@ func (c *control) sources() metrics.Sources {
 		CallRate:    c.callRate,
 		License:     c.licence,
 		COM:         c.comMetrics,
+		CallHome:    func(context.Context) (model.CallHomeStatus, error) { return c.callhome.Status(), nil },
 		Elements:    c.elements,
 		Connections: ask[[]model.SIPConnection](c, "proxy", "connections"),
 	}

@@ -58,6 +58,7 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 			c.firewall.Conditions, c.dhcpClient.Conditions, c.dhcpServer.Conditions, c.resolver.Conditions, c.clock.Conditions,
 			c.certificates.Conditions, c.license.Conditions, c.subscription.Conditions, c.access.Conditions, c.backup.Conditions,
 			c.linkConditions, func() []model.Condition { return c.outbox.Status().Conditions() },
+			func() []model.Condition { return c.callhome.Conditions() }, // it is made after the monitor
 		},
 	}, to, nil, make(chan struct{}, 1)}
 }

@@ -21,6 +21,7 @@ type Sources struct {
 	CallRate    func(context.Context) (CallRate, error)
 	License     func(context.Context) (License, error)
 	COM         func(context.Context) (COM, error)
+	CallHome    func(context.Context) (model.CallHomeStatus, error)
 	Elements    func(context.Context) ([]Element, error)
 	Connections func(context.Context) ([]model.SIPConnection, error)
 }
@@ -83,6 +84,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 	asking.Go(func() { ask(ctx, c.sources.CallRate, s.callRate) })
 	asking.Go(func() { ask(ctx, c.sources.License, s.license) })
 	asking.Go(func() { ask(ctx, c.sources.COM, s.com) })
+	asking.Go(func() { ask(ctx, c.sources.CallHome, s.callHome) })
 	asking.Go(func() { ask(ctx, c.sources.Elements, s.elements) })
 	asking.Go(func() { ask(ctx, c.sources.Connections, s.connections) })
 	asking.Wait()
@@ -213,6 +215,17 @@ func (s sink) com(c COM) {
 	s.gauge("com_outbox_size_bytes", "Octets of these entries.", float64(c.OutboxOctets))
 	if c.RoundTrip > 0 {
 		s.gauge("com_round_trip_seconds", "A round trip over the link, the median of the last ones.", c.RoundTrip.Seconds())
+	}
+}
+
+func (s sink) callHome(c model.CallHomeStatus) {
+	s.gauge("callhome_deliveries_waiting", "Deliveries of messages that wait.", float64(len(c.Waiting)))
+	for _, p := range c.Profiles {
+		s.counter("callhome_deliveries_sent_total", "Messages that a profile has got.", float64(p.Sent), "profile", p.Name)
+		s.counter("callhome_attempts_failed_total", "Attempts to deliver to a profile that failed.", float64(p.Failed), "profile", p.Name)
+	}
+	for reason, n := range c.Dropped {
+		s.counter("callhome_deliveries_dropped_total", "Deliveries that were given up.", float64(n), "reason", reason)
 	}
 }
 

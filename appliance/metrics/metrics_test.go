@@ -54,9 +54,13 @@ func sources() Sources {
 			Services: []model.ServiceStatus{
 				{Name: "proxy", PID: os.Getpid(), Restarts: 2, MemoryKB: 100}, {Name: "console", Restarts: 1},
 			}}),
-		CallRate:    always(CallRate{Average: 9.5, Limit: 10, Rejecting: true}),
-		License:     always(License{State: "OUT_OF_COMPLIANCE", Calls: true, Limit: 10, Left: time.Hour, IDLeft: 2 * time.Hour}),
-		COM:         always(COM{Connected: true, GraceLeft: 720 * time.Hour, Sessions: 2, OutboxEntries: 3, OutboxOctets: 812, RoundTrip: 45 * time.Millisecond}),
+		CallRate: always(CallRate{Average: 9.5, Limit: 10, Rejecting: true}),
+		License:  always(License{State: "OUT_OF_COMPLIANCE", Calls: true, Limit: 10, Left: time.Hour, IDLeft: 2 * time.Hour}),
+		COM:      always(COM{Connected: true, GraceLeft: 720 * time.Hour, Sessions: 2, OutboxEntries: 3, OutboxOctets: 812, RoundTrip: 45 * time.Millisecond}),
+		CallHome: always(model.CallHomeStatus{
+			Waiting: make([]model.CallHomeEntry, 2), Profiles: []model.CallHomeTally{{Name: "vendor", Sent: 5, Failed: 3}, {Name: "noc"}},
+			Dropped: map[string]int64{"expired": 2, "full": 1},
+		}),
 		Elements:    always([]Element{{"lan2", "gateways", "udp 198.51.100.2:5060", true}, {"lan2", "gateways", "tcp 198.51.100.3:5060", false}}),
 		Connections: always([]model.SIPConnection{{Network: "lan1", Transport: "tcp"}, {Network: "lan1", Transport: "tcp"}, {Network: "lan2", Transport: "tls"}}),
 	}

@@ -119,6 +119,7 @@ type ControlStatus struct {
 	Proxy        string            `json:"proxy"`     // "revision 0123456789ab", or what went wrong
 	Billing      string            `json:"billing"`   // likewise
 	COM          []string          `json:"com"`       // who is in over COM, as in Operator.Origin, sorted
+	Reminders    []string          `json:"reminders"` // what everybody who logs in is told, a sentence each
 }
 
 // PendingCommit is a commit that is undone unless it is confirmed in time.

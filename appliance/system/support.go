@@ -44,6 +44,7 @@ var supportLines = []string{
 	"show calls summary",
 	"show billing status",
 	"show license tech-support",
+	"show call-home detail",
 	"show certificates",
 	"show reports",
 	"show running-config",
@@ -69,17 +70,12 @@ func TechSupport(commands []exec.Command) exec.Command {
 }
 
 func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) error {
-	known := append(slices.Clip(commands), runningConfig)
-	forms := make([]config.Form, len(known))
-	for i, c := range known {
-		forms[i] = config.Form{Syntax: c.Syntax, Args: c.Args}
-	}
-	vocabulary, err := config.NewVocabulary(forms)
+	table, err := exec.NewTable(append(slices.Clip(commands), runningConfig))
 	if err != nil {
-		return fmt.Errorf("put the commands together: %w", err)
+		return err
 	}
 	for _, line := range supportLines {
-		match, err := vocabulary.Match(line)
+		run, err := table.Find(line)
 		if err != nil {
 			continue
 		}
@@ -88,7 +84,7 @@ func showSupport(ctx context.Context, s exec.Session, commands []exec.Command) e
 		}
 		kept := section{Session: s}
 		limited, cancel := context.WithTimeout(ctx, supportPatience)
-		err = known[match.Form].Run(limited, &kept, match.Args)
+		err = run(limited, &kept)
 		cancel()
 		if ctx.Err() != nil {
 			return ctx.Err()

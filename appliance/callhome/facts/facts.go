@@ -26,6 +26,7 @@ import (
 type Sources struct {
 	Machine  hardware.Machine
 	Build    model.BuildInfo
+	Serial   func() (string, error)
 	Now      func() time.Time // in the zone of the box
 	Uptime   func() time.Duration
 	Grammar  *config.Grammar // whose commands are the tables of the configuration
@@ -145,7 +146,7 @@ func (s Sources) machine(f *message.Facts, a answers) {
 	processor, firmware := m.Processor(), m.Firmware()
 	f.OSVersion = strings.TrimSpace(m.Line("proc/sys/kernel/ostype") + " " + m.Line("proc/sys/kernel/osrelease"))
 	f.Model = cmp.Or(board, s.Build.Board)
-	f.Serial = m.Line(strings.TrimPrefix(model.SerialFile, "/"))
+	f.Serial, _ = s.Serial()
 	f.CPU, f.CPUs, f.CPUSpeed = processor.Model, processor.Count, processor.Speed
 	f.RAM = int64(m.Memory())
 	f.Firmware, f.BIOSVersion, f.BIOSInformation = firmware.Kind, firmware.Version, firmware.Maker

@@ -91,7 +91,6 @@ func inForce(t *testing.T) (*config.Grammar, change.InForce) {
 // pc and board are machines by their files.
 var (
 	pc = map[string]string{
-		"run/init/serial":                   "CWY0123ABCD\n",
 		"proc/sys/kernel/ostype":            "Linux\n",
 		"proc/sys/kernel/osrelease":         "6.12.1-amd64\n",
 		"proc/meminfo":                      "MemTotal:         250000 kB\n",
@@ -109,7 +108,6 @@ var (
 		"sys/block/md0/md/array_state":      "clean\n",
 	}
 	board = map[string]string{
-		"run/init/serial":                                         "CWY0123ABCE\n",
 		"proc/sys/kernel/ostype":                                  "Linux\n",
 		"proc/sys/kernel/osrelease":                               "6.12.1-arm64\n",
 		"proc/cpuinfo":                                            "processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd08\n",
@@ -142,6 +140,7 @@ func sources(t *testing.T, files map[string]string) facts.Sources {
 	return facts.Sources{
 		Machine: hardware.Machine{Files: machine},
 		Build:   model.BuildInfo{Version: "v1.2", Board: "x86_64"},
+		Serial:  func() (string, error) { return "CWY0123ABCD", nil },
 		Now:     func() time.Time { return time.Date(2026, 5, 1, 3, 4, 5, 0, time.FixedZone("CEST", 7200)) },
 		Uptime:  func() time.Duration { return 26 * time.Hour },
 		Grammar: g,

@@ -17,7 +17,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"causeway/appliance/config"
 	"causeway/appliance/exec"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
@@ -178,15 +177,11 @@ func (s *Session) Zone() *time.Location { return time.FixedZone("CET", int(time.
 // commands fails the test.
 func (s *Session) Type(ctx context.Context, t testing.TB, commands []exec.Command, line string) string {
 	t.Helper()
-	forms := make([]config.Form, len(commands))
-	for i, c := range commands {
-		forms[i] = config.Form{Syntax: c.Syntax, Args: c.Args}
-	}
-	vocabulary, err := config.NewVocabulary(forms)
+	table, err := exec.NewTable(commands)
 	if err != nil {
 		t.Fatalf("the commands are not well declared: %v", err)
 	}
-	match, err := vocabulary.Match(line)
+	run, err := table.Find(line)
 	if err != nil {
 		t.Fatalf("type %v", err)
 	}
@@ -194,7 +189,7 @@ func (s *Session) Type(ctx context.Context, t testing.TB, commands []exec.Comman
 	s.printed.Reset()
 	s.writes, s.called = 0, nil
 	s.mu.Unlock()
-	if err := commands[match.Form].Run(ctx, s, match.Args); err != nil {
+	if err := run(ctx, s); err != nil {
 		fmt.Fprintf(s, "%% %v\n", err)
 	}
 	return s.Printed()

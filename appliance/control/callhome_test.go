@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/appliance/callhome"
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+	"causeway/appliance/network"
+)
+
+// TestCallHome: a box that is told whom to call does, over TLS with an authority
+// of that purpose, and tells what it is; until then it says what is missing.
+func TestCallHome(t *testing.T) {
+	got := make(chan string, 1)
+	vendor := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		text, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- string(text)
+	}))
+	t.Cleanup(vendor.Close)
+	b := newBox(t)
+	var err error
+	if b.options.Grammar, err = config.New(network.Commands(), callhome.Commands()); err != nil {
+		t.Fatal(err)
+	}
+	b.options.BuiltIn = fmt.Sprintf("hostname edge7\ncall-home\n contact-email-addr noc@example.com\n destination url %s/in\n eula accept\n exit\n", vendor.URL)
+	for file, text := range map[string]string{
+		b.options.Build: fmt.Sprintf(`{"version":"v1.2","time":%q}`, time.Now().Format(time.RFC3339)), // the least that the time is
+		filepath.Join(b.options.Run, "init", "serial"):                 "CWY0123ABCD\n",
+		filepath.Join(b.options.Certificates, "callhome", "trust.pem"): string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: vendor.Certificate().Raw})),
+	} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o750), os.WriteFile(file, []byte(text), 0o640)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.start()
+
+	var answer callhome.Answer
+	if err := b.ask("callhome.test", callhome.TestRequest{Operator: alice, Text: "does this work?"}, &answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Deliveries) != 1 || answer.Deliveries[0].Outcome != "sent" {
+		t.Fatalf("a test was delivered so: %+v; want it sent", answer.Deliveries)
+	}
+	text := <-got
+	for _, want := range []string{"does this work?", "CWY0123ABCD", "edge7", "v1.2", "noc@example.com"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the vendor got\n%s\nwant %q in it", text, want)
+		}
+	}
+	var status model.CallHomeStatus
+	if err := b.ask("callhome.status", nil, &status); err != nil || len(status.Pending) > 0 || status.LastSent.IsZero() {
+		t.Errorf("status = %+v, %v; want nothing missing, and when it was sent", status, err)
+	}
+}
+
+// TestReminders: who logs in is reminded of Call Home while nobody has chosen.
+func TestReminders(t *testing.T) {
+	for mode, want := range map[string]int{
+		"": 0, model.CallHomeNone: 1, model.CallHomeDisabled: 0, model.CallHomeAnonymous: 0,
+	} {
+		if got := reminders(&model.Config{CallHome: model.CallHome{Mode: mode}}); len(got) != want {
+			t.Errorf("in mode %q: %q; want %d", mode, got, want)
+		}
+	}
+}
+
+// TestDiagnosis: commands are typed as an operator would, and nobody is asked.
+func TestDiagnosis(t *testing.T) {
+	b := newBox(t)
+	b.options.Commands = []exec.Command{
+		{Syntax: "show clock", Run: func(ctx context.Context, s exec.Session, _ config.Args) error {
+			var status model.ControlStatus
+			err := s.Call(ctx, "control", "control.status", nil, &status)
+			fmt.Fprintln(s, s.Operator(), s.Zone(), status.HostName)
+			return err
+		}},
+		{Syntax: "show secret", Run: func(_ context.Context, s exec.Session, _ config.Args) error {
+			_, err := fmt.Fprintln(s, "key sealed:AAAAAAAAAAAAAAAA")
+			return err
+		}},
+		{Syntax: "reload", Run: func(_ context.Context, s exec.Session, _ config.Args) error { return s.Confirm("Reload?") }},
+		{Syntax: "show all", Run: func(_ context.Context, s exec.Session, _ config.Args) error {
+			for line := strings.Repeat("x", 1000) + "\n"; ; {
+				if _, err := io.WriteString(s, line); err != nil {
+					return err
+				}
+			}
+		}},
+	}
+	b.start()
+	printed := newDiagnosis(b.options, func() *time.Location { return time.UTC }).run(t.Context(), []string{"show clock", "show secret", "reload", "show al", "show nothing"})
+	want := []string{"call-home on control UTC builtin\n", "key ********\n", "% not confirmed\n", "", "% "}
+	for i, p := range printed {
+		if p.Type != "command" || p.Name == "" || len(p.Text) > 2*printedMost || !strings.HasPrefix(p.Text, want[i]) {
+			t.Errorf("%q printed %.200q; want %q", p.Name, p.Text, want[i])
+		}
+	}
+	if len(printed) != len(want) || !strings.Contains(printed[3].Text, "more than") {
+		t.Errorf("%d commands printed; want %d, one cut off", len(printed), len(want))
+	}
+}

@@ -1,0 +1,36 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+
+	"causeway/appliance/config"
+)
+
+// Table is commands that lines are typed for where there is no console.
+type Table struct {
+	commands   []Command
+	vocabulary *config.Vocabulary
+}
+
+// NewTable puts commands together; an error is in their declarations.
+func NewTable(commands []Command) (*Table, error) {
+	forms := make([]config.Form, len(commands))
+	for i, c := range commands {
+		forms[i] = config.Form{Syntax: c.Syntax, Args: c.Args}
+	}
+	vocabulary, err := config.NewVocabulary(forms)
+	if err != nil {
+		return nil, fmt.Errorf("put the commands together: %w", err)
+	}
+	return &Table{commands, vocabulary}, nil
+}
+
+// Find gives what does a line; the error says that it is none of the commands.
+func (t *Table) Find(line string) (run func(context.Context, Session) error, err error) {
+	match, err := t.vocabulary.Match(line)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, s Session) error { return t.commands[match.Form].Run(ctx, s, match.Args) }, nil
+}
