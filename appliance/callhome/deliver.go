@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"causeway/appliance/callhome/message"
 	"causeway/appliance/callhome/transport"
 	"causeway/appliance/model"
 )
@@ -25,6 +26,7 @@ const (
 type attempt struct {
 	message  *queued
 	delivery *delivery
+	sent     *message.Message // of message what the settings want sent
 	to       transport.Destination
 	ctx      context.Context // of the configuration that to is of
 	end      context.CancelFunc
@@ -40,7 +42,7 @@ func (c *CallHome) deliver(ctx context.Context) {
 			}
 			continue
 		}
-		c.finish(a, c.options.Sender.Send(a.ctx, a.to, a.message.Message))
+		c.finish(a, c.options.Sender.Send(a.ctx, a.to, a.sent))
 		a.end()
 		if ctx.Err() != nil {
 			return
@@ -78,10 +80,20 @@ func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
 	}
 	c.turns++
 	c.turn[a.delivery.Profile] = c.turns
-	a.to = c.destination(a.delivery.Profile, a.message.Mode)
+	a.sent, a.to = c.outgoing(a.message), c.destination(a.delivery.Profile, a.message.Mode)
 	a.ctx, a.end = context.WithCancel(ctx)
 	c.interrupt = a.end
 	return a, 0
+}
+
+// outgoing is a message as it goes now: without what commands printed and traces
+// when the operator wants them sent no more. c.mu is held.
+func (c *CallHome) outgoing(q *queued) *message.Message {
+	m := *q.Message
+	if !c.config.Traces {
+		m.Attachments = nil
+	}
+	return &m
 }
 
 // finish is what an attempt means. One that was interrupted was none.

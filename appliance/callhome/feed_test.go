@@ -334,6 +334,24 @@ func TestDiagnostics(t *testing.T) {
 	})
 }
 
+// TestTracesNoMore: what an alert brings stays here when the operator wants none
+// sent before it goes.
+func TestTracesNoMore(t *testing.T) {
+	alarmed(t, func(b *box, alarms *alarm.Alarms) {
+		b.CallHome.options.Diagnose = func(context.Context, []string) []message.Attachment { return nil }
+		b.world.set(down)
+		b.set(func(c *model.CallHome) { c.Traces = true })
+		crash(alarms, "proxy")
+		time.Sleep(time.Minute)
+		b.set(func(c *model.CallHome) { c.Traces = false })
+		b.world.set(nil)
+		time.Sleep(time.Hour)
+		if len(b.world.got) != 1 || len(b.world.got[0].m.Attachments) != 0 {
+			t.Errorf("%+v was sent; want an alert that brings nothing", b.world.got)
+		}
+	})
+}
+
 // TestAllThatCommandsPrint is bounded, whatever the alert.
 func TestAllThatCommandsPrint(t *testing.T) {
 	c := &CallHome{options: Options{Diagnose: func(_ context.Context, lines []string) []message.Attachment {
