@@ -348,3 +348,33 @@ func TestRestartAfterClear(t *testing.T) {
 		}
 	})
 }
+
+// TestProxyCPU: the proxy has 90 % of the processors for a minute, and keeps the
+// alarm until it has had less than 80 % for a minute (CH-45).
+func TestProxyCPU(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alarms := alarm.Open(alarm.Options{File: filepath.Join(t.TempDir(), "alarms.db"), Log: slog.New(slog.DiscardHandler)})
+		defer alarms.Close()
+		before := well()
+		for _, step := range []struct {
+			share, looks int // percent of two processors, and for how long
+			want         bool
+		}{
+			{89, 20, false}, {90, 12, false}, {90, 1, true}, {81, 20, true}, {79, 12, true}, {79, 1, false}, {95, 12, false}, {50, 1, false}, {95, 12, false},
+		} {
+			for range step.looks {
+				const elapsed = 2 * 100 * uint64(watchPeriod/time.Second) // ticks
+				now := well()
+				now.cpu = cpuTime{before.cpu.busy + elapsed, before.cpu.total + elapsed}
+				now.proxyTicks = before.proxyTicks + elapsed*uint64(step.share)/100
+				alarms.Measure("measured", readings(now, before))
+				before = now
+				time.Sleep(watchPeriod)
+			}
+			active := slices.ContainsFunc(alarms.Active(), func(a model.Alarm) bool { return a.Name == alarm.ProxyCPU })
+			if active != step.want {
+				t.Errorf("%d looks at a proxy with %d %% of the processors: the alarm is active: %t; want %t", step.looks, step.share, active, step.want)
+			}
+		}
+	})
+}
