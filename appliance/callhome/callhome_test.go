@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,6 +150,7 @@ func (b *box) start() {
 
 // set commits settings.
 func (b *box) set(change func(*model.CallHome)) {
+	b.config.Profiles = slices.Clone(b.config.Profiles) // the one in force does not change
 	change(&b.config)
 	b.CallHome.Apply(&model.Config{CallHome: b.config})
 }
@@ -166,6 +168,14 @@ func (b *box) alert(name string, severity model.Severity) error {
 		return err
 	}
 	return b.put(m, b.subscribers(event.Group, severity), &model.CallHomeSeen{Name: name, At: b.now()})
+}
+
+// mustAlert is alert, which must be put.
+func (b *box) mustAlert(name string, severity model.Severity) {
+	b.t.Helper()
+	if err := b.alert(name, severity); err != nil {
+		b.t.Fatalf("alert %s = %v", name, err)
+	}
 }
 
 // live runs a box in a bubble.

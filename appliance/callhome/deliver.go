@@ -141,8 +141,9 @@ func (c *CallHome) waitAfter(attempts int, err error) time.Duration {
 	return wait
 }
 
-// clip bounds a text.
+// clip makes a text one line that is not too long.
 func clip(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
 	if len(text) > longestError {
 		text = strings.ToValidUTF8(text[:longestError], "") + "…"
 	}
@@ -199,13 +200,13 @@ func (c *CallHome) profiles() []string {
 }
 
 // subscribers are the profiles that get messages of a group, and alerts of this
-// severity. The vendor gets all, and so do the copies.
+// severity. The vendor gets all, and so do the copies; tests go to everybody.
 func (c *CallHome) subscribers(group string, severity model.Severity) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.DeleteFunc(c.profiles(), func(name string) bool {
 		p := c.config.Profile(name)
-		return p != nil && !slices.ContainsFunc(p.Groups, func(s model.CallHomeSubscription) bool {
+		return p != nil && group != model.GroupTest && !slices.ContainsFunc(p.Groups, func(s model.CallHomeSubscription) bool {
 			return s.Group == group && slices.Index(severities, severity) >= slices.Index(severities, s.Severity)
 		})
 	})

@@ -1,0 +1,224 @@
+package callhome
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"causeway/appliance/callhome/message"
+	"causeway/appliance/callhome/transport"
+	"causeway/appliance/model"
+)
+
+// TestBackOff has the destination fail, and looks when it is asked again.
+func TestBackOff(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		fault  error
+		jitter float64
+		want   []time.Duration // after the attempt before
+	}{
+		{"down", errDown, 0.5, []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour, time.Hour}},
+		{"a fifth less", errDown, 0, []time.Duration{48 * time.Second, 96 * time.Second}},
+		{"a fifth more", errDown, 1, []time.Duration{72 * time.Second, 144 * time.Second}},
+		{"later", &transport.Later{After: 3 * time.Hour, Err: errDown}, 0.5, []time.Duration{3 * time.Hour, 3 * time.Hour}},
+		{"later than may be", &transport.Later{After: 100 * day, Err: errDown}, 0.5, []time.Duration{day}},
+		{"sooner than may be", &transport.Later{After: time.Second, Err: errDown}, 0.5, []time.Duration{time.Minute, 2 * time.Minute}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			live(t, func(b *box) {
+				var at []time.Time
+				b.world.set(func(_ transport.Destination, m *message.Message) error {
+					if m.Kind != message.Alert {
+						return nil
+					}
+					at = append(at, time.Now())
+					return test.fault
+				})
+				b.start()
+				b.jitter = func() float64 { return test.jitter }
+				b.mustAlert("a", model.Major)
+				for i, want := range test.want {
+					synctest.Wait()
+					if got := b.Status().Waiting[0]; got.Attempts != i+1 || got.Error != errDown.Error() || !got.Next.Equal(time.Now().Add(want)) {
+						t.Fatalf("after attempt %d there is %+v; want the next in %s", i+1, got, want)
+					}
+					time.Sleep(want)
+				}
+				synctest.Wait()
+				if len(at) != len(test.want)+1 {
+					t.Errorf("%d attempts were made; want %d", len(at), len(test.want)+1)
+				}
+				if tally := b.Status().Profiles[0]; tally.Failed != int64(len(at)) || tally.Error != errDown.Error() {
+					t.Errorf("the tally is %+v; want %d failed attempts", tally, len(at))
+				}
+				b.set(func(c *model.CallHome) { c.SiteID = "another" }) // may have changed what failed
+				synctest.Wait()
+				if len(at) != len(test.want)+2 {
+					t.Error("after a commit it was not tried at once")
+				}
+			})
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	live(t, func(b *box) {
+		refusal := errors.Join(transport.ErrRefused, errors.New(strings.Repeat("no such thing\n", 100)))
+		b.world.set(func(transport.Destination, *message.Message) error { return refusal })
+		b.start()
+		b.mustAlert("a", model.Major)
+		time.Sleep(2 * time.Hour)
+		b.expectDropped(map[string]int64{"refused": 4})
+		s := b.Status()
+		if b.world.starts != 4 || len(s.Waiting) != 0 || s.Recent[3].Outcome != "refused" || len(s.Recent[3].Error) > longestError+len("…") ||
+			strings.Contains(s.Recent[3].Error, "\n") {
+			t.Errorf("%d attempts were made, and the status is %+v; want one each, and a short error", b.world.starts, s)
+		}
+	})
+}
+
+// TestTurns: a destination that takes its time to fail holds up no other.
+func TestTurns(t *testing.T) {
+	live(t, func(b *box) {
+		b.config.Copies = []string{"noc@example.com"}
+		b.world.took = 2 * time.Minute
+		b.world.set(func(to transport.Destination, _ *message.Message) error {
+			if to.Profile == model.ProfileVendor {
+				return errDown
+			}
+			return nil
+		})
+		b.start()
+		for range 50 {
+			b.mustAlert("a", model.Major)
+		}
+		time.Sleep(4 * time.Hour)
+		if got := len(strings.Fields(b.world.take(model.ProfileCopies))); got != 53 {
+			t.Errorf("in 4 hours %d messages came; want all 53", got)
+		}
+		before := time.Now()
+		b.mustAlert("b", model.Major)
+		for b.world.take(model.ProfileCopies) == "" && time.Since(before) < day {
+			time.Sleep(time.Second)
+		}
+		if took := time.Since(before); took > 6*time.Minute {
+			t.Errorf("one more came after %s; want one attempt of the vendor in between", took)
+		}
+	})
+}
+
+// TestInterrupted: what is under way when the settings change or the box goes down
+// was no attempt, and is delivered by what counts then.
+func TestInterrupted(t *testing.T) {
+	for name, interrupt := range map[string]func(*box){
+		"a commit": func(b *box) {
+			b.set(func(c *model.CallHome) { c.URL = "https://other.example/callhome" })
+		},
+		"a restart": func(b *box) {
+			b.stop()
+			b.config.URL = "https://other.example/callhome"
+			b.start()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live(t, func(b *box) {
+				b.start()
+				time.Sleep(catchUp)
+				b.world.take("")
+				b.world.took = time.Hour
+				b.mustAlert("a", model.Major)
+				time.Sleep(time.Minute)
+				b.world.mu.Lock()
+				b.world.took = 0
+				b.world.mu.Unlock()
+				interrupt(b)
+				synctest.Wait()
+				if len(b.world.got) != 1 || b.world.got[0].to.URL != "https://other.example/callhome" {
+					t.Fatalf("%+v came; want the alert, at the other destination", b.world.got)
+				}
+				if e := b.Status().Recent[0]; e.Attempts != 1 || e.Outcome != outcomeSent || b.Status().Profiles[0].Failed != 0 {
+					t.Errorf("the delivery is %+v; want one attempt", e)
+				}
+			})
+		})
+	}
+}
+
+// TestAnonymousAtOnce: nothing of Smart is sent, or goes on, once Anonymous is in force.
+func TestAnonymousAtOnce(t *testing.T) {
+	live(t, func(b *box) {
+		b.world.took = time.Minute
+		b.start()
+		b.mustAlert("a", model.Major)
+		time.Sleep(time.Second) // it is under way
+		b.set(func(c *model.CallHome) { c.Mode, c.From = model.CallHomeAnonymous, "" })
+		time.Sleep(2 * time.Hour)
+		for _, a := range b.world.got {
+			if a.m.Mode != model.CallHomeAnonymous || a.to.Mode != model.CallHomeAnonymous || a.to.From != "" {
+				t.Errorf("%s of mode %s was sent to %+v", a.m.ID, a.m.Mode, a.to)
+			}
+		}
+		if len(b.world.got) != 2 {
+			t.Errorf("%d messages came; want inventory and telemetry", len(b.world.got))
+		}
+	})
+}
+
+func TestDestination(t *testing.T) {
+	servers := []model.MailServer{{Host: "mail.example"}}
+	base := model.CallHome{
+		ContactEmail: "noc@example.com", URL: "https://v.example", Email: "v@example.com", ProxyHost: "192.0.2.9", ProxyPort: 3128,
+		Copies: []string{"a@example.com", "b@example.com"}, MailServers: servers, ReplyTo: "reply@example.com",
+		Profiles: []model.CallHomeProfile{
+			{Name: "url", URL: "https://p.example"}, {Name: "mail", Emails: []string{"p@example.com"}},
+			{Name: "long", Emails: []string{"p@example.com"}, Format: model.CallHomeLong},
+		},
+	}
+	common := transport.Destination{Mode: model.CallHomeSmart, Servers: servers, From: "noc@example.com", ReplyTo: "reply@example.com"}
+	for _, test := range []struct {
+		profile string
+		set     func(*model.CallHome)
+		mode    string
+		want    func(*transport.Destination)
+	}{
+		{model.ProfileVendor, nil, "", func(d *transport.Destination) { d.URL, d.Format = "https://v.example", model.CallHomeXML }},
+		{model.ProfileVendor, func(c *model.CallHome) { c.Transport, c.Format = model.CallHomeProxy, model.CallHomeJSON }, "",
+			func(d *transport.Destination) {
+				d.URL, d.Proxy, d.Format = "https://v.example", "192.0.2.9:3128", model.CallHomeJSON
+			}},
+		{model.ProfileVendor, func(c *model.CallHome) { c.Transport = model.CallHomeEmail }, "",
+			func(d *transport.Destination) { d.Emails, d.Format = []string{"v@example.com"}, model.CallHomeXML }},
+		{model.ProfileVendor, nil, model.CallHomeAnonymous,
+			func(d *transport.Destination) {
+				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, ""
+			}},
+		{model.ProfileVendor, func(c *model.CallHome) { c.From = "box@example.com" }, "",
+			func(d *transport.Destination) {
+				d.URL, d.Format, d.From = "https://v.example", model.CallHomeXML, "box@example.com"
+			}},
+		{model.ProfileCopies, nil, "",
+			func(d *transport.Destination) { d.Emails, d.Format = base.Copies, model.CallHomeLong }},
+		{"url", func(c *model.CallHome) { c.Transport, c.Format = model.CallHomeProxy, model.CallHomeJSON }, "",
+			func(d *transport.Destination) { d.URL, d.Format = "https://p.example", model.CallHomeXML }},
+		{"mail", nil, "", func(d *transport.Destination) { d.Emails, d.Format = []string{"p@example.com"}, model.CallHomeShort }},
+		{"long", nil, "", func(d *transport.Destination) { d.Emails, d.Format = []string{"p@example.com"}, model.CallHomeLong }},
+	} {
+		c := &CallHome{config: base}
+		if test.set != nil {
+			test.set(&c.config)
+		}
+		want := common
+		want.Profile = test.profile
+		test.want(&want)
+		if test.mode == "" {
+			test.mode = model.CallHomeSmart
+		}
+		if got := c.destination(test.profile, test.mode); !reflect.DeepEqual(got, want) {
+			t.Errorf("destination(%s) = %+v; want %+v", test.profile, got, want)
+		}
+	}
+}
