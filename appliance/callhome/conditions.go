@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -33,7 +34,7 @@ func conditions(s model.CallHomeStatus, now time.Time) (found []model.Condition)
 func undelivered(s model.CallHomeStatus, now time.Time) string {
 	for _, e := range s.Waiting {
 		if now.Sub(e.Made) >= undeliveredAfter {
-			return fmt.Sprintf("a message of the group %s waits for %s since %s: %s", e.Group, e.Profile, e.Made.UTC().Format(time.RFC3339), e.Error)
+			return fmt.Sprintf("a message of the group %s waits for %s since %s: %s", e.Group, e.Profile, e.Made.UTC().Format(time.RFC3339), cmp.Or(e.Error, "it is not tried"))
 		}
 	}
 	for i, e := range s.Recent { // newest first

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -19,12 +20,13 @@ import (
 	"causeway/appliance/exec"
 	"causeway/appliance/model"
 	"causeway/appliance/network"
+	"causeway/appliance/system"
 )
 
 // TestCallHome: a box that is told whom to call does, over TLS with an authority
 // of that purpose, and tells what it is; until then it says what is missing.
 func TestCallHome(t *testing.T) {
-	got := make(chan string, 1)
+	got := make(chan string, 100)
 	vendor := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		text, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -38,7 +40,8 @@ func TestCallHome(t *testing.T) {
 	if b.options.Grammar, err = config.New(network.Commands(), callhome.Commands()); err != nil {
 		t.Fatal(err)
 	}
-	b.options.BuiltIn = fmt.Sprintf("hostname edge7\ncall-home\n contact-email-addr noc@example.com\n destination url %s/in\n eula accept\n exit\n", vendor.URL)
+	b.options.Commands = system.ExecCommands()
+	b.options.BuiltIn = fmt.Sprintf("hostname edge7\ncall-home\n contact-email-addr noc@example.com\n destination url %s/in\n include-traces\n eula accept\n exit\n", vendor.URL)
 	for file, text := range map[string]string{
 		b.options.Build: fmt.Sprintf(`{"version":"v1.2","time":%q}`, time.Now().Format(time.RFC3339)), // the least that the time is
 		filepath.Join(b.options.Run, "init", "serial"):                 "CWY0123ABCD\n",
@@ -66,6 +69,22 @@ func TestCallHome(t *testing.T) {
 	var status model.CallHomeStatus
 	if err := b.ask("callhome.status", nil, &status); err != nil || len(status.Pending) > 0 || status.LastSent.IsZero() {
 		t.Errorf("status = %+v, %v; want nothing missing, and when it was sent", status, err)
+	}
+
+	put(t, filepath.Join(b.options.Volumes, "harddisk"), map[string]string{"crash/20260102T000000.000Z-proxy.txt": "panic: example"})
+	limit := time.After(time.Minute)
+	for text = ""; !strings.Contains(text, "Coredumpfilefound"); {
+		select {
+		case text = <-got: // there may be other alerts: not much of this box is there
+		case <-limit:
+			t.Fatal("the vendor is not told of a crash")
+		}
+	}
+	evidence := base64.StdEncoding.EncodeToString([]byte("panic: example"))
+	for _, want := range []string{"harddisk:crash/20260102T000000.000Z-proxy.txt", evidence, "show system"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the vendor got\n%s\nwant %q in it", text, want)
+		}
 	}
 }
 
