@@ -346,6 +346,7 @@ func TestTracesNoMore(t *testing.T) {
 		b.set(func(c *model.CallHome) { c.Traces = false })
 		b.world.set(nil)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if len(b.world.got) != 1 || len(b.world.got[0].m.Attachments) != 0 {
 			t.Errorf("%+v was sent; want an alert that brings nothing", b.world.got)
 		}

@@ -72,7 +72,7 @@ func TestCallHome(t *testing.T) {
 	}
 
 	put(t, filepath.Join(b.options.Volumes, "harddisk"), map[string]string{"crash/20260102T000000.000Z-proxy.txt": "panic: example"})
-	limit := time.After(time.Minute)
+	limit := time.After(3 * time.Minute)
 	for text = ""; !strings.Contains(text, "Coredumpfilefound"); {
 		select {
 		case text = <-got: // there may be other alerts: not much of this box is there
