@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"causeway/appliance/callhome"
 	"causeway/appliance/clock"
 	"causeway/appliance/com"
 	"causeway/appliance/config"
@@ -27,7 +29,7 @@ import (
 
 // grammar is a part of the box's: users, host name, LANs, routes, servers.
 var grammar = func() *config.Grammar {
-	g, err := config.New(userCommands(), network.Commands(), dhcp.Commands(), resolver.Commands(), clock.Commands(), license.Commands(), com.Commands())
+	g, err := config.New(userCommands(), network.Commands(), dhcp.Commands(), resolver.Commands(), clock.Commands(), license.Commands(), com.Commands(), callhome.Commands())
 	if err != nil {
 		panic(err)
 	}
@@ -74,7 +76,7 @@ func newBox(t *testing.T, dir string, lines ...string) *box {
 		Grammar: grammar.Sealing(boxKey), BuiltIn: "hostname box\nlan LAN1\n ip address 192.168.42.1 255.255.255.0\n exit\n" + strings.Join(lines, "\n"),
 		Version: "v1.2", Dir: filepath.Join(dir, "revisions"),
 		Machine: filepath.Join(dir, "none"), Choice: filepath.Join(dir, "none"), StateDir: dir,
-		Adopt: func(change.InForce) {}, Log: slog.New(slog.DiscardHandler),
+		Adopt: func(change.InForce) {}, Remark: callhome.Remark, Log: slog.New(slog.DiscardHandler),
 	})
 	if err := b.configuration.Start(); err != nil {
 		t.Fatal(err)
@@ -89,9 +91,9 @@ func newBox(t *testing.T, dir string, lines ...string) *box {
 	return b
 }
 
-// commands are EXEC commands of no subject.
+// commands are EXEC commands of no subject, but for Call Home's.
 func (b *box) commands() []exec.Command {
-	return []exec.Command{
+	return append([]exec.Command{
 		{
 			Syntax: "show numbers LAST", Help: "Numbers from 1",
 			Args: []config.Argument{{Name: "LAST", Type: config.Integer{Min: 1, Max: 1000}, Help: "The last one"}},
@@ -145,8 +147,13 @@ func (b *box) commands() []exec.Command {
 				return nil
 			},
 		},
-	}
+	}, callHome...)
 }
+
+// callHome are those of Call Home that other commands need.
+var callHome = slices.DeleteFunc(callhome.ExecCommands(), func(c exec.Command) bool {
+	return c.Syntax != "show call-home eula" && c.Syntax != "call-home send all"
+})
 
 // happens does what a step of a script says about the surroundings.
 func (b *box) happens(t *testing.T, what string) {
@@ -269,21 +276,22 @@ func (b *box) methods() map[string]function {
 		"control.running": method(func(context.Context, any) (map[string]string, error) {
 			return map[string]string{"text": c.InForce().Text}, nil
 		}),
-		"control.status":        method(b.status),
-		"control.alarm-history": method(b.alarmHistory),
-		"control.access.state":  method(b.accessState),
-		"control.access.login":  method(b.logIn),
-		"control.access.logout": method(b.logOut),
-		"control.access.audit":  method(b.audited),
-		"control.access.ended":  method(b.awaitEnd),
-		"control.access.active": method(func(context.Context, any) (any, error) { return nil, nil }),
-		"init.health":           method(b.health),
-		"control.files.read":    method(b.readFile),
-		"init.log":              method(b.readLog),
-		"init.restart":          b.note("restart"),
-		"init.choose":           b.note("choose"),
-		"init.erase":            b.note("erase"),
-		"init.reboot":           b.note("reboot"),
+		"control.status":            method(b.status),
+		"control.callhome.send-all": method(b.callHome),
+		"control.alarm-history":     method(b.alarmHistory),
+		"control.access.state":      method(b.accessState),
+		"control.access.login":      method(b.logIn),
+		"control.access.logout":     method(b.logOut),
+		"control.access.audit":      method(b.audited),
+		"control.access.ended":      method(b.awaitEnd),
+		"control.access.active":     method(func(context.Context, any) (any, error) { return nil, nil }),
+		"init.health":               method(b.health),
+		"control.files.read":        method(b.readFile),
+		"init.log":                  method(b.readLog),
+		"init.restart":              b.note("restart"),
+		"init.choose":               b.note("choose"),
+		"init.erase":                b.note("erase"),
+		"init.reboot":               b.note("reboot"),
 	}
 }
 
@@ -294,7 +302,21 @@ func (b *box) status(context.Context, any) (model.ControlStatus, error) {
 	return model.ControlStatus{
 		HostName: status.InForce.Config.HostName, ConfigSource: status.InForce.Source,
 		Revision: status.InForce.Number, Pending: status.Pending, Problems: status.Problems, TimeZone: b.zone, COM: b.com,
+		Reminders: callhome.Reminders(status.InForce.Config.CallHome),
 	}, nil
+}
+
+// callHome has the vendor told.
+func (b *box) callHome(context.Context, any) (callhome.Answer, error) {
+	c := b.configuration.InForce().Config.CallHome
+	if missing := c.Pending(); len(missing) > 0 {
+		return callhome.Answer{}, errors.New(strings.Join(missing, "; "))
+	}
+	delivery := model.CallHomeEntry{ID: "CH:1", Group: model.GroupInventory, Profile: model.ProfileVendor, Outcome: "sent"}
+	if c.URL == "https://down.example.com" {
+		delivery.Outcome, delivery.Attempts, delivery.Error = "waiting", 1, "no route to host"
+	}
+	return callhome.Answer{Deliveries: []model.CallHomeEntry{delivery}}, nil
 }
 
 func (b *box) alarmHistory(_ context.Context, r struct{ After, Max int }) (any, error) {

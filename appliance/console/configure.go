@@ -233,6 +233,35 @@ func (s *Session) commit(ctx context.Context, out exec.Session, a config.Args) e
 	return s.committed(ctx, out, done, request.ConfirmMinutes > 0)
 }
 
+// allMessages is the command of EXEC that sends all that Call Home has to tell.
+const allMessages = "call-home send all"
+
+// commitAndCall puts the candidate in force and has Call Home tell the vendor
+// (CH-34, "Save and Call Home now").
+func (s *Session) commitAndCall(ctx context.Context, out exec.Session, _ config.Args) error {
+	send, err := s.other(allMessages)
+	if err == nil {
+		err = s.permits(send.command, send.args)
+	}
+	if err == nil {
+		err = s.commit(ctx, out, nil)
+	}
+	if err == nil {
+		s.audit(ctx, allMessages)
+		err = send.command.Run(ctx, out, send.args)
+	}
+	return err
+}
+
+// other is a command of EXEC that another one has need of.
+func (s *Session) other(line string) (typed, error) {
+	found, fault := s.understand(s.places[afterDo], line)
+	if fault != nil {
+		return typed{}, fmt.Errorf("%s: %s", line, fault.Rule)
+	}
+	return found, nil
+}
+
 // committed says what a commit or a rollback did.
 func (s *Session) committed(ctx context.Context, out exec.Session, done change.Committed, pending bool) error {
 	for _, fault := range done.Faults {

@@ -134,6 +134,11 @@ func (s *Session) look(ctx context.Context) bool {
 	for _, line := range news(s.onScreen(), before.status, status) {
 		s.screen.message(line)
 	}
+	if !s.Silent {
+		for _, line := range reminders(before.status.Reminders, status.Reminders) {
+			s.screen.message(line)
+		}
+	}
 	for _, line := range visits(before.status.COM, status.COM, s.login.Operator) {
 		s.screen.message(line)
 	}
@@ -157,6 +162,17 @@ func news(out exec.Session, before, now model.ControlStatus) []string {
 	}
 	if p := now.Pending; p != nil && (before.Pending == nil || before.Pending.Revision != p.Revision) {
 		lines = append(lines, "%CONFIG-4-UNCONFIRMED: "+pendingNote(out, *p))
+	}
+	return lines
+}
+
+// reminders are those that are new between two answers of control.
+func reminders(before, now []string) []string {
+	var lines []string
+	for _, reminder := range now {
+		if !slices.Contains(before, reminder) {
+			lines = append(lines, "%CONFIG-5-REMINDER: "+reminder)
+		}
 	}
 	return lines
 }

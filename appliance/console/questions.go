@@ -19,6 +19,9 @@ type question struct {
 	proposal     string // where neither the configuration nor an earlier answer is one
 	forNewBox    bool   // asked at the first boot only
 	secret       bool   // typed twice, and not shown
+	shows        string // a command of EXEC whose output is shown first
+	// needed says whether there is anything to ask; nil: always.
+	needed func(c *model.Config) bool
 	// now is the answer that the configuration gives. It changes nothing;
 	// empty: there is none.
 	now func(c *model.Config) string
@@ -37,8 +40,7 @@ const (
 // administrator is the name of a question that another one needs.
 const administrator = "Administrator"
 
-// questions are asked in this order. What has no commands yet (Call Home) is
-// not asked for.
+// questions are asked in this order.
 var questions = []question{
 	{
 		name: "Host name", prompt: "Host name",
@@ -127,6 +129,51 @@ var questions = []question{
 			return replace(c.COM.Server != "", "com server", none, answer), nil
 		},
 	},
+	{
+		name: "Call Home", prompt: "Call Home: smart, anonymous, disabled or none",
+		help: "What the vendor is told of this box. smart: inventory and telemetry every month, and\nalerts; anonymous: inventory and telemetry that name nobody, with the serial number;\ndisabled: nothing; none: nothing, and who logs in is reminded of it.\n",
+		now:  func(c *model.Config) string { return c.CallHome.Does() },
+		lines: func(_ *model.Config, _ answers, answer string) ([]string, error) {
+			return inCallHome("mode " + answer), nil
+		},
+	},
+	{
+		name: "Contact e-mail", prompt: "E-mail address of the contact, or none",
+		help:   "Whom the vendor asks about the box, as noc@example.com; none: nothing is sent\nuntil there is one.\n",
+		needed: func(c *model.Config) bool { return c.CallHome.Does() == model.CallHomeSmart },
+		now:    func(c *model.Config) string { return cmp.Or(c.CallHome.ContactEmail, none) },
+		lines: func(c *model.Config, _ answers, answer string) ([]string, error) {
+			return inCallHome(replace(c.CallHome.ContactEmail != "", "contact-email-addr", none, answer)...), nil
+		},
+	},
+	{
+		name: "Call Home to", prompt: "Call Home to, or none",
+		help: "The address that the vendor has given, as https://callhome.example.com; none:\nnothing is sent until there is one. E-mail and proxies: mode call-home.\n",
+		needed: func(c *model.Config) bool {
+			return c.CallHome.Enabled() && c.CallHome.By() != model.CallHomeEmail
+		},
+		now: func(c *model.Config) string { return cmp.Or(c.CallHome.URL, none) },
+		lines: func(c *model.Config, _ answers, answer string) ([]string, error) {
+			return inCallHome(replace(c.CallHome.URL != "", "destination url", none, answer)...), nil
+		},
+	},
+	{
+		name: "Agreement", prompt: "Do you accept the agreement (yes/no)?", shows: "show call-home eula",
+		help: "Nothing is sent before somebody has accepted it.\n",
+		// It is the last that is missing, so that nobody has to accept what is not
+		// going to be.
+		needed: func(c *model.Config) bool { return !c.CallHome.Accepted && len(c.CallHome.Pending()) == 1 },
+		now:    func(*model.Config) string { return "no" },
+		lines: func(_ *model.Config, _ answers, answer string) ([]string, error) {
+			switch strings.ToLower(answer) {
+			case "yes", "y":
+				return inCallHome("eula accept"), nil
+			case "no", "n":
+				return nil, nil
+			}
+			return nil, wrong("type yes or no")
+		},
+	},
 }
 
 // wrong is a fault of an answer.
@@ -139,6 +186,11 @@ func line(format string) func(*model.Config, answers, string) ([]string, error) 
 	return func(_ *model.Config, _ answers, answer string) ([]string, error) {
 		return []string{fmt.Sprintf(format, answer)}, nil
 	}
+}
+
+// inCallHome puts lines into their mode.
+func inCallHome(lines ...string) []string {
+	return append(append([]string{"call-home"}, lines...), "exit")
 }
 
 // replace gives the lines that put values in the place of those that there are,

@@ -181,7 +181,8 @@ func (s *Session) begin() {
 	defer s.mu.Unlock()
 	s.monitoring, s.over = false, ""
 	s.control.told = false
-	s.control.status.Problems, s.control.status.Pending, s.control.status.COM = nil, nil, nil // they are news to who has just come
+	status := &s.control.status
+	status.Problems, status.Pending, status.Reminders, status.COM = nil, nil, nil, nil // they are news to who has just come
 }
 
 // endSession has the session end at its next prompt, and what it does now at

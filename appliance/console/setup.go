@@ -111,7 +111,9 @@ func (d *dialogue) run(ctx context.Context) error {
 		if err := d.settle(ctx, q); err != nil {
 			return err
 		}
-		fmt.Fprintf(&summary, "  %-16s %s\n", q.name, d.answers[q.name])
+		if answer, asked := d.answers[q.name]; asked {
+			fmt.Fprintf(&summary, "  %-16s %s\n", q.name, answer)
+		}
 	}
 	d.printf("\n%s\n", &summary)
 	for {
@@ -139,15 +141,25 @@ func (d *dialogue) tell(err error) error {
 	return cmp.Or(err, errAgain)
 }
 
-// settle asks one question until its answer is in the candidate.
+// settle asks one question until its answer is in the candidate. One that the
+// answers before leave no need for has none.
 func (d *dialogue) settle(ctx context.Context, q question) error {
-	for {
+	for first := true; ; first = false {
 		var candidate change.Candidate
 		if err := d.change(ctx, "control.candidate", nil, &candidate); err != nil {
 			return d.tell(err)
 		}
 		var c model.Config
 		d.Grammar.Merge(&c, candidate.Text) // lines that contradict each other are told at the end
+		if q.needed != nil && !q.needed(&c) {
+			delete(d.answers, q.name)
+			return nil
+		}
+		if first && q.shows != "" {
+			if err := d.showBefore(ctx, q.shows); err != nil {
+				return err
+			}
+		}
 		now := q.now(&c)
 		answer, err := d.read(q, cmp.Or(d.answers[q.name], now, q.proposal))
 		if err != nil {
@@ -175,6 +187,16 @@ func (d *dialogue) settle(ctx context.Context, q question) error {
 			return d.tell(err)
 		}
 	}
+}
+
+// showBefore runs the command whose output a question is about.
+func (d *dialogue) showBefore(ctx context.Context, command string) error {
+	line, err := d.other(command)
+	if err != nil {
+		return d.tell(err)
+	}
+	d.printf("\n")
+	return d.Session.run(ctx, line)
 }
 
 // bring brings lines into the candidate, as if they were typed one after the

@@ -16,7 +16,7 @@ import (
 // questions with their answers are what it asks for.
 func TestSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBox(t, t.TempDir())
+		b := newBox(t, t.TempDir(), "call-home", " mode none", " exit") // of which sessions are reminded
 		typed := "show numbers 2\nfrob\nenable\nconfigure\nhostname other\nabort\nwipe\ny\nshow numbers 1"
 		var out bytes.Buffer
 		s, err := console.New(console.Settings{

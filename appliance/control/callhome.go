@@ -124,15 +124,6 @@ func (i callHomeIdentity) Certificate() (*tls.Certificate, error) {
 	return credentials.Certificate, err
 }
 
-// reminders are what everybody who logs in is told until somebody has done it
-// (CH-33).
-func reminders(c *model.Config) []string {
-	if c.CallHome.Does() != model.CallHomeNone {
-		return nil
-	}
-	return []string{"Smart Call Home is not configured. To configure it or to end this reminder: configure, call-home, mode."}
-}
-
 // diagnosis types commands when something is wrong, with the rights of control.
 type diagnosis struct {
 	sockets string // directory of them

@@ -88,17 +88,6 @@ func TestCallHome(t *testing.T) {
 	}
 }
 
-// TestReminders: who logs in is reminded of Call Home while nobody has chosen.
-func TestReminders(t *testing.T) {
-	for mode, want := range map[string]int{
-		"": 0, model.CallHomeNone: 1, model.CallHomeDisabled: 0, model.CallHomeAnonymous: 0,
-	} {
-		if got := reminders(&model.Config{CallHome: model.CallHome{Mode: mode}}); len(got) != want {
-			t.Errorf("in mode %q: %q; want %d", mode, got, want)
-		}
-	}
-}
-
 // TestDiagnosis: commands are typed as an operator would, and nobody is asked.
 func TestDiagnosis(t *testing.T) {
 	b := newBox(t)

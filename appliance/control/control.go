@@ -122,6 +122,7 @@ func build(o Options, pace pace) *control {
 		Choice:   filepath.Join(o.Run, "init", "configuration"),
 		StateDir: filepath.Join(o.Run, "control"),
 		Adopt:    c.adopt,
+		Remark:   callhome.Remark,
 		Log:      o.Log,
 	})
 	c.buildNetwork(image.Time)
@@ -388,6 +389,7 @@ func (c *control) status() model.ControlStatus {
 		Pending:      configuration.Pending,
 		Aside:        len(f.Aside),
 		Problems:     configuration.Problems,
+		Reminders:    callhome.Reminders(f.Config.CallHome),
 		Interfaces:   c.network.Status(),
 		Clock:        c.clock.Status(),
 		Resolver:     c.resolver.Status(),
@@ -395,6 +397,5 @@ func (c *control) status() model.ControlStatus {
 		Proxy:        c.proxy.status(),
 		Billing:      c.billing.status(),
 		COM:          c.gate.Visitors(),
-		Reminders:    reminders(f.Config),
 	}
 }

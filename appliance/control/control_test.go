@@ -88,8 +88,8 @@ func TestCommit(t *testing.T) {
 	b.start()
 	proxy.runs(text("builtin"))
 	answer, err := b.commit("new", 0)
-	if err != nil || answer.Revision != 1 || len(answer.Faults)+len(answer.Notes) > 0 {
-		t.Fatalf("commit = %+v, %v; want revision 1", answer, err)
+	if err != nil || answer.Revision != 1 || len(answer.Faults) > 0 || len(answer.Notes) != 1 || !strings.HasPrefix(answer.Notes[0], "Call Home sends nothing yet") {
+		t.Fatalf("commit = %+v, %v; want revision 1, and a note about Call Home", answer, err)
 	}
 	for _, p := range []*process{proxy, billing} {
 		p.set(func() {

@@ -12,7 +12,7 @@ import (
 // ofSessions are the words of the commands that belong to the console, which
 // needs the grammar itself.
 var ofSessions = []string{
-	"abort", "commit confirmed comment", "configure terminal take", "copy running-config startup-config", "disable", "do",
+	"abort", "commit call-home", "commit confirmed comment", "configure terminal take", "copy running-config startup-config", "disable", "do",
 	"enable", "end", "exit", "help", "load merge terminal", "load replace terminal", "logout", "rescue", "rollback", "setup",
 	"show configuration candidate", "show configuration diff", "show configuration failed", "show configuration history",
 	"show configuration revision", "show configuration running", "show history", "show running-config", "show startup-config",

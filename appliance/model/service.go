@@ -112,6 +112,7 @@ type ControlStatus struct {
 	Pending      *PendingCommit    `json:"pending"`       // nil: none
 	Aside        int               `json:"aside"`         // lines of it that this firmware does not know
 	Problems     []string          `json:"problems"`      // with the configuration, a sentence each; worst first
+	Reminders    []string          `json:"reminders"`     // of what is to be decided, a sentence each, for who logs in
 	Interfaces   []InterfaceStatus `json:"interfaces"`
 	Clock        string            `json:"clock"`     // "synchronised to 192.0.2.1, offset 3 ms", or why not
 	Resolver     string            `json:"resolver"`  // likewise
@@ -119,7 +120,6 @@ type ControlStatus struct {
 	Proxy        string            `json:"proxy"`     // "revision 0123456789ab", or what went wrong
 	Billing      string            `json:"billing"`   // likewise
 	COM          []string          `json:"com"`       // who is in over COM, as in Operator.Origin, sorted
-	Reminders    []string          `json:"reminders"` // what everybody who logs in is told, a sentence each
 }
 
 // PendingCommit is a commit that is undone unless it is confirmed in time.

@@ -96,7 +96,8 @@ func (b *comMachine) firstBoot() {
 		{"", `Licence server.*\]: `},
 		{"", `Customer ID.*\]: `},
 		{comd.FirstCustomer, `Subscription server.*\]: `},
-		{lab.COMName, `\[yes\]: `},
+		{lab.COMName, `Call Home: .*\]: `},
+		{"disabled", `\[yes\]: `},
 		{"", `Username: `},
 	} {
 		keys(b.t, b.Box, step.answer+"\r", step.next)

@@ -46,7 +46,12 @@ func TestAccessFirstBoot(t *testing.T) {
 		keys(t, box, "\r", `Customer ID.*\[none\]: `)
 		keys(t, box, "AB 12\r", `% .*\s+Customer ID.*: `)
 		keys(t, box, "AB-12\r", `Subscription server.*\[none\]: `)
-		contains(t, "the summary", keys(t, box, "\r", `\[yes\]: `).Before, "edge1", "admin", "192.168.42.9/24", "192.168.42.2", "AB-12")
+		keys(t, box, "\r", `Call Home: .*\[smart\]: `)
+		keys(t, box, "\r", `E-mail address.*\[none\]: `)
+		keys(t, box, "noc@example.com\r", `Call Home to.*\[none\]: `)
+		contains(t, "the agreement", keys(t, box, "https://callhome.example.com\r", `--More-- `).Before, "AGREEMENT ON CALL HOME")
+		keys(t, box, "q", `accept.*\[no\]: `)
+		contains(t, "the summary", keys(t, box, "yes\r", `\[yes\]: `).Before, "edge1", "admin", "192.168.42.9/24", "192.168.42.2", "AB-12", "noc@example.com")
 		contains(t, "the commit", keys(t, box, "\r", `Username: `).Before, "Revision 1 is in force and saved")
 		awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, newAddress)
 
@@ -66,7 +71,7 @@ func TestAccessFirstBoot(t *testing.T) {
 		}
 		contains(t, "show configuration history", command(t, box, "show configuration history"), "setup on ttyS0")
 		contains(t, "show running-config", command(t, box, "show running-config"),
-			"ip route 0.0.0.0 0.0.0.0 192.168.42.2 LAN1", "sip listen lan1 udp 192.168.42.9 5060", "clock timezone Europe/Berlin", "license smart activate cusp 20", "com customer-id AB-12")
+			"ip route 0.0.0.0 0.0.0.0 192.168.42.2 LAN1", "sip listen lan1 udp 192.168.42.9 5060", "clock timezone Europe/Berlin", "license smart activate cusp 20", "com customer-id AB-12", "destination url https://callhome.example.com", "eula accept")
 		powerOff(t, box)
 
 		box = start(t, setup)

@@ -26,7 +26,7 @@ username ` + User + ` password $argon2id$v=19$m=19456,t=2,p=1$2wd3mficoBaQvy0XNx
 const (
 	atLogin   = `^Username: `
 	atSecret  = `^(?:Password|Again): `
-	atDefault = `^(?:Host name|Name of the administrator|LAN[12] address|Default gateway|DNS servers|Time servers|Time zone|Calls per second|Licence server|Customer ID|Subscription server|Put this|Choice)[^\n]*\]: `
+	atDefault = `^(?:Host name|Name of the administrator|LAN[12] address|Default gateway|DNS servers|Time servers|Time zone|Calls per second|Licence server|Customer ID|Subscription server|Call Home|E-mail address|Put this|Choice)[^\n]*\]: `
 )
 
 var (

@@ -22,6 +22,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/link"
+	"causeway/appliance/model"
 )
 
 // Options are what a Configuration works with.
@@ -36,8 +37,11 @@ type Options struct {
 	Peers    []Peer
 	// Adopt hands what is in force to all who run with it. It must not wait.
 	Adopt func(InForce)
-	Now   func() time.Time // the clock that people see; nil: time.Now
-	Log   *slog.Logger
+	// Remark says what an operator should know who puts a configuration in the
+	// place of another, a sentence each; nil: nothing.
+	Remark func(before InForce, after *model.Config) []string
+	Now    func() time.Time // the clock that people see; nil: time.Now
+	Log    *slog.Logger
 }
 
 // Status is what there is to tell about the configuration.

@@ -150,6 +150,9 @@ func (c *Configuration) commit(ctx context.Context, next draft, r Revision, conf
 	c.before = c.inForce
 	c.put(f)
 	answer.Revision, answer.Notes = r.Number, append(notes, more...)
+	if c.Remark != nil {
+		answer.Notes = append(answer.Notes, c.Remark(c.before, f.Config)...)
+	}
 	if err := c.prune(); err != nil {
 		answer.Notes = append(answer.Notes, err.Error())
 	}
