@@ -5,6 +5,8 @@ package alarm
 const (
 	AccessLogFault              = "access-log-fault"
 	AlarmStore                  = "alarm-store"
+	AuthorityExpired            = "authority-expired"
+	AuthorityExpires            = "authority-expires"
 	BackupFailed                = "backup-failed"
 	BillingCacheCritical        = "billing-cache-critical"
 	BillingCacheFault           = "billing-cache-fault"

@@ -35,6 +35,20 @@ var boxRows = []Row{
 		Remedy: "See the alarms about bootflash:. The file set aside is bootflash:control/alarms.db.bad.",
 	},
 	{
+		Name: AuthorityExpired, Severity: model.Major, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "an authority that is trusted for the purpose has expired",
+		Clear:  "no such authority is trusted",
+		Text:   "Peers whose certificates lead to it are not believed.",
+		Remedy: "See show certificates; bring its successor with crypto pki authenticate, and type crypto pki remove for the old one.",
+	},
+	{
+		Name: AuthorityExpires, Severity: model.Minor, Object: "purpose", ClearAfter: holdDown,
+		Raise:  "an authority that is trusted for the purpose expires in 30 days or less",
+		Clear:  "no such authority is trusted, or it has expired",
+		Text:   "Peers whose certificates lead to it will not be believed from then on.",
+		Remedy: "See show certificates; bring its successor with crypto pki authenticate, and type crypto pki remove for the old one.",
+	},
+	{
 		Name: BackupFailed, Severity: model.Minor, RaiseAfter: 5 * time.Minute, ClearAfter: holdDown,
 		Raise:  "the scheduled backup did not come about; it is tried again",
 		Clear:  "it did, or there is another schedule or none",

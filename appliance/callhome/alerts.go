@@ -112,7 +112,13 @@ var alerts = []Alert{
 	},
 	{
 		Name: "CertificateExpires", Group: model.GroupManagement, Type: message.Proactive,
-		Sources:  []Source{{Alarm: alarm.CertificateExpired}, {Alarm: alarm.CertificateExpires}, {Alarm: alarm.CertificateExpiresSoon}},
+		Sources: []Source{
+			{Alarm: alarm.AuthorityExpired},
+			{Alarm: alarm.AuthorityExpires},
+			{Alarm: alarm.CertificateExpired},
+			{Alarm: alarm.CertificateExpires},
+			{Alarm: alarm.CertificateExpiresSoon},
+		},
 		Commands: []string{"show certificates", "show clock detail"},
 	},
 	{

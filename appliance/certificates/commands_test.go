@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/exec"
 	"causeway/appliance/exec/exectest"
 	"causeway/appliance/model"
 	"causeway/appliance/storage/files"
@@ -69,6 +70,55 @@ func TestCommands(t *testing.T) {
 	exectest.Golden(t, "commands", text)
 
 	checkNoKeys(t, b, printed.String()+b.log.String())
+}
+
+// TestAuthenticate: authorities of Call Home come pasted or as a file, one or
+// several, as OpenSSL and Windows write them; what is asked about is who they are,
+// when they end, and their fingerprints (CH-8, CH-9).
+func TestAuthenticate(t *testing.T) {
+	root, other := newAuthority(t, "root"), newAuthority(t, "other")
+	shown := func(a *authority) []string {
+		ends := strings.TrimSpace(strings.TrimPrefix(openssl(t, a.dir, "x509", "-in", a.name+".pem", "-noout", "-enddate"), "notAfter="))
+		end, err := time.Parse("Jan _2 15:04:05 2006 MST", ends)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, digits, _ := strings.Cut(strings.TrimSpace(openssl(t, a.dir, "x509", "-in", a.name+".pem", "-noout", "-fingerprint", "-sha256")), "=")
+		return []string{"Certificate: CN=" + a.name, "Valid until: " + exec.Time(new(exectest.Session), end, stamp), "SHA-256: " + strings.ToLower(strings.ReplaceAll(digits, ":", ""))}
+	}
+	withText := openssl(t, root.dir, "x509", "-in", "root.pem", "-text")
+	for _, test := range []struct {
+		name, line string
+		text       string
+		want       []*authority
+	}{
+		{"pasted", "crypto pki authenticate callhome", root.pem(), []*authority{root}},
+		{"several, pasted", "crypto pki authenticate callhome", root.pem() + "\n" + other.pem(), []*authority{root, other}},
+		{"a file of several", "crypto pki authenticate callhome usb0:callhome.pem", other.pem() + root.pem(), []*authority{root, other}},
+		{"lines of Windows", "crypto pki authenticate callhome usb0:callhome.pem", strings.ReplaceAll(root.pem()+other.pem(), "\n", "\r\n"), []*authority{root, other}},
+		{"text around it", "crypto pki authenticate callhome usb0:callhome.pem", withText + "# the next\n" + other.pem(), []*authority{root, other}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b := newBox(t)
+			s := &exectest.Session{
+				Pasted:  []string{test.text},
+				Answers: map[string]any{"control.files.read": files.FilePart{Data: []byte(test.text), End: true}},
+			}
+			s.Serve(t, "control", b.Methods())
+			before := s.Type(t.Context(), t, ExecCommands(), test.line)
+			after := s.Type(t.Context(), t, ExecCommands(), "show certificates callhome")
+			for _, a := range test.want {
+				for _, line := range shown(a) {
+					if !strings.Contains(before, line) || !strings.Contains(after, line) {
+						t.Errorf("want %q in what is asked about:\n%s\nand in what is in force:\n%s", line, before, after)
+					}
+				}
+			}
+			if roots, err := b.Authorities(model.ForCallHome); err != nil || len(roots) != len(test.want) {
+				t.Errorf("%d authorities are trusted (%v); want %d", len(roots), err, len(test.want))
+			}
+		})
+	}
 }
 
 // checkNoKeys looks for every key of the box, and for any key, in a text.

@@ -10,18 +10,45 @@ import (
 	"causeway/appliance/model"
 )
 
-// The times before the end of a certificate from which on it is an alarm.
-var expiries = []struct {
+// mark is a time before the end of a certificate from which on that is an alarm.
+type mark struct {
 	model.Condition
 	before time.Duration
-}{
-	{model.Condition{Name: alarm.CertificateExpired}, 0},
-	{model.Condition{Name: alarm.CertificateExpiresSoon}, 7 * 24 * time.Hour},
-	{model.Condition{Name: alarm.CertificateExpires}, 30 * 24 * time.Hour},
 }
 
-// Conditions are what should not be: certificates that cannot be used or end, as
-// Run has seen it last. One that the box signs for itself is renewed before.
+// The marks of the box's own certificates and those of authorities, the worst
+// first.
+var (
+	ownMarks = []mark{
+		{model.Condition{Name: alarm.CertificateExpired}, 0},
+		{model.Condition{Name: alarm.CertificateExpiresSoon}, 7 * 24 * time.Hour},
+		{model.Condition{Name: alarm.CertificateExpires}, 30 * 24 * time.Hour},
+	}
+	authorityMarks = []mark{
+		{model.Condition{Name: alarm.AuthorityExpired}, 0},
+		{model.Condition{Name: alarm.AuthorityExpires}, 30 * 24 * time.Hour},
+	}
+)
+
+// ending are the conditions of certificates of a purpose, no more than one a mark:
+// that of the certificate which ends first.
+func ending(marks []mark, purpose model.Purpose, what string, certificates []*x509.Certificate, now time.Time) (found []model.Condition) {
+	for _, c := range slices.SortedFunc(slices.Values(certificates), func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }) {
+		i := slices.IndexFunc(marks, func(m mark) bool { return !now.Before(c.NotAfter.Add(-m.before)) })
+		if i < 0 {
+			break
+		}
+		e := marks[i].Condition
+		if !slices.ContainsFunc(found, func(f model.Condition) bool { return f.Name == e.Name }) {
+			e.Object, e.Text = string(purpose), fmt.Sprintf("%s%s ends %s", what, subjectOf(c), c.NotAfter.UTC().Format(day))
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// Conditions are what should not be: certificates that cannot be used or end, and
+// authorities that do, as Run has seen it last. One that the box signs for itself is renewed before.
 func (s *Store) Conditions() []model.Condition {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,20 +64,17 @@ func (s *Store) lookAtAll() {
 		p.mu.Lock()
 		trouble := s.trouble(p)
 		id, _ := p.reader.own()
+		authorities, _ := p.reader.trusted()
 		p.mu.Unlock()
 		if trouble != "" {
 			found = append(found, model.Condition{Name: alarm.CertificateUnusable, Object: string(row.name), Text: trouble})
 		}
-		if id == nil || len(id.chain) == 0 {
-			continue
-		}
-		first := slices.MinFunc(id.chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
-		for _, e := range expiries {
-			if !now.Before(first.NotAfter.Add(-e.before)) {
-				e.Object, e.Text = string(row.name), fmt.Sprintf("%s ends %s", subjectOf(first), first.NotAfter.UTC().Format(day))
-				found = append(found, e.Condition)
-				break
-			}
+		// One authority that has ended must not hide that another will; of the box's
+		// own chain the end of one is the end of all.
+		found = append(found, ending(authorityMarks, row.name, "authority ", authorities, now)...)
+		if id != nil && len(id.chain) > 0 {
+			first := slices.MinFunc(id.chain, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) })
+			found = append(found, ending(ownMarks, row.name, "", []*x509.Certificate{first}, now)...)
 		}
 	}
 	s.mu.Lock()

@@ -1,6 +1,7 @@
 package certificates
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -234,6 +235,52 @@ func TestExpiry(t *testing.T) {
 		b.pass(time.Duration(step.days) * 24 * time.Hour)
 		if got := strings.Join(b.alarms(), ", "); got != step.want {
 			t.Errorf("%d days later: alarms %q; want %q", step.days, got, step.want)
+		}
+	}
+}
+
+// TestAuthorityExpiry: authorities of every purpose are watched, and one that has
+// ended does not hide that another will.
+func TestAuthorityExpiry(t *testing.T) {
+	root := newAuthority(t, "root")
+	pem := func(name string, days int) string {
+		openssl(t, root.dir, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name+".key",
+			"-out", name+".pem", "-days", fmt.Sprint(days), "-subj", "/CN="+name)
+		return root.read(name + ".pem")
+	}
+	for _, row := range table {
+		b := newBox(t)
+		if _, err := b.Trust(row.name, []byte(pem("old", 50)+pem("new", 90)+pem("other", 91))); err != nil {
+			t.Fatal(err)
+		}
+		expires, expired := "authority-expires "+string(row.name), "authority-expired "+string(row.name)
+		for _, step := range []struct {
+			days int
+			want []string
+			text string // of the last
+		}{
+			{19, nil, ""},
+			{2, []string{expires}, "authority CN=old ends 20"},
+			{28, []string{expires}, "authority CN=old"},
+			{2, []string{expired}, "authority CN=old"},
+			{10, []string{expired, expires}, "authority CN=new"},
+			{32, []string{expired}, "authority CN=old"},
+		} {
+			b.pass(time.Duration(step.days) * 24 * time.Hour)
+			if got := b.alarms(); !slices.Equal(got, step.want) {
+				t.Errorf("%d days later: alarms %q; want %q", step.days, got, step.want)
+			}
+			if found := b.Conditions(); len(found) > 0 && !strings.HasPrefix(found[len(found)-1].Text, step.text) {
+				t.Errorf("%d days later: %q; want %q…", step.days, found[len(found)-1].Text, step.text)
+			}
+		}
+		for _, c := range b.status(row.name).Trusted {
+			if _, err := b.Distrust(row.name, c.SHA256); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := b.alarms(); got != nil {
+			t.Errorf("alarms %q once no authority is trusted; want none", got)
 		}
 	}
 }
