@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"causeway/appliance/config"
 	"causeway/appliance/console"
 	"causeway/appliance/grammar"
 )
@@ -15,7 +16,7 @@ import (
 // syntaxes are those of all commands, as far as a line from global configuration
 // mode or of EXEC goes.
 func syntaxes() (exec, configuration []string) {
-	for _, c := range append(grammar.Exec(), console.Commands()...) {
+	for _, c := range slices.Concat(grammar.Exec(), console.Commands(), console.ConfigurationCommands()) {
 		exec = append(exec, c.Syntax)
 	}
 	for _, c := range grammar.All().Commands() {
@@ -38,9 +39,20 @@ func fits(line, syntax string) bool {
 	return true
 }
 
-// TestCOMAsDocumented: what docs/com.md shows to be typed is taken, and what it and
-// the other pages name of COM is there.
-func TestCOMAsDocumented(t *testing.T) {
+// pages are those whose examples are typed here, and what of their subject all
+// pages name.
+var pages = []struct {
+	file          string
+	named         *regexp.Regexp
+	blocks, names int // at least
+}{
+	{"com.md", regexp.MustCompile("`((?:no |show |clear )?com [^`]+|license (?:source|profile)[^`]*)`"), 4, 30},
+	{"callhome.md", regexp.MustCompile("`((?:commit |show |clear )?call-home[^`]*|(?:mode|transport|eula|include-traces|mail-server|sender|copy-email-addr|destination) [^`]+)`"), 6, 20},
+}
+
+// TestAsDocumented: what these pages show to be typed is taken, and what they and
+// the others name of their subjects is there.
+func TestAsDocumented(t *testing.T) {
 	exec, configuration := syntaxes()
 	known := func(line string, among []string) bool {
 		return slices.ContainsFunc(among, func(syntax string) bool { return fits(line, syntax) })
@@ -49,33 +61,46 @@ func TestCOMAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block, named := regexp.MustCompile(`(?m)(?:^ {4,}\S.*\n)+`), regexp.MustCompile("`((?:no |show |clear )?com [^`]+|license (?:source|profile)[^`]*)`")
-	blocks, names := 0, 0
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, found := range named.FindAllStringSubmatch(string(text), -1) {
-			names++
-			if line := strings.TrimSuffix(found[1], " …"); !known(line, exec) && !known(line, configuration) {
-				t.Errorf("%s names %q, which is no command", file, found[1])
+	for _, page := range pages {
+		blocks, names := 0, 0
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if filepath.Base(file) != "com.md" {
-			continue
-		}
-		for _, typed := range block.FindAllString(string(text), -1) {
-			blocks++
-			if known(strings.TrimSpace(typed), exec) {
+			if filepath.Base(file) == "commands.md" { // made of the declarations
 				continue
 			}
-			if _, err := grammar.All().Parse(regexp.MustCompile(`(?m)^ +`).ReplaceAllString(typed, "")); err != nil {
-				t.Errorf("%s has typed\n%s: %v", file, typed, err)
+			for _, found := range page.named.FindAllStringSubmatch(string(text), -1) {
+				names++
+				if line := strings.TrimSuffix(found[1], " …"); !known(line, exec) && !known(line, configuration) {
+					t.Errorf("%s names %q, which is no command", file, found[1])
+				}
+			}
+			if filepath.Base(file) != page.file {
+				continue
+			}
+			for _, typed := range regexp.MustCompile(`(?m)(?:^ {4,}\S.*\n)+`).FindAllString(string(text), -1) {
+				blocks++
+				if known(strings.TrimSpace(typed), exec) {
+					continue
+				}
+				if _, err := grammar.All().Sealing(boxKey(t)).Parse(regexp.MustCompile(`(?m)^ +`).ReplaceAllString(typed, "")); err != nil {
+					t.Errorf("%s has typed\n%s: %v", file, typed, err)
+				}
 			}
 		}
+		if blocks < page.blocks || names < page.names {
+			t.Errorf("of %s there are %d examples and %d names of commands; want more", page.file, blocks, names)
+		}
 	}
-	if blocks < 4 || names < 30 {
-		t.Errorf("there are %d examples and %d names of commands; want more", blocks, names)
+}
+
+// boxKey seals the secrets of examples.
+func boxKey(t *testing.T) *config.BoxKey {
+	key, err := config.NewBoxKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return key
 }
