@@ -240,6 +240,9 @@ func TestPasswordIsWithheld(t *testing.T) {
 	if opened, err := key.Open(c.CallHome.MailServers[0].Password); err != nil || opened != secret {
 		t.Errorf("Open = %q, %v; want the password", opened, err)
 	}
+	if shown := withoutPasswords(c.CallHome); shown.MailServers[0].Password != "" || c.CallHome.MailServers[0].Password == "" {
+		t.Errorf("shown is %+v of %+v; want no password there, and it kept", shown.MailServers, c.CallHome.MailServers)
+	}
 	if text := g.Withhold(c, "proxy"); strings.Contains(text, c.CallHome.MailServers[0].Password) {
 		t.Errorf("the proxy is told\n%s", text)
 	}
