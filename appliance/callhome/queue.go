@@ -116,6 +116,7 @@ func (c *CallHome) add(m *message.Message, profiles []string) (*queued, error) {
 			return q.Kind == m.Kind && slices.ContainsFunc(added.deliveries, func(n *delivery) bool { return n.Profile == d.Profile })
 		})
 	}
+	c.expire()
 	c.queue = append(c.queue, added)
 	for c.isFull() {
 		victim := slices.MinFunc(c.queue, func(x, y *queued) int { return cmp.Compare(worth(x.Message), worth(y.Message)) })

@@ -255,3 +255,20 @@ func TestSeenIsBounded(t *testing.T) {
 		}
 	})
 }
+
+// TestOldGoesBeforeGood: what is too old makes room first.
+func TestOldGoesBeforeGood(t *testing.T) {
+	live(t, func(b *box) {
+		b.cutOff()
+		for range mostMessages - 4 {
+			b.mustAlert("old", model.Critical)
+		}
+		time.Sleep(alertLife - time.Minute)
+		b.mustAlert("young", model.Warning)
+		time.Sleep(time.Minute)
+		b.mustAlert("new", model.Warning)
+		if got := b.waits(model.ProfileVendor); !strings.HasSuffix(got, "young new") || strings.Contains(got, "old") {
+			t.Errorf("%q waits; want the young and the new alert", got)
+		}
+	})
+}
