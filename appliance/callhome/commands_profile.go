@@ -162,9 +162,7 @@ var subscription = config.Command{
 }
 
 // monthly says whether a group is one of the messages that are due every month.
-func monthly(group string) bool {
-	return group == model.GroupInventory || group == model.GroupTelemetry || group == model.GroupConfiguration
-}
+func monthly(group string) bool { return slices.Contains(periodic, group) }
 
 func findSubscription(groups []model.CallHomeSubscription, group string) (int, bool) {
 	return slices.BinarySearchFunc(groups, group, func(s model.CallHomeSubscription, name string) int { return cmp.Compare(s.Group, name) })
