@@ -43,29 +43,26 @@ func (t *Transport) mail(ctx context.Context, to Destination, m *message.Message
 	of := delivery{to.Profile, m.ID}
 	taken := t.takenBy(of)
 	left := slices.DeleteFunc(slices.Clone(to.Emails), func(a string) bool { return slices.Contains(taken, a) })
-	var refused, failed []error
+	var refused, failed []string
 	for _, server := range to.Servers {
 		if len(left) == 0 {
 			break
 		}
 		answers, err := t.hand(ctx, server, to.Mode, l, left)
 		if err != nil {
-			err = fmt.Errorf("mail server %s: %w", server.Host, err)
-			if errors.Is(err, ErrRefused) {
-				return err
-			}
-			failed = append(failed, err)
+			failed = append(failed, fmt.Sprintf("mail server %s: %v", server.Host, err))
 			continue
 		}
 		var later []string
 		for i, err := range answers {
+			what := fmt.Sprintf("mail server %s: %s: %v", server.Host, left[i], err)
 			switch {
 			case err == nil:
 				taken = append(taken, left[i])
 			case permanent(err):
-				refused = append(refused, fmt.Errorf("mail server %s: %s: %w", server.Host, left[i], err))
+				refused = append(refused, what)
 			default:
-				failed = append(failed, fmt.Errorf("mail server %s: %s: %w", server.Host, left[i], err))
+				failed = append(failed, what)
 				later = append(later, left[i])
 			}
 		}
@@ -74,13 +71,13 @@ func (t *Transport) mail(ctx context.Context, to Destination, m *message.Message
 	switch {
 	case len(left) > 0:
 		t.remember(of, taken)
-		return errors.Join(failed...)
+		return errors.New(strings.Join(failed, "; "))
 	case len(taken) == 0:
-		return fmt.Errorf("%w: %w", ErrRefused, errors.Join(refused...))
+		return fmt.Errorf("%w: %s", ErrRefused, strings.Join(refused, "; "))
 	}
 	t.remember(of, nil)
-	for _, err := range refused {
-		t.options.Log.Warn("a recipient of a Call Home message was refused", "profile", to.Profile, "error", err)
+	if len(refused) > 0 {
+		t.options.Log.Warn("recipients of a Call Home message were refused", "message", m.ID, "profile", to.Profile, "error", strings.Join(refused, "; "))
 	}
 	return nil
 }
@@ -105,9 +102,8 @@ func (t *Transport) remember(d delivery, recipients []string) {
 	t.taken[d] = recipients
 }
 
-// hand gives an e-mail to a mail server, and what it says to each recipient: nil:
-// that has it. An error means that nobody has; it is ErrRefused when the server
-// does not want the e-mail for anybody.
+// hand gives an e-mail to a mail server. What that says to each recipient is nil
+// if he has it; an error means that nobody has, and that it may be tried again.
 func (t *Transport) hand(ctx context.Context, server model.MailServer, mode string, l letter, recipients []string) ([]error, error) {
 	ctx, cancel := context.WithTimeout(ctx, sendLimit)
 	defer cancel()
@@ -134,7 +130,7 @@ func (t *Transport) hand(ctx context.Context, server model.MailServer, mode stri
 	case err == nil:
 		return answers, nil
 	case permanent(err):
-		return nil, fmt.Errorf("%w: %w", ErrRefused, err)
+		return slices.Repeat([]error{err}, len(recipients)), nil
 	}
 	return nil, cmp.Or(context.Cause(ctx), err)
 }

@@ -32,11 +32,11 @@ type relay struct {
 	tls      *tls.Config
 	implicit bool // TLS from the beginning
 	offers   []string
-	answers  map[string]string
 
-	mu    sync.Mutex
-	lines []string // all that it was told, but e-mails
-	mails []string
+	mu      sync.Mutex
+	answers map[string]string
+	lines   []string // all that it was told, but e-mails
+	mails   []string
 }
 
 // newRelay starts one that takes everything.
@@ -87,7 +87,8 @@ func (r *relay) serve(conn net.Conn) {
 			}
 			say(r.answer(line, "250 SIZE 1000000"))
 		case "STARTTLS":
-			if say(r.answer(line, "220 go on")); r.answers["STARTTLS"] == "" {
+			answer := r.answer(line, "220 go on")
+			if say(answer); strings.HasPrefix(answer, "220") {
 				conn, encrypted = tls.Server(conn, r.tls), true
 				in = textproto.NewReader(bufio.NewReader(conn))
 			}
@@ -119,6 +120,8 @@ func (r *relay) serve(conn net.Conn) {
 }
 
 func (r *relay) answer(line, usual string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for begins, answer := range r.answers {
 		if (begins == "") == (line == "") && strings.HasPrefix(strings.ToUpper(line), strings.ToUpper(begins)) {
 			return answer
@@ -353,7 +356,7 @@ func TestMailRefusals(t *testing.T) {
 				t.Fatalf("Send: %v; want %q, refused: %t", err, test.want, test.refused)
 			}
 			if text := err.Error(); strings.Contains(text, "s3cret") || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("s3cret"))) ||
-				strings.ContainsAny(text, "\x1b\r") || len(text) > 4*quoteMost {
+				strings.ContainsAny(text, "\x1b\r\n") || len(text) > 4*quoteMost {
 				t.Errorf("the error is %q", text)
 			}
 			if _, mails := r.told(); len(mails) > 0 {
@@ -391,6 +394,7 @@ func TestMailServersByPriority(t *testing.T) {
 		{"not now", map[string]string{"": "421 too busy"}, true},
 		{"everybody is to wait", map[string]string{"RCPT": "450 wait"}, true},
 		{"no", map[string]string{"MAIL": "550 no"}, false},
+		{"no to one, and one is to wait", map[string]string{"RCPT TO:<a@": "550 no", "RCPT TO:<b@": "450 wait"}, true},
 	} {
 		first, second := newRelay(t, &relay{tls: config, answers: test.first}), newRelay(t, &relay{tls: config})
 		to := letters()
@@ -428,7 +432,9 @@ func TestRecipients(t *testing.T) {
 	if got := recipients(); err == nil || errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "b@example.org: 450 wait") || len(got) != 3 {
 		t.Fatalf("Send: %v; the server was asked for %v", err, got)
 	}
+	r.mu.Lock()
 	delete(r.answers, "RCPT TO:<b@")
+	r.mu.Unlock()
 	err = b.Send(ctx, to, news())
 	if got := recipients(); err != nil || !slices.Equal(got, []string{"<b@example.org>", "<c@example.org>"}) {
 		t.Errorf("Send again: %v; the server was asked for %v", err, got)
@@ -459,7 +465,7 @@ func TestMailSilence(t *testing.T) {
 			})
 			began := time.Now()
 			err := b.Send(t.Context(), letters(), news())
-			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != sendLimit {
+			if took := time.Since(began); err == nil || !strings.Contains(err.Error(), "deadline exceeded") || took != sendLimit {
 				t.Errorf("greets: %t: after %v: %v", greets, took, err)
 			}
 		})
