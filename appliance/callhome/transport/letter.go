@@ -32,13 +32,16 @@ func (t *Transport) write(to Destination, m *message.Message) (letter, error) {
 	if !idForm.MatchString(m.ID) {
 		return letter{}, fmt.Errorf("%w: %q is not the ID of a message", ErrRefused, m.ID)
 	}
-	has := enclosures[to.Format]
+	has, ok := enclosures[to.Format]
+	if !ok {
+		return letter{}, fmt.Errorf("%q is not a format of e-mails", to.Format)
+	}
 	text, err := t.form(m, has.text)
 	if err != nil {
 		return letter{}, err
 	}
-	_, domain, _ := strings.Cut(to.Emails[0], "@")
-	from := cmp.Or(to.From, "callhome@"+domain)
+	first := to.Emails[0]
+	from := cmp.Or(to.From, "callhome"+first[strings.LastIndexByte(first, '@'):])
 	e := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	err = errors.Join(e.From(from), e.To(to.Emails...))
 	if to.ReplyTo != "" && to.Mode == model.CallHomeSmart {
