@@ -68,6 +68,7 @@ type CallHome struct {
 	began     time.Duration  // uptime when it was opened
 	deliverer chan struct{}  // holds one: there may be something to deliver
 	scheduler chan struct{}  // holds one: something may be due
+	making    chan struct{}  // holds one: somebody makes what is due every month
 
 	mu        sync.Mutex
 	config    model.CallHome
@@ -90,7 +91,7 @@ type CallHome struct {
 func Open(o Options) *CallHome {
 	c := &CallHome{
 		options: o, jitter: rand.Float64, began: o.Uptime(),
-		deliverer: make(chan struct{}, 1), scheduler: make(chan struct{}, 1),
+		deliverer: make(chan struct{}, 1), scheduler: make(chan struct{}, 1), making: make(chan struct{}, 1),
 		turn: map[string]uint64{}, interrupt: func() {}, progress: make(chan struct{}),
 	}
 	serial, err := os.ReadFile(o.Serial)
@@ -166,6 +167,11 @@ func (c *CallHome) Apply(config *model.Config) {
 	if dropped > 0 {
 		_ = c.save() // it is logged
 	}
+	c.Hurry()
+}
+
+// Hurry has it look at its clocks at once: they were put ahead.
+func (c *CallHome) Hurry() {
 	nudge(c.deliverer)
 	nudge(c.scheduler)
 }

@@ -50,8 +50,8 @@ type (
 )
 
 // SendLimit is how long an answer to SendRequest, SendAllRequest or TestRequest
-// may take: callers wait a little longer.
-const SendLimit = factsLimit + sendWait
+// may take: callers wait a little longer. Another message may be made before.
+const SendLimit = 2*factsLimit + sendWait
 
 // sendWait is how long attempts are waited for that somebody has asked for.
 const sendWait = 2 * time.Minute
@@ -76,7 +76,11 @@ func (c *CallHome) send(ctx context.Context, r SendRequest) (Answer, error) {
 		return Answer{}, err
 	}
 	c.options.Log.Info("a message of Call Home is asked for", "by", r.Operator, "group", r.Group, "profile", r.Profile)
-	asked, err := c.report(ctx, r.Profile, r.Group)
+	var asked []request
+	err := c.alone(ctx, func() (err error) {
+		asked, err = c.report(ctx, r.Profile, r.Group)
+		return err
+	})
 	if err != nil {
 		return Answer{}, err
 	}
@@ -91,7 +95,11 @@ func (c *CallHome) sendAll(ctx context.Context, r SendAllRequest) (Answer, error
 	c.mu.Lock()
 	groups := c.groups()
 	c.mu.Unlock()
-	asked, err := c.report(ctx, "", groups...)
+	var asked []request
+	err := c.alone(ctx, func() (err error) {
+		asked, err = c.report(ctx, "", groups...)
+		return err
+	})
 	if err != nil {
 		return Answer{}, err
 	}

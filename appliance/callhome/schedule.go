@@ -23,10 +23,8 @@ const (
 func (c *CallHome) schedule(ctx context.Context) {
 	for {
 		c.noteVersion()
-		if groups := c.due(); len(groups) > 0 {
-			if _, err := c.report(ctx, "", groups...); err != nil {
-				c.options.Log.Warn("messages of Call Home that are due", "groups", groups, "error", err)
-			}
+		if err := c.makeDue(ctx); err != nil && ctx.Err() == nil {
+			c.options.Log.Warn("messages of Call Home that are due", "error", err)
 		}
 		if !pause(ctx, c.rest(), c.scheduler) {
 			return
@@ -41,6 +39,30 @@ func (c *CallHome) rest() time.Duration {
 		return lookEvery
 	}
 	return min(max(c.Status().Next.Sub(c.options.Now()), lookEvery), idle)
+}
+
+// makeDue makes what is due.
+func (c *CallHome) makeDue(ctx context.Context) error {
+	return c.alone(ctx, func() error {
+		groups := c.due()
+		if len(groups) == 0 {
+			return nil
+		}
+		_, err := c.report(ctx, "", groups...)
+		return err
+	})
+}
+
+// alone makes what is due every month while nobody else does: what the schedule
+// makes would take the place of what an operator waits for.
+func (c *CallHome) alone(ctx context.Context, do func() error) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case c.making <- struct{}{}:
+	}
+	defer func() { <-c.making }()
+	return do()
 }
 
 // instant is when the messages of a month are due: on its first, at the time of
@@ -115,7 +137,8 @@ func (c *CallHome) unmark(q *queued) {
 }
 
 // report makes a message of each group and queues it: for one profile, or with an
-// empty name for all that want it. It gives the deliveries that come of it.
+// empty name for all that want it. It gives the deliveries that come of it. It
+// is called alone.
 func (c *CallHome) report(ctx context.Context, profile string, groups ...string) (asked []request, err error) {
 	ctx, end := context.WithTimeout(ctx, factsLimit)
 	defer end()

@@ -214,3 +214,35 @@ func TestSlowFacts(t *testing.T) {
 		}
 	})
 }
+
+// An operator who asks for everything while the schedule makes the first messages
+// gets his own sent, after those or in their place.
+func TestSendAllBesideSchedule(t *testing.T) {
+	for _, later := range []time.Duration{0, time.Second} {
+		live(t, func(b *box) {
+			b.config = model.CallHome{}
+			facts := b.options.Facts
+			b.options.Facts = func(ctx context.Context) message.Facts {
+				time.Sleep(5 * time.Second)
+				return facts(ctx)
+			}
+			b.start()
+			synctest.Wait()
+			b.set(func(c *model.CallHome) { *c = ready() })
+			time.Sleep(later)
+			answer, err := b.sendAll(context.Background(), SendAllRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := 0
+			for _, d := range answer.Deliveries {
+				if d.Outcome == outcomeSent {
+					sent++
+				}
+			}
+			if sent != len(periodic) || len(answer.Deliveries) != sent {
+				t.Errorf("asked %v after the commit: %+v; want %d sent", later, answer.Deliveries, len(periodic))
+			}
+		})
+	}
+}

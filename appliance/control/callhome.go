@@ -38,7 +38,7 @@ func (c *control) buildCallHome(key *config.BoxKey, image model.BuildInfo) {
 		Now:          c.trusted.Now,
 		Zone:         c.zone,
 		Synchronised: c.moved.synchronised(c.clock.Synchronised),
-		Uptime:       clock.BootTime,
+		Uptime:       c.moved.running(clock.BootTime),
 		Alarms:       c.alarms,
 		Facts:        func(ctx context.Context) message.Facts { return gathered.Gather(ctx) },
 		Diagnose:     newDiagnosis(c.options, c.zone).run,

@@ -260,6 +260,7 @@ func (c *control) subjects() []subject {
 		{"steps of the clock", c.watchSteps, nil},
 		{"moved clock", nil, c.moved.methods(func() {
 			c.adopt(c.configuration.InForce())
+			c.callhome.Hurry()
 			c.watch.hurry()
 		})},
 		{"certificates", c.certificates.Run, c.certificates.Methods()},

@@ -40,14 +40,19 @@ func (m *movedClock) under(o clock.TrustedOptions) clock.TrustedOptions {
 			m.ahead.Store(int64(ahead))
 		}
 	}
-	uptime, adjust := o.Uptime, o.Clock
-	o.Uptime = func() time.Duration { return uptime() + time.Duration(m.ahead.Load()) }
+	adjust := o.Clock
+	o.Uptime = m.running(o.Uptime)
 	o.Clock = func(t *unix.Timex) (int, error) {
 		state, err := adjust(t)
 		t.Time.Sec += m.ahead.Load() / int64(time.Second)
 		return state, err
 	}
 	return o
+}
+
+// running gives the time since the start of the machine, put ahead likewise.
+func (m *movedClock) running(really func() time.Duration) func() time.Duration {
+	return func() time.Duration { return really() + time.Duration(m.ahead.Load()) }
 }
 
 // advance is the parameter of control.license.advance.

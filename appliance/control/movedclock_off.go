@@ -3,6 +3,8 @@
 package control
 
 import (
+	"time"
+
 	"causeway/appliance/clock"
 	"causeway/appliance/link"
 )
@@ -14,5 +16,7 @@ type movedClock struct{}
 func (*movedClock) under(o clock.TrustedOptions) clock.TrustedOptions { return o }
 
 func (*movedClock) synchronised(really func() bool) func() bool { return really }
+
+func (*movedClock) running(really func() time.Duration) func() time.Duration { return really }
 
 func (*movedClock) methods(func()) link.Methods { return nil }
