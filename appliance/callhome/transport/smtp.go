@@ -138,7 +138,10 @@ func (t *Transport) hand(ctx context.Context, server model.MailServer, mode stri
 // session makes a session in which a mail server takes e-mails: TLS, as config
 // wants it, unless that is nil, and a password.
 func (t *Transport) session(conn net.Conn, server model.MailServer, config *tls.Config, mode string) (*smtp.Client, error) {
-	name := cmp.Or(t.hostName(mode), literal(conn.LocalAddr()))
+	name := nobody
+	if mode == model.CallHomeSmart {
+		name = cmp.Or(t.hostName(mode), literal(conn.LocalAddr()))
+	}
 	if server.Security == model.MailTLS {
 		conn = tls.Client(conn, config)
 	}
