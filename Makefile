@@ -37,7 +37,7 @@ suite = @start=$$(date +%s); $(2); status=$$?; \
 # The end-to-end tests that need no machine: those that work, and those that mostly
 # wait, many at a time.
 calls  = ^TestSIP|^TestBilling
-remote = ^TestCOM[^B]
+remote = ^TestCOM[^B]|^TestCallHome[^B]
 
 test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)

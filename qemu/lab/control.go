@@ -38,7 +38,7 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 		return nil, fmt.Errorf("start control: %w", err)
 	}
 	c := &Control{program: program, where: n, dir: dir, output: &lockedBuffer{}}
-	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/callhome", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "usb0"} {
+	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/callhome", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "harddisk/crash", "usb0"} {
 		path := filepath.Join(dir, folder)
 		err = errors.Join(err, os.MkdirAll(path, 0o750), os.Chown(path, model.UIDControl, model.GIDCauseway))
 	}

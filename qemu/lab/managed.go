@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"causeway/appliance/certificates"
 	"causeway/appliance/com"
 	"causeway/appliance/model"
 	"causeway/qemu/lab/comd"
@@ -150,10 +149,7 @@ func (m *Managed) begin(ctx context.Context) error {
 
 // Trust has the box trust COM, and dial.
 func (m *Managed) Trust(ctx context.Context) error {
-	err := m.Control.Call(ctx, "certificates.trust", certificates.TrustRequest{
-		Request: certificates.Request{Purpose: model.ForCOM, Operator: Operator}, Text: m.COM.Root(),
-	}, nil)
-	return errors.Join(err, m.Redial(ctx))
+	return errors.Join(m.Control.Trust(ctx, model.ForCOM, m.COM.Root()), m.Redial(ctx))
 }
 
 // Redial has the box drop its link, and dial at once.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"causeway/appliance/certificates"
 	"causeway/appliance/config/change"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
@@ -38,6 +39,13 @@ func (c *Control) Await(ctx context.Context, complaint func() error) error {
 // Answers waits until control answers.
 func (c *Control) Answers(ctx context.Context) error {
 	return c.Await(ctx, func() error { return c.Call(ctx, "history", nil, nil) })
+}
+
+// Trust has the box trust authorities, in PEM, for a purpose.
+func (c *Control) Trust(ctx context.Context, purpose model.Purpose, authorities []byte) error {
+	return c.Call(ctx, "certificates.trust", certificates.TrustRequest{
+		Request: certificates.Request{Purpose: purpose, Operator: Operator}, Text: authorities,
+	}, nil)
 }
 
 // Commit puts more lines in force and gives the revision.

@@ -10,6 +10,7 @@ import (
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
+	"slices"
 	"strings"
 )
 
@@ -110,4 +111,28 @@ func decode(encoding string, body io.Reader) ([]byte, error) {
 		return nil, errors.New("there is no Content-Transfer-Encoding " + encoding)
 	}
 	return io.ReadAll(body)
+}
+
+// Clear is all that came, and after it what is encoded in it: headers and parts
+// of an e-mail, and attachments of the message. It is for those who look for what
+// should not be there.
+func (d *Delivery) Clear() []byte {
+	all := slices.Concat([]byte(d.Head), d.Raw)
+	if letter, err := mail.ReadMessage(bytes.NewReader(d.Raw)); err == nil && d.Over == OverMail {
+		for _, values := range letter.Header {
+			for _, value := range values {
+				if text, err := new(mime.WordDecoder).DecodeHeader(value); err == nil {
+					all = append(append(all, '\n'), text...)
+				}
+			}
+		}
+		parts, _ := openMail(letter) // it was read before
+		for _, p := range parts {
+			all = append(append(all, '\n'), p.text...)
+		}
+	}
+	for _, a := range d.Message.Attachments {
+		all = append(append(all, '\n'), a.Data...)
+	}
+	return append(append(all, '\n'), d.Certificate...)
 }

@@ -403,6 +403,11 @@ func TestMail(t *testing.T) {
 	if got := w.taken(); !slices.Equal(got, want) {
 		t.Fatalf("taken are %q; want %q", got, want)
 	}
+	for i, text := range []string{"For people only\n", "panic: example\n", "Grüße"} {
+		if d := w.Deliveries()[i/2]; !strings.Contains(string(d.Clear()), text) {
+			t.Errorf("%q is not in the clear of %s", text, d.Format)
+		}
+	}
 	if head := w.Deliveries()[0].Head; !strings.Contains(head, "EHLO ") || !strings.Contains(head, "MAIL FROM:<box@example.com>\nRCPT TO:<noc@example.com>\n") {
 		t.Errorf("the head is %q; want what was said", head)
 	}
