@@ -122,8 +122,8 @@ func (c *CallHome) Close() error {
 	return err
 }
 
-// Run makes what is due, and alerts, and delivers what waits until ctx ends. What is under way
-// then is delivered by the next life, with the same ID.
+// Run makes what is due, and alerts, and delivers what waits until ctx ends. What
+// is under way then is delivered by the next life, with the same ID.
 func (c *CallHome) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context){c.schedule, c.feed, c.deliver} {

@@ -53,6 +53,14 @@ func (w *world) Send(ctx context.Context, to transport.Destination, m *message.M
 	return nil
 }
 
+// attempts counts those that were begun.
+func (w *world) attempts() int {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.starts
+}
+
 // set has destinations fail, or not any more.
 func (w *world) set(fail func(transport.Destination, *message.Message) error) {
 	w.mu.Lock()

@@ -1,6 +1,7 @@
 package callhome
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -56,10 +57,8 @@ func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wait = idle
-	if c.expire() > 0 || c.unwritten != nil {
-		if c.save() != nil {
-			wait = lookEvery
-		}
+	if (c.expire() > 0 || c.unwritten != nil) && c.save() != nil {
+		wait = lookEvery
 	}
 	if c.ready() != nil {
 		return nil, wait
@@ -157,8 +156,11 @@ func (c *CallHome) destination(profile, mode string) transport.Destination {
 		Profile: profile, Format: c.config.Format, Mode: mode,
 		Servers: c.config.MailServers, From: c.config.From, ReplyTo: c.config.ReplyTo,
 	}
-	if to.From == "" && to.Mode == model.CallHomeSmart {
-		to.From = c.config.ContactEmail
+	switch contact := c.config.ContactEmail; {
+	case mode == model.CallHomeSmart:
+		to.From = cmp.Or(to.From, contact)
+	case to.From == contact:
+		to.From = ""
 	}
 	switch profile {
 	case model.ProfileVendor:

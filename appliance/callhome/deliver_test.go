@@ -74,9 +74,9 @@ func TestRefused(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		b.expectDropped(map[string]int64{"refused": 4})
 		s := b.Status()
-		if b.world.starts != 4 || len(s.Waiting) != 0 || s.Recent[3].Outcome != "refused" || len(s.Recent[3].Error) > longestError+len("…") ||
+		if b.world.attempts() != 4 || len(s.Waiting) != 0 || s.Recent[3].Outcome != "refused" || len(s.Recent[3].Error) > longestError+len("…") ||
 			strings.Contains(s.Recent[3].Error, "\n") {
-			t.Errorf("%d attempts were made, and the status is %+v; want one each, and a short error", b.world.starts, s)
+			t.Errorf("%d attempts were made, and the status is %+v; want one each, and a short error", b.world.attempts(), s)
 		}
 	})
 }
@@ -193,6 +193,10 @@ func TestDestination(t *testing.T) {
 		{model.ProfileVendor, func(c *model.CallHome) { c.Transport = model.CallHomeEmail }, "",
 			func(d *transport.Destination) { d.Emails, d.Format = []string{"v@example.com"}, model.CallHomeXML }},
 		{model.ProfileVendor, nil, model.CallHomeAnonymous,
+			func(d *transport.Destination) {
+				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, ""
+			}},
+		{model.ProfileVendor, func(c *model.CallHome) { c.From = c.ContactEmail }, model.CallHomeAnonymous,
 			func(d *transport.Destination) {
 				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, ""
 			}},

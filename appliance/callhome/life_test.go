@@ -92,6 +92,13 @@ func (v *vendor) Send(ctx context.Context, _ transport.Destination, m *message.M
 	return nil
 }
 
+// count is how many different messages came of a group and month.
+func (v *vendor) count(month string) int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.months[month]
+}
+
 // month names the one that messages of a time are due for.
 func (l *life) month(at time.Time) string {
 	first := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
@@ -120,9 +127,16 @@ func (l *life) settle() {
 	}
 }
 
+// last is the number that was given last.
+func (l *life) last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.state.Last
+}
+
 func (l *life) powerOn() {
 	l.start()
-	l.began = l.state.Last
+	l.began = l.last()
 	l.on = true
 	l.settle()
 }
@@ -130,9 +144,11 @@ func (l *life) powerOn() {
 // powerOff ends a start: orderly, or with what the disk has at this moment.
 func (l *life) powerOff(orderly bool) {
 	synctest.Wait()
-	for _, q := range l.queue { // it may come after what the disk has
-		l.vendor.lost[group(q.Message)+" "+l.month(q.Time)] = true
+	l.vendor.mu.Lock()
+	for _, e := range l.Status().Waiting { // it may come after what the disk has
+		l.vendor.lost[e.Group+" "+l.month(e.Made)] = true
 	}
+	l.vendor.mu.Unlock()
 	content := l.content()
 	if orderly {
 		l.stop()
@@ -153,7 +169,7 @@ func (l *life) tell() {
 		return
 	}
 	severity := severities[l.random.IntN(len(severities))]
-	before := l.state.Last
+	before := l.last()
 	if err := l.alert("CodeYellow", severity); err != nil && err != errFull {
 		l.t.Errorf("alert = %v", err)
 	}
@@ -233,7 +249,7 @@ func (l *life) look() {
 		dropped += n
 	}
 	tally := s.Profiles[0]
-	if made := l.made + int64(l.state.Last-l.began); made != tally.Sent+dropped+int64(len(s.Waiting)) || tally.Dropped != dropped {
+	if made := l.made + int64(l.last()-l.began); made != tally.Sent+dropped+int64(len(s.Waiting)) || tally.Dropped != dropped {
 		l.t.Errorf("%d were made; %d were sent, %v dropped, %d wait", made, tally.Sent, s.Dropped, len(s.Waiting))
 	}
 	if l.steady.IsZero() || time.Since(l.steady) < 4*time.Hour {
@@ -250,7 +266,7 @@ func (l *life) look() {
 		if group == model.GroupConfiguration && l.config.Does() == model.CallHomeAnonymous {
 			continue
 		}
-		if l.vendor.months[group+" "+month] == 0 {
+		if l.vendor.count(group+" "+month) == 0 {
 			l.t.Errorf("%s: the vendor has no %s of %s", time.Now(), group, month)
 		}
 	}
@@ -270,7 +286,7 @@ func TestLife(t *testing.T) {
 
 				l := &life{timeOfDay: due.Sub(due.Truncate(day)), box: b, random: rand.New(rand.NewPCG(seed, 27))}
 				l.vendor = &vendor{
-					t: t, random: l.random, up: true, month: l.month,
+					t: t, random: rand.New(rand.NewPCG(seed, 28)), up: true, month: l.month,
 					got: map[string]string{}, times: map[string]int{}, said: map[string]bool{}, months: map[string]int{}, lost: map[string]bool{},
 				}
 				l.vendor.allowed = l.allows
@@ -315,11 +331,11 @@ func TestDeadForAWeek(t *testing.T) {
 			b.mustAlert("a", model.Major)
 			time.Sleep(6 * time.Hour)
 		}
-		before, writes := b.world.starts, b.writes()
+		before, writes := b.world.attempts(), b.writes()
 		time.Sleep(5*time.Hour + 30*time.Minute)
 		synctest.Wait()
 		waiting := len(b.Status().Waiting)
-		if attempts := b.world.starts - before; attempts > 6*waiting || attempts < 5*waiting {
+		if attempts := b.world.attempts() - before; attempts > 6*waiting || attempts < 5*waiting {
 			t.Errorf("%d attempts were made for %d messages in 5½ hours; want about one an hour", attempts, waiting)
 		}
 		if n := b.writes() - writes; n > 1 { // one alert expires

@@ -233,6 +233,42 @@ func TestInMemory(t *testing.T) {
 	})
 }
 
+// TestDiskFails: what cannot be written is told of, and written once it can be.
+func TestDiskFails(t *testing.T) {
+	live(t, func(b *box) {
+		b.cutOff()
+		other := b.options.File + ".other"
+		if err := os.WriteFile(other, b.content(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		failing, err := bbolt.Open(other, 0o600, &bbolt.Options{ReadOnly: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer failing.Close()
+		works := b.store.db
+		change := func(db *bbolt.DB) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.store.db = db
+		}
+		change(failing)
+		if err := b.alert("a", model.Major); err == nil || b.Status().Problem == "" {
+			t.Errorf("put = %v, and the problem is %q; want both to tell of the disk", err, b.Status().Problem)
+		}
+		change(works)
+		time.Sleep(2 * lookEvery)
+		if problem := b.Status().Problem; problem != "" {
+			t.Errorf("the disk works again, and the problem is %q", problem)
+		}
+		b.stop()
+		b.start()
+		if got := b.waits(model.ProfileVendor); !strings.HasSuffix(got, " a") && !strings.HasPrefix(got, "a ") {
+			t.Errorf("after a restart %q waits; want the alert", got)
+		}
+	})
+}
+
 // TestIDsNeverRepeat holds IDs of two lives against each other.
 func TestIDsNeverRepeat(t *testing.T) {
 	for _, test := range []struct {
