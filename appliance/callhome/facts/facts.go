@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -133,8 +134,9 @@ func (s Sources) processors(ctx context.Context) (list []message.Count) {
 		return nil
 	}
 	for i := range min(len(before.Each), len(after.Each)) {
-		idle := after.Each[i].Since(before.Each[i]).Share(hardware.InIdle, hardware.InDiskWait)
-		list = append(list, message.Count{Name: "cpu" + strconv.Itoa(i), Count: int64(100 - idle + 0.5)})
+		busy := after.Each[i].Since(before.Each[i]).Share(hardware.InUser, hardware.InNice, hardware.InSystem,
+			hardware.InInterrupts, hardware.InSoftInterrupts, hardware.InStolen)
+		list = append(list, message.Count{Name: "cpu" + strconv.Itoa(i), Count: int64(math.Round(busy))})
 	}
 	return list
 }
