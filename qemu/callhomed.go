@@ -87,8 +87,7 @@ to look at it: http://%s/messages
     box(config-call-home)# destination url https://%s%s
     box(config-call-home)# mail-server %s port %s priority 1
     box(config-call-home)# eula accept
-    box(config-call-home)# end
-    box# commit call-home
+    box(config-call-home)# commit call-home
 `, doors.HTTPS.Addr(), doors.Mail.Addr(), doors.MailTLS.Addr(), doors.API.Addr(),
 		server.Root(), net.JoinHostPort(boxHost, port(doors.HTTPS)), callhomed.Path, boxHost, port(doors.Mail))
 }

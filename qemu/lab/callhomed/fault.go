@@ -143,8 +143,8 @@ func (d door) Accept() (net.Conn, error) {
 	}
 }
 
-// tls is how the server shows itself. Clients may show certificates: what is in
-// them is told apart from nobody's.
+// tls is how the server shows itself. Clients need no certificate; whose they show
+// is kept with what they send.
 func (s *Server) tls(over Over) *tls.Config {
 	right := &tls.Config{Certificates: []tls.Certificate{s.certificate}, MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert}
 	config := right.Clone()
