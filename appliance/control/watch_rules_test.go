@@ -60,7 +60,7 @@ var elsewhere = []string{
 	alarm.BillingCacheCritical, alarm.BillingCacheFault, alarm.BillingCacheMajor, alarm.BillingCacheMinor, alarm.BillingCacheOrphaned,
 	alarm.BillingRecordsRefused, alarm.BillingTransportDown,
 	alarm.CDRFault, alarm.CDRSpaceCritical, alarm.CDRSpaceMajor, alarm.CDRSpaceMinor, alarm.CDRTransfer,
-	alarm.CertificateExpired, alarm.CertificateExpires, alarm.CertificateExpiresSoon, alarm.CertificateUnusable,
+	alarm.AuthorityExpired, alarm.AuthorityExpires, alarm.CertificateExpired, alarm.CertificateExpires, alarm.CertificateExpiresSoon, alarm.CertificateUnusable,
 	alarm.LicenseAuthorizationExpired, alarm.LicenseClock, alarm.LicenseCopied, alarm.LicenseEvaluation, alarm.LicenseEvaluationEnding,
 	alarm.LicenseEvaluationExpired, alarm.LicenseIDExpired, alarm.LicenseIDExpiring, alarm.LicenseOutOfCompliance,
 	alarm.LicenseRenewalFailing, alarm.LicenseState, alarm.LicenseUnconfigured,
