@@ -148,7 +148,7 @@ func (c *CallHome) Apply(config *model.Config) {
 		c.settled = c.began + c.spread
 	}
 	c.interrupt()
-	isOver := func(q *queued) bool { return !maySend(c.config.Does(), q.Message) }
+	isOver := func(q *queued) bool { return !c.config.Accepted || !maySend(c.config.Does(), q.Message) }
 	for _, q := range c.queue {
 		if isOver(q) {
 			c.unmark(q)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"causeway/appliance/callhome/message"
 	"causeway/appliance/callhome/transport"
@@ -124,7 +125,7 @@ func (c *CallHome) finish(a *attempt, err error) {
 	wait := c.waitAfter(d.Attempts, err)
 	d.due = c.options.Uptime() + wait
 	c.options.Log.Info("a message of Call Home could not be delivered",
-		"message", a.message.ID, "profile", d.Profile, "again_after", wait, "error", err)
+		"message", a.message.ID, "profile", d.Profile, "again_after", wait, "error", d.Error)
 	c.progressed()
 }
 
@@ -140,9 +141,10 @@ func (c *CallHome) waitAfter(attempts int, err error) time.Duration {
 	return wait
 }
 
-// clip makes a text one line that is not too long.
+// clip makes a text one line that is not too long, and that a terminal can show:
+// there are words of others in it.
 func clip(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }), " ")
 	if len(text) > longestError {
 		text = strings.ToValidUTF8(text[:longestError], "") + "…"
 	}
@@ -159,7 +161,7 @@ func (c *CallHome) destination(profile, mode string) transport.Destination {
 	switch contact := c.config.ContactEmail; {
 	case mode == model.CallHomeSmart:
 		to.From = cmp.Or(to.From, contact)
-	case to.From == contact:
+	case strings.EqualFold(to.From, contact): // as people write it
 		to.From = ""
 	}
 	switch profile {

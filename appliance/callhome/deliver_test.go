@@ -2,6 +2,7 @@ package callhome
 
 import (
 	"errors"
+	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -77,6 +78,24 @@ func TestRefused(t *testing.T) {
 		if b.world.attempts() != 4 || len(s.Waiting) != 0 || s.Recent[3].Outcome != "refused" || len(s.Recent[3].Error) > longestError+len("…") ||
 			strings.Contains(s.Recent[3].Error, "\n") {
 			t.Errorf("%d attempts were made, and the status is %+v; want one each, and a short error", b.world.attempts(), s)
+		}
+	})
+}
+
+// TestForeignWords: what the other side has said is shown on terminals and stands
+// in the log.
+func TestForeignWords(t *testing.T) {
+	live(t, func(b *box) {
+		b.world.set(func(transport.Destination, *message.Message) error {
+			return errors.New("it says \x1b[2J\u202ehello\u2028\x07 world\r\n.")
+		})
+		var log strings.Builder
+		b.options.Log = slog.New(slog.NewJSONHandler(&log, nil))
+		b.start()
+		b.mustAlert("a", model.Major)
+		synctest.Wait()
+		if got, want := b.Status().Waiting[0].Error, "it says [2J hello world ."; got != want || !strings.Contains(log.String(), want) {
+			t.Errorf("the error is %q, and the log\n%s\nwant %q", got, &log, want)
 		}
 	})
 }
@@ -196,13 +215,17 @@ func TestDestination(t *testing.T) {
 			func(d *transport.Destination) {
 				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, ""
 			}},
-		{model.ProfileVendor, func(c *model.CallHome) { c.From = c.ContactEmail }, model.CallHomeAnonymous,
+		{model.ProfileVendor, func(c *model.CallHome) { c.From = "NOC@example.com" }, model.CallHomeAnonymous,
 			func(d *transport.Destination) {
 				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, ""
 			}},
 		{model.ProfileVendor, func(c *model.CallHome) { c.From = "box@example.com" }, "",
 			func(d *transport.Destination) {
 				d.URL, d.Format, d.From = "https://v.example", model.CallHomeXML, "box@example.com"
+			}},
+		{model.ProfileVendor, func(c *model.CallHome) { c.From = "box@example.com" }, model.CallHomeAnonymous,
+			func(d *transport.Destination) {
+				d.URL, d.Format, d.Mode, d.From = "https://v.example", model.CallHomeXML, model.CallHomeAnonymous, "box@example.com"
 			}},
 		{model.ProfileCopies, nil, "",
 			func(d *transport.Destination) { d.Emails, d.Format = base.Copies, model.CallHomeLong }},

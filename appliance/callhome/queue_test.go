@@ -202,6 +202,19 @@ func TestModeChanges(t *testing.T) {
 	})
 }
 
+// TestAgreementWithdrawn: what waits then is not sent, whatever is accepted later.
+func TestAgreementWithdrawn(t *testing.T) {
+	live(t, func(b *box) {
+		b.cutOff()
+		b.mustAlert("a", model.Critical)
+		b.set(func(c *model.CallHome) { c.Accepted = false })
+		b.expectDropped(map[string]int64{"mode": 4})
+		b.world.set(nil)
+		b.set(func(c *model.CallHome) { c.Accepted = true })
+		b.expectGroups("accepted again", allGroups)
+	})
+}
+
 func TestProfileGone(t *testing.T) {
 	live(t, func(b *box) {
 		b.config.Copies = []string{"noc@example.com"}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -133,6 +134,9 @@ func read(tx *bbolt.Tx, kept *state) (messages []*message.Message, err error) {
 		}
 		if string(id) != m.ID || len(kept.Waiting[m.ID]) == 0 {
 			return fmt.Errorf("%w: message %q is not where it belongs", database.ErrDamaged, m.ID)
+		}
+		if slices.ContainsFunc(kept.Waiting[m.ID], func(d *delivery) bool { return d == nil || d.Attempts < 0 }) {
+			return fmt.Errorf("%w: a delivery of message %q", database.ErrDamaged, m.ID)
 		}
 		messages = append(messages, m)
 		return nil

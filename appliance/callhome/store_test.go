@@ -214,6 +214,38 @@ func expectUsable(t *testing.T, content []byte) (aside int) {
 	return aside
 }
 
+// TestImpossibleDeliveries: a file whose pages are right, and that no box has
+// written, does not take control down at every start.
+func TestImpossibleDeliveries(t *testing.T) {
+	for _, waiting := range []string{`[null]`, `[{"profile":"vendor","attempts":-5}]`} {
+		live(t, func(b *box) {
+			b.world.set(down)
+			b.start()
+			b.mustAlert("a", model.Major)
+			if err := b.store.db.Update(func(tx *bbolt.Tx) error {
+				var s map[string]any
+				if err := json.Unmarshal(tx.Bucket(bucketState).Get(keyState), &s); err != nil {
+					return err
+				}
+				for id := range s["waiting"].(map[string]any) {
+					s["waiting"].(map[string]any)[id] = json.RawMessage(waiting)
+				}
+				text, err := json.Marshal(s)
+				if err != nil {
+					return err
+				}
+				return tx.Bucket(bucketState).Put(keyState, text)
+			}); err != nil {
+				t.Fatal(err)
+			}
+			content := b.content()
+			if aside := expectUsable(t, content); aside != 1 {
+				t.Errorf("a file with %s is used", waiting)
+			}
+		})
+	}
+}
+
 // TestInMemory: without a file messages go all the same, and it is told.
 func TestInMemory(t *testing.T) {
 	live(t, func(b *box) {
