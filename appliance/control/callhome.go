@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"causeway/appliance/callhome"
 	"causeway/appliance/callhome/facts"
 	"causeway/appliance/callhome/message"
@@ -30,7 +32,7 @@ import (
 
 // buildCallHome makes what tells the vendor of the box.
 func (c *control) buildCallHome(key *config.BoxKey, image model.BuildInfo) {
-	gathered := c.facts(image)
+	gathered, crashes := c.facts(image), filepath.Join(c.options.Volumes, "harddisk", "crash")
 	c.callhome = callhome.Open(callhome.Options{
 		File:         filepath.Join(c.options.CallHomeDir, "queue.db"),
 		Serial:       filepath.Join(c.options.Run, "init", "serial"),
@@ -47,7 +49,7 @@ func (c *control) buildCallHome(key *config.BoxKey, image model.BuildInfo) {
 			Dial:     c.dial,
 			Identity: callHomeIdentity{c.certificates},
 			Open:     key.Open,
-			Trace:    func(file string) (io.ReadCloser, error) { return os.Open(file) },
+			Trace:    func(file string) (io.ReadCloser, error) { return openCrash(crashes, file) },
 			HostName: func() string { return c.configuration.InForce().Config.HostName },
 			Version:  image.Version,
 			Now:      c.trusted.Now,
@@ -55,6 +57,28 @@ func (c *control) buildCallHome(key *config.BoxKey, image model.BuildInfo) {
 		}),
 		Log: c.log,
 	})
+}
+
+// openCrash opens a crash file of a directory, and no other file of the box: what
+// a trace is called comes from an alarm, which any process may raise, and from the
+// queue on the disk.
+func openCrash(dir, file string) (io.ReadCloser, error) {
+	if filepath.Dir(file) != dir {
+		return nil, fmt.Errorf("%s is not a crash file", file)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	opened, err := root.OpenFile(filepath.Base(file), os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe is not waited for
+	if err != nil {
+		return nil, err
+	}
+	if info, err := opened.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is not a crash file", file), err, opened.Close())
+	}
+	return opened, nil
 }
 
 // facts are where Call Home learns of the box.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"causeway/appliance/callhome"
 	"causeway/appliance/config"
@@ -84,6 +87,34 @@ func TestCallHome(t *testing.T) {
 	for _, want := range []string{"harddisk:crash/20260102T000000.000Z-proxy.txt", evidence, "show system"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the vendor got\n%s\nwant %q in it", text, want)
+		}
+	}
+}
+
+// TestOpenCrash: a message carries crash files and nothing else, whatever an alarm
+// says that it is about.
+func TestOpenCrash(t *testing.T) {
+	dir := t.TempDir()
+	crash := filepath.Join(dir, "crash")
+	put(t, dir, map[string]string{"crash/a.txt": "panic", "secret": "key", "crash/sub/b.txt": "key"})
+	if err := errors.Join(
+		os.Symlink("../secret", filepath.Join(crash, "link.txt")),
+		unix.Mkfifo(filepath.Join(crash, "pipe.txt"), 0o600),
+	); err != nil {
+		t.Fatal(err)
+	}
+	if file, err := openCrash(crash, filepath.Join(crash, "a.txt")); err != nil {
+		t.Error(err)
+	} else if text, err := io.ReadAll(file); err != nil || string(text) != "panic" || file.Close() != nil {
+		t.Errorf("a.txt has %q, %v", text, err)
+	}
+	if _, err := openCrash(crash, filepath.Join(crash, "gone.txt")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that is gone: %v", err)
+	}
+	for _, name := range []string{"../secret", "link.txt", "pipe.txt", "sub/b.txt", "sub", ".", "..", ""} {
+		if file, err := openCrash(crash, filepath.Join(crash, name)); err == nil {
+			file.Close()
+			t.Errorf("%q is opened", name)
 		}
 	}
 }
