@@ -35,10 +35,14 @@ func (c *CallHome) schedule(ctx context.Context) {
 // rest is how long to wait until something is due; no longer than idle, since
 // clocks are set and zones changed.
 func (c *CallHome) rest() time.Duration {
-	if !c.clockIsRight() {
+	switch next := c.Status().Next; {
+	case !c.clockIsRight():
 		return lookEvery
+	case next.IsZero():
+		return idle
+	default:
+		return min(max(next.Sub(c.options.Now()), lookEvery), idle)
 	}
-	return min(max(c.Status().Next.Sub(c.options.Now()), lookEvery), idle)
 }
 
 // makeDue makes what is due.
