@@ -200,7 +200,7 @@ func (l *life) commit(change func(*model.CallHome)) {
 	l.vendor.mu.Lock()
 	l.set(change)
 	l.vendor.mu.Unlock()
-	if l.config.Does() != model.CallHomeSmart {
+	if l.config.Does() != model.CallHomeSmart || !l.config.Accepted {
 		l.owed = nil
 	}
 	l.settle()
