@@ -46,7 +46,7 @@ func (t *Transport) post(ctx context.Context, to Destination, m *message.Message
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit(body.text))
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to.URL, bytes.NewReader(body.text))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"net/textproto"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,7 +106,7 @@ func (t *Transport) remember(d delivery, recipients []string) {
 // hand gives an e-mail to a mail server. What that says to each recipient is nil
 // if he has it; an error means that nobody has, and that it may be tried again.
 func (t *Transport) hand(ctx context.Context, server model.MailServer, mode string, l letter, recipients []string) ([]error, error) {
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit(l.text))
 	defer cancel()
 	security := cmp.Or(server.Security, model.MailSTARTTLS)
 	var config *tls.Config
@@ -192,8 +193,8 @@ func (t *Transport) logIn(client *smtp.Client, server model.MailServer, encrypte
 		if err != nil {
 			return fmt.Errorf("the password of %q: %w", server.User, err)
 		}
-		if err := client.Auth(m.make(server.User, password, server.Host)); err != nil {
-			return fmt.Errorf("log in as %q: %w", server.User, told(err))
+		if err := client.Auth(frugal{m.make(server.User, password, server.Host)}); err != nil {
+			return fmt.Errorf("log in as %q: %w", server.User, unechoed(err))
 		}
 		return nil
 	}
@@ -201,6 +202,40 @@ func (t *Transport) logIn(client *smtp.Client, server model.MailServer, encrypte
 		return errors.New("it knows no way to log in that does not show the password in the clear")
 	}
 	return errors.New("it knows no way to log in that the box knows")
+}
+
+// frugal is a way to log in for which a server may not have the box count for hours.
+type frugal struct{ smtp.Auth }
+
+// iterationsMost bounds how often a password is hashed (RFC 5802 §5.1, "i="): a
+// second or so.
+const iterationsMost = 1_000_000
+
+// Next implements smtp.Auth.
+func (f frugal) Next(said []byte, more bool) ([]byte, error) {
+	for attribute := range strings.SplitSeq(string(said), ",") {
+		count, found := strings.CutPrefix(attribute, "i=")
+		if n, err := strconv.Atoi(count); found && err == nil && n > iterationsMost {
+			return nil, fmt.Errorf("it wants the password hashed more than %d times", iterationsMost)
+		}
+	}
+	return f.Auth.Next(said, more)
+}
+
+// enhancedForm is that of codes that say why (RFC 3463).
+var enhancedForm = regexp.MustCompile(`^[245]\.\d{1,3}\.\d{1,3}\b`)
+
+// unechoed is why a login failed, without the words of the server: some repeat
+// the line that they do not like, and the password is in it.
+func unechoed(err error) error {
+	var answer *reply
+	switch err = told(err); {
+	case errors.As(err, &answer):
+		return &reply{answer.code, enhancedForm.FindString(answer.text)}
+	case errors.Is(err, smtp.ErrUnexpectedServerResponse):
+		return smtp.ErrUnexpectedServerResponse
+	}
+	return err
 }
 
 // transact is one mail transaction (RFC 5321 §3.3).
@@ -243,7 +278,7 @@ type reply struct {
 }
 
 // Error implements error.
-func (r *reply) Error() string { return fmt.Sprintf("%d %s", r.code, r.text) }
+func (r *reply) Error() string { return strings.TrimSpace(fmt.Sprintf("%d %s", r.code, r.text)) }
 
 // told is an error as it can be shown: what the other side says may hold
 // anything.

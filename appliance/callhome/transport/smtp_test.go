@@ -21,6 +21,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/wneessen/go-mail/smtp"
+
 	"causeway/appliance/callhome/message"
 	"causeway/appliance/model"
 )
@@ -315,6 +317,30 @@ func TestMailAnonymous(t *testing.T) {
 	}
 }
 
+// shownInPlain is how PLAIN shows the password of a test (RFC 4616).
+var shownInPlain = base64.StdEncoding.EncodeToString([]byte("\x00box\x00s3cret"))
+
+// TestCounting: a server cannot have the box hash a password for hours.
+func TestCounting(t *testing.T) {
+	for _, test := range []struct {
+		count string
+		fine  bool
+	}{{"4096", true}, {"1000001", false}, {"2147483647", false}} {
+		auth := frugal{smtp.ScramSHA256Auth("box", "s3cret")}
+		if _, _, err := auth.Start(&smtp.ServerInfo{TLS: true}); err != nil {
+			t.Fatal(err)
+		}
+		first, err := auth.Next(nil, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, nonce, _ := strings.Cut(string(first), ",r=")
+		if _, err = auth.Next([]byte("r="+nonce+"x,s=c2FsdA==,i="+test.count), true); (err == nil) != test.fine {
+			t.Errorf("i=%s: %v", test.count, err)
+		}
+	}
+}
+
 // What a mail server does not do ends an attempt, or the message.
 func TestMailRefusals(t *testing.T) {
 	root := newAuthority(t)
@@ -332,7 +358,9 @@ func TestMailRefusals(t *testing.T) {
 		{name: "another authority", relay: &relay{tls: &tls.Config{Certificates: []tls.Certificate{newAuthority(t).issue("mail.example.com", time.Hour)}}}, want: "unknown authority"},
 		{name: "TLS 1.1", relay: &relay{tls: &tls.Config{Certificates: config.Certificates, MaxVersion: tls.VersionTLS11}}, want: "protocol version"},
 		{name: "no login", relay: &relay{tls: config}, user: "box", want: "knows no way to log in"},
-		{name: "login fails", relay: &relay{tls: config, offers: []string{"AUTH PLAIN"}, answers: map[string]string{"AUTH": "535 5.7.8 no"}}, user: "box", want: "log in as \"box\": 535 5.7.8 no"},
+		{name: "login fails", relay: &relay{tls: config, offers: []string{"AUTH PLAIN"}, answers: map[string]string{"AUTH": "535 5.7.8 no"}}, user: "box", want: "log in as \"box\": 535 5.7.8"},
+		{name: "login echoed", relay: &relay{tls: config, offers: []string{"AUTH PLAIN"}, answers: map[string]string{"AUTH": `500 5.5.1 Command unrecognized: "AUTH PLAIN ` + shownInPlain + `"`}}, user: "box", want: "log in as \"box\": 500 5.5.1"},
+		{name: "login repeated", relay: &relay{tls: config, offers: []string{"AUTH LOGIN"}, answers: map[string]string{"AUTH": "334 VXNlcm5hbWU6", "Ym94": "334 UGFzc3dvcmQ6", "czNjcmV0": "334 czNjcmV0"}}, user: "box", want: "unexpected server response"},
 		{name: "login wanted", relay: &relay{tls: config, answers: map[string]string{"MAIL": "530 5.7.0 log in"}}, want: "530"},
 		{name: "no service", relay: &relay{tls: config, answers: map[string]string{"": "554 no service"}}, want: "554 no service"},
 		{name: "later", relay: &relay{tls: config, answers: map[string]string{"MAIL": "451 4.3.0 later"}}, want: "451"},
@@ -355,7 +383,7 @@ func TestMailRefusals(t *testing.T) {
 			if err == nil || errors.Is(err, ErrRefused) != test.refused || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("Send: %v; want %q, refused: %t", err, test.want, test.refused)
 			}
-			if text := err.Error(); strings.Contains(text, "s3cret") || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("s3cret"))) ||
+			if text := err.Error(); strings.Contains(text, "s3cret") || strings.Contains(text, shownInPlain) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte("s3cret"))) ||
 				strings.ContainsAny(text, "\x1b\r\n") || len(text) > 4*quoteMost {
 				t.Errorf("the error is %q", text)
 			}

@@ -94,8 +94,15 @@ func New(o Options) *Transport {
 // The limits of sending.
 const (
 	connectLimit = 30 * time.Second // for TCP, and again for TLS
-	sendLimit    = 2 * time.Minute  // for all of it; with each mail server
+	sendLimit    = 2 * time.Minute  // for all of it, but see limit; with each mail server
+	slowest      = 16 << 10         // octets a second that a long message goes at
 )
+
+// limit is how long it may take to send a text: one with a crash file goes over
+// the slow lines of small sites, too.
+func limit(text []byte) time.Duration {
+	return sendLimit + time.Duration(len(text)/slowest)*time.Second
+}
 
 // Send brings a message to a destination. An error is ErrRefused, a *Later, or
 // what will perhaps be over when it is tried again.

@@ -132,3 +132,17 @@ func within(t testing.TB, limit time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// TestLimit: a message with the longest trace goes over a line of 256 kbit/s, in
+// each of its forms.
+func TestLimit(t *testing.T) {
+	const octets = 256_000 / 8 // a second
+	for _, length := range []int{0, 10_000, message.InlineMost * 4 / 3, message.InlineMost * 16 / 9} {
+		if got, takes := limit(make([]byte, length)), time.Duration(length/octets)*time.Second; got < takes+time.Minute {
+			t.Errorf("%d octets may take %s; they do take %s", length, got, takes)
+		}
+	}
+	if got := limit(make([]byte, 10_000)); got != sendLimit {
+		t.Errorf("a short message may take %s; want %s", got, sendLimit)
+	}
+}
