@@ -16,8 +16,9 @@ const eula = `AGREEMENT ON CALL HOME
    - alerts: what is wrong with the box, and since when. They can name
      neighbours;
    - with each: the contact details that are configured;
-   - with "include-traces" only: what show commands print about an alert, and
-     crash files. They can name neighbours and their addresses.
+   - with "include-traces" only: what show commands print about an alert, the
+     last lines of the log among it, and crash files. They can name neighbours,
+     operators, and the addresses of both.
 
 3. Anonymous Call Home sends inventory and telemetry without the contact, names
    and addresses of the box, without alerts and without diagnostics. Anonymous

@@ -2,6 +2,7 @@ package callhome
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -19,6 +20,22 @@ func outcomes(a Answer) string {
 		list = append(list, strings.TrimSpace(fmt.Sprintf("%s to %s %s %s", e.Group, e.Profile, e.Outcome, e.Error)))
 	}
 	return strings.Join(list, ", ")
+}
+
+// TestOperatorsOnly: no other process of the box learns who the contact is, or has
+// messages sent or dropped.
+func TestOperatorsOnly(t *testing.T) {
+	for name, method := range new(CallHome).Methods() {
+		call := reflect.ValueOf(method) // by a process whose user nobody knows
+		params := []reflect.Value{reflect.ValueOf(t.Context())}
+		for i := 1; i < call.Type().NumIn(); i++ {
+			params = append(params, reflect.Zero(call.Type().In(i)))
+		}
+		answer := call.Call(params)
+		if err, _ := answer[len(answer)-1].Interface().(error); err == nil || !strings.Contains(err.Error(), "only an operator's session may") {
+			t.Errorf("%s: %v; want it refused", name, err)
+		}
+	}
 }
 
 func TestSend(t *testing.T) {
