@@ -49,7 +49,7 @@ func (c *control) buildCallHome(key *config.BoxKey, image model.BuildInfo) {
 			Dial:     c.dial,
 			Identity: callHomeIdentity{c.certificates},
 			Open:     key.Open,
-			Trace:    func(file string) (io.ReadCloser, error) { return openCrash(crashes, file) },
+			Trace:    patiently(func(file string) (io.ReadCloser, error) { return openCrash(crashes, file) }),
 			HostName: func() string { return c.configuration.InForce().Config.HostName },
 			Version:  image.Version,
 			Now:      c.trusted.Now,
@@ -79,6 +79,39 @@ func openCrash(dir, file string) (io.ReadCloser, error) {
 		return nil, errors.Join(fmt.Errorf("%s is not a crash file", file), err, opened.Close())
 	}
 	return opened, nil
+}
+
+// diskPatience is how long a crash file is waited for.
+const diskPatience = 30 * time.Second
+
+// patiently reads files ahead, as much as messages carry of them: a disk that
+// hangs costs a message its trace, and does not hold up all others.
+func patiently(open message.Opener) message.Opener {
+	return func(file string) (io.ReadCloser, error) {
+		text, failed := make(chan []byte, 1), make(chan error, 1)
+		go func() {
+			opened, err := open(file)
+			if err != nil {
+				failed <- err
+				return
+			}
+			defer opened.Close()
+			read, err := io.ReadAll(io.LimitReader(opened, message.InlineMost+1))
+			if err != nil {
+				failed <- err
+				return
+			}
+			text <- read
+		}()
+		select {
+		case read := <-text:
+			return io.NopCloser(bytes.NewReader(read)), nil
+		case err := <-failed:
+			return nil, err
+		case <-time.After(diskPatience):
+			return nil, fmt.Errorf("%s cannot be read within %s", file, diskPatience)
+		}
+	}
 }
 
 // facts are where Call Home learns of the box.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -117,6 +118,36 @@ func TestOpenCrash(t *testing.T) {
 			t.Errorf("%q is opened", name)
 		}
 	}
+}
+
+// TestHungDisk: a crash file that is not given costs a message nothing but the trace.
+func TestHungDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hung := make(chan struct{})
+		defer close(hung)
+		open := patiently(func(file string) (io.ReadCloser, error) {
+			if file == "hangs" {
+				<-hung
+			}
+			if file != "a.txt" {
+				return nil, fs.ErrNotExist
+			}
+			return io.NopCloser(strings.NewReader("panic")), nil
+		})
+		if _, err := open("hangs"); err == nil || !strings.Contains(err.Error(), "within 30s") {
+			t.Errorf("a file that hangs: %v", err)
+		}
+		if _, err := open("gone"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("a file that is gone: %v", err)
+		}
+		file, err := open("a.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, err := io.ReadAll(file); err != nil || string(text) != "panic" {
+			t.Errorf("a.txt has %q, %v", text, err)
+		}
+	})
 }
 
 // TestDiagnosis: commands are typed as an operator would, and nobody is asked.
