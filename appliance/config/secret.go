@@ -219,7 +219,7 @@ func blotWord(line string, w word) string {
 // endsWithSecret reports whether the last word was a secret or a password in
 // plain text, and nothing may follow it.
 func (v *Vocabulary) endsWithSecret(states []state) bool {
-	return len(v.alternatives(states)) == 0 && states[0].trail != nil && isPlain(states[0].trail.value)
+	return len(v.alternatives(states)) == 0 && len(states) > 0 && states[0].trail != nil && isPlain(states[0].trail.value)
 }
 
 // expectsSecret reports whether a secret or a password may be typed next.

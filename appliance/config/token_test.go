@@ -39,3 +39,17 @@ func TestToken(t *testing.T) {
 		}
 	}
 }
+
+// TestNoCommands: where there is no command, no word is known, and none a secret.
+func TestNoCommands(t *testing.T) {
+	v, err := NewVocabulary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := v.Match("register"); err == nil {
+		t.Errorf("Match = %v; want an error", m)
+	}
+	if got := v.Blot("register"); got != "register" {
+		t.Errorf("Blot = %q; want the line as it is", got)
+	}
+}
