@@ -155,7 +155,7 @@ func clip(text string) string {
 // were made in a mode. c.mu is held.
 func (c *CallHome) destination(profile, mode string) transport.Destination {
 	to := transport.Destination{
-		Profile: profile, Format: c.config.Format, Mode: mode,
+		Profile: profile, Format: c.config.Format, Mode: mode, Proxy: c.config.Proxy(),
 		Servers: c.config.MailServers, From: c.config.From, ReplyTo: c.config.ReplyTo,
 	}
 	switch contact := c.config.ContactEmail; {
@@ -169,7 +169,7 @@ func (c *CallHome) destination(profile, mode string) transport.Destination {
 		if c.config.By() == model.CallHomeEmail {
 			to.Emails = []string{c.config.Email}
 		} else {
-			to.URL, to.Proxy = c.config.URL, c.config.Proxy()
+			to.URL = c.config.URL
 		}
 	case model.ProfileCopies:
 		to.Format, to.Emails = model.CallHomeLong, c.config.Copies

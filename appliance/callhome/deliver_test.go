@@ -230,7 +230,10 @@ func TestDestination(t *testing.T) {
 		{model.ProfileCopies, nil, "",
 			func(d *transport.Destination) { d.Emails, d.Format = base.Copies, model.CallHomeLong }},
 		{"url", func(c *model.CallHome) { c.Transport, c.Format = model.CallHomeProxy, model.CallHomeJSON }, "",
-			func(d *transport.Destination) { d.URL, d.Format = "https://p.example", model.CallHomeXML }},
+			func(d *transport.Destination) {
+				d.URL, d.Proxy, d.Format = "https://p.example", "192.0.2.9:3128", model.CallHomeXML
+			}},
+		{"url", nil, "", func(d *transport.Destination) { d.URL, d.Format = "https://p.example", model.CallHomeXML }},
 		{"mail", nil, "", func(d *transport.Destination) { d.Emails, d.Format = []string{"p@example.com"}, model.CallHomeShort }},
 		{"long", nil, "", func(d *transport.Destination) { d.Emails, d.Format = []string{"p@example.com"}, model.CallHomeLong }},
 	} {

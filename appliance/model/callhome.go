@@ -161,7 +161,8 @@ func (c *CallHome) Pending() (missing []string) {
 	return missing
 }
 
-// Proxy is the HTTPS proxy on the way to the vendor, "host:port"; empty: none.
+// Proxy is the HTTPS proxy on the way to the vendor, and to profiles with a URL,
+// "host:port"; empty: none.
 func (c *CallHome) Proxy() string {
 	if c.By() != CallHomeProxy || c.ProxyHost == "" {
 		return ""

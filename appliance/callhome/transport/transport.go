@@ -33,7 +33,7 @@ type Destination struct {
 	Mode    string // of Call Home: in Anonymous nothing on the way tells who the box is
 
 	URL   string // https; empty: by e-mail
-	Proxy string // "host:port"; empty: none
+	Proxy string // on the way to URL, "host:port"; empty: none
 
 	Emails        []string
 	Servers       []model.MailServer // in the order in which they are tried
