@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"causeway/appliance/callhome"
 	"causeway/appliance/grammar"
 	"causeway/qemu/lab"
 	"causeway/qemu/lab/callhomed"
@@ -55,6 +56,7 @@ func TestCallHomeBox(t *testing.T) {
 		fillUp(t, b.disk, "harddisk", 90)
 		debugfs(t, volume(t, b.disk, "bootflash"), "rm /proxy/call.key", "mkdir /proxy/call.key") // what the proxy cannot start with
 		b.boot(false)
+		b.sendAll()
 		b.crash()
 		b.partition()
 
@@ -115,7 +117,14 @@ func (b *callHomeMachine) trust() {
 	awaitCommand(b.t, b.Box, "dir usb0:", "root.pem")
 	keys(b.t, b.Box, "crypto pki authenticate callhome usb0:root.pem\r", `\[confirm\]`)
 	keys(b.t, b.Box, "\r", "Authorities added: 1")
-	awaitCommand(b.t, b.Box, "call-home test", "sent")
+	b.sendAll()
+}
+
+// sendAll waits until the vendor has all that waits for it, as soon as it can be
+// reached: what failed before is tried again only after minutes.
+func (b *callHomeMachine) sendAll() {
+	b.t.Helper()
+	awaitCommand(b.t, b.Box, "call-home send all", callhome.AllSent)
 }
 
 // inventory has an inventory sent, and holds it against what is known of the
@@ -133,7 +142,7 @@ func (b *callHomeMachine) inventory() {
 	}
 	version, kernel := said(image, `(?m)^Version: (\S+)`), said(image, `(?m)^Kernel release: (\S+)`)
 	serial, memory := said(parts, `NAME: "Chassis"[^\n]*\n[^\n]*SN: (\S+)`), said(parts, `NAME: "Memory", DESCR: "(\d+) kB"`)
-	awaitCommand(b.t, b.Box, "call-home send alert-group inventory", "sent")
+	awaitCommand(b.t, b.Box, "call-home send alert-group inventory", "  sent ")
 	sent, err := b.vendor.Newest(serial, "inventory")
 	b.check(err)
 	fields := map[string]string{}
@@ -184,7 +193,7 @@ func (b *callHomeMachine) partition() {
 // told waits until the vendor has an alert, of which a command says more.
 func (b *callHomeMachine) told(name, object, command, says string) (told callhomed.Delivery) {
 	b.t.Helper()
-	for ctx := within(b.t, 2*time.Minute); ; {
+	for ctx := within(b.t, 5*time.Minute); ; { // it may have been tried in vain before
 		if alerts := b.alerts(name); len(alerts) > 0 {
 			told = alerts[0]
 			break
