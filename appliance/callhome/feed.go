@@ -64,7 +64,7 @@ func (c *CallHome) process(ctx context.Context, event model.AlarmEvent) (kept bo
 	}
 	now := c.options.Now()
 	seen, duplicate := c.seen(alert.Name, about, now)
-	if duplicate {
+	if duplicate && !worse(event.Severity, seen.Severity) { // else who subscribes to the worse ones would never know
 		seen.Repeated++
 		err := c.put(nil, nil, &seen)
 		return err == nil, err
@@ -92,7 +92,7 @@ func (c *CallHome) process(ctx context.Context, event model.AlarmEvent) (kept bo
 		c.options.Log.Error("no alert is made", "alert", alert.Name, "error", err)
 		return false, nil
 	}
-	err = c.put(m, c.subscribers(alert.Group, event.Severity), &model.CallHomeSeen{Name: alert.Name, Object: about, At: now})
+	err = c.put(m, c.subscribers(alert.Group, event.Severity), &model.CallHomeSeen{Name: alert.Name, Object: about, Severity: event.Severity, At: now})
 	if errors.Is(err, errMode) || errors.Is(err, errFull) {
 		return false, nil // the operator has changed his mind meanwhile, or it is counted
 	}
@@ -112,5 +112,9 @@ func (c *CallHome) isNews(event model.AlarmEvent) bool {
 			was = before.Severity
 		}
 	}
-	return slices.Index(severities, event.Severity) > slices.Index(severities, was)
+	return worse(event.Severity, was)
+}
+
+func worse(severity, than model.Severity) bool {
+	return slices.Index(severities, severity) > slices.Index(severities, than)
 }

@@ -148,8 +148,8 @@ func TestDeduplication(t *testing.T) {
 	})
 }
 
-// TestWorse: a severity that gets worse is news, for who has not just had it; one
-// that gets better never is.
+// TestWorse: a severity that gets worse is news, also for profiles that want such
+// only; one that gets better never is.
 func TestWorse(t *testing.T) {
 	alarmed(t, func(b *box, alarms *alarm.Alarms) {
 		fill := func(percent float64) {
@@ -159,14 +159,23 @@ func TestWorse(t *testing.T) {
 			}
 		}
 		const name = "LowActivePartitionAvailableDiskSpace harddisk"
+		b.set(func(c *model.CallHome) {
+			c.Profiles = []model.CallHomeProfile{{Name: "noc", URL: "https://noc.example", Groups: []model.CallHomeSubscription{{Group: model.GroupPerformance, Severity: model.Major}}}}
+		})
 		fill(85)
 		b.expect("minor", name+" 0")
 		fill(92)
-		b.expect("worse at once")
+		synctest.Wait()
+		if got := b.world.take("noc"); got != model.GroupPerformance {
+			t.Errorf("a profile that wants major alerts got %q; want the one that was minor", got)
+		}
+		fill(85)
+		fill(92)
+		b.expect("as bad as before")
 		fill(85)
 		time.Sleep(day)
 		fill(92)
-		b.expect("worse on another day", name+" 1")
+		b.expect("on another day", name+" 1")
 		time.Sleep(day)
 		fill(85)
 		b.expect("better")

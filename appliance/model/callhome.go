@@ -227,11 +227,12 @@ type CallHomeTally struct {
 	Error    string    `json:"error"` // of the last attempt; empty when it worked
 }
 
-// CallHomeSeen is an alert that is not processed again until it is a day old
-// (CH-24).
+// CallHomeSeen is an alert that is not processed again until it is a day old, or
+// worse (CH-24).
 type CallHomeSeen struct {
 	Name     string    `json:"name"` // "Coredumpfilefound"
 	Object   string    `json:"object"`
+	Severity Severity  `json:"severity"`
 	At       time.Time `json:"at"`
 	Repeated int       `json:"repeated"` // since then
 }
