@@ -31,6 +31,7 @@ var owned = []storage.Path{
 	{Volume: storage.Bootflash, Name: "certificates"},
 	{Volume: storage.Bootflash, Name: "license"},
 	{Volume: storage.Bootflash, Name: "com"},
+	{Volume: storage.Bootflash, Name: "callhome"},
 	{Volume: storage.Bootflash, Name: "lost+found"},
 	{Volume: storage.Harddisk, Name: "billcache"},
 	{Volume: storage.Harddisk, Name: "crash"},
