@@ -11,11 +11,6 @@ import (
 
 // configured fills in what the configuration says.
 func configured(f *message.Facts, in change.InForce) {
-	c := &in.Config.CallHome
-	f.Contact = message.Contact{
-		Email: c.ContactEmail, Phone: c.Phone, Name: c.ContactName, Company: c.Company, StreetAddress: c.StreetAddress,
-		ContractUser: c.ContractUser, CustomerID: c.CustomerID, ContractID: c.ContractID, SiteID: c.SiteID,
-	}
 	f.HostName = in.Config.HostName
 	f.Users = len(in.Access.Users)
 	f.Devices = devices(in.Config)

@@ -6,7 +6,7 @@ import "time"
 // message is for the table of fields to say, by its kind and mode: nobody else
 // picks. What is not known is left at its zero value.
 type Facts struct {
-	Contact Contact
+	Contact Contact // of the settings that the message is made by: New fills it in
 
 	// Inventory (CH-T1).
 	HostName        string
