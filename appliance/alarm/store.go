@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -41,54 +40,29 @@ type kept struct {
 	held []*held
 }
 
-// openStore opens the file at path, or makes it. One that cannot be used is
-// renamed to path.bad and a new one made; the error then says so. Without a
+// openStore opens the file at path, or makes it (database.OpenAside). Without a
 // store the error says why nothing can be kept.
 //
 // A new file after a damaged one, and memory, begin with the Unix time as their
 // base. That is beyond every number given before, as long as there is less
 // than one event a second over the life of the box.
-func openStore(path string, now time.Time) (kept, *store, error) {
-	content, s, err := tryStore(path)
-	if err == nil {
-		return content, s, nil
-	}
-	fresh := kept{history: history{cursors: map[string]uint64{}}}
-	fresh.base = uint64(max(0, now.Unix()))
-	fresh.last = fresh.base
-	if database.IsPassing(err) {
-		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
-	}
-	aside := path + ".bad"
-	if renamed := os.Rename(path, aside); renamed != nil {
-		return fresh, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
-	}
-	err = fmt.Errorf("the alarms kept so far are set aside as %s: %w", aside, err)
-	_, s, again := tryStore(path)
-	if again != nil {
-		return fresh, nil, fmt.Errorf("%w; alarms are kept in memory only: %w", err, again)
-	}
-	s.stored = fresh.last
-	return fresh, s, err
-}
-
-// tryStore opens the file and reads all of it.
-func tryStore(path string) (content kept, s *store, err error) {
-	err = database.Guard(func() error {
-		db, err := database.Open(path)
-		if err != nil {
-			return err
-		}
-		if err := db.View(content.read); err != nil {
-			return errors.Join(err, db.Close())
-		}
-		s = &store{path: path, db: db, stored: content.last}
-		return nil
+func openStore(path string, now time.Time) (content kept, s *store, err error) {
+	db, err := database.OpenAside(path, func(tx *bbolt.Tx) error {
+		content = kept{}
+		return content.read(tx)
 	})
 	if err != nil {
-		return kept{}, nil, fmt.Errorf("open %s: %w", path, err)
+		content = kept{history: history{cursors: map[string]uint64{}}}
+		content.base = uint64(max(0, now.Unix()))
+		content.last = content.base
 	}
-	return content, s, nil
+	switch {
+	case db == nil:
+		return content, nil, fmt.Errorf("alarms are kept in memory only: %w", err)
+	case err != nil:
+		err = fmt.Errorf("the alarms kept so far: %w", err)
+	}
+	return content, &store{path: path, db: db, stored: content.last}, err
 }
 
 // read reads the whole file and checks that it makes sense.

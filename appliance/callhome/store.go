@@ -2,7 +2,6 @@ package callhome
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -63,53 +62,22 @@ type store struct {
 	db   *bbolt.DB
 }
 
-// openStore opens the file at path, or makes it. One that cannot be used is
-// renamed to path.bad and a new one made; the error then says so. Without a
+// openStore opens the file at path, or makes it (database.OpenAside). Without a
 // store the error says why nothing can be kept.
 func openStore(path string) (s *store, kept state, messages []*message.Message, err error) {
-	if s, kept, messages, err = tryStore(path); err == nil {
-		return s, kept, messages, nil
-	}
-	const inMemory = "messages of Call Home are kept in memory only: %w"
-	if database.IsPassing(err) {
-		return nil, empty(), nil, fmt.Errorf(inMemory, err)
-	}
-	aside := path + ".bad"
-	if renamed := os.Rename(path, aside); renamed != nil {
-		return nil, empty(), nil, fmt.Errorf(inMemory, err)
-	}
-	err = fmt.Errorf("the messages of Call Home are set aside as %s: %w", aside, err)
-	s, kept, messages, again := tryStore(path)
-	if again != nil {
-		err = fmt.Errorf("%w; "+inMemory, err, again)
-	}
-	return s, kept, messages, err
-}
-
-// tryStore opens the file and reads all of it.
-func tryStore(path string) (s *store, kept state, messages []*message.Message, err error) {
-	kept = empty()
-	err = database.Guard(func() error {
-		if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil { // init makes it; a plain host has no init
-			return err
-		}
-		db, err := database.Open(path)
-		if err != nil {
-			return err
-		}
-		if err := db.View(func(tx *bbolt.Tx) (err error) {
-			messages, err = read(tx, &kept)
-			return err
-		}); err != nil {
-			return errors.Join(err, db.Close())
-		}
-		s = &store{path, db}
-		return nil
+	_ = os.MkdirAll(filepath.Dir(path), 0o750) // init makes it; a plain host has no init
+	db, err := database.OpenAside(path, func(tx *bbolt.Tx) (err error) {
+		kept = empty()
+		messages, err = read(tx, &kept)
+		return err
 	})
-	if err != nil {
-		return nil, empty(), nil, fmt.Errorf("open %s: %w", path, err)
+	switch {
+	case db == nil:
+		return nil, empty(), nil, fmt.Errorf("messages of Call Home are kept in memory only: %w", err)
+	case err != nil:
+		err = fmt.Errorf("messages of Call Home: %w", err)
 	}
-	return s, kept, messages, nil
+	return &store{path, db}, kept, messages, err
 }
 
 // read reads the whole file and checks that it makes sense. Messages come in the
@@ -150,56 +118,21 @@ func read(tx *bbolt.Tx, kept *state) (messages []*message.Message, err error) {
 // write brings the file up to date, in one transaction that survives a power cut
 // when it returns. After an error all is tried again with the next one.
 func (s *store) write(now state, queue []*queued) error {
+	waiting := map[string]*queued{}
+	for _, q := range queue {
+		waiting[q.ID] = q
+	}
 	err := database.Guard(func() error {
 		return s.db.Update(func(tx *bbolt.Tx) error {
-			if err := writeMessages(tx, queue); err != nil {
-				return err
-			}
-			bucket, err := tx.CreateBucketIfNotExists(bucketState)
+			err := database.Mirror(tx, bucketMessages, waiting, func(q *queued) ([]byte, error) { return q.text, nil })
 			if err != nil {
 				return err
 			}
-			text, err := json.Marshal(now)
-			if err != nil {
-				return err
-			}
-			return bucket.Put(keyState, text)
+			return database.PutJSON(tx, bucketState, keyState, now)
 		})
 	})
 	if err != nil {
 		return fmt.Errorf("keep messages of Call Home in %s: %w", s.path, err)
-	}
-	return nil
-}
-
-// writeMessages removes the messages that are not there any more and adds those
-// that the file does not have. A message never changes under its ID.
-func writeMessages(tx *bbolt.Tx, queue []*queued) error {
-	bucket, err := tx.CreateBucketIfNotExists(bucketMessages)
-	if err != nil {
-		return err
-	}
-	missing := map[string][]byte{}
-	for _, q := range queue {
-		missing[q.ID] = q.text
-	}
-	var gone [][]byte
-	cursor := bucket.Cursor()
-	for id, _ := cursor.First(); id != nil; id, _ = cursor.Next() {
-		if _, stays := missing[string(id)]; !stays {
-			gone = append(gone, id)
-		}
-		delete(missing, string(id))
-	}
-	for _, id := range gone {
-		if err := bucket.Delete(id); err != nil {
-			return err
-		}
-	}
-	for id, text := range missing {
-		if err := bucket.Put([]byte(id), text); err != nil {
-			return err
-		}
 	}
 	return nil
 }
