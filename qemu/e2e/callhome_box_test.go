@@ -142,7 +142,7 @@ func (b *callHomeMachine) inventory() {
 	}
 	version, kernel := said(image, `(?m)^Version: (\S+)`), said(image, `(?m)^Kernel release: (\S+)`)
 	serial, memory := said(parts, `NAME: "Chassis"[^\n]*\n[^\n]*SN: (\S+)`), said(parts, `NAME: "Memory", DESCR: "(\d+) kB"`)
-	awaitCommand(b.t, b.Box, "call-home send alert-group inventory", "  sent ")
+	awaitCommand(b.t, b.Box, "call-home send alert-group inventory", "  sent")
 	sent, err := b.vendor.Newest(serial, "inventory")
 	b.check(err)
 	fields := map[string]string{}
