@@ -80,17 +80,18 @@ func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
 	}
 	c.turns++
 	c.turn[a.delivery.Profile] = c.turns
-	a.sent, a.to = c.outgoing(a.message), c.destination(a.delivery.Profile, a.message.Mode)
+	a.sent, a.to = c.outgoing(a.message, a.delivery), c.destination(a.delivery.Profile, a.message.Mode)
 	a.ctx, a.end = context.WithCancel(ctx)
 	c.interrupt = a.end
 	return a, 0
 }
 
 // outgoing is a message as it goes now: without what commands printed and traces
-// when the operator wants them sent no more. c.mu is held.
-func (c *CallHome) outgoing(q *queued) *message.Message {
+// when the operator wants them sent no more, or the destination does not take them.
+// c.mu is held.
+func (c *CallHome) outgoing(q *queued, d *delivery) *message.Message {
 	m := *q.Message
-	if !c.config.Traces {
+	if !c.config.Traces || d.Bare {
 		m.Attachments = nil
 	}
 	return &m
@@ -117,6 +118,13 @@ func (c *CallHome) finish(a *attempt, err error) {
 	t.Failed++
 	t.Error = d.Error
 	c.state.Tallies[d.Profile] = t
+	if errors.Is(err, transport.ErrRefused) && len(a.sent.Attachments) > 0 {
+		d.Bare = true // it may be too long; the alert is worth more than what it brings
+		c.options.Log.Info("a message of Call Home is refused, and tried without attachments", "message", a.message.ID, "profile", d.Profile, "error", d.Error)
+		c.progressed()
+		_ = c.save() // it is logged
+		return
+	}
 	if errors.Is(err, transport.ErrRefused) {
 		c.end(a.message, d, "refused")
 		_ = c.save() // it is logged

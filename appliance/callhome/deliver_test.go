@@ -2,6 +2,7 @@ package callhome
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -78,6 +79,39 @@ func TestRefused(t *testing.T) {
 		if b.world.attempts() != 4 || len(s.Waiting) != 0 || s.Recent[3].Outcome != "refused" || len(s.Recent[3].Error) > longestError+len("…") ||
 			strings.Contains(s.Recent[3].Error, "\n") {
 			t.Errorf("%d attempts were made, and the status is %+v; want one each, and a short error", b.world.attempts(), s)
+		}
+	})
+}
+
+// TestRefusedAttachments: an alert that is too long goes without what it brings.
+func TestRefusedAttachments(t *testing.T) {
+	live(t, func(b *box) {
+		b.config.Traces = true
+		b.world.set(func(_ transport.Destination, m *message.Message) error {
+			if len(m.Attachments) > 0 {
+				return fmt.Errorf("%w: 413 Request Entity Too Large", transport.ErrRefused)
+			}
+			return nil
+		})
+		b.start()
+		settings, err := b.settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := message.New(message.Alert, b.newID(), b.now(), &settings, message.Facts{}, &message.Event{Name: "a", Group: model.GroupCrash},
+			message.Attachment{Name: "show system", Type: "command", Text: "much"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.put(m, []string{model.ProfileVendor}, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := b.world.take(model.ProfileVendor); got != model.GroupCrash {
+			t.Errorf("the vendor got %q; want the alert", got)
+		}
+		if e := b.Status().Recent[0]; e.Attempts != 2 || e.Outcome != outcomeSent {
+			t.Errorf("the delivery is %+v; want two attempts", e)
 		}
 	})
 }
