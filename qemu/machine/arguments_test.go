@@ -32,7 +32,7 @@ func TestArguments(t *testing.T) {
 		{
 			"from disk", Config{Disk: "a,b.img"},
 			[]string{"if=pflash,unit=0,format=raw,readonly=on,file=" + board.Firmware,
-				"if=pflash,unit=1,format=raw,file=/tmp/vars", "file=a,,b.img", "virtio-blk-pci,id=disk0,drive=disk,bootindex=0"},
+				"if=pflash,unit=1,format=raw,file=/tmp/vars", "format=raw,cache.no-flush=on,file=a,,b.img", "virtio-blk-pci,id=disk0,drive=disk,bootindex=0"},
 			[]string{"-kernel", "-append"},
 		},
 		{
@@ -51,9 +51,9 @@ func TestArguments(t *testing.T) {
 			nil,
 		},
 		{
-			"a person's", Config{Terminal: true, SetupFile: "my.conf", MemoryMB: 512, CPUs: 4},
-			[]string{"mux=on", "-mon chardev=serial", "name=opt/causeway/config,file=my.conf", "-m 512", "-smp 4"},
-			nil,
+			"a person's", Config{Terminal: true, SetupFile: "my.conf", MemoryMB: 512, CPUs: 4, Disk: "my.img"},
+			[]string{"mux=on", "-mon chardev=serial", "name=opt/causeway/config,file=my.conf", "-m 512", "-smp 4", "format=raw,file=my.img"},
+			[]string{"no-flush"},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
