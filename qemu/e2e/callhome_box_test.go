@@ -96,14 +96,7 @@ func (b *callHomeMachine) check(err error) {
 func (b *callHomeMachine) boot(firmware bool) {
 	b.t.Helper()
 	b.Box = start(b.t, smoke.Setup{Image: b.image, FromDisk: firmware, Disk: b.disk, USB: true, Config: grammar.BuiltIn() + callHomeLines})
-	peers, err := lab.OpenPeers(b.t.Context(), b.t.Output())
-	b.check(err)
-	named, err := b.Lab.LAN1.Named(b.t.Context(), peers, b.t.TempDir(), lab.PeerLAN1)
-	b.check(err)
-	b.t.Cleanup(named.Kill)
-	chronyd, err := b.Lab.LAN1.Chronyd(b.t.Context(), peers, b.t.TempDir(), lab.PeerLAN1)
-	b.check(err)
-	b.t.Cleanup(chronyd.Kill)
+	namesAndTime(b.t, b.Box)
 	vendor, err := b.Lab.LAN1.CallHomed(lab.PeerLAN1, callhomed.Options{Dir: b.dir, Schema: filepath.Join(root, "docs", "callhome.xsd")})
 	b.check(err)
 	b.t.Cleanup(func() { vendor.Stop() })
@@ -225,16 +218,7 @@ func (b *callHomeMachine) alerts(name string) []callhomed.Delivery {
 // fillUp takes so many percent of a volume on a disk.
 func fillUp(t *testing.T, disk, name string, percent int64) {
 	t.Helper()
-	volumes, err := machine.Volumes(disk)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, v := range volumes {
-		if v.Name == name {
-			const block = 4096
-			debugfs(t, volume(t, disk, name), "write /dev/null /filler", fmt.Sprintf("fallocate /filler 0 %d", v.Size/block*percent/100))
-			return
-		}
-	}
-	t.Fatalf("disk has %+v; want a volume %s", volumes, name)
+	const block = 4096
+	size := findVolume(t, disk, name).Size
+	debugfs(t, volume(t, disk, name), "write /dev/null /filler", fmt.Sprintf("fallocate /filler 0 %d", size/block*percent/100))
 }

@@ -62,17 +62,30 @@ func (b *comMachine) check(err error) {
 	}
 }
 
+// namesAndTime starts the servers of names and time on the LAN1 of a box.
+func namesAndTime(t *testing.T, box *smoke.Box) {
+	t.Helper()
+	peers, err := lab.OpenPeers(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	named, err := box.Lab.LAN1.Named(t.Context(), peers, t.TempDir(), lab.PeerLAN1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(named.Kill)
+	chronyd, err := box.Lab.LAN1.Chronyd(t.Context(), peers, t.TempDir(), lab.PeerLAN1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(chronyd.Kill)
+}
+
 // world starts the servers of LAN1: names, time, and COM, whose state is in dir.
 func (b *comMachine) world(dir string) {
 	b.t.Helper()
-	peers, err := lab.OpenPeers(b.t.Context(), b.t.Output())
-	b.check(err)
-	named, err := b.Lab.LAN1.Named(b.t.Context(), peers, b.t.TempDir(), lab.PeerLAN1)
-	b.check(err)
-	b.t.Cleanup(named.Kill)
-	chronyd, err := b.Lab.LAN1.Chronyd(b.t.Context(), peers, b.t.TempDir(), lab.PeerLAN1)
-	b.check(err)
-	b.t.Cleanup(chronyd.Kill)
+	namesAndTime(b.t, b.Box)
+	var err error
 	b.com, err = b.Lab.LAN1.COM(lab.PeerLAN1, comd.Options{Dir: dir, Names: []string{lab.COMName}})
 	b.check(err)
 	b.t.Cleanup(func() { b.com.Stop(0) })

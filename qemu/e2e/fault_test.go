@@ -121,17 +121,23 @@ func foreignDisk(t *testing.T) string {
 // volume gives how e2fsprogs name a volume of the appliance within a disk.
 func volume(t *testing.T, disk, name string) string {
 	t.Helper()
+	return fmt.Sprintf("%s?offset=%d", disk, findVolume(t, disk, name).Start)
+}
+
+// findVolume gives the place of a volume of the appliance on a disk.
+func findVolume(t *testing.T, disk, name string) machine.Volume {
+	t.Helper()
 	volumes, err := machine.Volumes(disk)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range volumes {
 		if v.Name == name {
-			return fmt.Sprintf("%s?offset=%d", disk, v.Start)
+			return v
 		}
 	}
 	t.Fatalf("disk has %+v; want a volume %s", volumes, name)
-	return ""
+	return machine.Volume{}
 }
 
 // fill takes all room of a volume.

@@ -26,8 +26,8 @@ const (
 
 // Authority is a CA. In JSON it has its key.
 type Authority struct {
-	key         *ecdsa.PrivateKey
-	certificate *x509.Certificate
+	Key         *ecdsa.PrivateKey
+	Certificate *x509.Certificate
 }
 
 // New founds a CA of that name, as "Lab COM Root CA".
@@ -36,14 +36,14 @@ func New(name string, now time.Time) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{key: key}
+	a := &Authority{Key: key}
 	template := &x509.Certificate{
 		Subject:   pkix.Name{Organization: []string{"Example"}, CommonName: name},
 		NotBefore: now.Add(-longAgo), NotAfter: now.Add(longAhead),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	a.certificate = template
-	a.certificate, err = a.Certify(template, key.Public())
+	a.Certificate = template
+	a.Certificate, err = a.Certify(template, key.Public())
 	return a, err
 }
 
@@ -55,11 +55,11 @@ type stored struct {
 
 // MarshalJSON implements json.Marshaler.
 func (a *Authority) MarshalJSON() ([]byte, error) {
-	key, err := x509.MarshalPKCS8PrivateKey(a.key)
+	key, err := x509.MarshalPKCS8PrivateKey(a.Key)
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(stored{key, a.certificate.Raw})
+	return json.Marshal(stored{key, a.Certificate.Raw})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -76,26 +76,26 @@ func (a *Authority) UnmarshalJSON(text []byte) error {
 	if !ok {
 		return fmt.Errorf("key of type %T: want one of P-256", key)
 	}
-	a.key = own
-	a.certificate, err = x509.ParseCertificate(s.Certificate)
+	a.Key = own
+	a.Certificate, err = x509.ParseCertificate(s.Certificate)
 	return err
 }
 
 // Root is what boxes have to trust, in PEM.
 func (a *Authority) Root() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.certificate.Raw})
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.Certificate.Raw})
 }
 
 // Pool is the same, to verify with.
 func (a *Authority) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
+	pool.AddCert(a.Certificate)
 	return pool
 }
 
 // Certify issues a certificate for a public key, with a serial number by chance.
 func (a *Authority) Certify(template *x509.Certificate, public any) (*x509.Certificate, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, public, a.key)
+	der, err := x509.CreateCertificate(rand.Reader, template, a.Certificate, public, a.Key)
 	if err != nil {
 		return nil, err
 	}

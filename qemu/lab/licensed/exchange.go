@@ -150,7 +150,7 @@ func (t *turn) admit() error {
 
 // signerFor is who signs answers to an instance: the signing certificate in use,
 // or the latest before it that the instance has heard of.
-func (a *authority) signerFor(i *instance) *issuer {
+func (a *hierarchy) signerFor(i *instance) *issuer {
 	if i != nil {
 		for _, signer := range slices.Backward(a.Signing[:len(a.Signing)-1]) {
 			if slices.Contains(i.Knows, signer.serial()) {
@@ -168,8 +168,8 @@ func (i *issuer) sign(answer any) ([]byte, error) {
 		return nil, err
 	}
 	options := (&jose.SignerOptions{}).WithType(ela.JWSType).
-		WithHeader("kid", i.serial()).WithHeader("x5t#S256", thumbprint(i.certificate))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.key}, options)
+		WithHeader("kid", i.serial()).WithHeader("x5t#S256", thumbprint(i.Certificate))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: i.Key}, options)
 	if err != nil {
 		return nil, err
 	}

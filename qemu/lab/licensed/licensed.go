@@ -62,7 +62,7 @@ func New(options Options) (*Server, error) {
 			return nil, fmt.Errorf("found the licence server: %w", err)
 		}
 	}
-	if s.certificate, err = s.state.Authority.issueTLS(s.Now(), options.Names); err != nil {
+	if s.certificate, err = s.state.Authority.Root.LongServer(options.Names, s.Now()); err != nil {
 		return nil, fmt.Errorf("issue the TLS certificate: %w", err)
 	}
 	return s, nil
@@ -79,7 +79,7 @@ func (s *Server) found() error {
 }
 
 // Root is the certificate that boxes have to trust, in PEM.
-func (s *Server) Root() []byte { return []byte(encodePEM(s.state.Authority.Root.certificate)) }
+func (s *Server) Root() []byte { return []byte(encodePEM(s.state.Authority.Root.Certificate)) }
 
 // TLS is what a listener needs for boxes.
 func (s *Server) TLS() *tls.Config {
@@ -136,7 +136,7 @@ func (s *Server) SigningCertificates() []*x509.Certificate {
 	defer s.mu.Unlock()
 	var all []*x509.Certificate
 	for _, i := range s.state.Authority.Signing {
-		all = append(all, i.certificate)
+		all = append(all, i.Certificate)
 	}
 	return all
 }

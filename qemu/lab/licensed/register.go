@@ -143,7 +143,7 @@ func (t *turn) identity(public *ecdsa.PublicKey) (*ela.Registered, error) {
 		Answered:       t.opening(),
 		Instance:       i.ID,
 		IDCertificate:  encodePEM(certificate),
-		Chain:          encodePEM(t.signer.certificate),
+		Chain:          encodePEM(t.signer.Certificate),
 		IDSerial:       serial,
 		SigningSerial:  t.signer.serial(),
 		SignatureType:  "SHA256",

@@ -13,7 +13,7 @@ import (
 
 // state is what outlives a restart.
 type state struct {
-	Authority authority     `json:"authority"`
+	Authority hierarchy     `json:"authority"`
 	Offset    time.Duration `json:"offset"` // of the clock, from this machine's
 	Accounts  []*account    `json:"accounts"`
 	Instances []*instance   `json:"instances"` // in the order of their registration
