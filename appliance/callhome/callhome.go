@@ -157,7 +157,7 @@ func (c *CallHome) Apply(config *model.Config) {
 	dropped := c.drop("mode", func(q *queued, _ *delivery) bool { return isOver(q) })
 	dropped += c.drop("profile", func(_ *queued, d *delivery) bool { return !c.hasProfile(d.Profile) })
 	for _, d := range c.deliveries() {
-		d.due = 0
+		d.due, d.bare = 0, false // the destination may be another one
 	}
 	for name := range c.state.Tallies {
 		if !c.hasProfile(name) {
@@ -208,8 +208,8 @@ func (c *CallHome) newID() string {
 // now is the trusted time in the zone of the box.
 func (c *CallHome) now() time.Time { return c.options.Now().In(c.options.Zone()) }
 
-// clockIsRight says whether the clock can be gone by: it is synchronised, or
-// nobody does that.
+// clockIsRight says whether the clock can be gone by: it is synchronised, or has
+// not been for so long that it is not waited for any more.
 func (c *CallHome) clockIsRight() bool {
 	return c.options.Synchronised() || c.options.Uptime()-c.began >= clockWait
 }

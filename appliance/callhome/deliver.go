@@ -91,7 +91,7 @@ func (c *CallHome) next(ctx context.Context) (a *attempt, wait time.Duration) {
 // c.mu is held.
 func (c *CallHome) outgoing(q *queued, d *delivery) *message.Message {
 	m := *q.Message
-	if !c.config.Traces || d.Bare {
+	if !c.config.Traces || d.bare {
 		m.Attachments = nil
 	}
 	return &m
@@ -118,11 +118,9 @@ func (c *CallHome) finish(a *attempt, err error) {
 	t.Failed++
 	t.Error = d.Error
 	c.state.Tallies[d.Profile] = t
-	if errors.Is(err, transport.ErrRefused) && len(a.sent.Attachments) > 0 {
-		d.Bare = true // it may be too long; the alert is worth more than what it brings
+	if errors.Is(err, transport.ErrRefused) && len(a.sent.Attachments) > 0 && a.to.Format != model.CallHomeShort {
+		d.bare, d.due = true, 0 // it may be too long; the alert is worth more than what it brings
 		c.options.Log.Info("a message of Call Home is refused, and tried without attachments", "message", a.message.ID, "profile", d.Profile, "error", d.Error)
-		c.progressed()
-		_ = c.save() // it is logged
 		return
 	}
 	if errors.Is(err, transport.ErrRefused) {
@@ -219,7 +217,7 @@ func (c *CallHome) subscribers(group string, severity model.Severity) []string {
 	return slices.DeleteFunc(c.profiles(), func(name string) bool {
 		p := c.config.Profile(name)
 		return p != nil && group != model.GroupTest && !slices.ContainsFunc(p.Groups, func(s model.CallHomeSubscription) bool {
-			return s.Group == group && slices.Index(severities, severity) >= slices.Index(severities, s.Severity)
+			return s.Group == group && !worse(s.Severity, severity)
 		})
 	})
 }

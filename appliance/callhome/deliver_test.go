@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -112,6 +113,49 @@ func TestRefusedAttachments(t *testing.T) {
 		}
 		if e := b.Status().Recent[0]; e.Attempts != 2 || e.Outcome != outcomeSent {
 			t.Errorf("the delivery is %+v; want two attempts", e)
+		}
+	})
+}
+
+// TestAttachmentsOfAnotherDestination: who asks for all learns of the attempt
+// without attachments, and another destination is offered them again.
+func TestAttachmentsOfAnotherDestination(t *testing.T) {
+	live(t, func(b *box) {
+		b.config.Traces = true
+		var brought []int // by the alerts of each attempt
+		isAway := errors.New("away")
+		b.world.set(func(_ transport.Destination, m *message.Message) error {
+			if m.Kind != message.Alert {
+				return nil
+			}
+			if brought = append(brought, len(m.Attachments)); len(m.Attachments) > 0 {
+				return fmt.Errorf("%w: 413 Request Entity Too Large", transport.ErrRefused)
+			}
+			return isAway
+		})
+		b.start()
+		settings, err := b.settings()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := message.New(message.Alert, b.newID(), b.now(), &settings, message.Facts{}, &message.Event{Name: "a", Group: model.GroupCrash},
+			message.Attachment{Name: "show system", Type: "command", Text: "much"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.put(m, []string{model.ProfileVendor}, nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		isAway = nil
+		b.config.URL = "https://callhome.example.net/"
+		b.Apply(&model.Config{CallHome: b.config})
+		answer, err := b.sendAll(b.t.Context(), SendAllRequest{})
+		if err != nil || slices.ContainsFunc(answer.Deliveries, func(e model.CallHomeEntry) bool { return e.Outcome != outcomeSent }) {
+			t.Errorf("sendAll = %+v, %v; want all sent", answer, err)
+		}
+		if want := []int{1, 0, 1, 0}; !slices.Equal(brought, want) {
+			t.Errorf("the attempts brought %d attachments; want %d", brought, want)
 		}
 	})
 }

@@ -172,8 +172,11 @@ type request struct {
 	attempts int // that it had
 }
 
-// isOver says whether the delivery is, or has failed since.
-func (r request) isOver() bool { return r.delivery.outcome != "" || r.delivery.Attempts > r.attempts }
+// isOver says whether the delivery is, or has failed since; one that goes on without
+// attachments has not.
+func (r request) isOver() bool {
+	return r.delivery.outcome != "" || r.delivery.Attempts > r.attempts && r.delivery.due > 0
+}
 
 // requests are those of all deliveries of a message. c.mu is held.
 func requests(q *queued) (all []request) {

@@ -39,8 +39,8 @@ type delivery struct {
 	Profile  string        `json:"profile"`
 	Attempts int           `json:"attempts"` // those after the last write are lost with a cut
 	Error    string        `json:"error"`    // of the last one
-	Bare     bool          `json:"bare"`     // the destination refuses what the message brings
 	due      time.Duration // uptime of the next one
+	bare     bool          // the destination has refused what the message brings
 	outcome  string        // once it is over
 }
 
