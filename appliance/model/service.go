@@ -9,7 +9,8 @@ import (
 // BuildInfo says what image this is. The image carries it as
 // /etc/causeway/build.json.
 type BuildInfo struct {
-	Version string    `json:"version"` // git describe, or "devel"
+	Version string    `json:"version"` // semantic version, "v1.4.0+0123456789ab"; ".dirty" at its end: with changes that are not committed
+	Floor   string    `json:"floor"`   // the lowest version that a box takes once this one is blessed on it
 	Commit  string    `json:"commit"`
 	Time    time.Time `json:"time"` // the commit's time: the floor of the clock
 	Board   string    `json:"board"`
@@ -35,7 +36,10 @@ type SystemHealth struct {
 // SlotStatus is what one of the two slots holds.
 type SlotStatus struct {
 	Name    string `json:"name"`    // "A" or "B"
+	State   string `json:"state"`   // SlotEmpty …; empty: not looked at yet
 	Version string `json:"version"` // of its image; empty: it has none, or it cannot be read
+	SHA256  string `json:"sha256"`  // of its image, as it was when it was written; empty: not known
+	Problem string `json:"problem"` // what is wrong with it; empty if nothing is
 	TotalKB uint64 `json:"total_kb"`
 	UsedKB  uint64 `json:"used_kb"`
 }
