@@ -88,12 +88,12 @@ func (s *Server) Apply(config *model.Config) {
 // Run serves until ctx ends, which gives nil, or the file of the bindings
 // cannot be used.
 func (s *Server) Run(ctx context.Context) error {
-	file, records, warning, err := openStore(s.o.File)
-	if warning != nil {
-		s.o.Log.Warn("DHCP begins anew", "error", warning)
-	}
-	if err != nil {
+	file, records, err := openStore(s.o.File)
+	switch {
+	case file == nil:
 		return err
+	case err != nil:
+		s.o.Log.Warn("DHCP begins anew", "error", err)
 	}
 	s.mu.Lock()
 	s.table = loadBindings(file, records, s.o.Boot)

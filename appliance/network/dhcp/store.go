@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -36,38 +35,22 @@ type store struct {
 	db   *bbolt.DB
 }
 
-// openStore opens the file at path, or makes it. A damaged one is set aside as
-// path.bad, which the warning says: hosts that renew get their addresses back,
-// and others are asked for by ARP before they are given away.
-func openStore(path string) (s *store, records map[netip.Addr]record, warning, err error) {
-	s, records, err = tryStore(path)
-	if err == nil || database.IsPassing(err) {
-		return s, records, nil, err
-	}
-	warning = fmt.Errorf("the DHCP bindings are set aside as %s.bad: %w", path, err)
-	if err := os.Rename(path, path+".bad"); err != nil {
-		return nil, nil, warning, fmt.Errorf("set aside the DHCP bindings: %w", err)
-	}
-	s, records, err = tryStore(path)
-	return s, records, warning, err
-}
-
-func tryStore(path string) (s *store, records map[netip.Addr]record, err error) {
-	err = database.Guard(func() error {
-		db, err := database.Open(path)
-		if err != nil {
-			return err
-		}
-		s, records = &store{path, db}, map[netip.Addr]record{}
-		if err := db.View(func(tx *bbolt.Tx) error { return read(tx, records) }); err != nil {
-			return errors.Join(err, db.Close())
-		}
-		return nil
+// openStore opens the file at path, or makes it (database.OpenAside). With a
+// store the error warns that a damaged file was set aside: hosts that renew get
+// their addresses back, and others are asked for by ARP before they are given
+// away. Without a store it says why there is none.
+func openStore(path string) (s *store, records map[netip.Addr]record, err error) {
+	db, err := database.OpenAside(path, func(tx *bbolt.Tx) error {
+		records = map[netip.Addr]record{}
+		return read(tx, records)
 	})
 	if err != nil {
-		return nil, nil, fmt.Errorf("open %s: %w", path, err)
+		err = fmt.Errorf("the DHCP bindings: %w", err)
 	}
-	return s, records, nil
+	if db == nil {
+		return nil, nil, err
+	}
+	return &store{path, db}, records, err
 }
 
 func read(tx *bbolt.Tx, records map[netip.Addr]record) error {
