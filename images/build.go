@@ -29,6 +29,7 @@ const (
 	cmdlineFile   = "cmdline"            // for a boot without a slot
 	ukiFile       = "causeway.efi"       // slot A, as one EFI program
 	diskFile      = "disk.img"           // the disk, with slot A in it
+	installerFile = "installer.img"      // a USB stick that puts itself on the disk of a box
 	infoFile      = "build.json"         // model.BuildInfo
 	sumsFile      = "SHA256SUMS"         // of all the others
 )
@@ -217,7 +218,7 @@ func (i *image) writeDisk(ctx context.Context, dir string, archive *debian.Archi
 	if err := os.WriteFile(filepath.Join(dir, ukiFile), program, 0o644); err != nil {
 		return err
 	}
-	flashed := disk.Image{EFIFile: i.board.EFIFile, UKI: program, Time: info.Time}
+	flashed := disk.Image{Layout: &disk.Box, Files: []disk.File{{Name: i.board.EFIFile, Content: program}}, Time: info.Time}
 	return flashed.Write(filepath.Join(dir, diskFile))
 }
 

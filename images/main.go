@@ -2,6 +2,7 @@
 //
 //	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR] [-com-root FILE] [-license-root FILE]
 //	go run ./images reproduce -board x86_64|arm64
+//	go run ./images flash -board x86_64|arm64 [-installer] DEVICE
 //
 // build prints what it made, a key=value a line; reproduce builds one commit
 // twice and compares. See docs/building.md.
@@ -27,6 +28,7 @@ var commands = []struct {
 }{
 	{"build", "make an image", buildCommand},
 	{"reproduce", "build the commit twice, in different surroundings, and compare", reproduceCommand},
+	{"flash", "write an image to a disk, and read it back", flashCommand},
 }
 
 func main() {
