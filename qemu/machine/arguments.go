@@ -39,8 +39,8 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		args = append(args, "-kernel", c.Kernel.Image, "-initrd", c.Kernel.Initramfs, "-append", c.Kernel.CommandLine)
 	} else {
 		args = append(args,
-			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(c.Board.Firmware),
-			"-drive", "if=pflash,unit=1,format=raw,file="+escape(variables))
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+escape(c.Board.Firmware))
+		args = append(args, c.flash(variables)...)
 	}
 	for i, nic := range c.NICs {
 		args = append(args, nic.arguments(i, files)...)
@@ -50,7 +50,11 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		if c.Kernel == nil {
 			device += ",bootindex=0"
 		}
-		args = append(args, "-drive", c.drive(), "-device", device)
+		if c.diskSize > 0 {
+			device += ",share-rw=on" // with the variables behind it
+		}
+		args = append(args, c.drive()...)
+		args = append(args, "-device", device)
 	}
 	if c.USB {
 		args = append(args, "-device", "qemu-xhci,id="+usbBus)
@@ -75,16 +79,41 @@ const usbBus = "usb"
 // outlive its own power: flushes of the guest take no time, however busy the host
 // is, and the box, which waits 2 seconds for its disks on the way down, finds them
 // there. What was written before the machine is killed is in the file.
-func (c Config) drive() string {
-	const drive, fast = "if=none,id=disk,discard=unmap", "cache.no-flush=on"
+func (c Config) drive() []string {
+	const drive = "if=none,id=disk,discard=unmap"
 	switch {
+	case c.diskSize > 0:
+		return []string{"-blockdev", fmt.Sprintf("node-name=disk,driver=raw,discard=unmap,size=%d,file=%s", c.diskSize, loggedNode)}
 	case c.DiskLog != "":
-		return drive + ",driver=blklogwrites,file.driver=file,file." + fast + ",file.filename=" + escape(c.Disk) +
-			",log.driver=file,log." + fast + ",log.filename=" + escape(c.DiskLog)
+		return []string{"-drive", drive + "," + c.logged()}
 	case c.Terminal:
-		return drive + ",format=raw,file=" + escape(c.Disk)
+		return []string{"-drive", drive + ",format=raw,file=" + escape(c.Disk)}
 	}
-	return drive + ",format=raw," + fast + ",file=" + escape(c.Disk)
+	return []string{"-drive", drive + ",format=raw," + fast + ",file=" + escape(c.Disk)}
+}
+
+// fast has QEMU flush nothing.
+const fast = "cache.no-flush=on"
+
+// logged gives the driver that logs what is written to the disk's file.
+func (c Config) logged() string {
+	return "driver=blklogwrites,file.driver=file,file." + fast + ",file.filename=" + escape(c.Disk) +
+		",log.driver=file,log." + fast + ",log.filename=" + escape(c.DiskLog)
+}
+
+// loggedNode is a disk and the variables behind it.
+const loggedNode = "logged"
+
+// flash gives the UEFI variables: the file of that name, or what is behind the disk.
+func (c Config) flash(variables string) []string {
+	if c.diskSize == 0 {
+		return []string{"-drive", "if=pflash,unit=1,format=raw,file=" + escape(variables)}
+	}
+	return []string{
+		"-blockdev", "node-name=" + loggedNode + ",discard=unmap," + c.logged(),
+		"-blockdev", fmt.Sprintf("node-name=variables,driver=raw,offset=%d,file=%s", c.diskSize, loggedNode),
+		"-machine", "pflash1=variables",
+	}
 }
 
 // arguments gives the options of the i-th card (from 0). Fixed MAC addresses,

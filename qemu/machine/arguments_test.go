@@ -36,6 +36,18 @@ func TestArguments(t *testing.T) {
 			[]string{"-kernel", "-append"},
 		},
 		{
+			"logged", Config{Kernel: &Kernel{}, Disk: "a,b.img", DiskLog: "log"},
+			[]string{"-drive if=none,id=disk,discard=unmap,driver=blklogwrites", "file.filename=a,,b.img", "log.filename=log", "drive=disk"},
+			[]string{"share-rw"},
+		},
+		{
+			"logged with its variables", Config{Disk: "a,b.img", DiskLog: "log", diskSize: 1 << 20},
+			[]string{"-blockdev node-name=logged,discard=unmap,driver=blklogwrites", "file.filename=a,,b.img", "drive=disk,bootindex=0,share-rw=on",
+				"node-name=disk,driver=raw,discard=unmap,size=1048576,file=logged", "node-name=variables,driver=raw,offset=1048576,file=logged",
+				"-machine pflash1=variables"},
+			[]string{"/tmp/vars", "-drive if=none"},
+		},
+		{
 			"two taps, LAN1 first", Config{NICs: []NIC{{Tap: tap}, {Tap: tap}}},
 			[]string{"tap,id=lan1,fd=4", "netdev=lan1,mac=52:54:00:43:57:01", "tap,id=lan2,fd=5", "netdev=lan2,mac=52:54:00:43:57:02"},
 			[]string{"user,"},

@@ -20,11 +20,15 @@ import (
 
 // Config is what one machine is made of.
 type Config struct {
-	Board   Board
-	Kernel  *Kernel // booted without firmware; nil boots Disk through UEFI
-	Disk    string  // path of a raw disk, written to; empty means no disk
-	DiskLog string  // path where every write to Disk is logged (package powercut reads it); empty means nowhere
-	USB     bool    // a USB 3 controller, for sticks
+	Board  Board
+	Kernel *Kernel // booted without firmware; nil boots Disk through UEFI
+	Disk   string  // path of a raw disk, written to; empty means no disk
+	// DiskLog is the path where every write to Disk is logged (package powercut reads
+	// it); empty means nowhere. A machine that boots through UEFI gets its variables
+	// behind the disk in the same file then, and in the same log, so that it can be
+	// told which was written first.
+	DiskLog string
+	USB     bool // a USB 3 controller, for sticks
 	// TPM is the folder of the state of a TPM 2.0, for one machine at a time, made if need
 	// be; empty means no TPM. The machine must boot through UEFI.
 	TPM      string
@@ -37,6 +41,8 @@ type Config struct {
 	// Terminal puts the serial console on the terminal of this process, where
 	// Ctrl-A X leaves; Machine.Console is nil then.
 	Terminal bool
+
+	diskSize int64 // octets of the disk when variables are behind it
 }
 
 // Kernel is what a direct boot loads.
@@ -121,6 +127,11 @@ func Start(ctx context.Context, config Config) (m *Machine, err error) {
 		variables = filepath.Join(dir, "variables.fd")
 		if err := copyFile(variables, config.Board.Variables); err != nil {
 			return nil, fmt.Errorf("start a machine: %w", err)
+		}
+		if config.DiskLog != "" {
+			if config.diskSize, err = appendFile(config.Disk, variables); err != nil {
+				return nil, fmt.Errorf("start a machine: %w", err)
+			}
 		}
 	}
 	files := []*os.File{theirs}
@@ -289,6 +300,22 @@ func filePair(name string) (one, other *os.File, err error) {
 		return nil, nil, fmt.Errorf("make a socket pair: %w", err)
 	}
 	return os.NewFile(uintptr(fds[0]), name), os.NewFile(uintptr(fds[1]), name+" of QEMU"), nil
+}
+
+// appendFile appends a file to another, and gives the size that had before.
+func appendFile(to, from string) (before int64, err error) {
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return 0, fmt.Errorf("append %s: %w", from, err)
+	}
+	file, err := os.OpenFile(to, os.O_WRONLY, 0)
+	if err != nil {
+		return 0, fmt.Errorf("append %s: %w", from, err)
+	}
+	if before, err = file.Seek(0, io.SeekEnd); err == nil {
+		_, err = file.Write(data)
+	}
+	return before, errors.Join(err, file.Close())
 }
 
 func copyFile(to, from string) error {
