@@ -15,7 +15,7 @@ SECONDS ?= 20
 # tests. Kernels, their EFI loaders and certificates of the image are fetched by the
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
-RUN_PACKAGES  = ca-certificates ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 xz-utils
+RUN_PACKAGES  = ca-certificates faketime ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 sbsigntool xz-utils
 TEST_PACKAGES = baresip-core curl e2fsprogs iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut chaos-network \

@@ -43,17 +43,12 @@ func (b *Board) AllModules() []string {
 	return slices.Compact(all)
 }
 
-// CommandLine is the kernel command line of an image for the given slot ("A"
-// or "B"), or for a kernel started without one ("").
-func (b *Board) CommandLine(slot string) string {
+// CommandLine is the kernel command line of an image, whichever slot it is in.
+func (b *Board) CommandLine() string {
 	// Debian's kernel would halt for ever after a panic; only warnings go to
 	// the serial line, because every line costs boot time at 115200 baud. The
 	// ring holds the lines of all services too.
-	line := "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M"
-	if slot != "" {
-		line += " causeway.slot=" + slot
-	}
-	return line
+	return "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M"
 }
 
 // Modules that every board takes.

@@ -47,13 +47,8 @@ func TestBoards(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	for _, tt := range []struct{ slot, want string }{
-		{"", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M"},
-		{"A", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M causeway.slot=A"},
-		{"B", "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M causeway.slot=B"},
-	} {
-		if got := x86_64.CommandLine(tt.slot); got != tt.want {
-			t.Errorf("CommandLine(%q) = %q; want %q", tt.slot, got, tt.want)
-		}
+	const want = "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M"
+	if got := x86_64.CommandLine(); got != want {
+		t.Errorf("CommandLine() = %q; want %q", got, want)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 
 	"causeway/appliance/model"
 	"causeway/board"
-	"causeway/images/disk"
+	"causeway/images/signing"
 	"causeway/images/uki"
 	"causeway/rootfs"
 	"causeway/rootfs/cache"
@@ -26,12 +27,24 @@ const (
 	kernelFile    = "kernel"             // vmlinuz or Image
 	vmlinuxFile   = "vmlinux"            // what QEMU starts directly: unpacked on x86
 	initramfsFile = "initramfs.cpio.zst" // the root file system
-	cmdlineFile   = "cmdline"            // for a boot without a slot
-	ukiFile       = "causeway.efi"       // slot A, as one EFI program
-	diskFile      = "disk.img"           // the disk, with slot A in it
-	installerFile = "installer.img"      // a USB stick that puts itself on the disk of a box
+	cmdlineFile   = "cmdline"            // of the kernel
 	infoFile      = "build.json"         // model.BuildInfo
-	sumsFile      = "SHA256SUMS"         // of all the others
+	notesFile     = "notes.txt"          // release notes
+
+	unsignedFile    = "causeway.unsigned.efi" // kernel, command line and root as one EFI program
+	ukiFile         = "causeway.efi"          // the same, signed: what fills a slot
+	certificateFile = "secureboot.cer"        // what firmware takes it by
+	diskFile        = "disk.img"              // the disk, with slot A filled
+	installerFile   = "installer.img"         // a USB stick that puts itself on the disk of a box
+	// Besides, the bundle: bundleFile.
+
+	sumsFile = "SHA256SUMS" // of all the others
+)
+
+var (
+	// unsignedFiles are those that no secret key is needed for.
+	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, unsignedFile}
+	signedFiles   = []string{ukiFile, certificateFile, diskFile, installerFile} // and the bundle
 )
 
 // image is what to build.
@@ -42,7 +55,9 @@ type image struct {
 	dir         string // where the files go
 	comRoot     string // PEM file of the authority that COM is known by; empty: none
 	licenseRoot string // of the licence server, likewise
-	kernelOnly  bool   // neither causeway.efi nor disk.img
+	keys        string // directory of keys (package signing)
+	unsigned    bool   // of the keys there is only signing.ReleaseKeys: leave out what is signed
+	kernelOnly  bool   // only what boots without a disk
 	fresh       bool   // compile everything anew
 	refresh     bool   // ask for newer Debian packages
 	initPkg     string
@@ -55,7 +70,7 @@ type image struct {
 // built is what came out.
 type built struct {
 	info      model.BuildInfo
-	slot      int64 // bytes on flash: causeway.efi, or kernel, command line and initramfs
+	slot      int64 // bytes on flash: the EFI program, or kernel, command line and initramfs
 	initramfs int64 // bytes
 }
 
@@ -67,15 +82,14 @@ func buildCommand(ctx context.Context, args []string, out, log io.Writer) error 
 	dir := flags.String("o", "", "`directory` for the files (default out/BOARD-VARIANT)")
 	comRoot := flags.String("com-root", "", "PEM `file` of the authority that COM is known by")
 	licenseRoot := flags.String("license-root", "", "PEM `file` of the authority that the licence server is known by")
+	keys := keysFlag(flags)
+	unsigned := flags.Bool("unsigned", false, "leave out what is signed: of the keys, only "+signing.ReleaseKeys+" is needed")
 	kernelOnly := flags.Bool("kernel-only", false, "make only what QEMU's -kernel needs")
 	fresh := flags.Bool("fresh", false, "compile everything anew")
 	refresh := flags.Bool("refresh", false, "ask for newer Debian packages than those in the cache")
 	onlyInit := flags.String("only-init", "", "a root file system with nothing but this Go `package` as /init")
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
-	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("build takes no argument %q", flags.Arg(0))
 	}
 	b, err := board.Find(*boardName)
 	if err != nil {
@@ -98,6 +112,7 @@ func buildCommand(ctx context.Context, args []string, out, log io.Writer) error 
 	i := image{
 		board: b, variant: rootfs.Variant(*variant), source: source, dir: *dir,
 		comRoot: *comRoot, licenseRoot: *licenseRoot,
+		keys: keysDir(*keys, source), unsigned: *unsigned,
 		kernelOnly: *kernelOnly, fresh: *fresh, refresh: *refresh,
 		initPkg: "causeway/init", appliance: "causeway/appliance",
 		cache: c, log: log,
@@ -127,6 +142,12 @@ func (i *image) build(ctx context.Context) (*built, error) {
 	if err != nil {
 		return nil, err
 	}
+	var keys *signing.Keys
+	if !i.unsigned {
+		if keys, err = signing.Open(i.keys); err != nil {
+			return nil, err
+		}
+	}
 	info.Board, info.Variant, info.Kernel = i.board.Name, string(i.variant), k.Version
 
 	if err := os.MkdirAll(i.dir, 0o755); err != nil {
@@ -142,7 +163,13 @@ func (i *image) build(ctx context.Context) (*built, error) {
 	}
 	slot := []string{kernelFile, initramfsFile, cmdlineFile}
 	if !i.kernelOnly {
-		if err := i.writeDisk(ctx, dir, archive, info); err != nil {
+		if err := i.writeProgram(ctx, dir, archive, info); err != nil {
+			return nil, err
+		}
+		slot = []string{unsignedFile}
+	}
+	if !i.kernelOnly && keys != nil {
+		if err := sign(ctx, dir, keys); err != nil {
 			return nil, err
 		}
 		slot = []string{ukiFile}
@@ -179,20 +206,20 @@ func (i *image) writeBootFiles(ctx context.Context, dir string, k *kernel.Kernel
 	if err := os.WriteFile(filepath.Join(dir, infoFile), append(encoded, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, cmdlineFile), []byte(i.board.CommandLine("")+"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, cmdlineFile), []byte(i.board.CommandLine()+"\n"), 0o644); err != nil {
 		return err
 	}
 	root := rootfs.Spec{
 		Board: i.board, Variant: i.variant, Source: i.source, Info: info, Kernel: k,
 		Init: i.initPkg, Appliance: i.appliance, OnlyInit: i.onlyInit,
-		COMRoot: i.comRoot, LicenseRoot: i.licenseRoot,
+		COMRoot: i.comRoot, LicenseRoot: i.licenseRoot, ReleaseKeys: filepath.Join(i.keys, signing.ReleaseKeys),
 		Cache: i.cache, Fresh: i.fresh, Log: i.log,
 	}
 	return root.Write(ctx, filepath.Join(dir, initramfsFile))
 }
 
-// writeDisk makes the unified kernel image of slot A and the disk that holds it.
-func (i *image) writeDisk(ctx context.Context, dir string, archive *debian.Archive, info model.BuildInfo) error {
+// writeProgram makes the unified kernel image, not signed, and the release notes.
+func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Archive, info model.BuildInfo) error {
 	stub, err := i.readStub(ctx, dir, archive)
 	if err != nil {
 		return err
@@ -208,18 +235,20 @@ func (i *image) writeDisk(ctx context.Context, dir string, archive *debian.Archi
 	program, err := uki.Build(uki.Image{
 		Stub:        stub,
 		OSRelease:   osRelease(info),
-		CommandLine: i.board.CommandLine("A"),
+		CommandLine: i.board.CommandLine(),
 		Initrd:      initrd,
 		Linux:       linux,
 	})
 	if err != nil {
 		return fmt.Errorf("unified kernel image: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, ukiFile), program, 0o644); err != nil {
+	notes, err := releaseNotes(i.source)
+	if err != nil {
 		return err
 	}
-	flashed := disk.Image{Layout: &disk.Box, Files: []disk.File{{Name: i.board.EFIFile, Content: program}}, Time: info.Time}
-	return flashed.Write(filepath.Join(dir, diskFile))
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, unsignedFile), program, 0o644),
+		os.WriteFile(filepath.Join(dir, notesFile), notes, 0o644))
 }
 
 // readStub takes the EFI stub out of its Debian package.

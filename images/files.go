@@ -7,7 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"causeway/appliance/bundle"
 )
 
 // link makes a file of an image out of one in the cache, without copying it
@@ -70,15 +73,27 @@ func hashFile(name string) ([]byte, error) {
 // moveInto replaces the image in dir by the one in made. Files of the old one
 // that the new one does not have go away: they would not fit the others.
 func moveInto(dir, made string) error {
-	for _, name := range []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, ukiFile, diskFile, infoFile, sumsFile} {
-		err := os.Rename(filepath.Join(made, name), filepath.Join(dir, name))
-		if errors.Is(err, os.ErrNotExist) {
-			err = os.Remove(filepath.Join(dir, name))
-			if errors.Is(err, os.ErrNotExist) {
-				err = nil
-			}
+	entries, err := os.ReadDir(made)
+	if err != nil {
+		return err
+	}
+	old, err := filepath.Glob(filepath.Join(dir, "causeway-*"+bundle.Suffix))
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(unsignedFiles, signedFiles, []string{sumsFile}) {
+		old = append(old, filepath.Join(dir, name))
+	}
+	for _, file := range old {
+		if _, err := os.Stat(filepath.Join(made, filepath.Base(file))); err == nil {
+			continue // it is replaced, and there all the time
 		}
-		if err != nil {
+		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	for _, entry := range entries {
+		if err := os.Rename(filepath.Join(made, entry.Name()), filepath.Join(dir, entry.Name())); err != nil {
 			return err
 		}
 	}

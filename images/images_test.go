@@ -14,8 +14,10 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"causeway/appliance/bundle"
 	"causeway/appliance/model"
 	"causeway/board"
+	"causeway/images/signing"
 	"causeway/rootfs"
 	"causeway/rootfs/cache"
 )
@@ -38,6 +40,7 @@ func testImage(t *testing.T, name string) *image {
 	return &image{
 		board: b, variant: rootfs.Release, source: source, dir: filepath.Join(t.TempDir(), "image"),
 		initPkg: "causeway/rootfs/testdata/hello", appliance: "causeway/rootfs/testdata/service",
+		keys:  filepath.Join(t.TempDir(), "keys"),
 		cache: c, log: t.Output(),
 	}
 }
@@ -72,12 +75,16 @@ func TestBuild(t *testing.T) {
 			for section, want := range map[string][]byte{
 				".linux":   read(kernelFile),
 				".initrd":  read(initramfsFile),
-				".cmdline": []byte(i.board.CommandLine("A")),
+				".cmdline": []byte(i.board.CommandLine()),
 			} {
 				if got, err := file.Section(section).Data(); err != nil || !bytes.HasPrefix(got, want) {
 					t.Errorf("section %s has %d bytes, %v; want %d", section, len(got), err, len(want))
 				}
 			}
+			if !bytes.HasPrefix(program, read(unsignedFile)[:0x40]) {
+				t.Errorf("%s is not %s, signed", ukiFile, unsignedFile)
+			}
+			i.checkBundle(t, program)
 			for line := range strings.Lines(string(read(sumsFile))) {
 				sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
 				if got, err := hashFile(filepath.Join(i.dir, name)); err != nil || fmt.Sprintf("%x", got) != sum {
@@ -94,12 +101,41 @@ func TestBuild(t *testing.T) {
 			if _, err := i.build(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range []string{ukiFile, diskFile} {
+			for _, name := range []string{ukiFile, unsignedFile, diskFile} {
 				if _, err := os.Stat(filepath.Join(i.dir, name)); !errors.Is(err, os.ErrNotExist) {
 					t.Errorf("%s after a build without it: %v; want none", name, err)
 				}
 			}
 		})
+	}
+}
+
+// checkBundle sees that a box with this image takes its bundle.
+func (i *image) checkBundle(t *testing.T, program []byte) {
+	t.Helper()
+	keys, err := bundle.ReadKeys(filepath.Join(i.keys, signing.ReleaseKeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(i.dir, "causeway-"+i.board.Name+"-"+version+"*"+bundle.Suffix))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("bundles %q, %v; want one", files, err)
+	}
+	f, err := os.Open(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b, err := bundle.Open(f, keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Manifest.Fits(i.board.Name, floor); err != nil {
+		t.Error(err)
+	}
+	var got bytes.Buffer
+	if notes, err := b.Unpack(context.Background(), &got); err != nil || notes == "" || !bytes.Equal(got.Bytes(), program) {
+		t.Errorf("notes %q, image of %d octets, %v; want %d", notes, got.Len(), err, len(program))
 	}
 }
 
@@ -109,6 +145,7 @@ func TestCommandErrors(t *testing.T) {
 		"bake":                        "reproduce",
 		"build -board toaster":        "x86_64, arm64",
 		"build -variant large":        "only release, debug",
+		"sign -keys k":                "-image",
 		"build x86_64":                `no argument "x86_64"`,
 		"build -only-init causeway/x": "causeway/x",
 	} {
@@ -177,7 +214,7 @@ func TestDescribe(t *testing.T) {
 	}
 	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
 	info, err := describe(context.Background(), dir)
-	if err != nil || info.Version != "devel" || info.Time.Unix() != 1000000000 {
-		t.Errorf("describe = %+v, %v; want devel, 1000000000", info, err)
+	if err != nil || info.Version != version || info.Floor != floor || info.Time.Unix() != 1000000000 {
+		t.Errorf("describe = %+v, %v; want %s, %s, 1000000000", info, err, version, floor)
 	}
 }

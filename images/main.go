@@ -1,11 +1,13 @@
 // Command images makes what is flashed and what QEMU boots.
 //
 //	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR] [-com-root FILE] [-license-root FILE]
+//	go run ./images keys [-keys DIR]
+//	go run ./images sign -image DIR -keys DIR
 //	go run ./images reproduce -board x86_64|arm64
 //	go run ./images flash -board x86_64|arm64 [-installer] DEVICE
 //
-// build prints what it made, a key=value a line; reproduce builds one commit
-// twice and compares. See docs/building.md.
+// build and sign print what they made, a key=value a line; reproduce builds one
+// commit twice and compares. See docs/building.md.
 package main
 
 import (
@@ -27,6 +29,8 @@ var commands = []struct {
 	run        func(ctx context.Context, args []string, out, log io.Writer) error
 }{
 	{"build", "make an image", buildCommand},
+	{"keys", "make the keys that images are signed with, where there are none", keysCommand},
+	{"sign", "sign an image that was built without the keys, or sign it anew", signCommand},
 	{"reproduce", "build the commit twice, in different surroundings, and compare", reproduceCommand},
 	{"flash", "write an image to a disk, and read it back", flashCommand},
 }
@@ -57,4 +61,15 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		fmt.Fprintf(&usage, "\n  %-10s %s", command.name, command.help)
 	}
 	return fmt.Errorf("which command?%s", usage.String())
+}
+
+// parse parses the flags of a command that takes nothing else.
+func parse(flags *flag.FlagSet, args []string) error {
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%s takes no argument %q", flags.Name(), flags.Arg(0))
+	}
+	return nil
 }

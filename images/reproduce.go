@@ -10,19 +10,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"causeway/board"
 	"causeway/images/disk"
+	"causeway/images/signing"
 	"causeway/rootfs"
 	"causeway/rootfs/cache"
 )
-
-// compared are the files that must come out the same. SHA256SUMS follows from
-// them.
-var compared = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, ukiFile, diskFile, infoFile}
 
 // errDiffers means that the two builds are not the same.
 var errDiffers = errors.New("the builds differ")
@@ -32,7 +30,8 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	flags.SetOutput(log)
 	boardName := flags.String("board", "x86_64", strings.Join(board.Names(), " or "))
 	variant := flags.String("variant", string(rootfs.Release), "release or debug")
-	if err := flags.Parse(args); err != nil {
+	keys := keysFlag(flags)
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	source, err := moduleDir(ctx)
@@ -48,6 +47,13 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	} else if changed != "" {
 		fmt.Fprintf(log, "building commit %s, without what is not committed\n", commit)
 	}
+	// The keys are what an image is of, too: both builds have the same.
+	if *keys, err = filepath.Abs(keysDir(*keys, source)); err != nil {
+		return err
+	}
+	if _, err := signing.Open(*keys); err != nil {
+		return err
+	}
 	work, err := os.MkdirTemp("", "causeway-reproduce-")
 	if err != nil {
 		return err
@@ -60,14 +66,18 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	start := time.Now()
 	var dirs []string
 	for _, s := range surroundings {
-		dir, err := s.build(ctx, source, commit, []string{"-board", *boardName, "-variant", *variant}, log)
+		dir, err := s.build(ctx, source, commit, []string{"-board", *boardName, "-variant", *variant, "-keys", *keys}, log)
 		if err != nil {
 			return fmt.Errorf("build in %s: %w", s.dir, err)
 		}
 		dirs = append(dirs, dir)
 	}
 	fmt.Fprintf(out, "board=%s\ncommit=%s\n", *boardName, commit)
-	for _, name := range compared {
+	names, err := sameFiles(dirs[0], dirs[1])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
 		if err := compareFiles(filepath.Join(dirs[0], name), filepath.Join(dirs[1], name)); err != nil {
 			fmt.Fprintln(out, "reproducible=no")
 			return fmt.Errorf("%s: %w", name, err)
@@ -157,6 +167,24 @@ func (s *surrounding) build(ctx context.Context, source, commit string, args []s
 		return "", err
 	}
 	return image, cmd.Wait()
+}
+
+// sameFiles gives the names of the files of two images, which must be the same.
+func sameFiles(a, b string) ([]string, error) {
+	var names [2][]string
+	for i, dir := range []string{a, b} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			names[i] = append(names[i], entry.Name())
+		}
+	}
+	if !slices.Equal(names[0], names[1]) {
+		return nil, fmt.Errorf("%w: the files are %q and %q", errDiffers, names[0], names[1])
+	}
+	return names[0], nil
 }
 
 // compareFiles gives an error that wraps errDiffers and names the first byte

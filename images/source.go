@@ -29,13 +29,15 @@ func moduleDir(ctx context.Context) (string, error) {
 // describe says which commit the source is, and when that was made. Outside git
 // (a source archive) SOURCE_DATE_EPOCH must give the time.
 func describe(ctx context.Context, source string) (model.BuildInfo, error) {
-	info := model.BuildInfo{Version: "devel"}
+	info := model.BuildInfo{Version: fullVersion(""), Floor: floor}
 	seconds := os.Getenv("SOURCE_DATE_EPOCH")
 	if _, err := git(ctx, source, "rev-parse", "--git-dir"); err == nil {
 		// By itself git abbreviates to what this clone or this user needs.
-		if info.Version, err = git(ctx, source, "describe", "--tags", "--always", "--abbrev=12", "--dirty"); err != nil {
+		commit, err := git(ctx, source, "describe", "--exclude=*", "--always", "--abbrev=12", "--dirty=.dirty")
+		if err != nil {
 			return info, err
 		}
+		info.Version = fullVersion(commit)
 		if info.Commit, err = git(ctx, source, "rev-parse", "HEAD"); err != nil {
 			return info, err
 		}

@@ -124,32 +124,36 @@ func loadOption(description string) string {
 }
 
 func TestReadSlot(t *testing.T) {
+	partition := func(guid string) string { return loadOption(guid)[6 : 6+2*len(guid)+2] }
+	slotA, slotB := partition(strings.ToLower(board.GUIDESPA)), partition(board.GUIDESPB)
+	const loader = "LoaderDevicePartUUID-" + efiLoader
 	for _, tt := range []struct {
 		name      string
-		cmdline   string
 		variables map[string]string // name → data
 		slot      string
 		trial     bool
 		fails     bool
 	}{
-		{name: "kernel boot", cmdline: "console=ttyS0", slot: "kernel"},
-		{name: "no EFI variables", cmdline: "causeway.slot=A", slot: "A"},
-		{"blessed", "causeway.slot=A", map[string]string{
+		{name: "no EFI variables", slot: "kernel"},
+		{"another disk", map[string]string{loader: partition("8be4df61-93ca-11d2-aa0d-00e098032b8c")}, "kernel", false, false},
+		{"blessed", map[string]string{loader: slotA,
 			"BootCurrent": "\xf0\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F0": loadOption("Causeway A")}, "A", false, false},
-		{"on trial", "causeway.slot=B", map[string]string{
+		{"on trial", map[string]string{loader: slotB,
 			"BootCurrent": "\xf1\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F1": loadOption("Causeway B")}, "B", true, false},
-		{"removable path", "causeway.slot=A", map[string]string{
+		{"removable path", map[string]string{loader: slotA,
 			"BootCurrent": "\x02\x00", "BootOrder": "\x00\x00\x02\x00", "Boot0002": loadOption("UEFI Misc Device")}, "A", false, false},
-		{"empty order", "causeway.slot=A", map[string]string{
+		{"empty order", map[string]string{loader: slotA,
 			"BootCurrent": "\xf1\x00", "BootOrder": "", "Boot00F1": loadOption("Causeway A")}, "A", true, false},
-		{"torn variable", "causeway.slot=A", map[string]string{"BootCurrent": "\xf1", "BootOrder": "\xf1\x00"}, "A", false, true},
-		{"two currents", "causeway.slot=A", map[string]string{"BootCurrent": "\x01\x00\x02\x00", "BootOrder": "\x01\x00"}, "A", false, true},
+		{"torn variable", map[string]string{loader: slotA, "BootCurrent": "\xf1", "BootOrder": "\xf1\x00"}, "A", false, true},
+		{"two currents", map[string]string{loader: slotA, "BootCurrent": "\x01\x00\x02\x00", "BootOrder": "\x01\x00"}, "A", false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, _, _ := newTest(t)
-			m.write(t, "proc/cmdline", tt.cmdline)
 			for name, data := range tt.variables {
-				m.write(t, efiMount.target+"/"+name+"-"+efiGlobal, "\x06\x00\x00\x00"+data)
+				if !strings.Contains(name, "-") {
+					name += "-" + efiGlobal
+				}
+				m.write(t, efiMount.target+"/"+name, "\x06\x00\x00\x00"+data)
 			}
 			err := m.readSlot()
 			if m.slot != tt.slot || m.trial != tt.trial || (err != nil) != tt.fails {

@@ -24,6 +24,7 @@ import (
 	"github.com/u-root/mkuimage/cpio"
 	"github.com/u-root/mkuimage/uimage/initramfs"
 
+	"causeway/appliance/bundle"
 	"causeway/appliance/model"
 	"causeway/board"
 	"causeway/board/modules"
@@ -53,6 +54,9 @@ type Spec struct {
 	// COMRoot and LicenseRoot are PEM files of the authorities that COM and the
 	// licence server are known by where the box trusts no others; empty: none.
 	COMRoot, LicenseRoot string
+	// ReleaseKeys is a PEM file of the public keys that the box knows its next
+	// firmware by.
+	ReleaseKeys string
 	// OnlyInit leaves out everything but /init: the least that boots, to
 	// compare with.
 	OnlyInit bool
@@ -75,6 +79,7 @@ func (s *Spec) Write(ctx context.Context, file string) error {
 		{"kernel modules", s.addModules},
 		{"certificates", s.addCertificates},
 		{"authorities", s.addAuthorities},
+		{"release keys", s.addReleaseKeys},
 		{"build information", s.addInfo},
 	}
 	if s.OnlyInit {
@@ -138,15 +143,22 @@ func (s *Spec) addModules(_ context.Context, files *initramfs.Files) error {
 	return addText(files, modules.File[1:], s.Kernel.Table.Write)
 }
 
-// bundle is where Debian's package ca-certificates keeps all its certificates
+// caBundle is where Debian's package ca-certificates keeps all its certificates
 // in one file; Go looks for it in the same place.
-const bundle = "etc/ssl/certs/ca-certificates.crt"
+const caBundle = "etc/ssl/certs/ca-certificates.crt"
 
 func (s *Spec) addCertificates(_ context.Context, files *initramfs.Files) error {
-	if err := addFile(files, bundle, "/"+bundle, 0o644); err != nil {
+	if err := addFile(files, caBundle, "/"+caBundle, 0o644); err != nil {
 		return fmt.Errorf("%w (Debian's package ca-certificates brings it)", err)
 	}
 	return nil
+}
+
+func (s *Spec) addReleaseKeys(_ context.Context, files *initramfs.Files) error {
+	if _, err := bundle.ReadKeys(s.ReleaseKeys); err != nil {
+		return err
+	}
+	return addFile(files, bundle.KeysFile[1:], s.ReleaseKeys, 0o644)
 }
 
 func (s *Spec) addInfo(_ context.Context, files *initramfs.Files) error {

@@ -21,6 +21,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/u-root/mkuimage/cpio"
 
+	"causeway/appliance/bundle"
 	"causeway/appliance/model"
 	"causeway/board"
 	"causeway/board/modules"
@@ -28,6 +29,12 @@ import (
 	"causeway/rootfs/debian"
 	"causeway/rootfs/kernel"
 )
+
+// releaseKey is the example of RFC 8410 §10.1.
+const releaseKey = `-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+`
 
 // testSpec is a root file system with the test programs in it, for the board
 // that this machine can run.
@@ -46,8 +53,13 @@ func testSpec(t *testing.T) *Spec {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys := filepath.Join(t.TempDir(), "release.pem")
+	if err := os.WriteFile(keys, []byte(releaseKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return &Spec{
-		Board: b, Variant: Release, Source: ".", Kernel: k, Cache: c, Log: t.Output(),
+		ReleaseKeys: keys,
+		Board:       b, Variant: Release, Source: ".", Kernel: k, Cache: c, Log: t.Output(),
 		Info:      model.BuildInfo{Version: "test", Time: time.Unix(1, 0).UTC(), Board: b.Name, Variant: "release"},
 		Init:      "causeway/rootfs/testdata/hello",
 		Appliance: "causeway/rootfs/testdata/service",
@@ -113,10 +125,11 @@ func TestWrite(t *testing.T) {
 		"tmp":                       cpio.S_IFDIR | 0o1777,
 		"bootflash":                 cpio.S_IFDIR | 0o755,
 		"etc/passwd":                cpio.S_IFREG | 0o644,
-		bundle:                      cpio.S_IFREG | 0o644,
+		caBundle:                    cpio.S_IFREG | 0o644,
 		modules.File[1:]:            cpio.S_IFREG | 0o644,
 		"etc/causeway/com-root.pem": cpio.S_IFREG | 0o644,
 		"etc/causeway/build.json":   cpio.S_IFREG | 0o644,
+		bundle.KeysFile[1:]:         cpio.S_IFREG | 0o644,
 	} {
 		if got, ok := records[name]; !ok || got.Mode != mode {
 			t.Errorf("%s: there %v, mode %o; want %o", name, ok, got.Mode, mode)
@@ -147,7 +160,7 @@ func TestWrite(t *testing.T) {
 func runService(t *testing.T, records map[string]cpio.Record) {
 	t.Helper()
 	root := t.TempDir()
-	for _, name := range []string{"bin/appliance", bundle} {
+	for _, name := range []string{"bin/appliance", caBundle} {
 		file := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"causeway/appliance/bundle"
+	"causeway/appliance/model"
+	"causeway/board"
+	"causeway/images/disk"
+	"causeway/images/signing"
+)
+
+// signCommand signs what was built elsewhere: the keys need not be on the machine
+// that builds.
+func signCommand(ctx context.Context, args []string, out, log io.Writer) error {
+	flags := flag.NewFlagSet("images sign", flag.ContinueOnError)
+	flags.SetOutput(log)
+	keys := keysFlag(flags)
+	image := flags.String("image", "", "`directory` of the image, as build wrote it")
+	if err := parse(flags, args); err != nil {
+		return err
+	}
+	if *image == "" || *keys == "" {
+		return errors.New("sign takes -image and -keys")
+	}
+	k, err := signing.Open(*keys)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(*image, ".making-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range unsignedFiles {
+		if err := link(filepath.Join(*image, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	if err := sign(ctx, dir, k); err != nil {
+		return err
+	}
+	if err := writeSums(dir); err != nil {
+		return err
+	}
+	if err := moveInto(*image, dir); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "directory=%s\n", *image)
+	return err
+}
+
+// sign makes all that holds a signature, from the other files in dir: the signed
+// program, the bundle, and the disk.
+func sign(ctx context.Context, dir string, keys *signing.Keys) error {
+	text, err := os.ReadFile(filepath.Join(dir, infoFile))
+	if err != nil {
+		return err
+	}
+	var info model.BuildInfo
+	if err := json.Unmarshal(text, &info); err != nil {
+		return fmt.Errorf("%s: %w", infoFile, err)
+	}
+	b, err := board.Find(info.Board)
+	if err != nil {
+		return err
+	}
+	if err := link(keys.File(signing.CertificateDER), filepath.Join(dir, certificateFile)); err != nil {
+		return err
+	}
+	signed := filepath.Join(dir, ukiFile)
+	if err := keys.Program(ctx, signed, filepath.Join(dir, unsignedFile), info.Time); err != nil {
+		return err
+	}
+	program, err := os.ReadFile(signed)
+	if err != nil {
+		return err
+	}
+	if err := writeBundle(dir, keys, info, program); err != nil {
+		return err
+	}
+	flashed := disk.Image{Layout: &disk.Box, Files: []disk.File{{Name: b.EFIFile, Content: program}}, Time: info.Time}
+	return flashed.Write(filepath.Join(dir, diskFile))
+}
+
+// writeBundle makes the file that a box is updated with.
+func writeBundle(dir string, keys *signing.Keys, info model.BuildInfo, program []byte) (err error) {
+	notes, err := os.ReadFile(filepath.Join(dir, notesFile))
+	if err != nil {
+		return err
+	}
+	manifest := bundle.Manifest{Board: info.Board, Version: info.Version, Floor: info.Floor, Time: info.Time}
+	text, signature, err := keys.Manifest(manifest, notes, program)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, bundleFile(info)))
+	if err != nil {
+		return err
+	}
+	return errors.Join(bundle.Write(f, text, signature, notes, program), f.Close())
+}
+
+// bundleFile is the name of an image's bundle.
+func bundleFile(info model.BuildInfo) string {
+	return "causeway-" + info.Board + "-" + info.Version + bundle.Suffix
+}
