@@ -161,8 +161,9 @@ func (m *machine) armWatchdog() error {
 	return err
 }
 
-// bootLimit is how long a boot may take: a slow disk is formatted in minutes,
-// and one that is reset meanwhile would begin again for ever.
+// bootLimit is how long a boot may take since it was last seen to get on: a slow
+// disk is formatted in minutes, and one that is reset meanwhile would begin again
+// for ever.
 const bootLimit = 5 * time.Minute
 
 // healthy is the condition for feeding the watchdog: the boot goes on, then
@@ -171,7 +172,7 @@ func (m *machine) healthy(ctx context.Context) error {
 	if m.isReady() {
 		return m.supervisor.Alive(ctx)
 	}
-	if m.kernel.Uptime() > bootLimit {
+	if m.kernel.Uptime()-time.Duration(m.progress.Load()) > bootLimit {
 		return fmt.Errorf("the boot is not done within %v", bootLimit)
 	}
 	return nil

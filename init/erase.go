@@ -119,6 +119,9 @@ func (m *machine) noteErase(names []string) error {
 // erase wipes what the last run of the box was told to. A cut on the way has
 // the next boot begin again; what cannot be wiped now stays to be wiped.
 func (m *machine) erase() error {
+	if done, err := m.finishReset(); done || err != nil {
+		return err // bootflash: tells the next boot if all is to be done again
+	}
 	text, err := os.ReadFile(m.eraseFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -128,6 +131,13 @@ func (m *machine) erase() error {
 	}
 	asked := strings.Fields(string(text))
 	var errs []error
+	if m.resets(asked) {
+		err := m.reset()
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err) // the files at least shall go
+	}
 	var left []string
 	for _, p := range parts {
 		if !slices.Contains(asked, p.name) {

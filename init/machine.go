@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"causeway/appliance/model"
@@ -43,6 +44,8 @@ type machine struct {
 
 	endings chan ending
 	disks   chan struct{} // holds something when block devices have changed
+
+	progress atomic.Int64 // uptime when a long step of the boot last got on, in ns
 
 	ports sync.Mutex // one renames network ports at a time
 	named bool       // the boot has named them

@@ -284,11 +284,15 @@ func TestHealthyWhileBooting(t *testing.T) {
 	for _, tt := range []struct {
 		uptime time.Duration
 		fed    bool
-	}{{3 * time.Second, true}, {bootLimit, true}, {bootLimit + 1, false}} {
+	}{{3 * time.Second, true}, {bootLimit, true}, {bootLimit + 1, false}, {time.Hour, false}} {
 		k.now = tt.uptime
 		if err := m.healthy(t.Context()); (err == nil) != tt.fed {
 			t.Errorf("healthy %v after power-on = %v; want fed %v", tt.uptime, err, tt.fed)
 		}
+	}
+	m.progress.Store(int64(k.now - bootLimit)) // a step gets on
+	if err := m.healthy(t.Context()); err != nil {
+		t.Errorf("healthy %v after the boot got on = %v; want fed", bootLimit, err)
 	}
 }
 

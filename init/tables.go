@@ -93,6 +93,7 @@ var directories = []directory{
 	{certificates + string(model.ForFiles), 0o700, model.UIDControl, model.GIDCauseway},
 	{"/bootflash/console", 0o750, model.UIDConsole, model.GIDCauseway},
 	{"/harddisk/billcache", 0o775 | os.ModeSetgid, 0, model.GIDJournal}, // control shows what is there
+	{"/harddisk/init", 0o750, 0, model.GIDCauseway},
 	{"/harddisk/crash", 0o750 | os.ModeSetgid, 0, model.GIDCauseway},
 	{"/harddisk/log", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/harddisk/log/failed-calls", 0o750, model.UIDProxy, model.GIDCauseway},

@@ -215,6 +215,9 @@ func erase(ctx context.Context, out exec.Session, wiped []string) error {
 			fmt.Fprintln(out, "  "+part.what)
 		}
 	}
+	if len(wiped) > len(parts) {
+		fmt.Fprintln(out, "  and whatever else is on bootflash: and harddisk:, which it overwrites")
+	}
 	if err := out.Confirm("Wipe it?"); err != nil {
 		return err
 	}

@@ -102,7 +102,13 @@ const unmountLimit = 30 * time.Second
 // detach unmounts a volume. One whose device does not answer is off its mount
 // point all the same, which the error says.
 func (v *Volumes) detach(volume string) error {
-	err := within(unmountLimit, func() error { return v.Kernel.Unmount(v.Point(volume), 0) })
+	grown := v.grown[volume]
+	err := within(unmountLimit, func() error {
+		if grown != nil {
+			<-grown // until then the kernel has it in use
+		}
+		return v.Kernel.Unmount(v.Point(volume), 0)
+	})
 	switch {
 	case errors.Is(err, errSilent):
 		// By now it hangs after leaving the mount point; EINVAL says so.

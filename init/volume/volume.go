@@ -1,8 +1,8 @@
 // Package volume owns the disks of the box: it finds bootflash: and harddisk:,
 // makes their file systems on an empty disk, mounts them, and mounts usb0:
 // while a stick is plugged in. volume.go has the boot, request.go what an
-// operator asks, stick.go what plugging does, look.go how it is all doing. What holds anything that is not ours is never
-// written to unless an operator says so.
+// operator asks, wipe.go what a factory reset does, stick.go what plugging does, look.go how it is all doing. What holds
+// anything that is not ours is never written to unless an operator says so.
 //
 // Formatting takes the first 512 MiB of a partition and so less than a second;
 // the kernel grows the mounted file system in the background. A power cut at
@@ -68,6 +68,9 @@ type Options struct {
 type Volumes struct {
 	Options
 	work sync.Mutex // one change at a time
+	// grown has a channel for each volume on disk, closed when the kernel has
+	// extended it to its partition; guarded by work.
+	grown map[string]chan struct{}
 
 	mu     sync.Mutex
 	status map[string]model.VolumeStatus
@@ -76,7 +79,7 @@ type Volumes struct {
 
 // New makes the volumes of a box; nothing is touched before Boot.
 func New(options Options) *Volumes {
-	v := &Volumes{Options: options, status: map[string]model.VolumeStatus{}, asked: map[string]time.Time{}}
+	v := &Volumes{Options: options, grown: map[string]chan struct{}{}, status: map[string]model.VolumeStatus{}, asked: map[string]time.Time{}}
 	for _, name := range storage.Volumes() {
 		v.status[name] = model.VolumeStatus{Name: name, State: stateMissing}
 	}
@@ -210,7 +213,10 @@ func (v *Volumes) mounted(status model.VolumeStatus, part *Partition) {
 	v.set(status)
 	v.Log("%s: %s from %s", status.Name, status.State, status.Device)
 	if status.State == stateMounted && status.Name != USB {
+		grown := make(chan struct{})
+		v.grown[status.Name] = grown
 		v.Go(func() {
+			defer close(grown)
 			if err := v.Kernel.Grow(v.Point(status.Name), part.Size); err != nil {
 				v.Log("%s: %v", status.Name, err)
 			}

@@ -35,6 +35,7 @@ var owned = []storage.Path{
 	{Volume: storage.Bootflash, Name: "lost+found"},
 	{Volume: storage.Harddisk, Name: "billcache"},
 	{Volume: storage.Harddisk, Name: "crash"},
+	{Volume: storage.Harddisk, Name: "init"},
 	{Volume: storage.Harddisk, Name: "log"},
 	{Volume: storage.Harddisk, Name: "reports"},
 	{Volume: storage.Harddisk, Name: "lost+found"},
