@@ -53,6 +53,7 @@ import (
 	"causeway/appliance/resolver"
 	"causeway/appliance/storage/files"
 	"causeway/appliance/system"
+	"causeway/appliance/update"
 )
 
 // control is the running whole.
@@ -94,6 +95,7 @@ type control struct {
 	backup        *backup.Service
 	files         *files.Service
 	reload        *system.Reload
+	update        *update.Update
 	tpm           *tpm.TPM // nil: the box has none
 	proxy         *follower
 	billing       *follower
@@ -144,6 +146,7 @@ func build(o Options, pace pace) *control {
 	c.buildLicense(key)
 	c.consoles = newConsoles(o, image)
 	c.metrics = metrics.New(metrics.Options{Sources: c.sources(), Version: image.Version, Log: o.Log})
+	c.buildUpdate(image)
 	c.buildServices(image)
 	c.buildGate()
 	c.buildCOM(image)
@@ -279,6 +282,7 @@ func (c *control) subjects() []subject {
 		{"metrics", c.metrics.Run, c.metrics.Methods()},
 		{"files", nil, c.files.Methods()},
 		{"reload", c.reload.Run, c.reload.Methods()},
+		{"update", c.update.Run, c.update.Methods()},
 		{"tpm", nil, c.tpm.Methods()},
 		{"backup", c.backup.Run, c.backup.Methods()},
 		{"debug", nil, c.options.Debug},

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"causeway/appliance/bundle"
 	"causeway/appliance/certificates/tpm"
 	"causeway/appliance/config"
 	"causeway/appliance/exec"
@@ -30,6 +31,7 @@ type Options struct {
 	Certificates  string // directory of keys and certificates
 	MachineConfig string // file of the configuration handed in by the machine
 	Build         string // file of the image's model.BuildInfo
+	ReleaseKeys   string // file of the image with the keys that bundles are signed with
 	TPM           string // device of the TPM's resource manager
 	Grammar       *config.Grammar
 	Words         config.Words   // of consoles: help of the keywords that EXEC commands share
@@ -61,5 +63,6 @@ func (o *Options) Flags(set *flag.FlagSet) {
 	set.StringVar(&o.Certificates, "certificates", model.CertificateDir, "`directory` of keys and certificates")
 	set.StringVar(&o.MachineConfig, "machine-config", "/run/init/startup-config", "`file` of the configuration handed in by the machine")
 	set.StringVar(&o.TPM, "tpm", tpm.Device, "`device` of the TPM's resource manager")
+	set.StringVar(&o.ReleaseKeys, "release-keys", bundle.KeysFile, "`file` of the image with the keys that firmware is signed with")
 	set.StringVar(&o.Build, "build", "/etc/causeway/build.json", "`file` that says when the image was built")
 }

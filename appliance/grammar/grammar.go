@@ -33,6 +33,7 @@ import (
 	"causeway/appliance/sip/trace"
 	"causeway/appliance/storage/files"
 	"causeway/appliance/system"
+	"causeway/appliance/update"
 )
 
 // All is the grammar of the appliance; the order is that of the text. A
@@ -94,6 +95,7 @@ func Exec() []exec.Command {
 		access.ExecCommands(),
 		files.ExecCommands(),
 		backup.ExecCommands(),
+		update.ExecCommands(),
 		certificates.ExecCommands(),
 		testCommands(),
 	} {

@@ -212,6 +212,9 @@ func Words() config.Words {
 		"test route source":     "The address that it comes from",
 		"test route time":       "Another time than now",
 		"traceroute source":     "Where the packets come from",
+		"upgrade":               "Bring another firmware to the box",
+		"upgrade activate now":  "Ask nothing",
+		"upgrade rollback now":  "Ask nothing",
 
 		// EXEC, Call Home.
 		"call-home":                          "Send messages of Call Home now",

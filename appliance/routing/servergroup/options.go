@@ -58,6 +58,20 @@ func (p *pinger) ask(ctx context.Context, place hop.Place) (answer, error) {
 	}
 }
 
+// Ask asks a place once whether it answers OPTIONS, from any port of an address,
+// and gives the status of the final response.
+func Ask(ctx context.Context, from netip.Addr, place hop.Place, limit time.Duration) (status int, err error) {
+	local := netip.AddrPortFrom(from, 0)
+	p := pinger{
+		element: &Element{key: Key{Host: place.Address.Addr().String()}},
+		probe:   probe{local4: local, local6: local, timeout: limit},
+		options: &Options{Dial: Dialer{}.Dial},
+	}
+	defer p.hangUp()
+	a, err := p.ask(ctx, place)
+	return a.status, err
+}
+
 // dial opens a line to a place.
 func (p *pinger) dial(ctx context.Context, place hop.Place, deadline time.Time) error {
 	p.hangUp()

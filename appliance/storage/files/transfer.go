@@ -70,6 +70,17 @@ func (s *Service) open(ctx context.Context, from Place, login remote.Login) (inc
 	return incoming{from, content, info.Size(), session.Close}, nil
 }
 
+// Fetch opens a file of the box or of another system, for what is more than a
+// copy. The size is in octets, 0 where the other system does not say. The content
+// ends with ctx; whoever asks closes it.
+func (s *Service) Fetch(ctx context.Context, from Place, login remote.Login) (content io.ReadCloser, size int64, err error) {
+	in, err := s.open(ctx, from, login)
+	if err != nil {
+		return nil, 0, about(from, err)
+	}
+	return source{in}, in.size, nil
+}
+
 // openOnBox opens a file of the box: of one that grows, what is there now.
 func (s *Service) openOnBox(from Place) (incoming, error) {
 	file, err := s.Open(from.Path)

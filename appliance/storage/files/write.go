@@ -122,7 +122,8 @@ func (s *Service) copy(ctx context.Context, r CopyRequest) (nothing, error) {
 	return nothing{}, s.put(ctx, r.To.Path, r.Replace, in)
 }
 
-// source is a file that is sent. Its errors say that they are its own.
+// source is a file that is sent, or read elsewhere. Its errors say that they are
+// its own.
 type source struct{ incoming }
 
 func (s source) Read(p []byte) (int, error) {
@@ -131,6 +132,12 @@ func (s source) Read(p []byte) (int, error) {
 		err = about(s.place, err)
 	}
 	return n, err
+}
+
+// Close implements io.Closer.
+func (s source) Close() error {
+	s.close()
+	return nil
 }
 
 // put makes a file of all that comes from another; what is less than the size
