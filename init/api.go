@@ -17,6 +17,9 @@ type (
 		Mode   string `json:"mode"`
 		Reason string `json:"reason"`
 	}
+	fallbackRequest struct {
+		Reason string `json:"reason"`
+	}
 	restartRequest struct {
 		Service string `json:"service"`
 		Force   bool   `json:"force"`
@@ -40,12 +43,23 @@ type (
 	}
 )
 
-// methods are the local API (docs/architecture.md). Everything but health and
-// log changes the box, and so is for root, control and console alone.
+// methods are the local API (docs/architecture.md). Everything but health,
+// firmware and log changes the box, and so is for root, control and console
+// alone.
 func (m *machine) methods() link.Methods {
 	return link.Methods{
-		"init.health": func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
-		"init.log":    func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
+		"init.health":   func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
+		"init.log":      func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
+		"init.firmware": func(context.Context, nothing) (model.Firmware, error) { return m.firmware(), nil },
+		"init.activate": func(ctx context.Context, wanted model.Activation) error {
+			return m.allowed(ctx, func() error { return m.slots.Activate(m.ctx, wanted) })
+		},
+		"init.bless": func(ctx context.Context, _ nothing) error {
+			return m.allowed(ctx, m.slots.Bless)
+		},
+		"init.fallback": func(ctx context.Context, r fallbackRequest) error {
+			return m.allowed(ctx, func() error { return m.slots.Fallback(plain(r.Reason)) })
+		},
 		"init.reboot": func(ctx context.Context, r rebootRequest) error {
 			return m.allowed(ctx, func() error { return m.reboot(ctx, r) })
 		},
@@ -86,23 +100,25 @@ func (m *machine) allowed(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// longestReason bounds the reason of a reboot, in octets.
+// longestReason bounds the reason of a restart, in octets.
 const longestReason = 200
 
 func (m *machine) reboot(ctx context.Context, r rebootRequest) error {
 	if _, known := lastLines[r.Mode]; !known {
 		return fmt.Errorf("mode %q is neither %s nor %s", r.Mode, modeReboot, modePowerOff)
 	}
-	reason := strings.Map(printable, r.Reason)
-	if reason == "" {
-		reason = "no reason given"
-	}
 	uid, _ := link.PeerUID(ctx)
-	m.end(ending{
-		mode:   r.Mode,
-		reason: fmt.Sprintf("%s (asked by user %d)", reason[:min(len(reason), longestReason)], uid),
-	})
+	m.end(ending{mode: r.Mode, reason: fmt.Sprintf("%s (asked by user %d)", plain(r.Reason), uid)})
 	return nil
+}
+
+// plain gives a reason as it may be shown and kept.
+func plain(reason string) string {
+	reason = strings.Map(printable, reason)
+	if reason == "" {
+		return "no reason given"
+	}
+	return reason[:min(len(reason), longestReason)]
 }
 
 // printable drops what is not plain text: the reason goes to terminals.
@@ -121,10 +137,10 @@ func (m *machine) health(ctx context.Context) (model.SystemHealth, error) {
 	report := model.SystemHealth{
 		Uptime:       m.kernel.Uptime(),
 		BootToReady:  m.ready,
-		Slot:         m.slot,
-		Trial:        m.trial,
-		Slots:        m.slots,
-		Missing:      slices.Clone(m.missing),
+		Slot:         m.running,
+		Trial:        m.slots.OnTrial(),
+		Slots:        m.slots.Status(),
+		Missing:      append(slices.Clone(m.missing), m.slots.Problems()...),
 		MemTotalKB:   memory.total >> 10,
 		MemAvailable: memory.available >> 10,
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -78,21 +79,25 @@ func TestPermissions(t *testing.T) {
 	m, _, _ := newRunning(t)
 	socket := serve(t, m)
 	for method, params := range map[string]string{
-		"init.health":  "{}",
-		"init.reboot":  `{"mode":"sideways"}`, // refused, but only after who asks was
-		"init.restart": `{"service":"nobody"}`,
-		"init.mount":   `{"volume":"nothing"}`,
-		"init.unmount": `{"volume":"nothing"}`,
-		"init.format":  `{"volume":"nothing"}`,
-		"init.clock":   "{}",
-		"init.log":     "{}",
-		"init.erase":   `{"parts":["nothing"]}`,
-		"init.choose":  `{"configuration":"nothing"}`,
+		"init.health":   "{}",
+		"init.firmware": "{}",
+		"init.activate": `{"bundle":"nothing"}`,
+		"init.bless":    "{}",
+		"init.fallback": "{}",
+		"init.reboot":   `{"mode":"sideways"}`, // refused, but only after who asks was
+		"init.restart":  `{"service":"nobody"}`,
+		"init.mount":    `{"volume":"nothing"}`,
+		"init.unmount":  `{"volume":"nothing"}`,
+		"init.format":   `{"volume":"nothing"}`,
+		"init.clock":    "{}",
+		"init.log":      "{}",
+		"init.erase":    `{"parts":["nothing"]}`,
+		"init.choose":   `{"configuration":"nothing"}`,
 	} {
 		for uid, may := range map[uint32]bool{0: true, model.UIDControl: true, model.UIDConsole: true, model.UIDProxy: false, model.UIDBilling: false, 65534: false} {
 			refusal := fmt.Sprintf("user %d may not do this", uid)
 			refused := callAs(t, uid, socket, method, params) == refusal
-			if want := !may && method != "init.health" && method != "init.log"; refused != want {
+			if want := !may && !slices.Contains([]string{"init.health", "init.firmware", "init.log"}, method); refused != want {
 				t.Errorf("%s by user %d is refused: %v; want %v", method, uid, refused, want)
 			}
 		}
@@ -112,6 +117,9 @@ func TestArguments(t *testing.T) {
 		{"init.choose", `{"configuration":"nothing"}`, `configuration "nothing" is none of ["last good" "built-in"]`},
 		{"init.format", `{"volume":"usb0","erase":true}`, `usb0: sticks are not formatted here`},
 		{"init.format", `{"volume":"harddisk"}`, `harddisk: ` + m.path("dev/vda2") + ` holds ext4, which formatting would erase`},
+		{"init.activate", `{"bundle":"harddisk:/x"}`, `this box was not started by UEFI firmware: it has no slots`},
+		{"init.bless", `{}`, `what runs is not on trial`},
+		{"init.fallback", `{"reason":"x"}`, `what runs is not on trial`},
 		{"init.clock", `{}`, ``},
 		{"init.clock", `null`, ``},
 		{"init.restart", `{"service":"proxy","force":true}`, ``},

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/u-root/u-root/pkg/efivarfs"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
@@ -92,6 +93,8 @@ func (linux) LinkUp(name string) error {
 	}
 	return nil
 }
+
+func (linux) Variables(point string) (efivarfs.EFIVar, error) { return efivarfs.NewPath(point) }
 
 func (linux) KillAll() error {
 	if err := unix.Kill(-1, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {

@@ -12,10 +12,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/u-root/u-root/pkg/efivarfs"
+
 	"causeway/appliance/model"
 	"causeway/init/drivers"
 	"causeway/init/evidence"
 	"causeway/init/kmsg"
+	"causeway/init/slot"
 	"causeway/init/supervise"
 	"causeway/init/volume"
 	"causeway/init/watchdog"
@@ -31,8 +34,9 @@ type machine struct {
 	ctx    context.Context // ends when the box goes down
 	cancel context.CancelFunc
 
-	slot  string // "A", "B", or "kernel"
-	trial bool   // the slot is not blessed
+	variables efivarfs.EFIVar // of the firmware; nil without UEFI
+	running   string          // slot.Kernel, slot.Installer, or the slot that was started
+	slots     *slot.Slots
 
 	loader     *drivers.Loader
 	volumes    *volume.Volumes
@@ -51,7 +55,6 @@ type machine struct {
 	named bool       // the boot has named them
 
 	mu      sync.Mutex
-	slots   []model.SlotStatus
 	missing []string      // what steps could not do, a sentence each
 	ready   time.Duration // kernel start to the last service started; 0 before that
 }
@@ -72,6 +75,8 @@ type kernel interface {
 	LimitFiles(n uint64) error
 	RenameLink(from, to string) error
 	LinkUp(name string) error
+	// Variables gives the firmware's variables, where efivarfs is mounted.
+	Variables(point string) (efivarfs.EFIVar, error)
 	KillAll() error // SIGKILL to every process but this one
 	Sync()
 	// Reboot ends everything, in one of the modes; it returns only on failure.
@@ -83,7 +88,8 @@ func newMachine(root string, kernel kernel, console io.Writer) *machine {
 		root:    root,
 		kernel:  kernel,
 		log:     newLogger(console),
-		slot:    "kernel",
+		running: slot.Kernel,
+		slots:   slot.New(slot.Options{Running: slot.Kernel}),
 		endings: make(chan ending, 1),
 		disks:   make(chan struct{}, 1),
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/u-root/u-root/pkg/efivarfs"
+
 	"causeway/init/volume"
 )
 
@@ -19,6 +21,8 @@ import (
 type fakeKernel struct {
 	root string
 	now  time.Duration // CLOCK_BOOTTIME
+
+	variables efivarfs.EFIVar
 
 	mu    sync.Mutex
 	calls []string
@@ -49,20 +53,21 @@ func (k *fakeKernel) Unmount(target string, flags int) error { return k.did("unm
 func (k *fakeKernel) Space(string) (volume.Space, error) {
 	return volume.Space{TotalKB: 1000, FreeKB: 500}, nil
 }
-func (k *fakeKernel) LimitFiles(n uint64) error            { return k.did("files %d", n) }
-func (k *fakeKernel) Grow(string, int64) error             { return nil }
-func (k *fakeKernel) RereadPartitions(device string) error { return k.did("reread %s", device) }
-func (k *fakeKernel) LoadModule(path string) error         { return k.did("load %s", path) }
-func (k *fakeKernel) SetHostname(name string) error        { return k.did("hostname %s", name) }
-func (k *fakeKernel) SetTime(now time.Time) error          { return k.did("time %d", now.Year()) }
-func (k *fakeKernel) Uptime() time.Duration                { return k.now }
-func (k *fakeKernel) RawUptime() time.Duration             { return k.now }
-func (k *fakeKernel) NoNewPrivileges() error               { return k.did("no new privileges") }
-func (k *fakeKernel) RenameLink(from, to string) error     { return k.did("rename %s %s", from, to) }
-func (k *fakeKernel) LinkUp(name string) error             { return k.did("up %s", name) }
-func (k *fakeKernel) KillAll() error                       { return k.did("kill all") }
-func (k *fakeKernel) Sync()                                { k.did("sync") }
-func (k *fakeKernel) Reboot(mode string) error             { return k.did("%s", mode) }
+func (k *fakeKernel) LimitFiles(n uint64) error                 { return k.did("files %d", n) }
+func (k *fakeKernel) Grow(string, int64) error                  { return nil }
+func (k *fakeKernel) RereadPartitions(device string) error      { return k.did("reread %s", device) }
+func (k *fakeKernel) LoadModule(path string) error              { return k.did("load %s", path) }
+func (k *fakeKernel) SetHostname(name string) error             { return k.did("hostname %s", name) }
+func (k *fakeKernel) SetTime(now time.Time) error               { return k.did("time %d", now.Year()) }
+func (k *fakeKernel) Uptime() time.Duration                     { return k.now }
+func (k *fakeKernel) RawUptime() time.Duration                  { return k.now }
+func (k *fakeKernel) NoNewPrivileges() error                    { return k.did("no new privileges") }
+func (k *fakeKernel) RenameLink(from, to string) error          { return k.did("rename %s %s", from, to) }
+func (k *fakeKernel) LinkUp(name string) error                  { return k.did("up %s", name) }
+func (k *fakeKernel) Variables(string) (efivarfs.EFIVar, error) { return k.variables, nil }
+func (k *fakeKernel) KillAll() error                            { return k.did("kill all") }
+func (k *fakeKernel) Sync()                                     { k.did("sync") }
+func (k *fakeKernel) Reboot(mode string) error                  { return k.did("%s", mode) }
 
 // screen is a console that can be read and stopped.
 type screen struct {

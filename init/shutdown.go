@@ -55,12 +55,8 @@ func (m *machine) shutdown(e ending) {
 	}
 	clean := m.stopServices()
 	m.cancel()
-	clean = m.closeVolumes() && clean
-	if m.watchdog != nil {
-		if err := m.watchdog.Disarm(); err != nil {
-			m.log.Printf("%v", err)
-		}
-	}
+	clean = m.closeVolumes(e.reason) && clean
+	m.leaveWatchdog(e.mode)
 	if clean {
 		m.log.Printf("%s", lastLines[e.mode])
 	} else {
@@ -70,6 +66,22 @@ func (m *machine) shutdown(e ending) {
 	if err := m.kernel.Reboot(e.mode); err != nil {
 		// Nothing is left to do: PID 1 ends, the kernel panics and reboots.
 		panic(err)
+	}
+}
+
+// leaveWatchdog disarms the watchdog where nothing would feed it any more. Over a
+// restart it stays armed: firmware takes less than its time, and what hangs
+// before that is reset.
+func (m *machine) leaveWatchdog(mode string) {
+	if m.watchdog == nil {
+		return
+	}
+	leave := m.watchdog.Last
+	if mode == modePowerOff {
+		leave = m.watchdog.Disarm
+	}
+	if err := leave(); err != nil {
+		m.log.Printf("%v", err)
 	}
 }
 
@@ -96,8 +108,9 @@ func (m *machine) stopServices() (clean bool) {
 	return clean
 }
 
-// closeVolumes saves the time and brings everything to disk.
-func (m *machine) closeVolumes() (clean bool) {
+// closeVolumes saves the time, and the reason for what it ends, and brings
+// everything to disk.
+func (m *machine) closeVolumes(reason string) (clean bool) {
 	if m.volumes == nil {
 		m.kernel.Sync()
 		return true
@@ -108,6 +121,9 @@ func (m *machine) closeVolumes() (clean bool) {
 			if err := m.saveClock(); err != nil {
 				m.log.Printf("%v", err)
 			}
+		}
+		if err := m.slots.Ending(reason); err != nil {
+			m.log.Printf("%v", err)
 		}
 		// What has escaped supervision would keep the volumes busy.
 		if err := m.kernel.KillAll(); err != nil {

@@ -1,123 +1,118 @@
 package main
 
 import (
-	"encoding/binary"
-	"errors"
+	"crypto/ed25519"
 	"fmt"
 	"os"
-	"strings"
-	"unicode/utf16"
+	"time"
 
+	"causeway/appliance/bundle"
+	"causeway/appliance/model"
 	"causeway/board"
+	"causeway/init/slot"
 )
 
-// efiGlobal is the vendor of the variables that UEFI itself defines (UEFI
-// specification 2.10, §3.3).
-const efiGlobal = "8be4df61-93ca-11d2-aa0d-00e098032b8c"
-
-// entryPrefix begins the description of the boot entries that stand for our
-// slots. An entry of the firmware's own, such as the removable path's, says
-// nothing about trial.
-const entryPrefix = "Causeway"
-
-// efiLoader is the vendor of the variables by which a loader says what it started
-// (systemd's Boot Loader Interface).
-const efiLoader = "4a67b082-0a4c-41cf-b6c7-440b29bb8c4f"
-
-// slotPartitions are the partitions that a slot is started from.
-var slotPartitions = map[string]string{board.GUIDESPA: "A", board.GUIDESPB: "B"}
-
-// readSlot finds out which slot this is and whether it is on trial: it was
-// started by an entry of ours that is not the first of the boot order.
-func (m *machine) readSlot() error {
-	partition, err := m.efiVariable("LoaderDevicePartUUID", efiLoader)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil // not started by firmware from a disk
+// findSlot finds out what the firmware has started.
+func (m *machine) findSlot() error {
+	if _, err := os.Stat(m.path("sys/firmware/efi")); err != nil {
+		return nil // no UEFI: no slots
 	}
+	if err := efiMount.Create(m); err != nil {
+		return err
+	}
+	variables, err := m.kernel.Variables(m.path(efiMount.target))
 	if err != nil {
-		return fmt.Errorf("find out which slot this is: %w", err)
+		return err
 	}
-	slot := slotPartitions[strings.ToUpper(utf16Text(partition))]
-	if slot == "" {
-		return nil
-	}
-	m.slot = slot
-	if m.trial, err = m.onTrial(); err != nil {
-		return fmt.Errorf("find out whether slot %s is on trial: %w", slot, err)
-	}
-	if m.trial {
-		m.log.Printf("slot %s is on trial", slot)
-	}
-	return nil
+	m.variables = variables
+	m.running, err = slot.Running(variables)
+	return err
 }
 
-func (m *machine) onTrial() (bool, error) {
-	current, err := m.efiNumbers("BootCurrent")
+// judgeSlot judges whether what was started is what should run.
+func (m *machine) judgeSlot() error {
+	target, err := board.Find(m.build.Board)
 	if err != nil {
-		return false, err
+		return err
 	}
-	order, err := m.efiNumbers("BootOrder")
-	if err != nil {
-		return false, err
+	m.slots = slot.New(slot.Options{
+		Running:   m.running,
+		Variables: m.variables,
+		Disk:      m.volumes,
+		File:      m.path("bootflash/init/slots"),
+		Root:      m.root,
+		Board:     target,
+		Build:     m.build,
+		Keys:      func() ([]ed25519.PublicKey, error) { return bundle.ReadKeys(m.path(bundle.KeysFile)) },
+		Uptime:    m.kernel.Uptime,
+		Now:       time.Now,
+		Log:       m.log.Printf,
+		Restart:   m.restart,
+		Go:        m.Go,
+	})
+	restart, err := m.slots.Boot(m.lastEnd())
+	if restart != "" {
+		m.restart(restart)
 	}
-	if len(current) != 1 {
-		return false, fmt.Errorf("BootCurrent has %d values", len(current))
+	if limit := m.slots.Limit(); limit > 0 {
+		m.Go(func() { m.endTrial(limit) })
 	}
-	if len(order) > 0 && order[0] == current[0] {
-		return false, nil
-	}
-	entry, err := m.efiVariable(fmt.Sprintf("Boot%04X", current[0]), efiGlobal)
-	if err != nil {
-		return false, err
-	}
-	return strings.HasPrefix(entryDescription(entry), entryPrefix), nil
+	return err
 }
 
-// efiVariable reads the data of a vendor's variable: what follows its attributes.
-func (m *machine) efiVariable(name, vendor string) ([]byte, error) {
-	const attributes = 4
-	text, err := os.ReadFile(m.path(efiMount.target, name+"-"+vendor))
-	if err != nil {
-		return nil, err
+// restart has the box go down for a reason, and come up again.
+func (m *machine) restart(reason string) { m.end(ending{mode: modeReboot, reason: reason}) }
+
+// lastEnd tells how the last run of the box ended, if anything saw it.
+func (m *machine) lastEnd() string {
+	if records, err := os.ReadDir(m.path("sys/fs/pstore")); err == nil && len(records) > 0 {
+		return "its kernel crashed: what it said is in harddisk:/crash"
 	}
-	if len(text) < attributes {
-		return nil, fmt.Errorf("EFI variable %s has only %d octets", name, len(text))
+	if m.watchdog != nil && m.watchdog.Fired() {
+		return "the watchdog reset it"
 	}
-	return text[attributes:], nil
+	return ""
 }
 
-// efiNumbers reads a variable that is a list of 16-bit numbers.
-func (m *machine) efiNumbers(name string) ([]uint16, error) {
-	data, err := m.efiVariable(name, efiGlobal)
-	if err != nil {
-		return nil, err
+// endTrial ends a trial that has not been blessed so long after the kernel's
+// start.
+func (m *machine) endTrial(limit time.Duration) {
+	select {
+	case <-time.After(limit - m.kernel.Uptime()):
+	case <-m.ctx.Done():
+		return
 	}
-	if len(data)%2 != 0 {
-		return nil, fmt.Errorf("EFI variable %s has %d octets, an odd number", name, len(data))
+	if m.slots.OnTrial() {
+		m.restart(fmt.Sprintf("it did not prove itself within %v", limit))
 	}
-	numbers := make([]uint16, len(data)/2)
-	for i := range numbers {
-		numbers[i] = binary.LittleEndian.Uint16(data[2*i:])
-	}
-	return numbers, nil
 }
 
-// entryDescription gives the description of a boot entry (EFI_LOAD_OPTION):
-// UTF-16 up to a zero, behind 32 bits of attributes and 16 of a length.
-func entryDescription(entry []byte) string {
-	const header = 6
-	return utf16Text(entry[min(header, len(entry)):])
-}
+// How long after the boot, and then how often, the slots are read: the services
+// come first.
+const (
+	firstVerification = time.Minute
+	verifyInterval    = 24 * time.Hour
+)
 
-// utf16Text gives the text up to a zero, or to the end.
-func utf16Text(data []byte) string {
-	var text []uint16
-	for i := 0; i+1 < len(data); i += 2 {
-		unit := binary.LittleEndian.Uint16(data[i:])
-		if unit == 0 {
-			break
+// followSlots brings the firmware's variables after the state, and looks that
+// both slots have what was put there.
+func (m *machine) followSlots() {
+	if err := m.slots.Settle(); err != nil {
+		m.miss(fmt.Sprintf("slots: %v", err))
+	}
+	m.slots.Look()
+	for wait := firstVerification; ; wait = verifyInterval {
+		select {
+		case <-time.After(wait):
+			m.slots.Verify()
+		case <-m.ctx.Done():
+			return
 		}
-		text = append(text, unit)
 	}
-	return string(utf16.Decode(text))
+}
+
+// firmware reports on the slots.
+func (m *machine) firmware() model.Firmware {
+	defer m.caught()
+	return m.slots.Firmware()
 }

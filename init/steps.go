@@ -38,11 +38,12 @@ var steps = []step{
 	{"give devices to services", (*machine).giveDevices, false},
 	{"load the firewall beside the boot", (*machine).loadFirewall, false},
 	{"arm the watchdog", (*machine).armWatchdog, false},
-	{"read the slot", (*machine).findSlot, false},
+	{"find out what was started", (*machine).findSlot, false},
 	{"set the clock to the build time", (*machine).clockFromBuild, false},
 	{"mount volumes", (*machine).mountVolumes, false},
 	{"erase what was asked", (*machine).erase, false},
 	{"set the clock to the saved time", (*machine).clockFromVolume, false},
+	{"judge what was started", (*machine).judgeSlot, false},
 	{"read the serial number", (*machine).readSerial, false},
 	{"set the host name", (*machine).setHostname, false},
 	{"bring the network ports up", (*machine).namePorts, false},
@@ -57,6 +58,9 @@ var steps = []step{
 // boot runs the steps. Its error is the failure of a vital one.
 func (m *machine) boot(steps []step) error {
 	for _, step := range steps {
+		if len(m.endings) > 0 {
+			return nil // the box goes down already
+		}
 		began := m.kernel.Uptime()
 		err := step.run(m)
 		m.log.Debugf("step %q took %v", step.name, (m.kernel.Uptime() - began).Round(100*time.Microsecond))
@@ -126,15 +130,6 @@ func (m *machine) forbidPrivileges() error { return m.kernel.NoNewPrivileges() }
 const openFiles = 65536
 
 func (m *machine) limitFiles() error { return m.kernel.LimitFiles(openFiles) }
-
-func (m *machine) findSlot() error {
-	if _, err := os.Stat(m.path("sys/firmware/efi")); err == nil {
-		if err := efiMount.Create(m); err != nil {
-			return err
-		}
-	}
-	return m.readSlot()
-}
 
 func (m *machine) clockFromBuild() error { return m.raiseClock(m.build.Time) }
 
@@ -306,7 +301,7 @@ func (m *machine) prepareServices() error {
 	m.supervisor = supervise.New(processes, supervise.Options{
 		Processes: m.launcher,
 		Log:       m.log.Printf,
-		Trial:     m.trial,
+		Trial:     m.slots.OnTrial,
 		GiveUp:    func(reason string) { m.end(ending{mode: modeReboot, reason: reason}) },
 		Crashed:   func(service, exit string) { m.Go(func() { m.keepEvidence(service, exit) }) },
 	})
@@ -323,7 +318,7 @@ func (m *machine) startServices() error {
 // keepEvidence keeps the last words of a service that crashed.
 func (m *machine) keepEvidence(service, exit string) {
 	text := fmt.Appendf(nil, "%s ended: %s\ncauseway %s (%s) on %s, slot %s\n\n",
-		service, exit, m.build.Version, m.build.Commit, m.build.Board, m.slot)
+		service, exit, m.build.Version, m.build.Commit, m.build.Board, m.running)
 	if _, err := m.evidence.Save(service, append(text, m.launcher.Tail(service)...)); err != nil {
 		m.log.Printf("%v", err)
 	}
@@ -337,10 +332,7 @@ func (m *machine) lookAfter() error {
 		m.loadAllDrivers()
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)
-		slots := m.volumes.Slots()
-		m.mu.Lock()
-		m.slots = slots
-		m.mu.Unlock()
+		m.Go(m.followSlots)
 		// Evidence in memory would be lost: then it stays in pstore.
 		if m.volumes.OnDisk(volume.Harddisk) {
 			kept, err := m.evidence.CollectPstore(m.path("sys/fs/pstore"))

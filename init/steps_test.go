@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf16"
 
 	"golang.org/x/sys/unix"
 
@@ -112,65 +110,6 @@ func TestLoadFirewall(t *testing.T) {
 	if want := []string{"load /nf_tables.ko", "load /nf_conntrack.ko", "load /nft_ct.ko"}; !slices.Equal(k.all(), want) {
 		t.Errorf("did %q; want %q", k.all(), want)
 	}
-}
-
-// loadOption is the boot entry with that description.
-func loadOption(description string) string {
-	entry := []byte{1, 0, 0, 0, 0, 0}
-	for _, unit := range append(utf16.Encode([]rune(description)), 0) {
-		entry = binary.LittleEndian.AppendUint16(entry, unit)
-	}
-	return string(append(entry, "device path"...))
-}
-
-func TestReadSlot(t *testing.T) {
-	partition := func(guid string) string { return loadOption(guid)[6 : 6+2*len(guid)+2] }
-	slotA, slotB := partition(strings.ToLower(board.GUIDESPA)), partition(board.GUIDESPB)
-	const loader = "LoaderDevicePartUUID-" + efiLoader
-	for _, tt := range []struct {
-		name      string
-		variables map[string]string // name → data
-		slot      string
-		trial     bool
-		fails     bool
-	}{
-		{name: "no EFI variables", slot: "kernel"},
-		{"another disk", map[string]string{loader: partition("8be4df61-93ca-11d2-aa0d-00e098032b8c")}, "kernel", false, false},
-		{"blessed", map[string]string{loader: slotA,
-			"BootCurrent": "\xf0\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F0": loadOption("Causeway A")}, "A", false, false},
-		{"on trial", map[string]string{loader: slotB,
-			"BootCurrent": "\xf1\x00", "BootOrder": "\xf0\x00\xf1\x00", "Boot00F1": loadOption("Causeway B")}, "B", true, false},
-		{"removable path", map[string]string{loader: slotA,
-			"BootCurrent": "\x02\x00", "BootOrder": "\x00\x00\x02\x00", "Boot0002": loadOption("UEFI Misc Device")}, "A", false, false},
-		{"empty order", map[string]string{loader: slotA,
-			"BootCurrent": "\xf1\x00", "BootOrder": "", "Boot00F1": loadOption("Causeway A")}, "A", true, false},
-		{"torn variable", map[string]string{loader: slotA, "BootCurrent": "\xf1", "BootOrder": "\xf1\x00"}, "A", false, true},
-		{"two currents", map[string]string{loader: slotA, "BootCurrent": "\x01\x00\x02\x00", "BootOrder": "\x01\x00"}, "A", false, true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			m, _, _ := newTest(t)
-			for name, data := range tt.variables {
-				if !strings.Contains(name, "-") {
-					name += "-" + efiGlobal
-				}
-				m.write(t, efiMount.target+"/"+name, "\x06\x00\x00\x00"+data)
-			}
-			err := m.readSlot()
-			if m.slot != tt.slot || m.trial != tt.trial || (err != nil) != tt.fails {
-				t.Errorf("slot %q, trial %v, %v; want %q, %v, error %v", m.slot, m.trial, err, tt.slot, tt.trial, tt.fails)
-			}
-		})
-	}
-}
-
-func FuzzEntryDescription(f *testing.F) {
-	f.Add([]byte(loadOption("Causeway A")))
-	f.Add([]byte{1, 0, 0})
-	f.Fuzz(func(t *testing.T, entry []byte) {
-		if got := entryDescription(entry); strings.Contains(got, "\x00") {
-			t.Errorf("entryDescription(%q) = %q", entry, got)
-		}
-	})
 }
 
 func TestRaiseClock(t *testing.T) {

@@ -23,8 +23,9 @@ type Processes interface {
 type Options struct {
 	Processes Processes
 	Log       func(format string, args ...any)
-	// Trial: the slot is not blessed, so a crash loop ends in GiveUp.
-	Trial  bool
+	// Trial reports whether the slot is not blessed yet: then a crash loop ends
+	// in GiveUp.
+	Trial  func() bool
 	GiveUp func(reason string)
 	// Crashed is told of each crash, but not of the many of a crash loop.
 	Crashed func(service, exit string)
@@ -181,7 +182,7 @@ func (s *Supervisor) plan(service *supervised, crashed bool) {
 	service.crashes = append(service.crashes, now)
 	looping := len(service.crashes) > crashLimit
 	switch {
-	case looping && s.Trial:
+	case looping && s.Trial():
 		service.startAt = time.Time{}
 		s.GiveUp(fmt.Sprintf("%s crashed %d times within %v in a slot on trial", service.Name, len(service.crashes), crashWindow))
 		return

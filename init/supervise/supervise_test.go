@@ -109,7 +109,7 @@ func supervise(t *testing.T, processes bubbled, trial bool, names []string, test
 		}
 		s := New(services, Options{
 			Processes: processes,
-			Trial:     trial,
+			Trial:     func() bool { return trial },
 			Random:    func() float64 { return 0.5 },
 			Log: func(format string, args ...any) {
 				r.mu.Lock()

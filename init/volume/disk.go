@@ -24,6 +24,10 @@ type Partition struct {
 	Name  string // "vda1"
 	Label string // its name in the partition table (PARTLABEL)
 	Size  int64  // octets
+
+	Number    int   // in the partition table, from 1 on
+	Start     int64 // octets from the disk's
+	BlockSize int   // the disk's
 }
 
 // Disks lists the disks below sys, where sysfs is mounted, in the order of
@@ -55,7 +59,7 @@ func Disks(sys string) ([]Disk, error) {
 			ReadOnly:  readNumber(dir, "ro") == 1,
 			USB:       strings.Contains(path, "/usb"),
 		}
-		if disk.Partitions, err = partitions(dir); err != nil {
+		if disk.Partitions, err = partitions(dir, disk.BlockSize); err != nil {
 			return nil, fmt.Errorf("list partitions of %s: %w", disk.Name, err)
 		}
 		disks = append(disks, disk)
@@ -63,7 +67,7 @@ func Disks(sys string) ([]Disk, error) {
 	return disks, nil
 }
 
-func partitions(dir string) ([]Partition, error) {
+func partitions(dir string, blockSize int) ([]Partition, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -78,6 +82,10 @@ func partitions(dir string) ([]Partition, error) {
 			Name:  entry.Name(),
 			Label: readVariable(part, "PARTNAME"),
 			Size:  readNumber(part, "size") * sector,
+
+			Number:    int(readNumber(part, "partition")),
+			Start:     readNumber(part, "start") * sector,
+			BlockSize: blockSize,
 		})
 	}
 	return found, nil

@@ -20,24 +20,37 @@ import (
 // slotPartitions are where the slots have their images.
 var slotPartitions = []struct{ slot, label string }{{"A", board.PartitionESPA}, {"B", board.PartitionESPB}}
 
-// slotLimit is how long a disk has to show what is in a slot.
-const slotLimit = 10 * time.Second
+// How long a disk has to show what is in a slot, to have an image read, and to
+// have one written and read back.
+const (
+	slotLimit  = 10 * time.Second
+	sumLimit   = time.Minute
+	writeLimit = 10 * time.Minute
+)
+
+// Slot gives the partition of a slot; nil if no disk has it.
+func (v *Volumes) Slot(slot string) *Partition {
+	for _, p := range slotPartitions {
+		if p.slot == slot {
+			return labelled(v.disks(), p.label)
+		}
+	}
+	return nil
+}
 
 // Slots looks which images the slots have; none on a box without slots. Nothing
 // is written there.
 func (v *Volumes) Slots() (list []model.SlotStatus) {
-	v.work.Lock()
-	defer v.work.Unlock()
-	disks := v.disks()
 	for _, p := range slotPartitions {
-		part := labelled(disks, p.label)
+		part := v.Slot(p.slot)
 		if part == nil {
 			continue
 		}
 		status := model.SlotStatus{Name: p.slot, TotalKB: uint64(part.Size >> 10)}
 		looked := make(chan model.SlotStatus, 1)
 		err := within(slotLimit, func() error {
-			found, err := v.lookAtSlot(p.slot, part)
+			found := model.SlotStatus{Name: p.slot}
+			err := v.inSlot(p.slot, part, unix.MS_RDONLY, func(point string) error { return v.lookAtSlot(point, &found) })
 			looked <- found
 			return err
 		})
@@ -51,25 +64,32 @@ func (v *Volumes) Slots() (list []model.SlotStatus) {
 	return list
 }
 
-// lookAtSlot looks at one slot.
-func (v *Volumes) lookAtSlot(slot string, part *Partition) (status model.SlotStatus, err error) {
-	status = model.SlotStatus{Name: slot}
+// inSlot does something where the file system of a slot is mounted, one slot
+// at a time.
+func (v *Volumes) inSlot(slot string, part *Partition, flags uintptr, do func(point string) error) (err error) {
+	v.slot.Lock()
+	defer v.slot.Unlock()
 	point := filepath.Join(v.Root, "run", "init", "slot-"+slot)
 	v.Drivers(drivers["vfat"]...)
 	if err := os.MkdirAll(point, 0o700); err != nil {
-		return status, err
+		return err
 	}
-	if err := v.Kernel.Mount(v.device(part.Name), point, "vfat", unix.MS_RDONLY|unix.MS_NOATIME|inert, ""); err != nil {
-		return status, fmt.Errorf("mount %s: %w", v.device(part.Name), err)
+	if err := v.Kernel.Mount(v.device(part.Name), point, "vfat", flags|unix.MS_NOATIME|inert, ""); err != nil {
+		return fmt.Errorf("mount %s: %w", v.device(part.Name), err)
 	}
 	defer func() { err = errors.Join(err, v.Kernel.Unmount(point, 0)) }()
+	return do(point)
+}
+
+// lookAtSlot looks at the slot that is mounted at a point.
+func (v *Volumes) lookAtSlot(point string, status *model.SlotStatus) error {
 	space, err := v.Kernel.Space(point)
 	if err != nil {
-		return status, err
+		return err
 	}
 	status.TotalKB, status.UsedKB = space.TotalKB, space.TotalKB-min(space.FreeKB, space.TotalKB)
 	status.Version, err = imageVersion(filepath.Join(point, "EFI", "BOOT"))
-	return status, err
+	return err
 }
 
 // imageVersion is the version of the image in a directory of EFI programs; empty

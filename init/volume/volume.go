@@ -68,6 +68,7 @@ type Options struct {
 type Volumes struct {
 	Options
 	work sync.Mutex // one change at a time
+	slot sync.Mutex // one slot is mounted at a time; apart from the volumes, since writing takes long
 	// grown has a channel for each volume on disk, closed when the kernel has
 	// extended it to its partition; guarded by work.
 	grown map[string]chan struct{}

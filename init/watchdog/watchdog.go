@@ -25,6 +25,8 @@ type Device interface {
 	// Disarm stops it, if the driver can be stopped, and closes it.
 	Disarm() error
 	Identity() string
+	// Fired reports whether it was this device that reset the machine last.
+	Fired() bool
 }
 
 // Feeder arms a watchdog as soon as there is one and feeds it.
@@ -100,6 +102,24 @@ func (f *Feeder) feed(ctx context.Context) {
 	}
 }
 
+// Fired reports whether the machine was reset by its watchdog last.
+func (f *Feeder) Fired() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.device != nil && f.device.Fired()
+}
+
+// Last feeds the device once more, on the way down: what hangs from here on is
+// reset like anything else.
+func (f *Feeder) Last() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.device == nil {
+		return nil
+	}
+	return f.device.Feed()
+}
+
 // Disarm stops the device at a clean end.
 func (f *Feeder) Disarm() error {
 	f.mu.Lock()
@@ -147,6 +167,14 @@ type kernelDevice struct {
 }
 
 func (d *kernelDevice) Identity() string { return d.identity }
+
+// cardReset is the status after a reset by the watchdog (WDIOF_CARDRESET).
+const cardReset = 0x20
+
+func (d *kernelDevice) Fired() bool {
+	status, err := unix.IoctlGetInt(int(d.file.Fd()), unix.WDIOC_GETBOOTSTATUS)
+	return err == nil && status&cardReset != 0
+}
 
 func (d *kernelDevice) Feed() error { return unix.IoctlWatchdogKeepalive(int(d.file.Fd())) }
 

@@ -16,9 +16,11 @@ type fakeDevice struct {
 	fed      []time.Time
 	fail     error
 	disarmed bool
+	fired    bool
 }
 
 func (d *fakeDevice) Identity() string { return "fake watchdog" }
+func (d *fakeDevice) Fired() bool      { return d.fired }
 func (d *fakeDevice) Disarm() error    { d.disarmed = true; return nil }
 func (d *fakeDevice) Feed() error {
 	if d.fail == nil {
