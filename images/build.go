@@ -30,6 +30,8 @@ const (
 	cmdlineFile   = "cmdline"            // of the kernel
 	infoFile      = "build.json"         // model.BuildInfo
 	notesFile     = "notes.txt"          // release notes
+	sbomFile      = "sbom.cdx.json"      // what it is made of
+	licencesFile  = "licences.txt"       // and under which licences
 
 	unsignedFile    = "causeway.unsigned.efi" // kernel, command line and root as one EFI program
 	ukiFile         = "causeway.efi"          // the same, signed: what fills a slot
@@ -43,7 +45,7 @@ const (
 
 var (
 	// unsignedFiles are those that no secret key is needed for.
-	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, unsignedFile}
+	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, sbomFile, licencesFile, unsignedFile}
 	signedFiles   = []string{ukiFile, certificateFile, diskFile, installerFile} // and the bundle
 )
 
@@ -158,12 +160,13 @@ func (i *image) build(ctx context.Context) (*built, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	if err := i.writeBootFiles(ctx, dir, k, info); err != nil {
+	root := i.root(k, info)
+	if err := i.writeBootFiles(ctx, dir, root); err != nil {
 		return nil, err
 	}
 	slot := []string{kernelFile, initramfsFile, cmdlineFile}
 	if !i.kernelOnly {
-		if err := i.writeProgram(ctx, dir, archive, info); err != nil {
+		if err := i.writeProgram(ctx, dir, archive, root); err != nil {
 			return nil, err
 		}
 		slot = []string{unsignedFile}
@@ -191,15 +194,25 @@ func (i *image) build(ctx context.Context) (*built, error) {
 	return result, moveInto(i.dir, dir)
 }
 
+// root says what the root file system is made of.
+func (i *image) root(k *kernel.Kernel, info model.BuildInfo) *rootfs.Spec {
+	return &rootfs.Spec{
+		Board: i.board, Variant: i.variant, Source: i.source, Info: info, Kernel: k,
+		Init: i.initPkg, Appliance: i.appliance, OnlyInit: i.onlyInit,
+		COMRoot: i.comRoot, LicenseRoot: i.licenseRoot, ReleaseKeys: filepath.Join(i.keys, signing.ReleaseKeys),
+		Cache: i.cache, Fresh: i.fresh, Log: i.log,
+	}
+}
+
 // writeBootFiles makes what a boot without a disk needs.
-func (i *image) writeBootFiles(ctx context.Context, dir string, k *kernel.Kernel, info model.BuildInfo) error {
-	if err := link(k.Image, filepath.Join(dir, kernelFile)); err != nil {
+func (i *image) writeBootFiles(ctx context.Context, dir string, root *rootfs.Spec) error {
+	if err := link(root.Kernel.Image, filepath.Join(dir, kernelFile)); err != nil {
 		return err
 	}
-	if err := link(k.Direct, filepath.Join(dir, vmlinuxFile)); err != nil {
+	if err := link(root.Kernel.Direct, filepath.Join(dir, vmlinuxFile)); err != nil {
 		return err
 	}
-	encoded, err := json.MarshalIndent(info, "", "  ")
+	encoded, err := json.MarshalIndent(root.Info, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -209,18 +222,17 @@ func (i *image) writeBootFiles(ctx context.Context, dir string, k *kernel.Kernel
 	if err := os.WriteFile(filepath.Join(dir, cmdlineFile), []byte(i.board.CommandLine()+"\n"), 0o644); err != nil {
 		return err
 	}
-	root := rootfs.Spec{
-		Board: i.board, Variant: i.variant, Source: i.source, Info: info, Kernel: k,
-		Init: i.initPkg, Appliance: i.appliance, OnlyInit: i.onlyInit,
-		COMRoot: i.comRoot, LicenseRoot: i.licenseRoot, ReleaseKeys: filepath.Join(i.keys, signing.ReleaseKeys),
-		Cache: i.cache, Fresh: i.fresh, Log: i.log,
-	}
 	return root.Write(ctx, filepath.Join(dir, initramfsFile))
 }
 
-// writeProgram makes the unified kernel image, not signed, and the release notes.
-func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Archive, info model.BuildInfo) error {
-	stub, err := i.readStub(ctx, dir, archive)
+// writeProgram makes the unified kernel image, not signed, and what is to be said
+// about it.
+func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Archive, root *rootfs.Spec) error {
+	loader, err := archive.Fetch(ctx, i.board.StubPackage)
+	if err != nil {
+		return err
+	}
+	stub, err := unpackFile(ctx, dir, loader, i.board.StubFile)
 	if err != nil {
 		return err
 	}
@@ -234,7 +246,7 @@ func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Ar
 	}
 	program, err := uki.Build(uki.Image{
 		Stub:        stub,
-		OSRelease:   osRelease(info),
+		OSRelease:   osRelease(root.Info),
 		CommandLine: i.board.CommandLine(),
 		Initrd:      initrd,
 		Linux:       linux,
@@ -248,24 +260,8 @@ func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Ar
 	}
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, unsignedFile), program, 0o644),
-		os.WriteFile(filepath.Join(dir, notesFile), notes, 0o644))
-}
-
-// readStub takes the EFI stub out of its Debian package.
-func (i *image) readStub(ctx context.Context, dir string, archive *debian.Archive) ([]byte, error) {
-	pkg, err := archive.Fetch(ctx, i.board.StubPackage)
-	if err != nil {
-		return nil, err
-	}
-	unpacked, err := os.MkdirTemp(dir, "stub-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(unpacked)
-	if err := pkg.Unpack(ctx, unpacked, func(path string) bool { return path == i.board.StubFile }); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(unpacked, i.board.StubFile))
+		os.WriteFile(filepath.Join(dir, notesFile), notes, 0o644),
+		i.writeMaterials(ctx, dir, root, loader))
 }
 
 // osRelease is what a boot menu shows (os-release(5)).

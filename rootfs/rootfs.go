@@ -41,6 +41,14 @@ const (
 	Debug   Variant = "debug"
 )
 
+// tags are the build tags of /bin/appliance.
+func (v Variant) tags() string {
+	if v == Debug {
+		return "timetzdata,testclock" // tests move the time that licences go by
+	}
+	return "timetzdata"
+}
+
 // Spec says what goes into a root file system.
 type Spec struct {
 	Board   *board.Board
@@ -111,13 +119,9 @@ func (s *Spec) addPrograms(ctx context.Context, files *initramfs.Files) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	tags := "timetzdata"
-	if s.Variant == Debug {
-		tags += ",testclock" // tests move the time that licences go by
-	}
 	programs := []struct{ name, pkg, tags string }{
 		{"init", s.Init, ""},
-		{"bin/appliance", s.Appliance, tags},
+		{"bin/appliance", s.Appliance, s.Variant.tags()},
 	}
 	if s.OnlyInit {
 		programs = programs[:1]

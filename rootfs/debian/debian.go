@@ -225,6 +225,10 @@ func (p *Package) DependsOn(prefix string) string {
 	return ""
 }
 
+// Copyright is the path of the package's file that says who made it, and under
+// which licences (Debian Policy §12.5).
+func (p *Package) Copyright() string { return "usr/share/doc/" + p.Name + "/copyright" }
+
 // Unpack writes the package's files whose path (without a leading slash)
 // passes keep below dir; nil keeps all.
 func (p *Package) Unpack(ctx context.Context, dir string, keep func(path string) bool) error {

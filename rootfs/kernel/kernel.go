@@ -16,17 +16,20 @@ import (
 )
 
 // layout changes when what is kept in the cache changes.
-const layout = "kernel 2"
+const layout = "kernel 3"
 
 // Kernel is the kernel of one board, as files.
 type Kernel struct {
-	Version string // of the Debian package
+	Package string // Debian's name of it
+	Version string // of that package
 	Image   string // what a boot loader or the EFI stub starts
 	// Direct is what QEMU starts fastest: on x86 the unpacked ELF file, else
 	// Image.
 	Direct  string
 	Modules string // a directory: the module files under their paths in the image
 	Table   *modules.Table
+	// Copyright is the package's file of that name: who made it, and its licences.
+	Copyright string
 }
 
 // Fetch gets the board's kernel from the archive, or from the cache.
@@ -52,23 +55,25 @@ func Fetch(ctx context.Context, b *board.Board, archive *debian.Archive) (*Kerne
 	if err != nil {
 		return nil, fmt.Errorf("kernel %s for %s: %w", pkg.Version, b.Name, err)
 	}
-	return open(dir, pkg.Version)
+	return open(dir, pkg)
 }
 
 // open reads what extract wrote.
-func open(dir, version string) (*Kernel, error) {
+func open(dir string, pkg *debian.Package) (*Kernel, error) {
 	k := &Kernel{
-		Version: version,
-		Image:   filepath.Join(dir, "image"),
-		Direct:  filepath.Join(dir, "vmlinux"),
-		Modules: filepath.Join(dir, "modules"),
+		Package:   pkg.Name,
+		Version:   pkg.Version,
+		Image:     filepath.Join(dir, "image"),
+		Direct:    filepath.Join(dir, "vmlinux"),
+		Modules:   filepath.Join(dir, "modules"),
+		Copyright: filepath.Join(dir, "copyright"),
 	}
 	if _, err := os.Stat(k.Direct); err != nil {
 		k.Direct = k.Image
 	}
 	f, err := os.Open(filepath.Join(dir, "table"))
 	if err != nil {
-		return nil, fmt.Errorf("open kernel %s: %w", version, err)
+		return nil, fmt.Errorf("open kernel %s: %w", pkg.Version, err)
 	}
 	defer f.Close()
 	k.Table, err = modules.Read(f)
@@ -83,9 +88,12 @@ func extract(ctx context.Context, b *board.Board, pkg *debian.Package, dir strin
 	}
 	defer os.RemoveAll(unpacked)
 	err := pkg.Unpack(ctx, unpacked, func(path string) bool {
-		return strings.HasPrefix(path, "boot/vmlinuz-") || strings.HasPrefix(path, "lib/modules/")
+		return strings.HasPrefix(path, "boot/vmlinuz-") || strings.HasPrefix(path, "lib/modules/") || path == pkg.Copyright()
 	})
 	if err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(unpacked, pkg.Copyright()), filepath.Join(dir, "copyright")); err != nil {
 		return err
 	}
 	if err := extractImage(b, unpacked, dir); err != nil {
