@@ -9,7 +9,8 @@
 // TestBoot… boot the boards named by -boards; TestConsole… type on the serial
 // port of one, pull its cables, sticks and power; TestNetwork… try its LANs
 // between name, time and DHCP servers; TestLicensing… have a licence server;
-// TestCOM… have a COM server and control on this host, TestCOMBox… a box. An image
+// TestCOM… have a COM server and control on this host, TestCOMBox… a box;
+// TestImages… flash, update, hang and attack boxes. An image
 // that is not there is built. Tests that mostly wait run side by side: as many as
 // -parallel says.
 package e2e
