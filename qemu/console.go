@@ -33,10 +33,14 @@ func runConsole(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	setup := machine.Config{Board: image.Board, MemoryMB: memory, SetupFile: config, Terminal: true}
+	setup := machine.Config{
+		Board: image.Board, MemoryMB: memory, SetupFile: config, Terminal: true,
+		Certificate: image.Certificate(),
+	}
 	if setup.Disk, err = keptDisk(image, fromDisk); err != nil {
 		return err
 	}
+	setup.Variables = filepath.Join(filepath.Dir(setup.Disk), "variables.fd")
 	if tpm {
 		setup.TPM = filepath.Join(filepath.Dir(setup.Disk), "tpm")
 	}

@@ -13,8 +13,8 @@ import (
 const firstExtraFile = 3
 
 // arguments gives QEMU's command line. The monitor is files[0], the TPM files[1] if
-// there is one; the files of the network cards are appended. variables is the private copy of the UEFI
-// variables of a machine that boots from disk.
+// there is one; the files of the network cards are appended. variables is the path of
+// the UEFI variables of a machine that boots from disk.
 func (c Config) arguments(h host, variables string, files *[]*os.File) []string {
 	accel, cpu := h.accelerator(c.Board)
 	args := []string{

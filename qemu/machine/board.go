@@ -17,8 +17,8 @@ type Board struct {
 	Processor string   // value of -cpu under TCG
 	Kernel    string   // file of the image that -kernel boots without firmware
 	Console   string   // serial device as the kernel names it
-	Firmware  string   // UEFI code, read-only
-	Variables string   // pristine UEFI variables, copied for each machine
+	Firmware  string   // UEFI code with Secure Boot, read-only
+	Variables string   // UEFI variables with keys in them, which each machine gets its own copy of
 	TPM       string   // the device that is a TPM; empty where Debian's kernel has no driver for QEMU's
 	Extra     []string // arguments that only this board needs
 }
@@ -36,8 +36,11 @@ var boards = []Board{
 		Processor: "max",
 		Kernel:    "vmlinux",
 		Console:   "ttyS0",
+		// The build for system management mode (OVMF_CODE_4M.secboot.fd) checks signatures
+		// just so, and guards its variables as a board does, but takes twice as long to
+		// init under TCG.
 		Firmware:  "/usr/share/OVMF/OVMF_CODE_4M.fd",
-		Variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+		Variables: "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd",
 		TPM:       "tpm-tis",
 	},
 	{
@@ -50,7 +53,7 @@ var boards = []Board{
 		Kernel:    "kernel",
 		Console:   "ttyAMA0",
 		Firmware:  "/usr/share/AAVMF/AAVMF_CODE.fd",
-		Variables: "/usr/share/AAVMF/AAVMF_VARS.fd",
+		Variables: "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd",
 	},
 }
 

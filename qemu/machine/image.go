@@ -43,6 +43,9 @@ func (i Image) DiskImage() string { return filepath.Join(i.Dir, "disk.img") }
 // Slot is the path of the file that fills one slot: kernel and userland.
 func (i Image) Slot() string { return filepath.Join(i.Dir, "causeway.efi") }
 
+// Certificate is the path of the certificate that firmware takes this image by.
+func (i Image) Certificate() string { return filepath.Join(i.Dir, "secureboot.cer") }
+
 // Kernel gives what a direct boot of this image loads.
 func (i Image) Kernel() (*Kernel, error) {
 	line, err := os.ReadFile(filepath.Join(i.Dir, "cmdline"))

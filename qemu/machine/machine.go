@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -29,6 +28,13 @@ type Config struct {
 	// told which was written first.
 	DiskLog string
 	USB     bool // a USB 3 controller, for sticks
+	// Certificate is the file (DER) of the one certificate that Secure Boot, always on,
+	// takes programs by. Needed by a machine that boots through UEFI for the first time.
+	Certificate string
+	// Variables is the path of the UEFI variables, for one machine at a time, made if need
+	// be: what one machine has written there the next one finds. Empty means that they
+	// end with the machine.
+	Variables string
 	// TPM is the folder of the state of a TPM 2.0, for one machine at a time, made if need
 	// be; empty means no TPM. The machine must boot through UEFI.
 	TPM      string
@@ -124,8 +130,7 @@ func Start(ctx context.Context, config Config) (m *Machine, err error) {
 	}()
 	variables := ""
 	if config.Kernel == nil {
-		variables = filepath.Join(dir, "variables.fd")
-		if err := copyFile(variables, config.Board.Variables); err != nil {
+		if variables, err = config.variables(dir); err != nil {
 			return nil, fmt.Errorf("start a machine: %w", err)
 		}
 		if config.DiskLog != "" {
@@ -316,12 +321,4 @@ func appendFile(to, from string) (before int64, err error) {
 		_, err = file.Write(data)
 	}
 	return before, errors.Join(err, file.Close())
-}
-
-func copyFile(to, from string) error {
-	data, err := os.ReadFile(from)
-	if err != nil {
-		return fmt.Errorf("copy %s: %w", from, err)
-	}
-	return os.WriteFile(to, data, 0o600)
 }

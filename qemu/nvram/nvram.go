@@ -1,6 +1,7 @@
 // Package nvram reads the flash in which QEMU's UEFI firmware keeps its
 // variables, and says what the firmware would start: the other side of what the
-// box writes there, read from the octets and not with the code of the box.
+// box writes there, read from the octets and not with the code of the box. It also
+// has the owner of a machine enrol the keys of Secure Boot.
 //
 // The form is that of edk2: a firmware volume (UEFI PI specification, volume 3,
 // §3.2.1) that holds a store of authenticated variables (edk2:
@@ -47,6 +48,7 @@ const (
 	variableStart      = 0x55aa
 	variableHeaderSize = 60
 	variableStateAt    = 2
+	attributesAt       = 4
 	nameSizeAt         = 36
 	dataSizeAt         = 40
 	vendorAt           = 44
@@ -58,6 +60,7 @@ const (
 	erased       = 0xff // the header is not complete
 	unwritten    = 0xffffffff
 	stateAdded   = 0x3f
+	stateDeleted = 0xfd // the bit that is cleared last
 	stateLeaving = 0x3e // it is being replaced: it counts until the other is there
 )
 
@@ -73,9 +76,39 @@ func Parse(flash []byte) (Variables, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the flash of the firmware: %w", err)
 	}
+	records, _, err := readStore(store)
+	if err != nil {
+		return nil, err
+	}
 	variables, leaving := Variables{}, Variables{}
-	for at := 0; at+variableHeaderSize <= len(store); {
-		header := store[at:]
+	for _, r := range records {
+		switch r.state {
+		case stateAdded:
+			variables[r.name] = slices.Clone(r.data)
+		case stateLeaving:
+			leaving[r.name] = slices.Clone(r.data)
+		}
+	}
+	for name, data := range leaving {
+		if _, there := variables[name]; !there {
+			variables[name] = data
+		}
+	}
+	return variables, nil
+}
+
+// record is one entry of a store, whether it counts or not.
+type record struct {
+	at    int // of its header within the store
+	state byte
+	name  Name
+	data  []byte
+}
+
+// readStore gives what was ever written to a store, and where the next is to be.
+func readStore(store []byte) (records []record, end int, err error) {
+	for end+variableHeaderSize <= len(store) {
+		header := store[end:]
 		if binary.LittleEndian.Uint16(header) != variableStart {
 			break
 		}
@@ -85,25 +118,18 @@ func Parse(flash []byte) (Variables, error) {
 			nameSize, dataSize = 0, 0 // the power failed within its header: the firmware goes on behind that
 		}
 		if int64(nameSize)+int64(dataSize) > int64(len(header)-variableHeaderSize) {
-			return nil, fmt.Errorf("variable at %#x of the store: name of %d and data of %d octets go beyond its end", at, nameSize, dataSize)
+			return nil, 0, fmt.Errorf("variable at %#x of the store: name of %d and data of %d octets go beyond its end", end, nameSize, dataSize)
 		}
 		body := header[variableHeaderSize:][:nameSize+dataSize]
-		name := Name{guid(header[vendorAt:]), text(body[:nameSize])}
-		switch state {
-		case stateAdded:
-			variables[name] = slices.Clone(body[nameSize:])
-		case stateLeaving:
-			leaving[name] = slices.Clone(body[nameSize:])
-		}
-		at += (variableHeaderSize + len(body) + variableAlignment - 1) &^ (variableAlignment - 1)
+		records = append(records, record{
+			at: end, state: state, name: Name{guid(header[vendorAt:]), text(body[:nameSize])}, data: body[nameSize:],
+		})
+		end += align(variableHeaderSize + len(body))
 	}
-	for name, data := range leaving {
-		if _, there := variables[name]; !there {
-			variables[name] = data
-		}
-	}
-	return variables, nil
+	return records, end, nil
 }
+
+func align(size int) int { return (size + variableAlignment - 1) &^ (variableAlignment - 1) }
 
 // findStore gives what follows the headers of volume and store.
 func findStore(flash []byte) ([]byte, error) {

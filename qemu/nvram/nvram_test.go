@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf16"
 )
 
 // flash is a flash on paper, written to as edk2 does.
@@ -25,30 +24,10 @@ func newFlash() *flash {
 	clear(f.octets[:f.end])
 	copy(f.octets[volumeSignatureAt:], volumeMark)
 	f.octets[volumeHeaderAt] = storeAt
-	copy(f.octets[storeAt:], octetsOf(authenticated))
+	copy(f.octets[storeAt:], octets(authenticated))
 	binary.LittleEndian.PutUint32(f.octets[storeAt+storeSizeAt:], 2048)
 	f.octets[storeAt+storeFormatAt], f.octets[storeAt+storeStateAt] = storeFormatted, storeHealthy
 	return f
-}
-
-// octetsOf is the opposite of guid.
-func octetsOf(text string) []byte {
-	octets, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil {
-		panic(err)
-	}
-	slices.Reverse(octets[:4])
-	slices.Reverse(octets[4:6])
-	slices.Reverse(octets[6:8])
-	return octets
-}
-
-func utf16le(text string) []byte {
-	var octets []byte
-	for _, unit := range utf16.Encode([]rune(text + "\x00")) {
-		octets = binary.LittleEndian.AppendUint16(octets, unit)
-	}
-	return octets
 }
 
 // add appends a variable and gives where its header is.
@@ -56,10 +35,10 @@ func (f *flash) add(name string, state byte, data []byte) (at int) {
 	header := make([]byte, variableHeaderSize)
 	binary.LittleEndian.PutUint16(header, variableStart)
 	header[variableStateAt] = state
-	named := utf16le(name)
+	named := encode(name)
 	binary.LittleEndian.PutUint32(header[nameSizeAt:], uint32(len(named)))
 	binary.LittleEndian.PutUint32(header[dataSizeAt:], uint32(len(data)))
-	copy(header[vendorAt:], octetsOf(Global))
+	copy(header[vendorAt:], octets(Global))
 	at = f.end
 	f.end += copy(f.octets[at:], slices.Concat(header, named, data))
 	f.end += -(f.end - storeAt - storeHeaderSize) & (variableAlignment - 1)
@@ -78,14 +57,14 @@ func entryOctets(attributes uint32, description string, path ...[]byte) []byte {
 	whole := bytes.Join(path, nil)
 	data := binary.LittleEndian.AppendUint32(nil, attributes)
 	data = binary.LittleEndian.AppendUint16(data, uint16(len(whole)))
-	return slices.Concat(data, utf16le(description), whole)
+	return slices.Concat(data, encode(description), whole)
 }
 
 func partition(guid string) []byte {
-	return node(typeMedia, mediaHardDrive, slices.Concat(make([]byte, 20), octetsOf(guid), []byte{2, 2}))
+	return node(typeMedia, mediaHardDrive, slices.Concat(make([]byte, 20), octets(guid), []byte{2, 2}))
 }
 
-func file(name string) []byte { return node(typeMedia, mediaFile, utf16le(name)) }
+func file(name string) []byte { return node(typeMedia, mediaFile, encode(name)) }
 
 // TestStates has the same variable in several states: what counts is what edk2
 // takes.
@@ -159,6 +138,42 @@ func TestDebian(t *testing.T) {
 		if db := got[Name{Security, "db"}]; len(db) < 500 || got[Name{Global, "PK"}] == nil {
 			t.Errorf("%s has %v; want a db with certificates, and a PK", file, slices.Collect(maps.Keys(got)))
 		}
+	}
+}
+
+// TestEnrol has one certificate in the place of those of Debian's firmware, and all
+// other variables as they were.
+func TestEnrol(t *testing.T) {
+	f := newFlash()
+	for _, name := range []string{"PK", "KEK"} {
+		f.add(name, stateAdded, []byte("old"))
+	}
+	db := f.add("db", stateAdded, []byte("old"))
+	copy(f.octets[db+vendorAt:], octets(Security))
+	f.add("Timeout", stateAdded, []byte{3, 0})
+	certificate := bytes.Repeat([]byte{7}, 101)
+	if err := Enrol(f.octets, certificate); err != nil {
+		t.Fatal(err)
+	}
+	want := slices.Concat(octets(x509List), []byte{145, 0, 0, 0, 0, 0, 0, 0, 117, 0, 0, 0}, make([]byte, 16), certificate)
+	got, err := Parse(f.octets)
+	if err != nil || len(got) != 4 || len(got[Name{Global, "Timeout"}]) != 2 {
+		t.Fatalf("after Enrol: %q, %v; want the three and Timeout", got, err)
+	}
+	for _, name := range []Name{{Global, "PK"}, {Global, "KEK"}, {Security, "db"}} {
+		if !bytes.Equal(got[name], want) {
+			t.Errorf("%s = %x; want %x", name.Name, got[name], want)
+		}
+	}
+	if f.octets[db+variableStateAt] != stateAdded&stateDeleted {
+		t.Errorf("state of the old db %#x; want it deleted", f.octets[db+variableStateAt])
+	}
+	// The store has 2048 octets.
+	if err := Enrol(f.octets, make([]byte, 1000)); err == nil || !strings.Contains(err.Error(), "octets are left") {
+		t.Errorf("Enrol of more than there is room for = %v", err)
+	}
+	if err := Enrol(newFlash().octets, certificate); err == nil || !strings.Contains(err.Error(), "no variable PK") {
+		t.Errorf("Enrol where there are no keys = %v", err)
 	}
 }
 

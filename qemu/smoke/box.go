@@ -24,13 +24,15 @@ type Setup struct {
 	Disk     string // path of its disk, which stays; empty: a private one
 	DiskLog  string // path of an empty file for a log of what is written to the disk
 	NoDisk   bool
-	USB      bool   // a port for sticks
-	TPM      string // folder of the state of its TPM; empty: it has none
-	FewNICs  int    // network cards left out, the last first
-	Config   string // configuration text that the machine hands in, between callsLicensed and machine.Users; empty: the built-in one
-	NewBox   bool   // the machine hands in nothing: the box has no user
-	MemoryMB int    // 0 means 256
-	Words    string // added to the kernel's command line in a direct boot
+	USB      bool // a port for sticks
+	// Variables is the path of its UEFI variables, which stay; empty: private ones.
+	Variables string
+	TPM       string // folder of the state of its TPM; empty: it has none
+	FewNICs   int    // network cards left out, the last first
+	Config    string // configuration text that the machine hands in, between callsLicensed and machine.Users; empty: the built-in one
+	NewBox    bool   // the machine hands in nothing: the box has no user
+	MemoryMB  int    // 0 means 256
+	Words     string // added to the kernel's command line in a direct boot
 	// Initramfs is the path of another root file system for a direct boot.
 	Initramfs string
 }
@@ -69,7 +71,10 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 	if b.dir, err = os.MkdirTemp("", "causeway-box-"); err != nil {
 		return nil, fmt.Errorf("start a box: %w", err)
 	}
-	config := machine.Config{Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, TPM: setup.TPM}
+	config := machine.Config{
+		Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, TPM: setup.TPM,
+		Certificate: setup.Image.Certificate(), Variables: setup.Variables,
+	}
 	if err := b.giveDisk(setup, &config); err != nil {
 		return nil, err
 	}
