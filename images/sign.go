@@ -13,6 +13,7 @@ import (
 	"causeway/appliance/bundle"
 	"causeway/appliance/model"
 	"causeway/board"
+	"causeway/board/layout"
 	"causeway/images/disk"
 	"causeway/images/signing"
 )
@@ -86,7 +87,7 @@ func sign(ctx context.Context, dir string, keys *signing.Keys) error {
 	if err := writeBundle(dir, keys, info, program); err != nil {
 		return err
 	}
-	flashed := disk.Image{Layout: &disk.Box, Files: []disk.File{{Name: b.EFIFile, Content: program}}, Time: info.Time}
+	flashed := disk.Image{Layout: &layout.Box, Files: []disk.File{{Name: b.EFIFile, Content: program}}, Time: info.Time}
 	return flashed.Write(filepath.Join(dir, diskFile))
 }
 

@@ -31,8 +31,8 @@ import (
 
 // The files of a bundle.
 const (
-	manifestName  = "manifest.json"
-	signatureName = "manifest.sig"
+	ManifestName  = "manifest.json"
+	SignatureName = "manifest.sig"
 	notesName     = "notes.txt"
 	ImageName     = "causeway.efi"
 )
@@ -129,24 +129,32 @@ var ErrSignature = errors.New("no key that this box knows has signed it")
 // Open reads the manifest of a bundle, which one of the keys must have signed.
 func Open(r io.Reader, keys []ed25519.PublicKey) (*Bundle, error) {
 	b := &Bundle{reader: tar.NewReader(r)}
-	text, err := b.file(manifestName, manifestMax)
+	text, err := b.file(ManifestName, manifestMax)
 	if err != nil {
 		return nil, err
 	}
-	signature, err := b.file(signatureName, ed25519.SignatureSize)
+	signature, err := b.file(SignatureName, ed25519.SignatureSize)
 	if err != nil {
 		return nil, err
 	}
-	if !signed(text, signature, keys) {
-		return nil, fmt.Errorf("the bundle: %w", ErrSignature)
-	}
-	if err := json.Unmarshal(text, &b.Manifest); err != nil {
-		return nil, fmt.Errorf("%s of the bundle: %w", manifestName, err)
-	}
-	if err := b.Manifest.check(); err != nil {
-		return nil, fmt.Errorf("%s of the bundle: %w", manifestName, err)
+	if b.Manifest, err = Verify(text, signature, keys); err != nil {
+		return nil, fmt.Errorf("the bundle: %w", err)
 	}
 	return b, nil
+}
+
+// Verify reads a manifest, which one of the keys must have signed as it stands.
+func Verify(manifest, signature []byte, keys []ed25519.PublicKey) (m Manifest, err error) {
+	if !signed(manifest, signature, keys) {
+		return m, ErrSignature
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil {
+		return m, fmt.Errorf("%s: %w", ManifestName, err)
+	}
+	if err := m.check(); err != nil {
+		return m, fmt.Errorf("%s: %w", ManifestName, err)
+	}
+	return m, nil
 }
 
 func signed(text, signature []byte, keys []ed25519.PublicKey) bool {
@@ -240,7 +248,7 @@ func Make(m Manifest, notes, image []byte) (Manifest, []byte, error) {
 	sum, of := sha256.Sum256(image), sha256.Sum256(notes)
 	m.Format, m.Size, m.SHA256, m.Notes = format, int64(len(image)), hex.EncodeToString(sum[:]), hex.EncodeToString(of[:])
 	if err := m.check(); err != nil {
-		return m, nil, fmt.Errorf("%s: %w", manifestName, err)
+		return m, nil, fmt.Errorf("%s: %w", ManifestName, err)
 	}
 	if len(notes) > notesMax {
 		return m, nil, fmt.Errorf("%s has %d octets, more than %d", notesName, len(notes), notesMax)
@@ -260,7 +268,7 @@ func Write(w io.Writer, manifest, signature, notes, image []byte) error {
 		name    string
 		content []byte
 	}{
-		{manifestName, manifest}, {signatureName, signature}, {notesName, notes}, {ImageName, image},
+		{ManifestName, manifest}, {SignatureName, signature}, {notesName, notes}, {ImageName, image},
 	} {
 		header := &tar.Header{
 			Typeflag: tar.TypeReg, Name: file.name, Size: int64(len(file.content)),

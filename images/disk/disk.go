@@ -1,7 +1,7 @@
 // Package disk makes the disk images that are flashed. That of a box has a GPT
 // with an EFI system partition for each of the two slots, and room for bootflash:
 // and harddisk:, which the appliance formats itself at first boot; that of an
-// installer has one EFI system partition. Layout is shared with the installer.
+// installer has one EFI system partition. How the disks are divided is board/layout.
 package disk
 
 import (
@@ -16,6 +16,8 @@ import (
 	"github.com/diskfs/go-diskfs/backend/file"
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 	"github.com/diskfs/go-diskfs/partition/gpt"
+
+	"causeway/board/layout"
 )
 
 // sector is that of a disk image, in octets.
@@ -23,7 +25,7 @@ const sector = 512
 
 // Image is a disk image to be written.
 type Image struct {
-	Layout *Layout
+	Layout *layout.Layout
 	Files  []File    // of the first partition
 	Time   time.Time // of all of them
 }
@@ -65,7 +67,7 @@ func (d *Image) Write(name string) (err error) {
 		if p.Type != gpt.EFISystemPartition {
 			continue
 		}
-		fs, err := Format(storage, t, p)
+		fs, err := fat32.Create(storage, int64(p.Size), int64(p.Start)*sector, sector, strings.ToUpper(p.Name), true)
 		if err == nil && i == 0 {
 			err = d.fill(fs)
 		}
@@ -100,5 +102,9 @@ func (d *Image) fill(fs *fat32.FileSystem) error {
 // ESP gives where in the image of a box the EFI system partition of slot A lies,
 // in octets: what two builds compare, and what mtools read.
 func ESP() (start, length int64) {
-	return mib, int64(Box.partitions[0].mib) * mib
+	t, err := layout.Box.Table(layout.Box.Size, sector)
+	if err != nil {
+		panic(err) // an image is as large as it takes
+	}
+	return int64(t.Partitions[0].Start) * sector, int64(t.Partitions[0].Size)
 }

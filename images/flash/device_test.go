@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"causeway/images/disk"
+	"causeway/board/layout"
 )
 
 // loop makes a file of size octets a disk, until the end of the test.
@@ -68,7 +68,7 @@ func loop(t *testing.T, size int64, flags uint32) (device, backing string) {
 
 // TestDevice flashes a disk of the kernel's, on which something else was.
 func TestDevice(t *testing.T) {
-	file := image(t, &disk.Installer)
+	file := image(t, &layout.Installer)
 	path, backing := loop(t, 200*mib, 0)
 	before := bytes.Repeat([]byte{0xA5}, 200*mib)
 	if err := os.WriteFile(backing, before, 0o600); err != nil {
@@ -85,7 +85,7 @@ func TestDevice(t *testing.T) {
 	if again, err := Open(path); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("Open of a disk that is open = %v, %v; want that it is in use", again, err)
 	}
-	fitted, err := Fit(file, disk.Installer.Size, device.Size)
+	fitted, err := Fit(file, layout.Installer.Size, device.Size)
 	if err != nil {
 		t.Fatal(err)
 	}

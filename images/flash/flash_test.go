@@ -13,13 +13,14 @@ import (
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 
+	"causeway/board/layout"
 	"causeway/images/disk"
 )
 
 const mib = 1 << 20
 
 // image makes a disk image of a layout.
-func image(t *testing.T, layout *disk.Layout) *os.File {
+func image(t *testing.T, layout *layout.Layout) *os.File {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "disk.img")
 	content := make([]byte, 5*mib+77)
@@ -79,7 +80,7 @@ func (m *medium) Flush() error { m.flushed = true; return nil }
 func quiet(string, int64, int64) {}
 
 func TestWrite(t *testing.T) {
-	box, stick := image(t, &disk.Box), image(t, &disk.Installer)
+	box, stick := image(t, &layout.Box), image(t, &layout.Installer)
 	for _, tt := range []struct {
 		name string
 		file *os.File
@@ -87,8 +88,8 @@ func TestWrite(t *testing.T) {
 		last string // the last partition
 		end  int64  // where it ends
 	}{
-		{"as large as the image", box, disk.Box.Size, "harddisk", disk.Box.Size - mib},
-		{"a sector more", box, disk.Box.Size + 512, "harddisk", disk.Box.Size - mib},
+		{"as large as the image", box, layout.Box.Size, "harddisk", layout.Box.Size - mib},
+		{"a sector more", box, layout.Box.Size + 512, "harddisk", layout.Box.Size - mib},
 		{"large and odd", box, 10_000_000_000, "harddisk", 10_000_000_000/mib*mib - mib},
 		{"installer", stick, 4_000_000_000, "installer", 97 * mib},
 	} {
@@ -143,8 +144,8 @@ func TestWrite(t *testing.T) {
 }
 
 func TestWriteFails(t *testing.T) {
-	file := image(t, &disk.Installer)
-	fitted, err := Fit(file, disk.Installer.Size, disk.Installer.Size)
+	file := image(t, &layout.Installer)
+	fitted, err := Fit(file, layout.Installer.Size, layout.Installer.Size)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,14 +164,14 @@ func TestWriteFails(t *testing.T) {
 			}
 		}}, ErrLies},
 		{"its end stays as it was", context.Background(), &medium{alter: func(at int64, p []byte) {
-			if at > disk.Installer.Size-chunk {
+			if at > layout.Installer.Size-chunk {
 				copy(p, bytes.Repeat([]byte{0xA5}, len(p)))
 			}
 		}}, ErrLies},
 		{"it does not write", context.Background(), &medium{refuse: full}, full},
 		{"stopped", stopped, &medium{}, context.Canceled},
 	} {
-		tt.disk.size = disk.Installer.Size
+		tt.disk.size = layout.Installer.Size
 		if err := fitted.Write(tt.ctx, tt.disk, quiet); !errors.Is(err, tt.want) {
 			t.Errorf("%s: Write = %v; want %v", tt.name, err, tt.want)
 		}
@@ -178,8 +179,8 @@ func TestWriteFails(t *testing.T) {
 }
 
 func TestFitRefuses(t *testing.T) {
-	file := image(t, &disk.Installer)
-	if _, err := Fit(file, disk.Installer.Size, disk.Installer.Size-1); err == nil || !strings.Contains(err.Error(), "the disk has") {
+	file := image(t, &layout.Installer)
+	if _, err := Fit(file, layout.Installer.Size, layout.Installer.Size-1); err == nil || !strings.Contains(err.Error(), "the disk has") {
 		t.Errorf("Fit on a disk one octet too small = %v; want an error with both sizes", err)
 	}
 	none, err := os.Create(filepath.Join(t.TempDir(), "none"))

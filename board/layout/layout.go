@@ -1,11 +1,11 @@
-package disk
+// Package layout says how disks are divided: those of boxes, and the installer's
+// stick. Images are made by it, and disks that the installer finds.
+package layout
 
 import (
 	"fmt"
-	"strings"
+	"slices"
 
-	"github.com/diskfs/go-diskfs/backend"
-	"github.com/diskfs/go-diskfs/filesystem/fat32"
 	"github.com/diskfs/go-diskfs/partition/gpt"
 
 	"causeway/board"
@@ -80,8 +80,20 @@ func (l *Layout) Table(size int64, block int) (*gpt.Table, error) {
 	return t, nil
 }
 
-// Format makes an empty FAT32 file system in a partition of a table on a disk.
-func Format(disk backend.Storage, t *gpt.Table, p *gpt.Partition) (*fat32.FileSystem, error) {
-	block := int64(t.LogicalSectorSize)
-	return fat32.Create(disk, int64(p.Size), int64(p.Start)*block, block, strings.ToUpper(p.Name), true)
+// Made reports whether a table is one that Table gave for that disk: by its GUID,
+// and by the places and names of all partitions.
+func (l *Layout) Made(t *gpt.Table, size int64) bool {
+	ours, err := l.Table(size, t.LogicalSectorSize)
+	if err != nil || t.GUID != l.guid {
+		return false
+	}
+	var found []gpt.Partition
+	for _, p := range t.Partitions {
+		if p != nil && p.Type != gpt.Unused {
+			found = append(found, *p)
+		}
+	}
+	return slices.EqualFunc(found, ours.Partitions, func(a gpt.Partition, b *gpt.Partition) bool {
+		return a.Name == b.Name && a.GUID == b.GUID && a.Start == b.Start && a.Size == b.Size
+	})
 }

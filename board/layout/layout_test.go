@@ -1,4 +1,4 @@
-package disk
+package layout
 
 import (
 	"strings"
@@ -30,6 +30,9 @@ func TestTable(t *testing.T) {
 				t.Errorf("%d octets in blocks of %d: %s starts at %d; want %d", tt.size, tt.block, p.Name, start, next)
 			}
 			next += p.Size
+		}
+		if !tt.layout.Made(table, tt.size) || tt.layout.Made(table, tt.size+mib) != (tt.layout == &Installer) {
+			t.Errorf("%d octets: Made does not know this table, or takes it for that of a larger disk", tt.size)
 		}
 		last := table.Partitions[len(table.Partitions)-1]
 		if last.Size != tt.last*mib || next > uint64(tt.size)-mib {
