@@ -176,6 +176,8 @@ func (b *Bundle) next(name string) (int64, error) {
 		return 0, fmt.Errorf("the bundle before %s: %w", name, err)
 	case header.Typeflag != tar.TypeReg || header.Name != name:
 		return 0, fmt.Errorf("the bundle has %q where %s belongs", header.Name, name)
+	case header.Format != tar.FormatUSTAR:
+		return 0, fmt.Errorf("%s of the bundle is not in plain ustar, but %s", name, header.Format)
 	}
 	return header.Size, nil
 }
