@@ -163,7 +163,7 @@ func TestForms(t *testing.T) {
 		change  func(*tar.Header)
 	}
 	whole := func() []file {
-		return []file{{manifestName, text, nil}, {signatureName, signature, nil}, {notesName, testNotes, nil}, {ImageName, testImage, nil}}
+		return []file{{ManifestName, text, nil}, {SignatureName, signature, nil}, {notesName, testNotes, nil}, {ImageName, testImage, nil}}
 	}
 	kind := func(flag byte) func([]file) []file {
 		return func(f []file) []file {
@@ -194,7 +194,7 @@ func TestForms(t *testing.T) {
 		}, "not in plain ustar"},
 		{"PAX for all", func(f []file) []file {
 			return append([]file{{"", nil, func(h *tar.Header) {
-				*h = tar.Header{Typeflag: tar.TypeXGlobalHeader, Format: tar.FormatPAX, PAXRecords: map[string]string{"path": manifestName}}
+				*h = tar.Header{Typeflag: tar.TypeXGlobalHeader, Format: tar.FormatPAX, PAXRecords: map[string]string{"path": ManifestName}}
 			}}}, f...)
 		}, "where manifest.json belongs"},
 		{"GNU", func(f []file) []file { f[0].change = func(h *tar.Header) { h.Format = tar.FormatGNU }; return f }, "not in plain ustar"},
@@ -236,7 +236,7 @@ func TestForms(t *testing.T) {
 // TestHugeSize has a header that announces more than there is room for.
 func TestHugeSize(t *testing.T) {
 	var b bytes.Buffer
-	if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: manifestName, Size: 8<<30 - 1, Format: tar.FormatUSTAR}); err != nil {
+	if err := tar.NewWriter(&b).WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: ManifestName, Size: 8<<30 - 1, Format: tar.FormatUSTAR}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Open(&b, public(ours)); err == nil || !strings.Contains(err.Error(), "8589934591 octets, more than 16384") {
