@@ -32,6 +32,7 @@ const (
 	notesFile     = "notes.txt"          // release notes
 	sbomFile      = "sbom.cdx.json"      // what it is made of
 	licencesFile  = "licences.txt"       // and under which licences
+	releaseFile   = signing.ReleaseKeys  // the public keys that are in it: a box with it takes bundles of them
 
 	unsignedFile    = "causeway.unsigned.efi" // kernel, command line and root as one EFI program
 	ukiFile         = "causeway.efi"          // the same, signed: what fills a slot
@@ -45,7 +46,7 @@ const (
 
 var (
 	// unsignedFiles are those that no secret key is needed for.
-	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, sbomFile, licencesFile, unsignedFile}
+	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, sbomFile, licencesFile, releaseFile, unsignedFile}
 	signedFiles   = []string{ukiFile, certificateFile, diskFile, installerFile} // and the bundle
 )
 
@@ -162,6 +163,9 @@ func (i *image) build(ctx context.Context) (*built, error) {
 	defer os.RemoveAll(dir)
 	root := i.root(k, info)
 	if err := i.writeBootFiles(ctx, dir, root); err != nil {
+		return nil, err
+	}
+	if err := link(root.ReleaseKeys, filepath.Join(dir, releaseFile)); err != nil {
 		return nil, err
 	}
 	slot := []string{kernelFile, initramfsFile, cmdlineFile}

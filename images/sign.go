@@ -102,6 +102,13 @@ func writeBundle(dir string, keys *signing.Keys, info model.BuildInfo, program [
 	if err != nil {
 		return err
 	}
+	known, err := bundle.ReadKeys(filepath.Join(dir, releaseFile))
+	if err != nil {
+		return err
+	}
+	if _, err := bundle.Verify(text, signature, known); err != nil {
+		return fmt.Errorf("a box with this image would not take its bundle: %w", err)
+	}
 	f, err := os.Create(filepath.Join(dir, bundleFile(info)))
 	if err != nil {
 		return err
