@@ -47,7 +47,7 @@ test: test-packages ## Install what is needed and pass every test
 	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
 	$(call suite,com,go test -tags e2e -count=1 -timeout 10m -parallel 6 -run '$(remote)' ./qemu/e2e)
 	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -skip '$(calls)|$(remote)' ./qemu/e2e -boards x86_64)
-	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$' ./qemu/e2e -boards arm64)
+	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$|^TestImagesSecureBoot$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck
 	@unformatted=$$(gofmt -l appliance board images init qemu rootfs); \
