@@ -52,7 +52,7 @@ func (s service) supervised(memory uint64, terminal string) supervise.Service {
 	limit := int64(memory) / 100 * int64(s.memoryPercent)
 	process := supervise.Service{
 		Name: s.name,
-		Argv: []string{appliance, s.name},
+		Argv: []string{appliance, s.name, "-confine", "/"},
 		Env: []string{
 			"PATH=/bbin:/bin",
 			"HOME=/",
