@@ -72,6 +72,7 @@ var directories = []directory{
 	{"/run/billing", 0o750, model.UIDBilling, model.GIDCauseway},
 	{"/run/control", 0o750, model.UIDControl, model.GIDCauseway},
 	{"/run/console", 0o750, model.UIDConsole, model.GIDCauseway},
+	{"/run/volumes", 0o755, 0, 0}, // the mount point of usb0: comes and goes there
 	{"/bootflash/init", 0o750, 0, model.GIDCauseway},
 	{"/bootflash/proxy", 0o750, model.UIDProxy, model.GIDCauseway},
 	{"/bootflash/billing", 0o750, model.UIDBilling, model.GIDCauseway},

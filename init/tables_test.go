@@ -145,7 +145,7 @@ func TestServices(t *testing.T) {
 	uids := map[uint32]bool{}
 	for _, s := range services {
 		process := s.supervised(256<<20, "/dev/ttyS0")
-		if !slices.Equal(process.Argv, []string{"/bin/appliance", s.name}) {
+		if !slices.Equal(process.Argv, []string{"/bin/appliance", s.name, "-confine", "/"}) {
 			t.Errorf("%s runs %q", s.name, process.Argv)
 		}
 		if process.UID == 0 || uids[process.UID] || process.GID != model.GIDCauseway {

@@ -20,7 +20,7 @@ var skeleton = []cpio.Record{
 	cpio.Directory("tmp", 0o1777),
 	cpio.Directory("bootflash", 0o755),
 	cpio.Directory("harddisk", 0o755),
-	cpio.Directory("usb0", 0o755),
+	cpio.Symlink("usb0", "run/volumes/usb0"),
 	cpio.CharDev("dev/console", 0o600, 5, 1),
 	cpio.CharDev("dev/null", 0o666, 1, 3),
 	cpio.StaticFile("etc/passwd", `root:x:0:0:root:/:/bin/false

@@ -130,10 +130,10 @@ func TestIsReadOnly(t *testing.T) {
 	const mounts = "proc /proc proc rw,nosuid 0 0\n" +
 		"/dev/vda1 /bootflash ext4 rw,nosuid,errors=remount-ro 0 0\n" +
 		"/dev/vda2 /harddisk ext4 rw,errors=remount-ro,emergency_ro 0 0\n" +
-		"tmpfs /usb0 tmpfs ro 0 0\n" +
-		"/dev/sda1 /usb0 vfat ro,nosuid 0 0\n" +
+		"tmpfs /run/volumes/usb0 tmpfs ro 0 0\n" +
+		"/dev/sda1 /run/volumes/usb0 vfat ro,nosuid 0 0\n" +
 		"tmpfs /x tmpfs ro 0 0\n/dev/x /x ext4 rw 0 0\n/x\n"
-	for point, want := range map[string]bool{"/bootflash": false, "/harddisk": true, "/usb0": true, "/x": false, "/none": false} {
+	for point, want := range map[string]bool{"/bootflash": false, "/harddisk": true, "/run/volumes/usb0": true, "/x": false, "/none": false} {
 		if got := isReadOnly(mounts, point); got != want {
 			t.Errorf("isReadOnly(%s) = %v; want %v", point, got, want)
 		}

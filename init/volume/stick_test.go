@@ -34,10 +34,10 @@ func (b *fakeBox) fat(disk string, large bool) *os.File {
 func (b *fakeBox) want(v *Volumes, state, device, says string) {
 	b.t.Helper()
 	status := v.get(USB)
-	if status.State != state || b.mounts["/usb0"] != device || !strings.Contains(status.Problem, says) || (says == "") != (status.Problem == "") {
-		b.t.Errorf("usb0: is %+v, mounted from %q; want %s from %q, problem %q", status, b.mounts["/usb0"], state, device, says)
+	if status.State != state || b.mounts["/run/volumes/usb0"] != device || !strings.Contains(status.Problem, says) || (says == "") != (status.Problem == "") {
+		b.t.Errorf("usb0: is %+v, mounted from %q; want %s from %q, problem %q", status, b.mounts["/run/volumes/usb0"], state, device, says)
 	}
-	if _, err := os.Stat(b.path("usb0")); (err == nil) != (device != "") {
+	if _, err := os.Stat(b.path("run/volumes/usb0")); (err == nil) != (device != "") {
 		b.t.Errorf("mount point: %v; want one: %v", err, device != "")
 	}
 }
@@ -70,7 +70,7 @@ func TestStickIsPulled(t *testing.T) {
 	b.fat("sda", false)
 	v.Plugged()
 	b.unplug("sda")
-	b.busy["/usb0"] = true // files are open on it
+	b.busy["/run/volumes/usb0"] = true // files are open on it
 	v.Look()
 	if got := v.get(USB).State; got != statePulled {
 		t.Errorf("a look finds the stick %s; want %s", got, statePulled)
@@ -82,7 +82,7 @@ func TestStickIsPulled(t *testing.T) {
 	if problems := v.Problems(); len(problems) != 1 || !strings.HasPrefix(problems[0], "usb0: pulled: ") {
 		t.Errorf("Problems = %q; want that usb0: was pulled", problems)
 	}
-	b.busy["/usb0"] = false
+	b.busy["/run/volumes/usb0"] = false
 	b.fat("sdb", false) // the kernel gives it another name as long as the old one is in use
 	v.Plugged()
 	b.want(v, stateMounted, "/dev/sdb1", "")
@@ -121,7 +121,7 @@ func TestStickWithoutPartitions(t *testing.T) {
 	command(t, "mke2fs", "-q", "-F", "-t", "ext4", b.disk(usb, "sda", 64*mib).Name())
 	v.Plugged()
 	b.want(v, stateMounted, "/dev/sda", "")
-	info, err := os.Stat(b.path("usb0"))
+	info, err := os.Stat(b.path("run/volumes/usb0"))
 	b.must(err)
 	if info.Mode() != topMode|os.ModeDir {
 		t.Errorf("top directory has mode %v; want %v", info.Mode(), topMode|os.ModeDir)
@@ -180,7 +180,7 @@ func TestDirtyStick(t *testing.T) {
 		b.want(v, stateReadOnly, "/dev/sda1", "was not unmounted before it was pulled or the power failed; check the stick on a PC, or: mount usb0: write")
 		v.Look()
 		b.want(v, stateReadOnly, "/dev/sda1", "was not unmounted")
-		if !b.fixed["/usb0"] {
+		if !b.fixed["/run/volumes/usb0"] {
 			t.Error("it was mounted for writing")
 		}
 		if err := v.Mount(USB, false); err == nil {
@@ -188,8 +188,8 @@ func TestDirtyStick(t *testing.T) {
 		}
 		b.must(v.Mount(USB, true))
 		b.want(v, stateMounted, "/dev/sda1", "")
-		if fat, err := lookAtFAT(stick.Name()); fat.dirty || err != nil || b.fixed["/usb0"] {
-			t.Errorf("large %v: %+v, %v, mounted for writing %v; want it clean and written to", large, fat, err, !b.fixed["/usb0"])
+		if fat, err := lookAtFAT(stick.Name()); fat.dirty || err != nil || b.fixed["/run/volumes/usb0"] {
+			t.Errorf("large %v: %+v, %v, mounted for writing %v; want it clean and written to", large, fat, err, !b.fixed["/run/volumes/usb0"])
 		}
 
 		// With the table overwritten it is not written to even if asked.

@@ -89,8 +89,19 @@ func New(options Options) *Volumes {
 
 func (v *Volumes) device(name string) string { return filepath.Join(v.Root, "dev", name) }
 
+// sticks is the directory of the mount point of usb0:, to which /usb0 leads. It
+// lasts while sticks come and go, so a service can be let in there for good
+// (Landlock: a rule for a mount point holds for what is mounted there then), and
+// it is in memory: the root is read-only.
+const sticks = "run/volumes"
+
 // Point gives where a volume is mounted.
-func (v *Volumes) Point(volume string) string { return filepath.Join(v.Root, volume) }
+func (v *Volumes) Point(volume string) string {
+	if volume == USB {
+		return filepath.Join(v.Root, sticks, volume)
+	}
+	return filepath.Join(v.Root, volume)
+}
 
 func (v *Volumes) get(volume string) model.VolumeStatus {
 	v.mu.Lock()

@@ -300,7 +300,7 @@ func TestStickIsNotTakenForTheDisk(t *testing.T) {
 // What is not mounted has no size: not that of the root file system.
 func TestStatusOfUnmounted(t *testing.T) {
 	v, b := newBox(t)
-	b.must(os.Mkdir(b.path(USB), 0o755))
+	b.must(os.MkdirAll(b.path("run/volumes/usb0"), 0o755))
 	v.set(model.VolumeStatus{Name: USB, Device: "/dev/sda1", State: stateUnmounted})
 	if status := v.Status()[2]; status.TotalKB != 0 {
 		t.Errorf("usb0: unmounted has %d KB; want 0", status.TotalKB)
