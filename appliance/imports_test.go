@@ -27,6 +27,7 @@ var base = map[string][]string{
 	"storage/files":    {"config", "config/change", "exec", "link", "model", "storage", "storage/remote"},
 	"hardware":         nil,
 	"bundle":           nil,
+	"confine":          nil,
 	"alarm":            {"config", "exec", "link", "model", "storage", "storage/database"},
 }
 

@@ -83,7 +83,7 @@ func (n needs) rules() []rule {
 
 func (n needs) restrictCalls() error {
 	if err := install(n.rules()); err != nil {
-		return fmt.Errorf("seccomp: %w", err)
+		return fmt.Errorf("calls (seccomp): %w", err)
 	}
 	return nil
 }

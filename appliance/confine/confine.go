@@ -46,10 +46,10 @@ func prove() error {
 		program.Close()
 	}
 	if !errors.Is(err, fs.ErrPermission) {
-		errs = append(errs, fmt.Errorf("Landlock does not hold: opening the program gives %v", err))
+		errs = append(errs, fmt.Errorf("no file is out of reach (Landlock): opening the program gives %v", err))
 	}
 	if mode, err := unix.PrctlRetInt(unix.PR_GET_SECCOMP, 0, 0, 0, 0); err != nil || mode != unix.SECCOMP_MODE_FILTER {
-		errs = append(errs, fmt.Errorf("seccomp does not hold: its mode is %d, %v", mode, err))
+		errs = append(errs, fmt.Errorf("no call is out of reach (seccomp): the mode is %d, %v", mode, err))
 	}
 	return errors.Join(errs...)
 }

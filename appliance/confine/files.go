@@ -34,7 +34,7 @@ func (n needs) restrictFiles(root string) error {
 	add(using, "/", n.useSystem)
 	add(using&^abi.AccessFSReadDir, "/", n.useFiles)
 	if err := landlock.V2.RestrictPaths(rules...); err != nil {
-		return fmt.Errorf("Landlock: %w", err)
+		return fmt.Errorf("files (Landlock): %w", err)
 	}
 	return nil
 }

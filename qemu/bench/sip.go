@@ -135,7 +135,11 @@ func MeasureSIP(ctx context.Context, root string, w Workload, results io.Writer)
 		})
 	}
 	b.peers = append(b.peers, peer{name: "ours", start: func(where *lab.Namespace, pairs int) (proxy, error) {
-		return startOurs(where, program, load.Config(pairs), "-journal", "", "-cpuprofile", w.Profile)
+		flags := []string{"-journal", ""}
+		if w.Profile != "" {
+			flags = append(flags, "-cpuprofile", w.Profile)
+		}
+		return startOurs(where, program, load.Config(pairs), flags...)
 	}})
 	if w.Billing {
 		b.peers = append(b.peers, peer{name: "ours with its journal", billing: true, start: func(where *lab.Namespace, pairs int) (proxy, error) {

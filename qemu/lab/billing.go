@@ -41,11 +41,13 @@ func (n *Namespace) StartBilling(ctx context.Context, program, dir, config strin
 // the configuration, as control does.
 func (b *Billing) Start(ctx context.Context, config string) error {
 	path := func(name string) string { return filepath.Join(b.dir, name) }
-	if err := os.MkdirAll(path(journalDir), 0o750); err != nil {
-		return fmt.Errorf("start billing: %w", err)
+	for _, dir := range []string{"run/billing", "bootflash", journalDir} {
+		if err := os.MkdirAll(path(dir), 0o755); err != nil {
+			return fmt.Errorf("start billing: %w", err)
+		}
 	}
-	command := exec.Command(b.program, "billing", "-run", path("run"), "-journal", path(journalDir), "-serial", path("serial"),
-		"-volumes", b.dir, "-key-dir", path("keys"), "-tls", path("billing-tls"))
+	command := exec.Command(b.program, "billing", "-run", path("run"), "-journal", path(journalDir), "-serial", path("run/init/serial"),
+		"-volumes", b.dir, "-key-dir", path("bootflash/keys"), "-tls", path("bootflash/certificates/radius"), "-confine", b.dir)
 	process, err := b.where.run("billing", command, b.output)
 	if err != nil {
 		return err
@@ -105,7 +107,7 @@ func (b *Billing) Close() error { return b.process.Stop() }
 // Seal makes the stored form of a secret, for the configuration of a box with
 // its files in dir. Its key is made with the first one.
 func Seal(dir, secret string) (string, error) {
-	file := filepath.Join(dir, "keys/box.key")
+	file := filepath.Join(dir, "bootflash/keys/box.key")
 	octets, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		octets = make([]byte, 32)

@@ -38,16 +38,17 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 		return nil, fmt.Errorf("start control: %w", err)
 	}
 	c := &Control{program: program, where: n, dir: dir, output: &lockedBuffer{}}
-	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/callhome", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "harddisk/crash", "usb0"} {
+	for _, folder := range []string{"", "run/control", "bootflash/control", "bootflash/license", "bootflash/com", "bootflash/callhome", "bootflash/keys", "bootflash/certificates", "harddisk", "harddisk/log", "harddisk/crash", "run/volumes", "run/volumes/usb0"} {
 		path := filepath.Join(dir, folder)
 		err = errors.Join(err, os.MkdirAll(path, 0o750), os.Chown(path, model.UIDControl, model.GIDCauseway))
 	}
 	err = errors.Join(err,
+		os.Symlink("run/volumes/usb0", filepath.Join(dir, "usb0")), // as on a box
 		os.Chmod(dir, 0o755), os.Chmod(filepath.Join(dir, "run"), 0o755), os.Chmod(filepath.Join(dir, "bootflash"), 0o755),
-		os.WriteFile(filepath.Join(dir, "config"), []byte(config), 0o644),
 		os.MkdirAll(filepath.Join(dir, "run/init"), 0o755),
+		os.WriteFile(filepath.Join(dir, configFile), []byte(config), 0o644),
 		os.WriteFile(filepath.Join(dir, "run/init/serial"), []byte(labSerial+"\n"), 0o644),
-		os.WriteFile(filepath.Join(dir, "build.json"), fmt.Appendf(nil, `{"version":"lab","time":%q}`, time.Now().UTC().Format(time.RFC3339)), 0o644))
+		os.WriteFile(filepath.Join(dir, "run/init/build.json"), fmt.Appendf(nil, `{"version":"lab","time":%q}`, time.Now().UTC().Format(time.RFC3339)), 0o644))
 	if err == nil {
 		err = c.Start()
 	}
@@ -62,7 +63,7 @@ func (n *Namespace) StartControl(program, config string) (*Control, error) {
 func (c *Control) Start() error {
 	path := func(name string) string { return filepath.Join(c.dir, name) }
 	command := exec.Command(c.program, "control", "-run", path("run"), "-volumes", c.dir, "-config-dir", path("bootflash/control"),
-		"-license-dir", path("bootflash/license"), "-com-dir", path("bootflash/com"), "-callhome-dir", path("bootflash/callhome"), "-com-root", path("com-root.pem"), "-key-dir", path("bootflash/keys"), "-certificates", path("bootflash/certificates"), "-machine-config", path("config"), "-build", path("build.json"))
+		"-license-dir", path("bootflash/license"), "-com-dir", path("bootflash/com"), "-callhome-dir", path("bootflash/callhome"), "-com-root", path("run/init/com-root.pem"), "-key-dir", path("bootflash/keys"), "-certificates", path("bootflash/certificates"), "-machine-config", path(configFile), "-build", path("run/init/build.json"), "-confine", c.dir)
 	command.SysProcAttr = &syscall.SysProcAttr{
 		Credential:  &syscall.Credential{Uid: model.UIDControl, Gid: model.GIDCauseway},
 		AmbientCaps: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_NET_BIND_SERVICE, unix.CAP_NET_RAW},

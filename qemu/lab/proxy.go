@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -55,7 +56,8 @@ func (n *Namespace) StartProxyWithin(memory int64, program, config string, flags
 		return nil, fmt.Errorf("start the proxy: %w", err)
 	}
 	p := &Proxy{program: program, flags: flags, memory: memory, where: n, dir: dir, output: &lockedBuffer{}}
-	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
+	err = errors.Join(os.MkdirAll(p.path(filepath.Dir(configFile)), 0o755), os.WriteFile(p.path(configFile), []byte(config), 0o600))
+	if err != nil {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("start the proxy: %w", err)
 	}
@@ -65,6 +67,12 @@ func (n *Namespace) StartProxyWithin(memory int64, program, config string, flags
 	}
 	return p, nil
 }
+
+// Where a box has what it was started with and the certificate of SIP.
+const (
+	configFile = "run/init/startup-config"
+	tlsDir     = "bootflash/certificates/sip"
+)
 
 // Dir is the folder of its files, laid out like those of a box.
 func (p *Proxy) Dir() string { return p.dir }
@@ -76,16 +84,19 @@ func (p *Proxy) path(name string) string { return filepath.Join(p.dir, name) }
 const journalDir = "harddisk/billcache"
 
 func (p *Proxy) start() error {
-	for _, dir := range []string{"run", journalDir, "tls"} {
-		if err := os.MkdirAll(p.path(dir), 0o700); err != nil {
+	for _, dir := range []string{"run/init", "run/proxy", "bootflash/proxy", tlsDir, journalDir, "harddisk/log"} {
+		if err := os.MkdirAll(p.path(dir), 0o755); err != nil {
 			return fmt.Errorf("start the proxy: %w", err)
 		}
 	}
 	flags := []string{"proxy", "-run", p.path("run"), "-journal", p.path(journalDir),
-		"-key", p.path("call.key"), "-serial", p.path("serial"), "-tls", p.path("tls"), "-volumes", p.dir,
-		"-failed-calls", p.path("failed-calls"), "-traces", p.path("traces")}
+		"-key", p.path("bootflash/proxy/call.key"), "-serial", p.path("run/init/serial"), "-tls", p.path(tlsDir), "-volumes", p.dir,
+		"-failed-calls", p.path("harddisk/log/failed-calls"), "-traces", p.path("harddisk/trace")}
 	if !p.control {
-		flags = append(flags, "-config", p.path("config"))
+		flags = append(flags, "-config", p.path(configFile))
+	}
+	if !slices.ContainsFunc(p.flags, func(flag string) bool { return flag == "-tls" || flag == "-cpuprofile" }) { // files anywhere
+		flags = append(flags, "-confine", p.dir)
 	}
 	command := exec.Command(p.program, append(flags, p.flags...)...)
 	if p.control {
@@ -122,7 +133,7 @@ func (p *Proxy) Status(ctx context.Context) (status model.ProxyStatus, err error
 
 // Configure puts another configuration in force, now and after a restart.
 func (p *Proxy) Configure(ctx context.Context, config string) error {
-	if err := os.WriteFile(p.path("config"), []byte(config), 0o600); err != nil {
+	if err := os.WriteFile(p.path(configFile), []byte(config), 0o600); err != nil {
 		return fmt.Errorf("configure the proxy: %w", err)
 	}
 	if err := p.Call(ctx, "proxy.prepare", map[string]string{"revision": config}, nil); err != nil {
