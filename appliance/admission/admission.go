@@ -48,7 +48,8 @@ type Gate struct {
 	plan  atomic.Pointer[plan]
 
 	counted  counters
-	bucket   bucket // of "cps mode immediate"
+	drained  atomic.Int64 // until then, in boot time, no new calls are let in
+	bucket   bucket       // of "cps mode immediate"
 	rates    rates
 	sources  *sources
 	overload overload
@@ -62,6 +63,7 @@ type Gate struct {
 type counters struct {
 	offered, admitted, emergency              atomic.Int64
 	licence, cps, callRate, cac, shed, denied atomic.Int64
+	drained                                   atomic.Int64
 }
 
 // New makes a gate that has no grant and no configuration yet: it admits
@@ -152,8 +154,11 @@ func (g *Gate) Grant() (model.Grant, bool) {
 	return *grant, true
 }
 
-// Ready says whether the grant allows calls at all.
-func (g *Gate) Ready() bool { return g.allowance(g.now()).Calls }
+// Ready says whether calls may be set up at all.
+func (g *Gate) Ready() bool {
+	now := g.now()
+	return g.allowance(now).Calls && !g.draining(now)
+}
 
 // allowance is what the grant allows now; without a grant, nothing.
 func (g *Gate) allowance(now time.Duration) model.Allowance {
@@ -189,6 +194,9 @@ func (g *Gate) Emergency(in *hop.Incoming) bool { return g.plan.Load().exempts(i
 // judge says what licence and rate have against one more call, and where its
 // refusal is counted.
 func (g *Gate) judge(p *plan, now time.Duration) (hop.Refusal, *atomic.Int64) {
+	if g.draining(now) {
+		return hop.Refusal{Status: 503, Reason: "About To Restart", Rule: model.RuleDrain, RetryAfter: drainRetry}, &g.counted.drained
+	}
 	allowance := g.allowance(now)
 	if !allowance.Calls {
 		return hop.Refusal{Status: 503, Reason: "Calls Are Not Licensed", Rule: model.RuleLicence}, &g.counted.licence

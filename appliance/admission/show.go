@@ -100,6 +100,7 @@ func showCallRate(ctx context.Context, s exec.Session, _ config.Args) error {
 		{"Calls dropped, exceeding the licence", status.RefusedCPS},
 		{"Calls dropped, exceeding call-rate-limit", status.RefusedCallRate},
 		{"Calls refused by call admission control", status.RefusedCAC},
+		{"Calls refused before a restart", status.RefusedDrain},
 		{"Calls shed in overload, beside the total", status.Shed},
 	} {
 		exec.Field(s, line.name, line.count)

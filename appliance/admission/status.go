@@ -18,6 +18,13 @@ func (g *Gate) Methods() link.Methods {
 		"proxy.cac":      func(_ context.Context, q CACQuery) (CACStatus, error) { return g.cacStatus(q) },
 		"proxy.flood":    func(context.Context) (FloodStatus, error) { return g.floodStatus(), nil },
 		"proxy.overload": func(context.Context) (OverloadStatus, error) { return g.overloadStatus(), nil },
+		"proxy.drain": func(ctx context.Context) error {
+			if err := link.OnlyControl(ctx); err != nil {
+				return err
+			}
+			g.Drain()
+			return nil
+		},
 		"proxy.failed-calls": func(_ context.Context, q FailedCallsQuery) (FailedCallsStatus, error) {
 			status := g.failed.status(q)
 			status.On = g.LogsFailures()
@@ -58,7 +65,8 @@ type CPSStatus struct {
 	RefusedCPS      int64 `json:"refused_cps"`
 	RefusedCallRate int64 `json:"refused_call_rate"` // call-rate-limit
 	RefusedCAC      int64 `json:"refused_cac"`
-	Shed            int64 `json:"shed"` // by overload, before they were offered
+	RefusedDrain    int64 `json:"refused_drain"` // before a restart
+	Shed            int64 `json:"shed"`          // by overload, before they were offered
 }
 
 func (g *Gate) cpsStatus() CPSStatus {
@@ -69,7 +77,7 @@ func (g *Gate) cpsStatus() CPSStatus {
 		Immediate: p.immediate, Equal: p.equal, Licensed: allowance.Calls, Limit: limit.cps, Rule: limit.rule,
 		Offered: g.counted.offered.Load(), Admitted: g.counted.admitted.Load(), Emergency: g.counted.emergency.Load(),
 		RefusedLicence: g.counted.licence.Load(), RefusedCPS: g.counted.cps.Load(), RefusedCallRate: g.counted.callRate.Load(),
-		RefusedCAC: g.counted.cac.Load(), Shed: g.counted.shed.Load(),
+		RefusedCAC: g.counted.cac.Load(), RefusedDrain: g.counted.drained.Load(), Shed: g.counted.shed.Load(),
 	}
 	r := &g.rates
 	r.mu.Lock()

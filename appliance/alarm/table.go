@@ -190,6 +190,20 @@ var boxRows = []Row{
 		Remedy: "See show firewall and the log.",
 	},
 	{
+		Name: FirmwareConfirm, Severity: model.Warning,
+		Raise:  "the firmware on trial was asked for over COM and is not confirmed",
+		Clear:  "it is confirmed, or the box goes back to the firmware of before",
+		Text:   "Without the confirmation the box goes back when the time of the trial is over.",
+		Remedy: "See show firmware; confirm over COM with fw.confirm or upgrade confirm.",
+	},
+	{
+		Name: FirmwareFailed, Severity: model.Major,
+		Raise:  "an update did not come about: the slot was not written, or the new firmware did not prove itself",
+		Clear:  "another one begins, or the alarm is cleared",
+		Text:   "The box runs with the firmware of before.",
+		Remedy: "See show firmware and dir harddisk:crash; stage another bundle.",
+	},
+	{
 		Name: LANProblem, Severity: model.Major, Object: "LAN", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
 		Raise:  "addresses or routes of a LAN are not as configured",
 		Clear:  "they are",
@@ -297,11 +311,25 @@ var boxRows = []Row{
 		Remedy: "See show sip flood; shut an attacker out with sip deny, raise sip flood-limit for a neighbour.",
 	},
 	{
+		Name: SlotDamaged, Severity: model.Minor, Object: "slot",
+		Raise:  "the image in the other slot is not what was written there",
+		Clear:  "another image is in it",
+		Text:   "There is no firmware to go back to.",
+		Remedy: "Stage the bundle of the firmware that should be there and activate it; look at the disk.",
+	},
+	{
 		Name: SlotOnTrial, Severity: model.Warning,
 		Raise:  "the box runs from a slot that is not blessed",
 		Clear:  "the slot is blessed",
 		Text:   "At the next boot the box goes back to the other slot.",
 		Remedy: "Wait until the trial is over; see show version.",
+	},
+	{
+		Name: SlotWrong, Severity: model.Major,
+		Raise:  "the board's firmware started the box from another slot than it was told",
+		Clear:  "the box runs from the slot that is blessed",
+		Text:   "The box may run with an older firmware.",
+		Remedy: "See show firmware; reload. Look at the boot order in the set-up of the board's firmware.",
 	},
 	{
 		Name: VolumeInMemory, Severity: model.Major, Object: "volume", ClearAfter: holdDown,

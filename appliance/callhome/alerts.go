@@ -80,6 +80,7 @@ var alerts = []Alert{
 			{Alarm: alarm.BillingJournalDamaged, Object: "disk of the journal"},
 			{Alarm: alarm.BoxIncomplete, Object: "box"},
 			{Alarm: alarm.LinkDown},
+			{Alarm: alarm.SlotDamaged},
 			{Alarm: alarm.VolumeInMemory},
 			{Alarm: alarm.VolumeMissing},
 			{Alarm: alarm.VolumePulled},
@@ -172,7 +173,7 @@ var untold = []struct {
 	}},
 	{"the operator has configured or done it", []string{
 		alarm.BillingCacheOrphaned, alarm.ConfigurationAside, alarm.ConfigurationProblem, alarm.ConfigurationUnconfirmed,
-		alarm.LicenseClock, alarm.LicenseUnconfigured, alarm.RouteFile, alarm.SlotOnTrial, alarm.VolumeUnusable,
+		alarm.FirmwareConfirm, alarm.LicenseClock, alarm.LicenseUnconfigured, alarm.RouteFile, alarm.SlotOnTrial, alarm.VolumeUnusable,
 	}},
 	{"it is about others: callers, the networks and servers around the box, the contract", []string{
 		alarm.BackupFailed, alarm.COMCallsRefused, alarm.COMLineDelay, alarm.COMLineSlow, alarm.COMPending, alarm.COMRefused,
@@ -180,7 +181,7 @@ var untold = []struct {
 		alarm.DHCPPoolFull, alarm.DNSDown, alarm.LicenseCopied, alarm.LoginLockout, alarm.NameUnresolved, alarm.SIPFlood,
 	}},
 	{"no name of an alert is for it; it is seen at the console and in the log", []string{
-		alarm.CertificateUnusable, alarm.FirewallProblem, alarm.LANProblem, alarm.ServiceSilent,
+		alarm.CertificateUnusable, alarm.FirewallProblem, alarm.FirmwareFailed, alarm.LANProblem, alarm.ServiceSilent, alarm.SlotWrong,
 	}},
 	{"it is about Call Home itself", []string{alarm.CallHomeStore, alarm.CallHomeUndelivered}},
 }

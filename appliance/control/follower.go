@@ -50,7 +50,7 @@ type follower struct {
 func newFollower(process string, c *control, pace pace) *follower {
 	return &follower{
 		process: process, pace: pace, log: c.log.With("process", process),
-		grammar: c.options.Grammar, call: c.call, wanted: c.configuration.InForce, abandon: c.configuration.Abandon,
+		grammar: c.options.Grammar, call: c.call, wanted: c.configuration.InForce, abandon: c.abandon,
 		kick: make(chan struct{}, 1), state: "not looked at yet",
 	}
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"time"
 
+	"causeway/appliance/clock"
 	"causeway/appliance/config/change"
+	"causeway/appliance/logging"
 	"causeway/appliance/model"
 	"causeway/appliance/routing/servergroup"
 	"causeway/appliance/sip/hop"
@@ -21,13 +24,34 @@ func (c *control) buildUpdate(image model.BuildInfo) {
 		Volumes: c.options.Volumes,
 		Keys:    c.options.ReleaseKeys,
 		Build:   image,
+		State:   filepath.Join(c.options.ConfigDir, "upgrade"),
+		Boot:    logging.BootID(),
 		Files:   c.files,
 		Init: func(ctx context.Context, method string, params, result any) error {
 			return c.call(ctx, "init", method, params, result)
 		},
 		Look: c.lookAtHealth,
-		Log:  c.log,
+		Calls: func(ctx context.Context) (int, error) {
+			var status model.ProxyStatus
+			err := c.call(ctx, "proxy", "status", nil, &status)
+			return status.OpenCalls, err
+		},
+		Drain:  func(ctx context.Context) error { return c.call(ctx, "proxy", "drain", nil, nil) },
+		Now:    c.now,
+		Uptime: clock.BootTime,
+		Log:    c.log,
 	})
+}
+
+// abandon gives up a revision that proxy or billing does not serve with. On trial
+// the firmware is what is new: the revision stays, and the trial fails.
+func (c *control) abandon(f change.InForce, reason error) {
+	var health model.SystemHealth
+	if err := c.call(context.Background(), "init", "health", nil, &health); err == nil && health.Trial {
+		c.log.Error("the firmware on trial does not serve with the configuration", "revision", f.ID, "error", reason)
+		return
+	}
+	c.configuration.Abandon(f, reason)
 }
 
 // lookAtHealth gives what says whether the firmware serves.

@@ -57,6 +57,7 @@ func newWatch(c *control, crashes string, to reporter) *watch {
 		subjects: []func() []model.Condition{
 			c.firewall.Conditions, c.dhcpClient.Conditions, c.dhcpServer.Conditions, c.resolver.Conditions, c.clock.Conditions,
 			c.certificates.Conditions, c.license.Conditions, c.subscription.Conditions, c.access.Conditions, c.backup.Conditions,
+			c.update.Conditions,
 			c.linkConditions, func() []model.Condition { return c.outbox.Status().Conditions() },
 			func() []model.Condition { return c.callhome.Conditions() }, // it is made after the monitor
 		},

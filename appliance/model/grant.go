@@ -34,6 +34,7 @@ const (
 	RuleCPS      = "cps"             // more calls a second than the grant allows
 	RuleCallRate = "call-rate-limit" // more calls a second than the operator allows
 	RuleOverload = "overload"        // the box sheds calls
+	RuleDrain    = "drain"           // the box is about to restart
 	// RuleTransactions: more requests at the same time than there is memory for.
 	RuleTransactions = "transactions"
 	RuleCredits      = "billing-credits" // no room for the call's events on the way to the record keeper

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"causeway/appliance/appointment"
 )
 
 // delay is a time to wait of at least a minute, in minutes or as HHH:MM. Its
@@ -40,11 +42,11 @@ type clockTime struct{}
 
 // Parse reads a time of day.
 func (clockTime) Parse(word string) (any, error) {
-	at, err := time.Parse(timeOfDay, word)
+	at, err := time.Parse(appointment.Layout, word)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not a time of day from 00:00 to 23:59", word)
 	}
-	return at.Format(timeOfDay), nil
+	return at.Format(appointment.Layout), nil
 }
 
 // Format prints the time.

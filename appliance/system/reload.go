@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"causeway/appliance/appointment"
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/storage"
@@ -122,17 +123,8 @@ func (r *Reload) keep() {
 // warnings are how long before a reload the log tells of it, the last first.
 var warnings = []time.Duration{time.Minute, 5 * time.Minute}
 
-const (
-	// look is the longest between two looks at the clock: it may be set.
-	look = 10 * time.Second
-	// late is how long after its time of day a reload still happens. More
-	// means that the clock was set over it, or that control was not there;
-	// then the next such time counts, for nobody asked for a restart at the
-	// hour that it is now.
-	late = time.Minute
-	// longestDay is that of the end of summer time.
-	longestDay = 25 * time.Hour
-)
+// look is the longest between two looks at the clock: it may be set.
+const look = 10 * time.Second
 
 // Run keeps the schedule until ctx ends.
 func (r *Reload) Run(ctx context.Context) error {
@@ -203,17 +195,10 @@ func (r *Reload) fire(ctx context.Context, p *pending) (time.Duration, bool) {
 // moved plans p anew if the clock, which may have been set, or its zone says
 // that its time of day is at another moment, and reports whether it is.
 func (r *Reload) moved(p *pending) bool {
-	if p.Request.At == "" || p.Problem != "" {
+	if p.Request.At == "" || p.Problem != "" || appointment.Stands(p.Request.At, p.Time, r.options.Now()) {
 		return false
 	}
-	left, before := r.left(p), p.Time
-	stands := left >= -late
-	if left > 0 {
-		stands = left <= longestDay && before.In(r.options.Now().Location()).Format(timeOfDay) == p.Request.At
-	}
-	if stands {
-		return false
-	}
+	before := p.Time
 	r.plan(p)
 	return !p.Time.Equal(before) // a time that the end of winter time skips never shows
 }
@@ -221,7 +206,7 @@ func (r *Reload) moved(p *pending) bool {
 // plan sets when p is due.
 func (r *Reload) plan(p *pending) {
 	if p.Request.At != "" {
-		p.Time = nextTime(p.Request.At, r.options.Now())
+		p.Time = appointment.Next(p.Request.At, r.options.Now())
 	} else {
 		p.Uptime = r.options.Uptime() + time.Duration(p.Request.Minutes)*time.Minute
 	}
@@ -232,27 +217,8 @@ func (r *Reload) left(p *pending) time.Duration {
 	if p.Request.At == "" {
 		return p.Uptime - r.options.Uptime()
 	}
-	return p.Time.Sub(r.options.Now().Round(0)) // of the clock, not of the monotonic reading beside it
+	return appointment.Left(p.Time, r.options.Now())
 }
-
-// nextTime is the next moment after now at which the clock shows the time of
-// day, "15:04", in the zone of now. At the end of summer time it is the first
-// of two.
-func nextTime(clock string, now time.Time) time.Time {
-	at, err := time.Parse(timeOfDay, clock)
-	if err != nil {
-		panic("system: a time of day that was not checked: " + clock)
-	}
-	year, month, day := now.Date()
-	next := time.Date(year, month, day, at.Hour(), at.Minute(), 0, 0, now.Location())
-	if !next.After(now) {
-		next = time.Date(year, month, day+1, at.Hour(), at.Minute(), 0, 0, now.Location())
-	}
-	return next
-}
-
-// timeOfDay is how a time of day is written.
-const timeOfDay = "15:04"
 
 func (q *ReloadRequest) reason() string {
 	if q.Reason == "" {
@@ -262,7 +228,7 @@ func (q *ReloadRequest) reason() string {
 }
 
 func (q *ReloadRequest) check() error {
-	_, err := time.Parse(timeOfDay, q.At)
+	_, err := time.Parse(appointment.Layout, q.At)
 	switch {
 	case q.At == "" && (q.Minutes < 1 || q.Minutes > longestDelay):
 		return fmt.Errorf("a reload in %d minutes is not between 1 and %d", q.Minutes, longestDelay)

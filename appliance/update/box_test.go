@@ -44,11 +44,19 @@ type box struct {
 	called   []string // what changes something, with its parameters
 	seen     Look
 	blind    error
+	talking  int           // open calls
+	drained  int           // times that new calls were kept out
+	ahead    time.Duration // of the bubble's clock
+	boot     string
+	since    time.Time // of the boot
 }
 
 func newBox(t *testing.T) *box {
 	t.Helper()
-	b := &box{t: t, dir: t.TempDir(), firmware: model.Firmware{Running: "A", Blessed: "A", Floor: "v1.0.0"}, seen: healthy()}
+	b := &box{t: t, dir: t.TempDir(), seen: healthy(), boot: "first", since: time.Now().Add(-time.Hour)}
+	b.firmware = model.Firmware{Running: "A", Blessed: "A", Floor: "v1.0.0", Slots: []model.SlotStatus{
+		{Name: "A", State: model.SlotBlessed, Version: "v1.1.0"}, {Name: "B", State: model.SlotReady, Version: "v1.0.5"},
+	}}
 	for _, volume := range storage.Volumes() {
 		b.must(os.Mkdir(b.path(volume), 0o755))
 	}
@@ -62,8 +70,22 @@ func newBox(t *testing.T) *box {
 func (b *box) options() Options {
 	return Options{
 		Volumes: b.dir, Keys: b.path("release.pem"), Build: model.BuildInfo{Board: "x86_64", Version: "v1.1.0"},
-		Files: files.New(b.dir, nil),
-		Init:  b.init,
+		State: b.path("bootflash/upgrade"), Boot: b.boot, Files: files.New(b.dir, nil), Init: b.init,
+		Calls: func(context.Context) (int, error) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return b.talking, nil
+		},
+		Drain: func(context.Context) error {
+			b.set(func() { b.drained++ })
+			return nil
+		},
+		Now: func() time.Time {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return time.Now().Add(b.ahead).UTC()
+		},
+		Uptime: func() time.Duration { return time.Since(b.since) },
 		Look: func(context.Context) (Look, error) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -84,6 +106,9 @@ func (b *box) init(_ context.Context, method string, params, result any) error {
 		return errors.New("init does not answer")
 	case method == "firmware":
 		*result.(*model.Firmware) = b.firmware
+		return nil
+	case method == "health":
+		*result.(*model.SystemHealth) = b.seen.Health
 		return nil
 	case b.refuses != nil:
 		return b.refuses

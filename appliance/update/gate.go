@@ -86,12 +86,15 @@ func sipAnswers(l *Look) string {
 
 func disksMounted(l *Look) string {
 	for _, v := range l.Health.Volumes {
-		wanted := v.Name == storage.Bootflash || v.Name == storage.Harddisk && l.Disks
-		if wanted && (v.State != "mounted" || v.ReadOnly || v.Device == "memory") {
+		if wanted := v.Name == storage.Bootflash || v.Name == storage.Harddisk && l.Disks; wanted && !writable(v) {
 			return fmt.Sprintf("%s: cannot be written: %s", v.Name, cmp.Or(v.Problem, v.State))
 		}
 	}
 	return ""
+}
+
+func writable(v model.VolumeStatus) bool {
+	return v.State == "mounted" && !v.ReadOnly && v.Device != "memory"
 }
 
 // gate remembers how long the box has been healthy.
@@ -148,6 +151,7 @@ func (u *Update) judge(ctx context.Context, t model.Trial) {
 	looking, cancel := context.WithTimeout(ctx, lookLimit)
 	l, err := u.options.Look(looking)
 	cancel()
+	l.Disks = u.hadDisks()
 	if ctx.Err() != nil {
 		return
 	}

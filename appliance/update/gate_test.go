@@ -131,15 +131,15 @@ func TestGateWaitsForCOM(t *testing.T) {
 		b.runs(trial(true))
 		time.Sleep(2 * settle)
 		b.expect("without the confirmation")
-		if got := b.status().Waits; got != "the confirmation over COM" {
+		if got := b.Status().Waits; got != "the confirmation over COM" {
 			t.Errorf("it waits for %q; want the confirmation", got)
 		}
-		if _, err := b.confirm(t.Context(), Order{model.Operator{User: "admin", Origin: "ttyS0"}}); err == nil {
+		if err := b.Confirm(t.Context(), model.Operator{User: "admin", Origin: "ttyS0"}); err == nil {
 			t.Error("the serial port confirms what COM asked for; want a refusal")
 		}
 		time.Sleep(settle)
 		b.expect("confirmed elsewhere")
-		if _, err := b.confirm(t.Context(), Order{model.Operator{User: model.COMAdmin, Origin: "com anna"}}); err != nil {
+		if err := b.Confirm(t.Context(), model.Operator{User: model.COMAdmin, Origin: "com anna"}); err != nil {
 			t.Errorf("confirm = %v", err)
 		}
 		time.Sleep(2 * time.Second)

@@ -35,6 +35,9 @@ func showFirmware(ctx context.Context, s exec.Session, _ config.Args) error {
 		exec.Field(s, "  Waits for", now.Waits)
 	}
 	printStaged(s, now)
+	if now.Scheduled != nil {
+		printScheduled(s, now.Scheduled)
+	}
 	printLast(s, f.Last)
 	return nil
 }
@@ -75,6 +78,20 @@ func printStaged(s exec.Session, now Status) {
 	exec.Field(s, "Staged", now.Staged.Version)
 	exec.Field(s, "  File", now.Staged.Path())
 	exec.Field(s, "  Made", exec.Time(s, now.Staged.Time, time.RFC1123Z))
+}
+
+// printScheduled tells of an order that waits; nil: it was done already.
+func printScheduled(s exec.Session, o *Scheduled) {
+	if o == nil {
+		exec.Field(s, "To be put on trial", "at once")
+		return
+	}
+	exec.Field(s, "To be put on trial", o.Version)
+	exec.Field(s, "  When", o.When)
+	exec.Field(s, "  Asked for by", o.Operator)
+	if o.Problem != "" {
+		exec.Field(s, "  Did not come about", o.Problem)
+	}
 }
 
 func printLast(s exec.Session, last *model.TrialEnd) {

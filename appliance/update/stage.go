@@ -46,8 +46,11 @@ var errStaging = errors.New("another bundle is being staged")
 
 // begin notes that a bundle comes, unless the one on the shelf must stay.
 func (u *Update) begin(from string) (*bringing, error) {
-	if w := u.Firmware().Writing; w != nil && w.Problem == "" {
-		return nil, fmt.Errorf("the image %s is being put in slot %s", w.Version, w.Slot)
+	if f := u.Firmware(); isWritten(f) {
+		return nil, fmt.Errorf("the image %s is being put in slot %s", f.Writing.Version, f.Writing.Slot)
+	}
+	if s := u.scheduled(); s != nil && s.Problem == "" && !s.Rollback {
+		return nil, fmt.Errorf("%s is to be put on trial %s: upgrade cancel forgets that", s.Version, s.When)
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -57,6 +60,9 @@ func (u *Update) begin(from string) (*bringing, error) {
 	u.staging = &bringing{from: from}
 	return u.staging, nil
 }
+
+// isWritten says whether an image is on its way into a slot.
+func isWritten(f model.Firmware) bool { return f.Writing != nil && f.Writing.Problem == "" }
 
 func (u *Update) ended() {
 	u.mu.Lock()

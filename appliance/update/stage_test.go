@@ -27,7 +27,7 @@ func TestStage(t *testing.T) {
 		if got, want := b.shelfNames(), name+" "+name+".sha256"; got != want {
 			t.Errorf("the shelf has %s; want %s", got, want)
 		}
-		if got := New(b.options()).status().Staged; got == nil || *got != staged {
+		if got := New(b.options()).Status().Staged; got == nil || *got != staged {
 			t.Errorf("after a restart of control %+v is staged; want %+v", got, staged)
 		}
 	}

@@ -84,7 +84,7 @@ var refusalCauses = map[uint16]terminationCause{
 // unbilledRules refuse calls that leave no record: they were never taken in.
 var unbilledRules = map[string]bool{
 	model.RuleLicence: true, model.RuleCPS: true, model.RuleCallRate: true,
-	model.RuleOverload: true, model.RuleTransactions: true, model.RuleCredits: true,
+	model.RuleOverload: true, model.RuleDrain: true, model.RuleTransactions: true, model.RuleCredits: true,
 }
 
 // causeOf says why a call ended. e is the event that ended it: a
