@@ -56,7 +56,7 @@ var elsewhere = []string{
 	alarm.CallHomeStore, alarm.CallHomeUndelivered,
 	alarm.AlarmStore, alarm.ClockDisagreement, alarm.ClockStepRefused, alarm.CPSExceeded, alarm.DHCPNoLease, alarm.DHCPPoolFull,
 	alarm.AccessLogFault, alarm.BackupFailed, alarm.DNSDown, alarm.ElementDown, alarm.FirewallProblem, alarm.LoginLockout, alarm.NameUnresolved, alarm.Overload, alarm.RouteFile,
-	alarm.ServerGroupDown, alarm.SIPFlood,
+	alarm.FirmwareConfirm, alarm.FirmwareFailed, alarm.SlotDamaged, alarm.SlotWrong, alarm.ServerGroupDown, alarm.SIPFlood,
 	alarm.BillingCacheCritical, alarm.BillingCacheFault, alarm.BillingCacheMajor, alarm.BillingCacheMinor, alarm.BillingCacheOrphaned,
 	alarm.BillingRecordsRefused, alarm.BillingTransportDown,
 	alarm.CDRFault, alarm.CDRSpaceCritical, alarm.CDRSpaceMajor, alarm.CDRSpaceMinor, alarm.CDRTransfer,
