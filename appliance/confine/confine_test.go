@@ -63,7 +63,7 @@ var attempts = []attempt{
 	{"list the root", func(string) error { return open("/", os.O_RDONLY) }, nobody},
 	{"read a parameter of the kernel", func(string) error { return readAll("/proc/sys/net/core/somaxconn") }, everyone},
 	{"set a parameter of the network", func(string) error { return open("/proc/sys/net/ipv4/ip_forward", os.O_WRONLY) }, []string{"control"}},
-	{"read of the hardware", func(string) error { return readAll("/sys/devices/system/cpu/online") }, []string{"control"}},
+	{"read of the hardware", func(string) error { return readAll("/sys/devices/system/cpu/online") }, []string{"control", "console"}},
 	{"discard output", func(string) error { return open(os.DevNull, os.O_WRONLY) }, everyone},
 	{"open a disk", func(string) error { return open("/dev/vda", os.O_RDONLY) }, nobody},
 

@@ -55,10 +55,10 @@ var table = map[string]needs{
 		netlink:    []uint32{unix.NETLINK_ROUTE, unix.NETLINK_NETFILTER},
 		calls:      []uintptr{unix.SYS_ADJTIMEX, unix.SYS_CLOCK_ADJTIME, unix.SYS_CLOCK_SETTIME, unix.SYS_SETTIMEOFDAY},
 	},
-	// The serial port. Its terminal is open already, and it asks the others
-	// for all but what ping and traceroute find out.
+	// The serial port. Its terminal is open already, and it asks the others for
+	// all but what the kernel tells anyone, and what ping and traceroute find out.
 	"console": {
-		readSystem: []string{"/etc", "/proc"},
+		readSystem: []string{"/etc", "/proc", "/sys"},
 		useFiles:   []string{"/dev/null"},
 		families:   []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK},
 		netlink:    []uint32{unix.NETLINK_ROUTE},
