@@ -104,7 +104,7 @@ func (s *Slots) install(ctx context.Context, next trial, path string) error {
 		if err := s.forget(next.Slot); err != nil {
 			return err
 		}
-		if err := s.Disk.WriteSlot(next.Slot, s.Board.EFIFile, manifest.SHA256, func(slot io.Writer) error {
+		if err := s.Disk.WriteSlot(next.Slot, unprovenFile, manifest.SHA256, func(slot io.Writer) error {
 			_, err := opened.Unpack(ctx, io.MultiWriter(slot, progress{s}))
 			return err
 		}); err != nil {
@@ -198,7 +198,7 @@ func (s *Slots) arm(next trial, written image) error {
 	}
 	err := s.firmware.write(trialMark, []byte(next.Slot))
 	if err == nil {
-		err = s.startNext(next.Slot)
+		err = s.startNext(next.Slot, written.Proven)
 	}
 	if err != nil {
 		return errors.Join(err, s.change(func(state *state) { state.Trial = nil }))

@@ -100,7 +100,7 @@ func (s *Slots) wrongSlot() (restart string) {
 	if problem == "" && !s.state.Returned {
 		err := s.change(func(next *state) { next.Returned = true })
 		if err == nil {
-			err = s.startNext(blessed)
+			err = s.startNext(blessed, true)
 		}
 		if err == nil {
 			return s.wrong
@@ -129,7 +129,7 @@ func (s *Slots) wrongSlot() (restart string) {
 // examine says what is wrong with the image of a slot, a clause; empty if it has
 // the SHA-256 that is known of it, or if none is.
 func (s *Slots) examine(slot, known string) (problem string) {
-	sum, err := s.Disk.SlotSum(slot, s.Board.EFIFile)
+	sum, err := s.sum(slot)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return "slot " + slot + " has no image"
@@ -139,6 +139,11 @@ func (s *Slots) examine(slot, known string) (problem string) {
 		return "the image in slot " + slot + " is not what was written there"
 	}
 	return ""
+}
+
+// sum reads the image of a slot, proven or not, and gives its SHA-256.
+func (s *Slots) sum(slot string) (string, error) {
+	return s.Disk.SlotSum(slot, s.Board.EFIFile, unprovenFile)
 }
 
 // rebuilt gives the state of a box that has none: a new one, or one whose
@@ -151,7 +156,7 @@ func (s *Slots) rebuilt() *state {
 	}
 	for _, number := range order {
 		if slot := slotOf(number); slot != "" {
-			if _, err := s.Disk.SlotSum(slot, s.Board.EFIFile); slot == s.Running || err == nil {
+			if _, err := s.sum(slot); slot == s.Running || err == nil {
 				rebuilt.Blessed = slot
 			}
 			break

@@ -24,6 +24,14 @@ var slots = []struct {
 	{"B", board.GUIDESPB, 0x00f1},
 }
 
+// An image that has not proved itself is not where the firmware looks by itself:
+// one that hangs could never be left again if the firmware lost its variables. It
+// is started by an entry that is in no order.
+const (
+	unprovenFile   = `\EFI\BOOT\TRIAL.EFI`
+	unprovenNumber = 0x00f2
+)
+
 func isSlot(name string) bool { return name == "A" || name == "B" }
 
 // other gives the slot that a slot is not.
@@ -35,7 +43,9 @@ func other(slot string) string {
 }
 
 // number is that of a slot's boot entry.
-func number(slot string) uint16 { return slots[slices.Index([]string{"A", "B"}, slot)].number }
+func number(slot string) uint16 { return slots[slotIndex(slot)].number }
+
+func slotIndex(slot string) int { return strings.Index("AB", slot) }
 
 // slotOf gives the slot of a boot entry; empty for one of others.
 func slotOf(number uint16) string {

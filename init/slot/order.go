@@ -53,12 +53,29 @@ func (s *Slots) order() error {
 	return nil
 }
 
-// startNext has the firmware start a slot at the next start, and only then.
-func (s *Slots) startNext(slot string) error {
+// startNext has the firmware start the image of a slot at the next start, and
+// only then. s.mu is held.
+func (s *Slots) startNext(slot string, proven bool) error {
 	if err := s.order(); err != nil {
 		return err
 	}
-	return s.firmware.write(bootNext, encodeNumbers([]uint16{number(slot)}))
+	next := number(slot)
+	if !proven {
+		// An entry of its own, in nobody's order; order removes it later.
+		next = unprovenNumber
+		part := s.Disk.Slot(slot)
+		if part == nil {
+			return fmt.Errorf("no disk has slot %s", slot)
+		}
+		content, err := entry(entryPrefix+"trial", slots[slotIndex(slot)].guid, part, unprovenFile)
+		if err == nil {
+			err = s.firmware.write(entryVariable(next), content)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.firmware.write(bootNext, encodeNumbers([]uint16{next}))
 }
 
 var entryName = regexp.MustCompile(`^Boot([0-9A-F]{4})$`)

@@ -1,6 +1,7 @@
 package slot
 
 import (
+	"cmp"
 	"slices"
 
 	"causeway/appliance/model"
@@ -49,7 +50,7 @@ func (s *Slots) adopt() {
 	if _, known := s.settled(s.Running); known || !isSlot(s.Running) {
 		return
 	}
-	sum, err := s.Disk.SlotSum(s.Running, s.Board.EFIFile)
+	sum, err := s.sum(s.Running)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.state == nil {
@@ -82,6 +83,7 @@ func (s *Slots) status() []model.SlotStatus {
 		slot := &all[i]
 		known, there := s.state.Images[slot.Name]
 		slot.SHA256, slot.Problem = known.SHA256, s.damaged[slot.Name]
+		slot.Version = cmp.Or(known.Version, slot.Version)
 		switch {
 		case s.trial != nil && s.trial.Slot == slot.Name:
 			slot.State = model.SlotTrial

@@ -12,6 +12,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"io"
+	"io/fs"
 	"maps"
 	"sync"
 	"time"
@@ -31,12 +32,15 @@ type Disk interface {
 	Slot(slot string) *volume.Partition
 	// Slots looks what is in the slots.
 	Slots() []model.SlotStatus
-	// SlotSum reads the program of a slot and gives its SHA-256 in hexadecimal;
-	// fs.ErrNotExist if it has none.
-	SlotSum(slot, program string) (string, error)
+	// SlotSum reads the first of the programs that a slot has, and gives its
+	// SHA-256 in hexadecimal; fs.ErrNotExist if it has none.
+	SlotSum(slot string, programs ...string) (string, error)
 	// WriteSlot empties a slot and puts there what image writes, which must
 	// have that SHA-256 when it is read back.
 	WriteSlot(slot, program, sum string, image func(io.Writer) error) error
+	// RenameSlot gives the program of a slot another name; fs.ErrNotExist if it
+	// has none of the old.
+	RenameSlot(slot, from, to string) error
 }
 
 // Options are what Slots works with. All are needed but Variables.
@@ -124,6 +128,10 @@ func (s *Slots) Bless() error {
 	}
 	if s.state == nil {
 		return errors.New("the state of the slots cannot be read, so that it cannot be kept")
+	}
+	// An image that was gone back to has its place already.
+	if err := s.Disk.RenameSlot(s.Running, unprovenFile, s.Board.EFIFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	// A cut from here on has the next boot bring the firmware's order after it.
 	if err := s.change(func(next *state) {

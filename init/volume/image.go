@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/diskfs/go-diskfs/filesystem/fat32"
 	"golang.org/x/sys/unix"
@@ -17,57 +18,73 @@ import (
 	"causeway/appliance/storage"
 )
 
-// unfinishedImage is an image's name beside its own until it was read back.
-const unfinishedImage = "BOOT.NEW"
-
-// SlotSum reads the EFI program of a slot, `\EFI\BOOT\…`, and gives its SHA-256
-// in hexadecimal; fs.ErrNotExist if there is none.
-func (v *Volumes) SlotSum(slot, program string) (string, error) {
-	part := v.Slot(slot)
-	if part == nil {
-		return "", fmt.Errorf("slot %s: no disk has it: %w", slot, fs.ErrNotExist)
-	}
+// SlotSum reads the first of the EFI programs, `\EFI\BOOT\…`, that a slot has, and
+// gives its SHA-256 in hexadecimal; fs.ErrNotExist if there is none.
+func (v *Volumes) SlotSum(slot string, programs ...string) (string, error) {
 	sum := make(chan string, 1)
-	err := within(sumLimit, func() error {
-		return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) error {
-			got, err := fileSum(programAt(point, program))
+	err := v.withSlot(slot, sumLimit, func(part *Partition) error {
+		return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) (err error) {
+			got := ""
+			for _, program := range programs {
+				if got, err = fileSum(programAt(point, program)); !errors.Is(err, fs.ErrNotExist) {
+					break
+				}
+			}
 			sum <- got
 			return err
 		})
 	})
 	if err != nil {
-		return "", fmt.Errorf("slot %s: %w", slot, err)
+		return "", err
 	}
 	return <-sum, nil
 }
 
 // WriteSlot empties a slot and puts there the program that image writes, which
-// must have that SHA-256 when it is read from the disk again. A cut anywhere
-// leaves a slot that the firmware passes over, or the whole program.
+// must have that SHA-256 when it is read from the disk again.
 func (v *Volumes) WriteSlot(slot, program, sum string, image func(io.Writer) error) error {
-	part := v.Slot(slot)
-	if part == nil {
-		return fmt.Errorf("slot %s: no disk has it", slot)
-	}
-	steps := []func() error{
-		func() error { return v.formatSlot(slot, part) },
-		func() error {
-			return v.inSlot(slot, part, 0, func(point string) error { return fillSlot(programAt(point, program), image) })
-		},
+	return v.withSlot(slot, writeLimit, func(part *Partition) error {
+		if err := v.formatSlot(part); err != nil {
+			return err
+		}
+		if err := v.inSlot(slot, part, 0, func(point string) error { return fillSlot(programAt(point, program), image) }); err != nil {
+			return err
+		}
 		// Unmounted in between, so that it is the disk that is read.
-		func() error {
-			return v.inSlot(slot, part, 0, func(point string) error { return finishSlot(programAt(point, program), sum) })
-		},
-		func() error { return syncDevice(v.device(part.Name)) },
-	}
-	err := within(writeLimit, func() error {
-		for _, step := range steps {
-			if err := step(); err != nil {
+		return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) error {
+			got, err := fileSum(programAt(point, program))
+			if err == nil && got != sum {
+				err = errors.New("the disk does not give back what was written to it")
+			}
+			return err
+		})
+	})
+}
+
+// RenameSlot gives the program of a slot another name; fs.ErrNotExist if it has
+// none of the old.
+func (v *Volumes) RenameSlot(slot, from, to string) error {
+	return v.withSlot(slot, slotLimit, func(part *Partition) error {
+		err := v.inSlot(slot, part, 0, func(point string) error {
+			if err := os.Rename(programAt(point, from), programAt(point, to)); err != nil {
 				return err
 			}
+			return storage.SyncDir(filepath.Dir(programAt(point, to)))
+		})
+		if err != nil {
+			return err
 		}
-		return nil
+		return syncDevice(v.device(part.Name))
 	})
+}
+
+// withSlot does something with the partition of a slot, and waits no longer
+// than limit.
+func (v *Volumes) withSlot(slot string, limit time.Duration, do func(*Partition) error) error {
+	err := fmt.Errorf("no disk has it: %w", fs.ErrNotExist)
+	if part := v.Slot(slot); part != nil {
+		err = within(limit, func() error { return do(part) })
+	}
 	if err != nil {
 		return fmt.Errorf("slot %s: %w", slot, err)
 	}
@@ -81,7 +98,7 @@ func programAt(point, program string) string {
 
 // formatSlot makes an empty FAT: one that was cut off while it was written to
 // loses room each time, and FAT has no way back.
-func (v *Volumes) formatSlot(slot string, part *Partition) (err error) {
+func (v *Volumes) formatSlot(part *Partition) (err error) {
 	v.slot.Lock()
 	defer v.slot.Unlock()
 	file, err := os.OpenFile(v.device(part.Name), os.O_RDWR|unix.O_EXCL, 0)
@@ -99,34 +116,17 @@ func (v *Volumes) formatSlot(slot string, part *Partition) (err error) {
 	return disk.commit()
 }
 
-// fillSlot writes an image beside its place.
+// fillSlot writes an image.
 func fillSlot(program string, image func(io.Writer) error) error {
 	dir := filepath.Dir(program)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	file, err := os.Create(filepath.Join(dir, unfinishedImage))
+	file, err := os.Create(program)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(image(file), file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return storage.SyncDir(dir)
-}
-
-// finishSlot reads an image back and puts it in its place.
-func finishSlot(program, sum string) error {
-	dir := filepath.Dir(program)
-	unfinished := filepath.Join(dir, unfinishedImage)
-	got, err := fileSum(unfinished)
-	if err != nil {
-		return err
-	}
-	if got != sum {
-		return errors.New("the disk does not give back what was written to it")
-	}
-	if err := os.Rename(unfinished, program); err != nil {
 		return err
 	}
 	return storage.SyncDir(dir)
