@@ -36,10 +36,16 @@ var grants = []grant{
 // that of the MPL as well, which only names it.
 const copyleft = "gnu general public license"
 
+// eitherBSD stands where one may choose between two licences; ours is the first.
+const eitherBSD = "spdx-license-identifier: bsd-3-clause or gpl-2.0-only"
+
 // classify gives the licences (SPDX identifiers) that a text grants, all that there
 // are in it; an error if it is of another kind.
 func classify(text string) (licences []string, err error) {
 	text = strings.Join(strings.Fields(strings.ToLower(text)), " ")
+	if strings.Contains(text, eitherBSD) {
+		return []string{"BSD-3-Clause"}, nil
+	}
 	for _, g := range grants {
 		if contains(text, g.all...) == len(g.all) && contains(text, g.none...) == 0 {
 			licences = append(licences, g.licence)

@@ -35,6 +35,7 @@ func TestClassify(t *testing.T) {
 		{"three clauses", bsd + "\n * " + not, []string{"BSD-3-Clause"}},
 		{"two licences in one text", bsd + not + "\n----\n" + mit, []string{"BSD-3-Clause", "MIT"}},
 		{"Apache", "   Apache License\n  Version 2.0, January 2004", []string{"Apache-2.0"}},
+		{"one of two to choose", "/* SPDX-License-Identifier: BSD-3-Clause OR GPL-2.0-only */\nthe GNU General Public License", []string{"BSD-3-Clause"}},
 		{"nothing", "", nil},
 		{"all rights reserved", "Copyright Example. All rights reserved.", nil},
 		{"copyleft", "GNU General Public License\nVersion 2", nil},
