@@ -47,8 +47,7 @@ func cable(t *testing.T, box *smoke.Box, i int, in bool) {
 func TestConsoleAlarms(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		disk := formattedDisk(t, image)
-		box := boot(t, smoke.Setup{Image: image, Disk: disk})
+		box, disk := goOn(t, image)
 		cable(t, box, 2, false)
 		command(t, box, "service restart billing force")
 		awaitAlarm(t, box, "service-restarted billing")
@@ -188,7 +187,7 @@ func (c *collector) await(t *testing.T, ctx context.Context, pattern string) {
 func TestConsoleSyslog(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		box := boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image)})
+		box, _ := goOn(t, image)
 		datagrams := collectUDP(t, box.Lab.LAN1, lab.PeerLAN1)
 		stream := collectTCP(t, box.Lab.LAN2, lab.PeerLAN2)
 		commit(t, box, "hostname logging",

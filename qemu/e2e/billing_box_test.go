@@ -10,7 +10,6 @@ import (
 	"causeway/qemu/lab"
 	"causeway/qemu/machine"
 	"causeway/qemu/powercut"
-	"causeway/qemu/smoke"
 )
 
 // typedBilling is typed on the console. Its records wait on a stick.
@@ -44,7 +43,7 @@ func TestConsoleBilling(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		box := boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image), USB: true})
+		box, _ := goOn(t, image)
 		b := &billed{t: t, lab: box.Lab, peers: peers}
 		stick := newStick(t, nil)
 		plug(t, box, stick, 0)

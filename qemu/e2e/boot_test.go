@@ -156,7 +156,7 @@ var ladderBoots = []string{"CANCEL crosses 200", "PRACK", "both answer", "failov
 // kernel, firewall and clock, and commits between them.
 func TestBootSIP(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
-		box := boot(t, smoke.Setup{Image: image})
+		box, _ := goOn(t, image)
 		for _, name := range ladderBoots {
 			t.Run(name, func(t *testing.T) {
 				c := ladderCases[slices.IndexFunc(ladderCases, func(c ladderCase) bool { return c.name == name })]
@@ -252,10 +252,7 @@ func expectHostName(t *testing.T, box *smoke.Box, hostName string) {
 func TestBootConsole(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		box := boot(t, smoke.Setup{Image: image})
-		if err := box.Machine.Console.Enable(within(t, time.Minute)); err != nil {
-			t.Fatal(err)
-		}
+		box, _ := goOn(t, image)
 		for _, line := range []string{
 			"frobnicate", "show", "show system please", "service restart", "service restart init force",
 			"service restart proxy gently", "reload later", "power-off now now", "\x01\x02 \x7f\x1b[A\x1b[99~", strings.Repeat("x", 4000),

@@ -26,9 +26,8 @@ func withdrawn(t *testing.T, box *smoke.Box, revision int) {
 func TestConsoleCommitConfirmed(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		disk := formattedDisk(t, image)
+		box, disk := goOn(t, image)
 		setup := smoke.Setup{Image: image, Disk: disk}
-		box := boot(t, setup)
 		commit(t, box, "hostname good")
 		t.Run("the operator is cut off", func(t *testing.T) {
 			configure(t, box, "hostname cut-off", "lan LAN1", "ip address 192.168.142.1 255.255.255.0", "exit")

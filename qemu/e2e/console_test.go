@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -18,33 +19,52 @@ import (
 	"causeway/qemu/smoke"
 )
 
-// formatted are disks of each board on which a box has made its volumes.
-var formatted struct {
+// saved are boxes of each board that were saved when they had booted.
+var saved struct {
 	sync.Mutex
-	disks map[string]string
+	boxes map[string]*smoke.Saved
 }
 
-// formattedDisk gives a box a disk of its own that has its volumes, and no
-// configuration.
-func formattedDisk(t *testing.T, image machine.Image) string {
+// goOn gives a box that has just booted, and the path of its disk. It has the
+// built-in configuration, volumes, a port for sticks, and an operator at its console.
+// As it was not booted for this test, its clock is late by some minutes.
+func goOn(t *testing.T, image machine.Image) (box *smoke.Box, disk string) {
 	t.Helper()
-	formatted.Lock()
-	defer formatted.Unlock()
-	made := formatted.disks[image.Board.Name]
-	if made == "" {
-		made = filepath.Join(scratch, image.Board.Name+".img")
-		if err := machine.CreateDisk(made, diskSize); err != nil {
-			t.Fatal(err)
-		}
-		powerOff(t, boot(t, smoke.Setup{Image: image, Disk: made}))
-		if formatted.disks == nil {
-			formatted.disks = map[string]string{}
-		}
-		formatted.disks[image.Board.Name] = made
+	disk = filepath.Join(t.TempDir(), "disk.img")
+	box, err := savedBox(t, image).GoOn(t.Context(), disk)
+	if err != nil {
+		t.Fatal(err)
 	}
-	disk := filepath.Join(t.TempDir(), "disk.img")
-	run(t, "cp", "--sparse=always", made, disk)
-	return disk
+	t.Cleanup(func() { endBox(t, box) })
+	awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, lab.BoxLAN1.String())
+	return box, disk
+}
+
+// savedBox boots the box that others go on from, once.
+func savedBox(t *testing.T, image machine.Image) *smoke.Saved {
+	t.Helper()
+	saved.Lock()
+	defer saved.Unlock()
+	name := image.Board.Name
+	if saved.boxes[name] != nil {
+		return saved.boxes[name]
+	}
+	dir := filepath.Join(scratch, name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	setup := smoke.Setup{Image: image, Disk: filepath.Join(dir, "disk.img"), USB: true}
+	err := machine.CreateDisk(setup.Disk, diskSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if saved.boxes == nil {
+		saved.boxes = map[string]*smoke.Saved{}
+	}
+	if saved.boxes[name], err = smoke.Save(within(t, bootLimit), setup, dir); err != nil {
+		t.Fatal(err)
+	}
+	return saved.boxes[name]
 }
 
 // configure types lines into the candidate.
@@ -120,7 +140,7 @@ func keys(t *testing.T, box *smoke.Box, keys, pattern string) machine.Match {
 // around, an address, a route and a name, and back.
 func TestConsoleSerial(t *testing.T) {
 	onBoards(t, func(t *testing.T, image machine.Image) {
-		box := boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image)})
+		box, _ := goOn(t, image)
 		console := box.Machine.Console
 		const (
 			newAddress = "192.168.43.9:5060"
@@ -222,7 +242,7 @@ func await(t *testing.T, box *smoke.Box, line, what string, wanted func(answer s
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	for {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) { // each look costs an emulated box a tenth of a second
 		answer, err := box.Machine.Console.Command(ctx, line)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +253,7 @@ func await(t *testing.T, box *smoke.Box, line, what string, wanted func(answer s
 		select {
 		case <-ctx.Done():
 			t.Fatalf("%s =\n%s\nfor 3 minutes; want %s", line, answer, what)
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -42,7 +42,7 @@ func TestLicensingBox(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
 		box := boot(t, smoke.Setup{
-			Image: debugImage(t, image.Board), Disk: formattedDisk(t, image), USB: true,
+			Image: debugImage(t, image.Board), Disk: newDisk(t, diskSize), USB: true,
 			Config: grammar.BuiltIn() + licensedLines + "license smart transport off\n",
 		})
 		server, err := box.Lab.LAN2.Licensed(licenseServerAt)

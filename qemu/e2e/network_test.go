@@ -45,7 +45,8 @@ func configuredNetwork(t *testing.T, image machine.Image) network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := network{boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image)}), peers, t}
+	box, _ := goOn(t, image)
+	n := network{box, peers, t}
 	for _, address := range []netip.Prefix{netip.PrefixFrom(peer2LAN1, 24), peer6, farCaller} {
 		if err := n.Lab.LAN1.Address("lan1", address); err != nil {
 			t.Fatal(err)

@@ -18,8 +18,7 @@ import (
 func TestConsoleRescue(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		disk := formattedDisk(t, image)
-		box := boot(t, smoke.Setup{Image: image, Disk: disk})
+		box, disk := goOn(t, image)
 		commit(t, box, "hostname good")
 		awaitCommand(t, box, "show configuration history", "proven")
 		commit(t, box, "hostname newer")

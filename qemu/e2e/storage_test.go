@@ -74,7 +74,7 @@ func damage(t *testing.T, stick string, at int64, with []byte) {
 func TestConsoleStorage(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		box := boot(t, smoke.Setup{Image: image, Disk: formattedDisk(t, image), USB: true})
+		box, _ := goOn(t, image)
 		big := noise(6 << 20)
 		stick := newStick(t, map[string][]byte{"hello.txt": []byte("hello from a stick\n"), "big.bin": big})
 

@@ -68,6 +68,9 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 	if c.SetupFile != "" {
 		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))
 	}
+	if c.Saved != "" {
+		args = append(args, "-incoming", "exec:cat "+quote(c.Saved))
+	}
 	return args
 }
 

@@ -27,7 +27,7 @@ func TestArguments(t *testing.T) {
 			"defaults", Config{Kernel: &Kernel{"vmlinux", "root.cpio", "console=ttyS0 panic=5"}},
 			[]string{"-accel tcg,thread=multi", "-m 256", "-smp 2", "-nodefaults", "-device i6300esb", "-action watchdog=reset",
 				"-kernel vmlinux -initrd root.cpio -append console=ttyS0 panic=5", "socket,id=monitor,fd=3"},
-			[]string{"virtio-net", "virtio-blk", "pflash", "fw_cfg", "mux=on", "tpm"},
+			[]string{"virtio-net", "virtio-blk", "pflash", "fw_cfg", "mux=on", "tpm", "-incoming"},
 		},
 		{
 			"from disk", Config{Disk: "a,b.img"},
@@ -60,6 +60,11 @@ func TestArguments(t *testing.T) {
 		{
 			"a TPM before the taps", Config{TPM: "state", NICs: []NIC{{Tap: tap}}},
 			[]string{"-chardev socket,id=tpm,fd=4 -tpmdev emulator,id=tpm,chardev=tpm -device tpm-tis,tpmdev=tpm", "tap,id=lan1,fd=5"},
+			nil,
+		},
+		{
+			"one that goes on", Config{Saved: "the saved's/state"},
+			[]string{`-incoming exec:cat 'the saved'\''s/state'`},
 			nil,
 		},
 		{

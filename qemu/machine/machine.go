@@ -44,6 +44,9 @@ type Config struct {
 	// SetupFile is a configuration for the appliance, handed over as the
 	// fw_cfg item opt/causeway/config. Empty means none.
 	SetupFile string
+	// Saved is the file that Save wrote of a machine like this one, which goes on
+	// instead of booting. Its clock has stood still meanwhile. Empty: it boots.
+	Saved string
 	// Terminal puts the serial console on the terminal of this process, where
 	// Ctrl-A X leaves; Machine.Console is nil then.
 	Terminal bool

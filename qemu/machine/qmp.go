@@ -23,6 +23,7 @@ type EventData struct {
 	Guest  bool   `json:"guest"`  // the guest asked for it
 	Reason string `json:"reason"` // "guest-shutdown", "guest-reset", "host-qmp-quit", …
 	Device string `json:"device"` // the id of one that went away
+	Status string `json:"status"` // how far MIGRATION is: "active", "completed", "failed", …
 }
 
 // monitor speaks QEMU's machine protocol (QMP) on one connection.

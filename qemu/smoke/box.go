@@ -35,6 +35,8 @@ type Setup struct {
 	Words     string // added to the kernel's command line in a direct boot
 	// Initramfs is the path of another root file system for a direct boot.
 	Initramfs string
+
+	saved string // path of the state that it goes on from; empty: it boots
 }
 
 // callsLicensed begins the configuration that a machine hands in, so that no test
@@ -73,7 +75,7 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 	}
 	config := machine.Config{
 		Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, TPM: setup.TPM,
-		Certificate: setup.Image.Certificate(), Variables: setup.Variables,
+		Certificate: setup.Image.Certificate(), Variables: setup.Variables, Saved: setup.saved,
 	}
 	if err := b.giveDisk(setup, &config); err != nil {
 		return nil, err
