@@ -34,10 +34,10 @@ run: packages ## Build the appliance and boot it in QEMU, console in front of yo
 suite = @start=$$(date +%s); $(2); status=$$?; \
 	echo "suite=$(1) seconds=$$(($$(date +%s) - start)) status=$$status"; exit $$status
 
-# The end-to-end tests that need no machine: those that work, and those that mostly
-# wait, many at a time.
-calls  = ^TestSIP|^TestBilling
-remote = ^TestCOM[^B]|^TestCallHome[^B]
+# The end-to-end tests are those that place calls on this host, those that boot a
+# machine, and the rest, which boot none and mostly wait: many at a time.
+calls    = ^TestSIP|^TestBilling
+machines = ^Test(Boot|Console|Images)|^TestAccess(Boxes|FirstBoot|TPM)$$|^TestNetwork$$|^Test(COM|CallHome|Licensing)Box$$
 
 test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
@@ -45,8 +45,8 @@ test: test-packages ## Install what is needed and pass every test
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
 	$(call suite,reproducible,go run ./images reproduce -board x86_64 && go run ./images reproduce -board arm64)
 	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
-	$(call suite,com,go test -tags e2e -count=1 -timeout 10m -parallel 6 -run '$(remote)' ./qemu/e2e)
-	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -skip '$(calls)|$(remote)' ./qemu/e2e -boards x86_64)
+	$(call suite,services,go test -tags e2e -count=1 -timeout 10m -parallel 6 -skip '$(calls)|$(machines)' ./qemu/e2e)
+	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -run '$(machines)' ./qemu/e2e -boards x86_64)
 	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$|^TestImagesSecureBoot$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,19 +24,8 @@ import (
 func TestCOMBox(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
-		dir := t.TempDir()
-		root := filepath.Join(dir, "root.pem")
-		founded, err := comd.New(comd.Options{Dir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeText(t, root, string(founded.Root()))
-		if err := founded.Close(0); err != nil {
-			t.Fatal(err)
-		}
-		b := comMachine{t: t, Box: start(t, smoke.Setup{
-			Image: debugImage(t, image.Board, "-com-root", root), Disk: newDisk(t, diskSize), NewBox: true,
-		})}
+		debug, dir := debugImage(t, image.Board)
+		b := comMachine{t: t, Box: start(t, smoke.Setup{Image: debug, Disk: newDisk(t, diskSize), NewBox: true})}
 		b.world(dir)
 		b.firstBoot()
 		b.subscribed()

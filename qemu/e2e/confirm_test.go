@@ -27,7 +27,6 @@ func TestConsoleCommitConfirmed(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
 		box, disk := goOn(t, image)
-		setup := smoke.Setup{Image: image, Disk: disk}
 		commit(t, box, "hostname good")
 		t.Run("the operator is cut off", func(t *testing.T) {
 			configure(t, box, "hostname cut-off", "lan LAN1", "ip address 192.168.142.1 255.255.255.0", "exit")
@@ -59,21 +58,16 @@ func TestConsoleCommitConfirmed(t *testing.T) {
 		})
 		whole := t // whose machines live through the parts
 		t.Run("the power fails", func(t *testing.T) {
+			configure(t, box, "hostname confirmed")
+			enter(t, box, "commit confirmed 60")
+			enter(t, box, "commit")
 			configure(t, box, "hostname unconfirmed")
 			revision := enter(t, box, "commit confirmed 60")
 			expectHostName(t, box, "unconfirmed")
 			box.Machine.Kill()
-			box = boot(whole, setup)
-			expectHostName(t, box, "good")
-			withdrawn(t, box, revision)
-		})
-		t.Run("confirmed", func(t *testing.T) {
-			configure(t, box, "hostname confirmed")
-			enter(t, box, "commit confirmed 60")
-			enter(t, box, "commit")
-			box.Machine.Kill()
-			box = boot(whole, setup)
+			box = boot(whole, smoke.Setup{Image: image, Disk: disk})
 			expectHostName(t, box, "confirmed")
+			withdrawn(t, box, revision)
 		})
 		powerOff(t, box)
 	})

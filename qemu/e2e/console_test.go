@@ -27,7 +27,7 @@ var saved struct {
 
 // goOn gives a box that has just booted, and the path of its disk. It has the
 // built-in configuration, volumes, a port for sticks, and an operator at its console.
-// As it was not booted for this test, its clock is late by some minutes.
+// It was not booted for this test.
 func goOn(t *testing.T, image machine.Image) (box *smoke.Box, disk string) {
 	t.Helper()
 	disk = filepath.Join(t.TempDir(), "disk.img")
@@ -139,6 +139,7 @@ func keys(t *testing.T, box *smoke.Box, keys, pattern string) machine.Match {
 // TestConsoleSerial is the first hour of an engineer at the serial port: looking
 // around, an address, a route and a name, and back.
 func TestConsoleSerial(t *testing.T) {
+	t.Parallel()
 	onBoards(t, func(t *testing.T, image machine.Image) {
 		box, _ := goOn(t, image)
 		console := box.Machine.Console

@@ -50,10 +50,13 @@ func TestBootFaults(t *testing.T) {
 			t.Parallel()
 			disk := foreignDisk(t)
 			before := hash(t, disk)
-			box := boot(t, smoke.Setup{Image: image, Disk: disk})
+			box := boot(t, smoke.Setup{Image: image, Disk: disk, Words: "unknown_nmi_panic"})
 			expectMissing(t, box, "bootflash")
 			if err := smoke.NotARelay(t.Context(), box.Lab); err != nil { // it proxies from memory
 				t.Error(err)
+			}
+			if image.Board.GoArch == "amd64" { // only an x86 kernel can be told to panic at an NMI
+				t.Run("kernel panic", func(t *testing.T) { panicKernel(t, box) })
 			}
 			powerOff(t, box)
 			if after := hash(t, disk); !bytes.Equal(before, after) {
@@ -62,38 +65,33 @@ func TestBootFaults(t *testing.T) {
 		})
 		t.Run("full disk", func(t *testing.T) {
 			t.Parallel()
-			disk := newDisk(t, 128<<20)
-			setup := smoke.Setup{Image: image, Disk: disk}
-			box := boot(t, setup)
+			box, disk := goOn(t, image)
 			commit(t, box, "sbc test", "sbe", "billing", "method xml", "xml 0", "attach", "exit", "activate", "exit", "exit", "exit")
 			powerOff(t, box)
 			fill(t, disk, "bootflash")
 			fill(t, disk, "harddisk")
-			box = boot(t, setup)
+			box = boot(t, smoke.Setup{Image: image, Disk: disk})
 			refusedWith(t, box.Lab, "503") // there is no room to record the call
 			powerOff(t, box)
 			if !strings.Contains(box.Machine.Console.Transcript(), "no space left") {
 				t.Error("the console does not say that the disk is full")
 			}
 		})
-		if image.Board.GoArch == "amd64" { // only an x86 kernel can be told to panic at an NMI
-			t.Run("kernel panic", func(t *testing.T) {
-				t.Parallel()
-				box := boot(t, smoke.Setup{Image: image, Words: "unknown_nmi_panic"})
-				if err := box.Machine.Execute(within(t, time.Minute), "inject-nmi", nil); err != nil {
-					t.Fatal(err)
-				}
-				reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
-				if err != nil || !reset.Data.Guest {
-					t.Fatalf("after a panic: event %+v, %v; want a reset by the guest", reset, err)
-				}
-				if err := box.Answers(within(t, bootLimit)); err != nil {
-					t.Fatal(err)
-				}
-				powerOff(t, box)
-			})
-		}
 	})
+}
+
+// panicKernel has the kernel of a box panic, and the box come back by itself.
+func panicKernel(t *testing.T, box *smoke.Box) {
+	if err := box.Machine.Execute(within(t, time.Minute), "inject-nmi", nil); err != nil {
+		t.Fatal(err)
+	}
+	reset, err := box.Machine.Event(within(t, time.Minute), "RESET", 1)
+	if err != nil || !reset.Data.Guest {
+		t.Fatalf("after a panic: event %+v, %v; want a reset by the guest", reset, err)
+	}
+	if err := box.Answers(within(t, bootLimit)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // diskSize is the size of a disk on which there is room enough, in octets.
@@ -144,7 +142,7 @@ func findVolume(t *testing.T, disk, name string) machine.Volume {
 func fill(t *testing.T, disk, name string) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "filler")
-	if err := os.WriteFile(file, bytes.Repeat([]byte("full"), 32<<20), 0o644); err != nil {
+	if err := os.WriteFile(file, bytes.Repeat([]byte{'f'}, int(findVolume(t, disk, name).Size)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	debugfs(t, volume(t, disk, name), "write "+file+" /filler")

@@ -8,32 +8,56 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"causeway/appliance/grammar"
 	"causeway/qemu/lab"
+	"causeway/qemu/lab/comd"
 	"causeway/qemu/lab/licensed"
 	"causeway/qemu/machine"
 	"causeway/qemu/smoke"
 )
 
-// debugImage builds what a direct boot of the debug variant needs, with more
-// flags. Only there tests move the clock of licences.
-func debugImage(t *testing.T, board machine.Board, flags ...string) machine.Image {
+// debugBuild guards the debug image, which is built once: its users are tests of one
+// board.
+var debugBuild struct {
+	sync.Mutex
+	done bool
+}
+
+// debugImage gives an image of the debug variant, for a direct boot. Only there tests
+// move the clock of licences. The COM whose files are in the folder comDir vouches for
+// itself to it.
+func debugImage(t *testing.T, board machine.Board) (image machine.Image, comDir string) {
 	t.Helper()
-	image := machine.Image{Board: board, Dir: filepath.Join(t.TempDir(), "debug")}
-	dir, err := filepath.Abs(image.Dir)
+	debugBuild.Lock()
+	defer debugBuild.Unlock()
+	image, comDir = machine.Image{Board: board, Dir: filepath.Join(scratch, "debug")}, filepath.Join(scratch, "com")
+	if debugBuild.done {
+		return image, comDir
+	}
+	if err := os.Mkdir(comDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	founded, err := comd.New(comd.Options{Dir: comDir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	flags = append([]string{"run", "./images", "build", "-board", board.Name, "-variant", "debug", "-kernel-only", "-o", dir}, flags...)
-	build := exec.CommandContext(t.Context(), "go", flags...)
+	rootFile := filepath.Join(comDir, "root.pem")
+	writeText(t, rootFile, string(founded.Root()))
+	if err := founded.Close(0); err != nil {
+		t.Fatal(err)
+	}
+	build := exec.CommandContext(t.Context(), "go", "run", "./images", "build", "-board", board.Name, "-variant", "debug", "-kernel-only",
+		"-o", image.Dir, "-com-root", rootFile)
 	build.Dir = root
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the debug image: %v\n%s", err, output)
 	}
-	return image
+	debugBuild.done = true
+	return image, comDir
 }
 
 // TestLicensingBox types at the console of a box in QEMU, and has SIPp call
@@ -41,8 +65,9 @@ func debugImage(t *testing.T, board machine.Board, flags ...string) machine.Imag
 func TestLicensingBox(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
+		debug, _ := debugImage(t, image.Board)
 		box := boot(t, smoke.Setup{
-			Image: debugImage(t, image.Board), Disk: newDisk(t, diskSize), USB: true,
+			Image: debug, Disk: newDisk(t, diskSize), USB: true,
 			Config: grammar.BuiltIn() + licensedLines + "license smart transport off\n",
 		})
 		server, err := box.Lab.LAN2.Licensed(licenseServerAt)

@@ -17,6 +17,7 @@ import (
 // points in its record, and once really, in the middle of a commit.
 func TestConsolePowerCut(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		t.Parallel()
 		disk, log := newDisk(t, diskSize), filepath.Join(t.TempDir(), "log")
 		if err := machine.CreateDisk(log, 0); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"time"
 )
 
 // Saved is a box that was saved while it answered calls. Any number of boxes go on
@@ -36,7 +37,7 @@ func Save(ctx context.Context, setup Setup, dir string) (s *Saved, err error) {
 }
 
 // GoOn starts a box that goes on from the saved one, with a copy of its disk at
-// path. Its console is at the privileged prompt. Its clock is late by the time since.
+// path. An operator is at its console, and has set the clock, which stood still.
 func (s *Saved) GoOn(ctx context.Context, path string) (*Box, error) {
 	output, err := exec.CommandContext(ctx, "cp", "--sparse=always", s.disk, path).CombinedOutput()
 	if err != nil {
@@ -44,5 +45,14 @@ func (s *Saved) GoOn(ctx context.Context, path string) (*Box, error) {
 	}
 	setup := s.setup
 	setup.Disk = path
-	return Start(ctx, setup)
+	box, err := Start(ctx, setup)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := box.Machine.Console.Command(ctx, time.Now().UTC().Format("clock set 15:04:05 2 January 2006")); err != nil {
+		err = box.Explain(err)
+		box.Close()
+		return nil, err
+	}
+	return box, nil
 }
