@@ -177,6 +177,7 @@ func TestBootSIP(t *testing.T) {
 // sees this host.
 func TestBootUserNetwork(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
+		t.Parallel()
 		host, err := lab.NewNamespace()
 		if err != nil {
 			t.Fatal(err)
@@ -208,12 +209,12 @@ func TestBootUserNetwork(t *testing.T) {
 		if _, err := prober.AwaitOptionsVia(ctx, lab.BoxLAN1, box); err != nil {
 			t.Fatalf("%v\n%s", err, running.Console.Tail(60))
 		}
-		far, err := host.SIPp(ctx, lab.SIPp{Ladder: lab.Callee, Local: callee, Contact: "192.168.43.2:5060", Calls: 10})
+		far, err := host.SIPp(ctx, lab.SIPp{Ladder: lab.Callee, Local: callee, Contact: "192.168.43.2:5060", Calls: 10, Repeats: true})
 		if err != nil {
 			t.Fatal(err)
 		}
 		near, err := host.SIPp(ctx, lab.SIPp{
-			Ladder: lab.Caller, Local: caller, Remote: box, Calls: 10, Rate: 10, Hold: 100 * time.Millisecond,
+			Ladder: lab.Caller, Local: caller, Remote: box, Calls: 10, Rate: 10, Hold: 100 * time.Millisecond, Repeats: true,
 		})
 		if err != nil {
 			t.Fatal(err)

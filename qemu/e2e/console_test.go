@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,21 +51,19 @@ func savedBox(t *testing.T, image machine.Image) *smoke.Saved {
 		return saved.boxes[name]
 	}
 	dir := filepath.Join(scratch, name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	setup := smoke.Setup{Image: image, Disk: filepath.Join(dir, "disk.img"), USB: true}
+	if err := errors.Join(os.MkdirAll(dir, 0o700), machine.CreateDisk(setup.Disk, diskSize)); err != nil {
 		t.Fatal(err)
 	}
-	setup := smoke.Setup{Image: image, Disk: filepath.Join(dir, "disk.img"), USB: true}
-	err := machine.CreateDisk(setup.Disk, diskSize)
+	box, err := smoke.Save(within(t, 2*bootLimit), setup, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if saved.boxes == nil {
 		saved.boxes = map[string]*smoke.Saved{}
 	}
-	if saved.boxes[name], err = smoke.Save(within(t, bootLimit), setup, dir); err != nil {
-		t.Fatal(err)
-	}
-	return saved.boxes[name]
+	saved.boxes[name] = box
+	return box
 }
 
 // configure types lines into the candidate.

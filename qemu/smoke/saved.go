@@ -16,8 +16,8 @@ type Saved struct {
 	disk  string // what was on its disk then
 }
 
-// Save boots a box on an empty disk, logs in to its console, and saves it in dir,
-// which exists.
+// Save boots a box on the disk of its setup, logs in to its console, and saves it in
+// dir, which exists. The disk stays as it is then.
 func Save(ctx context.Context, setup Setup, dir string) (s *Saved, err error) {
 	s = &Saved{setup, setup.Disk}
 	box, err := Boot(ctx, setup)
