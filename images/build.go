@@ -33,6 +33,7 @@ const (
 	sbomFile      = "sbom.cdx.json"      // what it is made of
 	licencesFile  = "licences.txt"       // and under which licences
 	releaseFile   = signing.ReleaseKeys  // the public keys that are in it: a box with it takes bundles of them
+	ipxeFile      = "causeway.ipxe"      // starts it from a network
 
 	unsignedFile    = "causeway.unsigned.efi" // kernel, command line and root as one EFI program
 	ukiFile         = "causeway.efi"          // the same, signed: what fills a slot
@@ -46,7 +47,7 @@ const (
 
 var (
 	// unsignedFiles are those that no secret key is needed for.
-	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, sbomFile, licencesFile, releaseFile, unsignedFile}
+	unsignedFiles = []string{kernelFile, vmlinuxFile, initramfsFile, cmdlineFile, infoFile, notesFile, sbomFile, licencesFile, releaseFile, ipxeFile, unsignedFile}
 	signedFiles   = []string{ukiFile, certificateFile, diskFile, installerFile} // and the bundle
 )
 
@@ -265,6 +266,7 @@ func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Ar
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, unsignedFile), program, 0o644),
 		os.WriteFile(filepath.Join(dir, notesFile), notes, 0o644),
+		writeNetboot(dir, i.board, root),
 		i.writeMaterials(ctx, dir, root, loader))
 }
 

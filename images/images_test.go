@@ -3,20 +3,27 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"debug/pe"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"testing/iotest"
 
+	"github.com/diskfs/go-diskfs/backend/file"
+	"github.com/diskfs/go-diskfs/filesystem/fat32"
+	"github.com/diskfs/go-diskfs/partition/gpt"
+
 	"causeway/appliance/bundle"
 	"causeway/appliance/model"
 	"causeway/board"
+	"causeway/board/layout"
 	"causeway/images/signing"
 	"causeway/rootfs"
 	"causeway/rootfs/cache"
@@ -82,6 +89,15 @@ func TestBuild(t *testing.T) {
 				}
 			}
 			i.checkBundle(t, program)
+			i.checkInstaller(t, program)
+			for _, want := range []string{"pkg:deb/debian/linux-image-", "pkg:deb/debian/" + i.board.StubPackage, "pkg:golang/std@", "pkg:golang/github.com/u-root/u-root@"} {
+				if !bytes.Contains(read(sbomFile), []byte(want)) {
+					t.Errorf("%s lacks %s", sbomFile, want)
+				}
+			}
+			if script := string(read(ipxeFile)); !strings.HasPrefix(script, "#!ipxe\n") || strings.Contains(script, i.board.CommandLine()) != (name == "x86_64") {
+				t.Errorf("%s is\n%s", ipxeFile, script)
+			}
 			for line := range strings.Lines(string(read(sumsFile))) {
 				sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
 				if got, err := hashFile(filepath.Join(i.dir, name)); err != nil || fmt.Sprintf("%x", got) != sum {
@@ -98,7 +114,7 @@ func TestBuild(t *testing.T) {
 			if _, err := i.build(context.Background()); err != nil {
 				t.Fatal(err)
 			}
-			for _, name := range []string{ukiFile, unsignedFile, diskFile} {
+			for _, name := range []string{ukiFile, unsignedFile, diskFile, installerFile, sbomFile} {
 				if _, err := os.Stat(filepath.Join(i.dir, name)); !errors.Is(err, os.ErrNotExist) {
 					t.Errorf("%s after a build without it: %v; want none", name, err)
 				}
@@ -148,6 +164,44 @@ func TestSign(t *testing.T) {
 	}
 	if got := sums(); got != want {
 		t.Errorf("signed elsewhere:\n%s\nwant\n%s", got, want)
+	}
+}
+
+// checkInstaller sees that the installer's stick has the program, and the manifest of
+// it that a box with this image believes.
+func (i *image) checkInstaller(t *testing.T, program []byte) {
+	t.Helper()
+	stick, err := os.Open(filepath.Join(i.dir, installerFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stick.Close()
+	table, err := gpt.Read(stick, 512, 512)
+	if err != nil || !layout.Installer.Made(table, layout.Installer.Size) {
+		t.Fatalf("the stick's table: %+v, %v", table, err)
+	}
+	esp := table.Partitions[0]
+	fat, err := fat32.Read(file.New(stick, true), esp.GetSize(), esp.GetStart(), 512)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content := func(name string) []byte {
+		text, err := fs.ReadFile(fat, strings.ReplaceAll(strings.TrimPrefix(name, `\`), `\`, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	keys, err := bundle.ReadKeys(filepath.Join(i.keys, signing.ReleaseKeys))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := bundle.Verify(content(bundle.ManifestName), content(bundle.SignatureName), keys)
+	if err != nil || manifest.SHA256 != fmt.Sprintf("%x", sha256.Sum256(program)) {
+		t.Errorf("the stick's manifest: %+v, %v; want that of the program", manifest, err)
+	}
+	if !bytes.Equal(content(i.board.EFIFile), program) {
+		t.Error("the stick's program is another")
 	}
 }
 

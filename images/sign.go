@@ -84,36 +84,45 @@ func sign(ctx context.Context, dir string, keys *signing.Keys) error {
 	if err != nil {
 		return err
 	}
-	if err := writeBundle(dir, keys, info, program); err != nil {
+	manifest, signature, err := writeBundle(dir, keys, info, program)
+	if err != nil {
 		return err
 	}
-	flashed := disk.Image{Layout: &layout.Box, Files: []disk.File{{Name: b.EFIFile, Content: program}}, Time: info.Time}
+	image := disk.File{Name: b.EFIFile, Content: program}
+	installer := disk.Image{Layout: &layout.Installer, Time: info.Time, Files: []disk.File{
+		image, {Name: `\` + bundle.ManifestName, Content: manifest}, {Name: `\` + bundle.SignatureName, Content: signature},
+	}}
+	if err := installer.Write(filepath.Join(dir, installerFile)); err != nil {
+		return err
+	}
+	flashed := disk.Image{Layout: &layout.Box, Files: []disk.File{image}, Time: info.Time}
 	return flashed.Write(filepath.Join(dir, diskFile))
 }
 
-// writeBundle makes the file that a box is updated with.
-func writeBundle(dir string, keys *signing.Keys, info model.BuildInfo, program []byte) (err error) {
+// writeBundle makes the file that a box is updated with, and gives its manifest
+// with the signature.
+func writeBundle(dir string, keys *signing.Keys, info model.BuildInfo, program []byte) (text, signature []byte, err error) {
 	notes, err := os.ReadFile(filepath.Join(dir, notesFile))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	manifest := bundle.Manifest{Board: info.Board, Version: info.Version, Floor: info.Floor, Time: info.Time}
-	text, signature, err := keys.Manifest(manifest, notes, program)
+	text, signature, err = keys.Manifest(manifest, notes, program)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	known, err := bundle.ReadKeys(filepath.Join(dir, releaseFile))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	if _, err := bundle.Verify(text, signature, known); err != nil {
-		return fmt.Errorf("a box with this image would not take its bundle: %w", err)
+		return nil, nil, fmt.Errorf("a box with this image would not take its bundle: %w", err)
 	}
 	f, err := os.Create(filepath.Join(dir, bundleFile(info)))
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	return errors.Join(bundle.Write(f, text, signature, notes, program), f.Close())
+	return text, signature, errors.Join(bundle.Write(f, text, signature, notes, program), f.Close())
 }
 
 // bundleFile is the name of an image's bundle.

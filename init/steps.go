@@ -40,6 +40,7 @@ var steps = []step{
 	{"arm the watchdog", (*machine).armWatchdog, false},
 	{"find out what was started", (*machine).findSlot, false},
 	{"set the clock to the build time", (*machine).clockFromBuild, false},
+	{"install on a disk, from the installer's stick", (*machine).install, false},
 	{"mount volumes", (*machine).mountVolumes, false},
 	{"erase what was asked", (*machine).erase, false},
 	{"set the clock to the saved time", (*machine).clockFromVolume, false},
@@ -161,8 +162,9 @@ func (m *machine) saveClock() error {
 	return clock.Save(m.clockFile(), time.Now())
 }
 
-func (m *machine) mountVolumes() error {
-	m.volumes = volume.New(volume.Options{
+// newVolumes gives the volumes of the box, of which nothing is mounted yet.
+func (m *machine) newVolumes() *volume.Volumes {
+	return volume.New(volume.Options{
 		Root:   m.root,
 		Kernel: m.kernel,
 		Drivers: func(names ...string) {
@@ -176,6 +178,10 @@ func (m *machine) mountVolumes() error {
 		Paused:    m.paused,
 		Go:        m.Go,
 	})
+}
+
+func (m *machine) mountVolumes() error {
+	m.volumes = m.newVolumes()
 	m.volumes.Boot(m.ctx)
 	m.evidence = &evidence.Store{Dir: m.path("harddisk/crash"), Now: time.Now}
 	return nil

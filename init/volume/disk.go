@@ -12,6 +12,7 @@ import (
 // Disk is a whole disk as sysfs shows it.
 type Disk struct {
 	Name       string // "vda", as below /dev
+	Model      string // as its maker names it; empty if the kernel does not know
 	Size       int64  // octets
 	BlockSize  int    // logical, octets
 	USB        bool
@@ -54,6 +55,7 @@ func Disks(sys string) ([]Disk, error) {
 		}
 		disk := Disk{
 			Name:      entry.Name(),
+			Model:     readLine(dir, "device/model"),
 			Size:      readNumber(dir, "size") * sector, // the kernel's unit, whatever the disk's is
 			BlockSize: int(max(readNumber(dir, "queue/logical_block_size"), sector)),
 			ReadOnly:  readNumber(dir, "ro") == 1,
@@ -89,6 +91,16 @@ func partitions(dir string, blockSize int) ([]Partition, error) {
 		})
 	}
 	return found, nil
+}
+
+// readLine reads a file of sysfs that has one line of plain text; empty if there
+// is none.
+func readLine(dir, file string) string {
+	text, err := os.ReadFile(filepath.Join(dir, file))
+	if err != nil {
+		return ""
+	}
+	return strings.Map(printable, strings.TrimSpace(string(text)))
 }
 
 // readNumber reads a decimal number from a file of sysfs; 0 if there is none.

@@ -43,39 +43,45 @@ func (v *Volumes) SlotSum(slot string, programs ...string) (string, error) {
 // WriteSlot empties a slot and puts there the program that image writes, which
 // must have that SHA-256 when it is read from the disk again.
 func (v *Volumes) WriteSlot(slot, program, sum string, image func(io.Writer) error) error {
-	return v.withSlot(slot, writeLimit, func(part *Partition) error {
-		if err := v.formatSlot(part); err != nil {
-			return err
+	return v.withSlot(slot, writeLimit, func(part *Partition) error { return v.writeSlot(slot, part, program, sum, image) })
+}
+
+// writeSlot is WriteSlot on a partition.
+func (v *Volumes) writeSlot(slot string, part *Partition, program, sum string, image func(io.Writer) error) error {
+	if err := v.formatSlot(part); err != nil {
+		return err
+	}
+	if err := v.inSlot(slot, part, 0, func(point string) error { return fillSlot(programAt(point, program), image) }); err != nil {
+		return err
+	}
+	// Unmounted in between, so that it is the disk that is read.
+	return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) error {
+		got, err := fileSum(programAt(point, program))
+		if err == nil && got != sum {
+			err = errors.New("the disk does not give back what was written to it")
 		}
-		if err := v.inSlot(slot, part, 0, func(point string) error { return fillSlot(programAt(point, program), image) }); err != nil {
-			return err
-		}
-		// Unmounted in between, so that it is the disk that is read.
-		return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) error {
-			got, err := fileSum(programAt(point, program))
-			if err == nil && got != sum {
-				err = errors.New("the disk does not give back what was written to it")
-			}
-			return err
-		})
+		return err
 	})
 }
 
 // RenameSlot gives the program of a slot another name; fs.ErrNotExist if it has
 // none of the old.
 func (v *Volumes) RenameSlot(slot, from, to string) error {
-	return v.withSlot(slot, slotLimit, func(part *Partition) error {
-		err := v.inSlot(slot, part, 0, func(point string) error {
-			if err := os.Rename(programAt(point, from), programAt(point, to)); err != nil {
-				return err
-			}
-			return storage.SyncDir(filepath.Dir(programAt(point, to)))
-		})
-		if err != nil {
+	return v.withSlot(slot, slotLimit, func(part *Partition) error { return v.renameIn(slot, part, from, to) })
+}
+
+// renameIn is RenameSlot on a partition.
+func (v *Volumes) renameIn(slot string, part *Partition, from, to string) error {
+	err := v.inSlot(slot, part, 0, func(point string) error {
+		if err := os.Rename(programAt(point, from), programAt(point, to)); err != nil {
 			return err
 		}
-		return syncDevice(v.device(part.Name))
+		return storage.SyncDir(filepath.Dir(programAt(point, to)))
 	})
+	if err != nil {
+		return err
+	}
+	return syncDevice(v.device(part.Name))
 }
 
 // withSlot does something with the partition of a slot, and waits no longer

@@ -66,10 +66,15 @@ func (v *Volumes) Slots() (list []model.SlotStatus) {
 
 // inSlot does something where the file system of a slot is mounted, one slot
 // at a time.
-func (v *Volumes) inSlot(slot string, part *Partition, flags uintptr, do func(point string) error) (err error) {
+func (v *Volumes) inSlot(slot string, part *Partition, flags uintptr, do func(point string) error) error {
 	v.slot.Lock()
 	defer v.slot.Unlock()
-	point := filepath.Join(v.Root, "run", "init", "slot-"+slot)
+	return v.inFAT("slot-"+slot, part, flags, do)
+}
+
+// inFAT does something where a FAT of ours is mounted, at a point of that name.
+func (v *Volumes) inFAT(name string, part *Partition, flags uintptr, do func(point string) error) (err error) {
+	point := filepath.Join(v.Root, "run", "init", name)
 	v.Drivers(drivers["vfat"]...)
 	if err := os.MkdirAll(point, 0o700); err != nil {
 		return err

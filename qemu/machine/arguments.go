@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -56,8 +57,12 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		args = append(args, c.drive()...)
 		args = append(args, "-device", device)
 	}
-	if c.USB {
+	if c.USB || c.Stick != "" {
 		args = append(args, "-device", "qemu-xhci,id="+usbBus)
+	}
+	if c.Stick != "" {
+		args = append(args, "-drive", "if=none,id=stick,format=raw,"+fast+",file="+escape(c.Stick),
+			"-device", "usb-storage,id=stick,drive=stick,bus="+usbBus+".0,removable=on,bootindex=1")
 	}
 	if c.TPM != "" {
 		args = append(args,
@@ -123,7 +128,7 @@ func (c Config) flash(variables string) []string {
 // so that the neighbour tables of a lab survive a machine.
 func (n NIC) arguments(i int, files *[]*os.File) []string {
 	id := fmt.Sprintf("lan%d", i+1)
-	netdev := ""
+	netdev, first := "", ""
 	if n.Tap != nil {
 		netdev = fmt.Sprintf("tap,id=%s,fd=%d", id, firstExtraFile+len(*files))
 		*files = append(*files, n.Tap)
@@ -132,11 +137,16 @@ func (n NIC) arguments(i int, files *[]*os.File) []string {
 		for _, forward := range n.User.Forwards {
 			netdev += ",hostfwd=" + forward
 		}
+		if n.User.Boot != "" {
+			netdev += ",tftp=" + escape(filepath.Dir(n.User.Boot)) + ",bootfile=" + escape(filepath.Base(n.User.Boot))
+			first = ",bootindex=2"
+		}
 	}
-	// No option ROM: the firmware would look for a network boot in it.
+	// No option ROM: UEFI has a driver of its own, and looks for a network boot where
+	// there is a bootindex.
 	return []string{
 		"-netdev", netdev,
-		"-device", fmt.Sprintf("virtio-net-pci,id=nic%d,netdev=%s,mac=52:54:00:43:57:%02x,romfile=", i+1, id, i+1),
+		"-device", fmt.Sprintf("virtio-net-pci,id=nic%d,netdev=%s,mac=52:54:00:43:57:%02x,romfile=%s", i+1, id, i+1, first),
 	}
 }
 

@@ -53,9 +53,19 @@ func TestArguments(t *testing.T) {
 			[]string{"user,"},
 		},
 		{
-			"user network", Config{NICs: []NIC{{User: UserNetwork{"192.168.42.0/24", "192.168.42.2", []string{"udp:127.0.0.1:5042-192.168.42.1:5060"}}}}},
+			"user network", Config{NICs: []NIC{{User: UserNetwork{Network: "192.168.42.0/24", Host: "192.168.42.2", Forwards: []string{"udp:127.0.0.1:5042-192.168.42.1:5060"}}}}},
 			[]string{"user,id=lan1,net=192.168.42.0/24,host=192.168.42.2,hostfwd=udp:127.0.0.1:5042-192.168.42.1:5060"},
 			[]string{"tap,", "lan2"},
+		},
+		{
+			"an installer's stick", Config{Disk: "a.img", Stick: "b.img"},
+			[]string{"drive=disk,bootindex=0", "-device qemu-xhci,id=usb", "file=b.img", "usb-storage,id=stick,drive=stick,bus=usb.0,removable=on,bootindex=1"},
+			nil,
+		},
+		{
+			"from the network", Config{NICs: []NIC{{User: UserNetwork{Network: "192.168.42.0/24", Host: "192.168.42.2", Boot: "out/causeway.efi"}}}},
+			[]string{"host=192.168.42.2,tftp=out,bootfile=causeway.efi", "romfile=,bootindex=2"},
+			nil,
 		},
 		{
 			"a TPM before the taps", Config{TPM: "state", NICs: []NIC{{Tap: tap}}},

@@ -40,6 +40,9 @@ func OpenImage(ctx context.Context, root, board, variant string) (Image, error) 
 // DiskImage is the path of the image that is flashed.
 func (i Image) DiskImage() string { return filepath.Join(i.Dir, "disk.img") }
 
+// Installer is the path of the image of the installer's stick.
+func (i Image) Installer() string { return filepath.Join(i.Dir, "installer.img") }
+
 // Slot is the path of the file that fills one slot: kernel and userland.
 func (i Image) Slot() string { return filepath.Join(i.Dir, "causeway.efi") }
 

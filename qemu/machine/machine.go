@@ -28,6 +28,9 @@ type Config struct {
 	// told which was written first.
 	DiskLog string
 	USB     bool // a USB 3 controller, for sticks
+	// Stick is the path of a stick that is in it from the start, and that firmware starts
+	// from if the disk has nothing; empty means none.
+	Stick string
 	// Certificate is the file (DER) of the one certificate that Secure Boot, always on,
 	// takes programs by. Needed by a machine that boots through UEFI for the first time.
 	Certificate string
@@ -72,6 +75,7 @@ type NIC struct {
 type UserNetwork struct {
 	Network  string   // "192.168.42.0/24"
 	Host     string   // the address at which the guest sees this host
+	Boot     string   // path of a program that firmware starts from this network (DHCP, TFTP); empty: none
 	Forwards []string // as QEMU's hostfwd: "udp:127.0.0.1:5060-192.168.42.1:5060"
 }
 

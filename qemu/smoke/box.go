@@ -24,7 +24,8 @@ type Setup struct {
 	Disk     string // path of its disk, which stays; empty: a private one
 	DiskLog  string // path of an empty file for a log of what is written to the disk
 	NoDisk   bool
-	USB      bool // a port for sticks
+	USB      bool   // a port for sticks
+	Stick    string // path of a stick that is in it from the start; empty: none
 	// Variables is the path of its UEFI variables, which stay; empty: private ones.
 	Variables string
 	TPM       string // folder of the state of its TPM; empty: it has none
@@ -74,7 +75,7 @@ func Start(ctx context.Context, setup Setup) (box *Box, err error) {
 		return nil, fmt.Errorf("start a box: %w", err)
 	}
 	config := machine.Config{
-		Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, TPM: setup.TPM,
+		Board: setup.Image.Board, MemoryMB: setup.MemoryMB, DiskLog: setup.DiskLog, USB: setup.USB, Stick: setup.Stick, TPM: setup.TPM,
 		Certificate: setup.Image.Certificate(), Variables: setup.Variables, Saved: setup.saved,
 	}
 	if err := b.giveDisk(setup, &config); err != nil {
