@@ -35,9 +35,7 @@ func (c *control) buildServices(image model.BuildInfo) {
 		Dial:  c.dial,
 		Line:  c.line,
 	}
-	c.firmware = services.NewFirmware(services.FirmwareOptions{
-		Volumes: c.options.Volumes, Store: c.fileStore, Version: image.Version, Log: c.log,
-	})
+	c.firmware = c.comFirmware(image)
 	c.comFiles = &services.Files{
 		Files: c.files, CDR: c.cdrDirectory, Backup: c.backupDirectory, Store: c.fileStore, Line: c.line,
 	}

@@ -273,7 +273,7 @@ func (c *control) subjects() []subject {
 		{"line to com", nil, c.line.Methods()},
 		{"outbox", c.outbox.Run, c.outbox.Methods()},
 		{"events for com", c.tellCOM, nil},
-		{"firmware", c.firmware.Run, nil},
+		{"fetched firmware", c.update.RunFetches, nil},
 		{"call home", c.callhome.Run, c.callhome.Methods()},
 		{"alarms", c.alarms.Run, c.alarms.Methods()},
 		{"watch", c.watch.run, nil},

@@ -71,7 +71,7 @@ const (
 	COMConfig    = "config"     // to look at the configuration and change it
 	COMCLI       = "cli"        // commands, and consoles
 	COMFiles     = "files"      // to read logs, call records and crash files
-	COMFirmware  = "firmware"   // to bring images of the firmware
+	COMFirmware  = "firmware"   // to bring firmware, and put it on trial
 	COMMetrics   = "metrics"    // what the box counts
 	COMTunnelWeb = "tunnel-web" // to the pages of the box
 	COMTunnelSSH = "tunnel-ssh" // to the SSH server of the box

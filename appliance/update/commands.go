@@ -116,7 +116,12 @@ func progress(have, size int64) string {
 
 // giveOrder has another firmware put on trial.
 func giveOrder(ctx context.Context, s exec.Session, a config.Args, o Order) error {
-	o.Within, o.Trial = a.Int("MINUTES"), a.Int("TRIAL")
+	if a.Has("MINUTES") {
+		o.Within = a.Int("MINUTES")
+	}
+	if a.Has("TRIAL") {
+		o.Trial = a.Int("TRIAL")
+	}
 	if o.When == At {
 		o.At = config.TimeOfDay{}.Format(a.Int("TIME"))
 	}

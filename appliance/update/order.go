@@ -132,11 +132,15 @@ func (u *Update) activate(ctx context.Context, p *pending) error {
 	if err := u.noteDisks(ctx); err != nil {
 		return err
 	}
-	return u.options.Init(ctx, "activate", model.Activation{
-		Bundle: p.Bundle, Operator: p.Order.Operator, Confirm: overCOM(p.Order.Operator),
-		Limit: time.Duration(p.Order.Trial) * time.Minute,
-	}, nil)
+	a := model.Activation{Bundle: p.Bundle, Operator: p.Order.Operator, Confirm: overCOM(p.Order.Operator), Limit: time.Duration(p.Order.Trial) * time.Minute}
+	if a.Confirm && a.Limit == 0 {
+		a.Limit = confirmLimit
+	}
+	return u.options.Init(ctx, "activate", a, nil)
 }
+
+// confirmLimit is how long a trial may take that COM confirms, if nobody says so.
+const confirmLimit = 15 * time.Minute
 
 // activateLimit is how long init may take to look at a bundle.
 const activateLimit = time.Minute

@@ -45,6 +45,7 @@ type Update struct {
 	options Options
 	shelf   shelf
 	kick    chan struct{} // holds one: there is something to look at
+	fetch   chan struct{} // holds one: there is another Fetch
 
 	schedule sync.Mutex    // held while an order is kept or done; before mu
 	drains   bool          // until the box restarts
@@ -54,13 +55,14 @@ type Update struct {
 	state     state          // written with schedule held, too
 	firmware  model.Firmware // as init told last
 	staging   *bringing      // nil: no bundle comes
+	fetching  *fetching      // nil: COM wants none, or has it
 	gate      gate
 	confirmed bool // the trial, over COM
 }
 
 // New makes an Update, which takes up what an earlier life of control had to do.
 func New(o Options) *Update {
-	u := &Update{options: o, shelf: shelf{volumes: o.Volumes, keys: o.Keys, board: o.Build.Board}, kick: make(chan struct{}, 1)}
+	u := &Update{options: o, shelf: shelf{volumes: o.Volumes, keys: o.Keys, board: o.Build.Board}, kick: make(chan struct{}, 1), fetch: make(chan struct{}, 1)}
 	u.resume()
 	return u
 }

@@ -34,7 +34,14 @@ type Store struct {
 const silence = time.Minute
 
 // errRedirect refuses to go where the store points to.
-var errRedirect = errors.New("the file store names another place")
+var errRedirect error = redirectError{}
+
+type redirectError struct{}
+
+func (redirectError) Error() string { return "the file store names another place" }
+
+// Final says that trying again would not mend it.
+func (redirectError) Final() bool { return true }
 
 // check says why a URL is not one of the file store.
 func (s *Store) check(text string) error {
@@ -91,6 +98,11 @@ type statusError int
 
 func (e statusError) Error() string {
 	return fmt.Sprintf("the file store answers %d %s", int(e), http.StatusText(int(e)))
+}
+
+// Final says whether trying again would not mend it.
+func (e statusError) Final() bool {
+	return e/100 == 4 && e != http.StatusRequestTimeout && e != http.StatusTooManyRequests
 }
 
 // Put brings size octets to a URL and gives their SHA-256, in hexadecimal.

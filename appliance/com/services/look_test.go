@@ -130,7 +130,7 @@ func TestRestoreNeedsAllRights(t *testing.T) {
 func TestWhatIsSigned(t *testing.T) {
 	s := newShelf(t)
 	var methods []gate.Method
-	for _, list := range [][]gate.Method{s.files.Methods(), Backup{}.Methods(), Look{}.Methods(), NewFirmware(FirmwareOptions{}).Methods()} {
+	for _, list := range [][]gate.Method{s.files.Methods(), Backup{}.Methods(), Look{}.Methods(), (&Firmware{}).Methods()} {
 		methods = append(methods, list...)
 	}
 	signed := ""
@@ -142,7 +142,7 @@ func TestWhatIsSigned(t *testing.T) {
 			signed += m.Name + " "
 		}
 	}
-	if want := "file.upload backup.run backup.restore fw.stage "; signed != want {
+	if want := "file.upload backup.run backup.restore fw.stage fw.activate fw.confirm fw.cancel "; signed != want {
 		t.Errorf("signed are %q; want %q", signed, want)
 	}
 }

@@ -1,5 +1,5 @@
 // Package services is what COM may do on the box once the gate lets it: look at
-// the configuration and change it, type commands, read files, bring images, and
+// the configuration and change it, type commands, read files, bring firmware, and
 // reach the servers of the box. Each service is a constructor that gives what
 // the gate knows as methods and streams.
 //

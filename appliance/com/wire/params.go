@@ -5,26 +5,29 @@ import "causeway/appliance/model"
 // Methods that the box answers, each behind a switch (package gate has the
 // table). The signed ones change something.
 const (
-	MethodConfigGet      = "config.get"      // ConfigGet → Text
-	MethodConfigDiff     = "config.diff"     // → Text
-	MethodConfigEdit     = "config.edit"     // ConfigEdit → ConfigFaults; signed
-	MethodConfigValidate = "config.validate" // → ConfigFaults
-	MethodConfigCommit   = "config.commit"   // ConfigCommit → Committed; signed
-	MethodConfigConfirm  = "config.confirm"  // ConfigConfirm → Committed; signed
-	MethodConfigRollback = "config.rollback" // ConfigRollback → Committed; signed
-	MethodConfigAbort    = "config.abort"    // signed
-	MethodCLIExec        = "cli.exec"        // CLIExec → Text; signed
-	MethodFileList       = "file.list"       // FileList → Files
-	MethodFileUpload     = "file.upload"     // FileUpload → Uploaded; signed
-	MethodBackupRun      = "backup.run"      // BackupRun → Text; signed
-	MethodBackupRestore  = "backup.restore"  // BackupRestore → Text; signed
-	MethodFirmwareStage  = "fw.stage"        // FirmwareStage → Firmware; signed
-	MethodFirmwareStatus = "fw.status"       // → Firmware
-	MethodMetricsGet     = "metrics.get"     // → Text
-	MethodAlarmsGet      = "alarms.get"      // → AlarmsGot
-	MethodLogTail        = "log.tail"        // LogTail → Text
-	MethodSessionList    = "session.list"    // → Sessions
-	MethodSessionKill    = "session.kill"    // SessionKill; signed
+	MethodConfigGet        = "config.get"      // ConfigGet → Text
+	MethodConfigDiff       = "config.diff"     // → Text
+	MethodConfigEdit       = "config.edit"     // ConfigEdit → ConfigFaults; signed
+	MethodConfigValidate   = "config.validate" // → ConfigFaults
+	MethodConfigCommit     = "config.commit"   // ConfigCommit → Committed; signed
+	MethodConfigConfirm    = "config.confirm"  // ConfigConfirm → Committed; signed
+	MethodConfigRollback   = "config.rollback" // ConfigRollback → Committed; signed
+	MethodConfigAbort      = "config.abort"    // signed
+	MethodCLIExec          = "cli.exec"        // CLIExec → Text; signed
+	MethodFileList         = "file.list"       // FileList → Files
+	MethodFileUpload       = "file.upload"     // FileUpload → Uploaded; signed
+	MethodBackupRun        = "backup.run"      // BackupRun → Text; signed
+	MethodBackupRestore    = "backup.restore"  // BackupRestore → Text; signed
+	MethodFirmwareStage    = "fw.stage"        // FirmwareStage → Firmware; signed
+	MethodFirmwareActivate = "fw.activate"     // FirmwareActivate → Firmware; signed
+	MethodFirmwareConfirm  = "fw.confirm"      // → Firmware; signed
+	MethodFirmwareCancel   = "fw.cancel"       // → Firmware; signed
+	MethodFirmwareStatus   = "fw.status"       // → Firmware
+	MethodMetricsGet       = "metrics.get"     // → Text
+	MethodAlarmsGet        = "alarms.get"      // → AlarmsGot
+	MethodLogTail          = "log.tail"        // LogTail → Text
+	MethodSessionList      = "session.list"    // → Sessions
+	MethodSessionKill      = "session.kill"    // SessionKill; signed
 )
 
 // Text is what a person may read.
@@ -126,7 +129,7 @@ type BackupRestore struct {
 	Passphrase string `json:"passphrase"`
 }
 
-// FirmwareStage fetches an image from the file store.
+// FirmwareStage fetches a bundle from the file store.
 type FirmwareStage struct {
 	URL  string `json:"url"`
 	Name string `json:"name"` // of the file
@@ -134,9 +137,23 @@ type FirmwareStage struct {
 	SHA  string `json:"sha256"`
 }
 
-// Firmware is how that stands.
+// FirmwareActivate puts the bundle that is staged on trial. The trial ends well
+// when the box is healthy and a later session has confirmed it.
+type FirmwareActivate struct {
+	When           string `json:"when"`            // "now", "at", "idle", "drain"; empty: now
+	At             string `json:"at"`              // "03:00", by the box's clock
+	Within         int    `json:"within"`          // minutes that calls are waited for; 0: as upgrade activate has it
+	Rollback       bool   `json:"rollback"`        // the other slot as it is
+	ConfirmSeconds int    `json:"confirm_seconds"` // how long the trial may take, at least 60; 0: 15 minutes
+}
+
+// Firmware is how all that stands.
 type Firmware struct {
 	Running string `json:"running"` // version
+	Slot    string `json:"slot"`    // that runs
+	Trial   string `json:"trial"`   // what the trial waits for; empty: there is none
+	Planned string `json:"planned"` // when what is to be put on trial; empty: nothing
+	Last    string `json:"last"`    // how the last trial ended; empty: there was none
 	Staged  string `json:"staged"`  // name; empty: none
 	SHA     string `json:"sha256"`
 	Have    int64  `json:"have"` // octets
