@@ -38,7 +38,7 @@ func debugImage(t *testing.T, board machine.Board) (image machine.Image, comDir 
 	if debugBuild.done {
 		return image, comDir
 	}
-	if err := os.Mkdir(comDir, 0o700); err != nil {
+	if err := os.MkdirAll(comDir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	founded, err := comd.New(comd.Options{Dir: comDir})
