@@ -61,8 +61,8 @@ func (s *state) check() error {
 			return fmt.Errorf("%q has an image, which is no slot", name)
 		}
 	}
-	if s.Trial != nil && !isSlot(s.Trial.Slot) {
-		return fmt.Errorf("%q is on trial, which is no slot", s.Trial.Slot)
+	if t := s.Trial; t != nil && (!isSlot(t.Slot) || t.Limit < shortestTrial || t.Limit > model.LongestTrial) {
+		return fmt.Errorf("%q is on trial for %v", t.Slot, t.Limit)
 	}
 	return nil
 }

@@ -41,11 +41,12 @@ type world struct {
 	noFlash bool  // bootflash: is not on disk
 	refuse  error // what the firmware says to a write
 
-	left    int      // writes until the power fails; negative: it does not
-	later   []func() // what goes on in the background
-	restart string   // why the box wants to go down
-	logged  []string
-	starts  int // of the firmware
+	left     int      // writes until the power fails; negative: it does not
+	evidence string   // of how the last run ended
+	later    []func() // what goes on in the background
+	restart  string   // why the box wants to go down
+	logged   []string
+	starts   int // of the firmware
 }
 
 // The images. What an image is called says how it behaves.
@@ -228,6 +229,23 @@ func (w *world) bundle(kind, version, floor string) string {
 	return "harddisk:/" + name
 }
 
+// flip turns a bit of the one bundle, so many octets before its end.
+func (w *world) flip(at int) {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "harddisk", "*"+bundle.Suffix))
+	if err != nil || len(files) != 1 {
+		w.t.Fatalf("bundles %q, %v", files, err)
+	}
+	content, err := os.ReadFile(files[0])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	content[len(content)+at] ^= 1
+	if err := os.WriteFile(files[0], content, 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // The firmware.
 
 // start is what firmware does at power-on: it gives the slot that it starts;
@@ -326,7 +344,7 @@ func (w *world) run(then func(*Slots)) (s *Slots) {
 	if strings.HasPrefix(w.slots[slot], hanging) {
 		return nil
 	}
-	restart, err := s.Boot("")
+	restart, err := s.Boot(w.evidence)
 	if err != nil && !errors.Is(err, errDamaged) && !w.noFlash {
 		w.t.Errorf("Boot = %v", err)
 	}
