@@ -43,7 +43,7 @@ func TestRefused(t *testing.T) {
 			w := newWorld(t, memory(t))
 			s := w.settle()
 			file := filepath.Join(w.dir, "harddisk/good")
-			if err := os.Rename(filepath.Join(w.dir, strings.Replace(w.bundle(good, "v1.1.0", ""), ":", "", 1)), file); err != nil {
+			if err := os.Rename(filepath.Join(w.dir, strings.Replace(w.bundle(good, "v1.1.0", "v0.1.0"), ":", "", 1)), file); err != nil {
 				t.Fatal(err)
 			}
 			before, err := os.ReadFile(w.stateFile())
@@ -73,7 +73,7 @@ func TestWritingFails(t *testing.T) {
 		want  string
 		empty bool
 	}{
-		{"the bundle is altered", func(w *world) context.Context { w.flip(-2000); return t.Context() }, "not the one that was signed", true},
+		{"the bundle is altered", func(w *world) context.Context { w.flip(-1536); return t.Context() }, "not the one that was signed", true},
 		{"the firmware keeps nothing", func(w *world) context.Context { w.refuse = errors.New("worn out"); return t.Context() }, "worn out", false},
 		{"the box goes down", func(*world) context.Context {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -84,7 +84,7 @@ func TestWritingFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, memory(t))
 			s := w.settle()
-			path := w.bundle(good, "v1.1.0", "")
+			path := w.bundle(good, "v1.1.0", "v0.1.0")
 			ctx := tt.fail(w)
 			if err := s.Activate(ctx, model.Activation{Bundle: path}); err != nil {
 				t.Fatal(err)
@@ -112,7 +112,7 @@ func TestWritingFails(t *testing.T) {
 func TestDamagedSlot(t *testing.T) {
 	w := newWorld(t, memory(t))
 	w.settle()
-	path := w.bundle(good, "v1.1.0", "")
+	path := w.bundle(good, "v1.1.0", "v0.1.0")
 	w.run(func(s *Slots) {
 		if err := s.Activate(t.Context(), model.Activation{Bundle: path}); err != nil {
 			t.Fatal(err)

@@ -74,10 +74,10 @@ func (s *Slots) failed(evidence string) {
 	reason := t.Reason
 	switch {
 	case reason != "":
-	case !t.Started:
-		reason = "the firmware did not start it, or the power failed before that"
 	case evidence != "":
 		reason = evidence
+	case !t.Started:
+		reason = "it did not get far enough to be on trial, or the firmware did not start it"
 	default:
 		reason = "it ended without a word: a hang, a panic or a power cut"
 	}

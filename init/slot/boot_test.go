@@ -20,14 +20,16 @@ func TestTrialEnds(t *testing.T) {
 	}{
 		{good, "", ""},
 		{bad, "", "the gate did not open"},
-		{hanging, "", "it ended without a word: a hang, a panic or a power cut"},
-		{hanging, "the watchdog reset it", "the watchdog reset it"},
-		{refused, "", "the firmware did not start it, or the power failed before that"},
+		{stuck, "", "it ended without a word: a hang, a panic or a power cut"},
+		{stuck, "the watchdog reset it", "the watchdog reset it"},
+		{hanging, "", "it did not get far enough to be on trial, or the firmware did not start it"},
+		{hanging, "its kernel crashed", "its kernel crashed"},
+		{refused, "", "it did not get far enough to be on trial, or the firmware did not start it"},
 	} {
 		t.Run(tt.kind+" "+tt.evidence, func(t *testing.T) {
 			w := newWorld(t, memory(t))
 			w.settle()
-			operator := model.Operator{Name: "anna"}
+			operator := model.Operator{User: "anna"}
 			path := w.bundle(tt.kind, "v1.1.0", "v1.0.0")
 			w.run(func(s *Slots) {
 				if err := s.Activate(t.Context(), model.Activation{Bundle: path, Operator: operator, Confirm: true}); err != nil {
@@ -66,7 +68,7 @@ func TestTrialEnds(t *testing.T) {
 func TestWithoutBootflash(t *testing.T) {
 	w := newWorld(t, memory(t))
 	w.settle()
-	path := w.bundle(good, "v1.1.0", "")
+	path := w.bundle(good, "v1.1.0", "v0.1.0")
 	w.run(func(s *Slots) {
 		if err := s.Activate(t.Context(), model.Activation{Bundle: path}); err != nil {
 			t.Fatal(err)
@@ -106,7 +108,7 @@ func TestWrongSlot(t *testing.T) {
 	updated := func(t *testing.T) *world {
 		w := newWorld(t, memory(t))
 		w.settle()
-		path := w.bundle(good, "v1.1.0", "")
+		path := w.bundle(good, "v1.1.0", "v0.1.0")
 		w.run(func(s *Slots) {
 			if err := s.Activate(t.Context(), model.Activation{Bundle: path}); err != nil {
 				t.Fatal(err)
@@ -143,7 +145,7 @@ func TestWrongSlot(t *testing.T) {
 	t.Run("both ways barred", func(t *testing.T) {
 		w := newWorld(t, memory(t))
 		w.settle()
-		path := w.bundle(bad, "v1.1.0", "")
+		path := w.bundle(bad, "v1.1.0", "v0.1.0")
 		w.run(func(s *Slots) {
 			if err := s.Activate(t.Context(), model.Activation{Bundle: path}); err != nil {
 				t.Fatal(err)
@@ -194,7 +196,7 @@ func TestFloorKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := w.settle()
-	err := s.Activate(t.Context(), model.Activation{Bundle: w.bundle(good, "v1.9.9", "")})
+	err := s.Activate(t.Context(), model.Activation{Bundle: w.bundle(good, "v1.9.9", "v0.1.0")})
 	if err == nil || !strings.Contains(err.Error(), "version v1.9.9 is older than v2.0.0") {
 		t.Errorf("Activate = %v; want that it is too old", err)
 	}

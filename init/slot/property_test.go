@@ -27,7 +27,7 @@ func TestAlwaysComesBack(t *testing.T) {
 			}
 			switch rapid.SampledFrom([]string{"activate", "activate", "roll back", "lose", "reorder", "copy", "damage", "nothing"}).Draw(r, "event") {
 			case "activate":
-				kind := rapid.SampledFrom([]string{good, bad, hanging, refused}).Draw(r, "kind")
+				kind := rapid.SampledFrom([]string{good, bad, hanging, stuck, refused}).Draw(r, "kind")
 				wanted := model.Activation{Bundle: w.bundle(kind, version, "v0.1.0")}
 				w.run(func(s *Slots) { s.Activate(t.Context(), wanted) })
 			case "roll back":
