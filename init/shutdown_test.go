@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/init/supervise"
+	"causeway/init/watchdog"
 )
 
 // fakeProcesses are services that end when asked, or do not.
@@ -156,6 +157,33 @@ func TestShutdown(t *testing.T) {
 				}
 				time.Sleep(2 * time.Hour) // what hangs comes back
 			})
+		})
+	}
+}
+
+// dog is a watchdog that remembers how it was left.
+type dog struct{ fed, disarmed int }
+
+func (d *dog) Feed() error      { d.fed++; return nil }
+func (d *dog) Disarm() error    { d.disarmed++; return nil }
+func (d *dog) Identity() string { return "dog" }
+func (d *dog) Fired() bool      { return false }
+
+// TestShutdownWatchdog: over a restart the watchdog stays armed; when the power
+// goes off it would only start the box again.
+func TestShutdownWatchdog(t *testing.T) {
+	for mode, want := range map[string]dog{modeReboot: {fed: 1}, modePowerOff: {disarmed: 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			m, _, _ := newTest(t)
+			d := &dog{}
+			m.watchdog = &watchdog.Feeder{Open: func() (watchdog.Device, error) { return d, nil }, Log: m.log.Printf}
+			if err := m.watchdog.Arm(); err != nil {
+				t.Fatal(err)
+			}
+			m.shutdown(ending{mode: mode})
+			if *d != want {
+				t.Errorf("%s leaves the watchdog %+v; want %+v", mode, *d, want)
+			}
 		})
 	}
 }

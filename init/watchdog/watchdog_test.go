@@ -146,6 +146,29 @@ func TestDeviceAppearsLate(t *testing.T) {
 	})
 }
 
+// TestLast: on the way down the device is fed once more, and stays armed.
+func TestLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture()
+		if f.Fired() {
+			t.Error("a feeder without a device has reset the machine")
+		}
+		if err := f.Last(); err != nil || len(f.hardware.fed) != 0 {
+			t.Errorf("Last without a device = %v, fed %d times", err, len(f.hardware.fed))
+		}
+		if err := f.Arm(); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Last(); err != nil || len(f.hardware.fed) != 1 || f.hardware.disarmed {
+			t.Errorf("Last = %v, fed %d times, disarmed %v; want once, armed", err, len(f.hardware.fed), f.hardware.disarmed)
+		}
+		f.hardware.fired = true
+		if !f.Fired() {
+			t.Error("what the device says of the last reset is lost")
+		}
+	})
+}
+
 // The real device's ioctls fail on a plain file, but it is written and closed
 // as the kernel wants it.
 func TestKernelDevice(t *testing.T) {
@@ -162,6 +185,9 @@ func TestKernelDevice(t *testing.T) {
 	}
 	if !strings.Contains(device.Identity(), "with its own timeout") {
 		t.Errorf("Identity = %q; want it to say that the timeout was not set", device.Identity())
+	}
+	if device.Fired() {
+		t.Error("a plain file has reset the machine")
 	}
 	if err := device.Feed(); err == nil {
 		t.Error("Feed of a plain file = nil; want an error")
