@@ -124,6 +124,7 @@ func TestWrite(t *testing.T) {
 		"dev/console":               cpio.S_IFCHR | 0o600,
 		"tmp":                       cpio.S_IFDIR | 0o1777,
 		"bootflash":                 cpio.S_IFDIR | 0o755,
+		"usb0":                      cpio.S_IFLNK | 0o777,
 		"etc/passwd":                cpio.S_IFREG | 0o644,
 		caBundle:                    cpio.S_IFREG | 0o644,
 		modules.File[1:]:            cpio.S_IFREG | 0o644,
@@ -136,6 +137,11 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	for name, record := range records {
+		const setID, open = 0o6000, 0o002
+		openToAll := record.Mode&open != 0 && record.Mode&cpio.S_IFMT != cpio.S_IFLNK
+		if record.Mode&setID != 0 || openToAll && name != "tmp" && name != "dev/null" {
+			t.Errorf("%s has mode %o: set-uid, or open to all", name, record.Mode)
+		}
 		if record.MTime != 0 || record.UID != 0 || record.GID != 0 || record.Ino != 0 {
 			t.Errorf("%s carries something of the build: %v", name, record.Info)
 		}

@@ -1,0 +1,63 @@
+package confine
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/ipv4"
+)
+
+// BenchmarkSend sends batches of 16 datagrams (sendmmsg), as the proxy does, in a
+// process that is free and in one that is confined as the proxy.
+func BenchmarkSend(b *testing.B) {
+	if os.Getenv(benchmarked) != "" {
+		if err := Enter("proxy", "/nowhere"); err != nil {
+			b.Fatal(err)
+		}
+		send(b)
+		return
+	}
+	b.Run("free", send)
+	b.Run("confined", func(b *testing.B) {
+		command := exec.Command(os.Args[0], "-test.run=^$", "-test.bench=^BenchmarkSend$", "-test.benchtime=1s")
+		command.Env = append(os.Environ(), benchmarked+"=1")
+		output, err := command.CombinedOutput()
+		if err != nil {
+			b.Fatalf("%v: %s", err, output)
+		}
+		for line := range strings.Lines(string(output)) {
+			if strings.HasPrefix(line, "BenchmarkSend") {
+				b.Log(strings.TrimSpace(line))
+			}
+		}
+	})
+}
+
+// benchmarked is the variable that has BenchmarkSend measure itself confined.
+const benchmarked = "CONFINE_BENCHMARK"
+
+func send(b *testing.B) {
+	sink, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer sink.Close()
+	socket, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer socket.Close()
+	batch := make([]ipv4.Message, 16)
+	for i := range batch {
+		batch[i] = ipv4.Message{Buffers: [][]byte{make([]byte, 500)}, Addr: sink.LocalAddr()}
+	}
+	conn := ipv4.NewPacketConn(socket)
+	for b.Loop() {
+		if _, err := conn.WriteBatch(batch, 0); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
