@@ -18,7 +18,7 @@ SECONDS ?= 20
 RUN_PACKAGES  = ca-certificates faketime ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 sbsigntool xz-utils
 TEST_PACKAGES = baresip-core curl e2fsprogs iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark
 
-.PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut chaos-network \
+.PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut test-update chaos-network \
 	leak soak overload flood test-cps bench-com com-line scan test-access-load clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
@@ -110,6 +110,10 @@ test-powercut: CUTS = 100
 test-powercut: test-packages ## Cut the power CUTS times while the box bills calls, and see what is left to its record keepers
 	@go run ./images build -board $(BOARD) -kernel-only
 	@go run ./qemu powercut-calls -board $(BOARD) -cuts $(CUTS)
+
+test-update: test-packages ## Cut the power CUTS times while the box is updated and tries it, and see that it always comes back
+	@go run ./images build -board $(BOARD)
+	@go run ./qemu powercut-update -board $(BOARD) -cuts $(CUTS)
 
 bench-firewall: test-packages ## CPU per call in the machine, with the firewall on and off
 	@go run ./images build -board $(BOARD) -kernel-only

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"causeway/qemu/edition"
 	"causeway/qemu/lab"
 	"causeway/qemu/powercut"
 )
@@ -83,4 +84,41 @@ func runPowerCutCalls(ctx context.Context, args []string) error {
 		fmt.Print(report)
 		return report.Fault()
 	})
+}
+
+func runPowerCutUpdate(ctx context.Context, args []string) error {
+	var image imageFlags
+	var keys string
+	update := powercut.Update{Progress: os.Stderr}
+	err := parse("powercut-update", args, func(set *flag.FlagSet) {
+		image.declare(set)
+		set.StringVar(&keys, "keys", "out/keys", "`directory` of the keys that the image was signed with")
+		set.IntVar(&update.Cuts, "cuts", 50, "`number` of cuts")
+		set.IntVar(&update.Boots, "boots", 8, "`number` of cuts that a machine boots from")
+		set.Uint64Var(&update.Seed, "seed", 1, "`number` that decides about cuts and lost writes")
+	})
+	if err != nil {
+		return err
+	}
+	if update.Cuts < 1 || update.Boots < 0 || update.Boots > update.Cuts {
+		return fmt.Errorf("powercut-update: -cuts %d -boots %d: want at least 1, and no more boots than cuts", update.Cuts, update.Boots)
+	}
+	opened, _, err := image.open(ctx) // it is always booted from disk
+	if err != nil {
+		return err
+	}
+	if update.Editions, err = edition.Open(ctx, opened, keys); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(3+update.Boots)*bootLimit+time.Duration(5*update.Cuts)*time.Second)
+	defer cancel()
+	report, err := update.Run(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Print(report)
+	if len(report.Stranded) > 0 {
+		return fmt.Errorf("powercut-update: %d of %d cuts leave a box that does not work", len(report.Stranded), report.Cuts)
+	}
+	return nil
 }

@@ -17,8 +17,7 @@ const watchdogLimit = 3 * time.Minute
 
 // TestImagesWatchdog stops all threads of init, with the kernel and all else at
 // work: when the boot has just armed the watchdog, and when the box goes down. The
-// watchdog resets the box each time. TestImagesUpdate does it in the middle of an update
-// and of a trial.
+// watchdog resets the box each time. TestImagesUpdate does it in the middle of a trial.
 func TestImagesWatchdog(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()

@@ -31,7 +31,6 @@ type fault struct {
 var faults = []fault{
 	{name: "hang-early", begun: watchdogArmed, harm: freezeInit},
 	{name: "hang", begun: proxyRuns, harm: freezeInit},
-	{name: "hang-writing", begun: slotMounted, harm: freezeInit},
 	{name: "hang-stopping", begun: after(proxyRuns, proxyGone), harm: freezeInit},
 	{name: "panic", begun: proxyRuns, harm: crashKernel},
 	{name: "crash", begun: proxyRuns, harm: killProxy, again: true},
@@ -104,21 +103,6 @@ func after(first, then func() bool) func() bool {
 func watchdogArmed() bool {
 	state, err := os.ReadFile("/sys/class/watchdog/watchdog0/state")
 	return err == nil && strings.TrimSpace(string(state)) == "active"
-}
-
-// slotMounted reports whether init has a slot mounted to write to it.
-func slotMounted() bool {
-	mounts, err := os.ReadFile("/proc/mounts")
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(mounts)) { // device, place, type, options
-		fields := strings.Fields(line)
-		if len(fields) > 3 && fields[2] == "vfat" && strings.HasPrefix(fields[1], "/run/init/") && strings.HasPrefix(fields[3], "rw") {
-			return true
-		}
-	}
-	return false
 }
 
 func proxyRuns() bool { return proxy() != 0 }

@@ -39,9 +39,10 @@ const (
 	incompatRecovery = 4 // the journal holds changes that were not written back
 )
 
-// Volume is an ext4 file system on a disk.
+// Volume is a partition of a disk, or an ext4 file system on it.
 type Volume struct {
 	Name      string // of its partition; "" when it fills the whole disk
+	GUID      string // likewise
 	Start     int64  // octets
 	Size      int64  // octets
 	Unmounted bool   // it was unmounted as it should be, and holds no errors
@@ -58,16 +59,7 @@ func Volumes(path string) ([]Volume, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look at the disk: %w", err)
 	}
-	places := []Volume{{Size: info.Size()}}
-	if table, err := gpt.Read(disk, sectorSize, sectorSize); err == nil {
-		for _, partition := range table.Partitions {
-			if partition.Type != gpt.Unused {
-				places = append(places, Volume{
-					Name: partition.Name, Start: int64(partition.Start) * sectorSize, Size: partition.GetSize(),
-				})
-			}
-		}
-	}
+	places := append([]Volume{{Size: info.Size()}}, partitions(disk)...)
 	var volumes []Volume
 	for _, place := range places {
 		superblock := make([]byte, superblockSize)
@@ -87,4 +79,29 @@ func Volumes(path string) ([]Volume, error) {
 		volumes = append(volumes, place)
 	}
 	return volumes, nil
+}
+
+// Partitions gives those of the disk at path; none if it has no table.
+func Partitions(path string) ([]Volume, error) {
+	disk, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("look at the disk: %w", err)
+	}
+	defer disk.Close()
+	return partitions(disk), nil
+}
+
+func partitions(disk *os.File) (places []Volume) {
+	table, err := gpt.Read(disk, sectorSize, sectorSize)
+	if err != nil {
+		return nil
+	}
+	for _, partition := range table.Partitions {
+		if partition.Type != gpt.Unused {
+			places = append(places, Volume{
+				Name: partition.Name, GUID: partition.GUID, Start: int64(partition.Start) * sectorSize, Size: partition.GetSize(),
+			})
+		}
+	}
+	return places
 }

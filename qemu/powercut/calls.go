@@ -298,7 +298,7 @@ func (r *recorded) readSerial(ctx context.Context, volume machine.Volume) ([]byt
 		return nil, err
 	}
 	image, files := r.path("bootflash"), r.path("bootflash.files")
-	if err := errors.Join(made.save(image), os.MkdirAll(files, 0o700), readVolume(ctx, image, "init", files)); err != nil {
+	if err := errors.Join(made.save(image), os.MkdirAll(files, 0o700), readVolume(ctx, image, machine.Volume{}, "init", files)); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(filepath.Join(files, "serial"))

@@ -299,7 +299,7 @@ func (r *recorded) extract(ctx context.Context, c cut, dir string) error {
 	cache := filepath.Join(dir, "harddisk", "billcache")
 	err := errors.Join(os.MkdirAll(cache, 0o700), os.WriteFile(filepath.Join(dir, "serial"), r.serial, 0o600), c.volume.save(image))
 	if err == nil {
-		err = readVolume(ctx, image, "billcache", cache)
+		err = readVolume(ctx, image, machine.Volume{}, "billcache", cache)
 	}
 	if err != nil || c.stick == nil {
 		return err

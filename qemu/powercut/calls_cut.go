@@ -32,7 +32,7 @@ func (r *recorded) newCuts() (*cuts, error) {
 	c := &cuts{r: r, disk: newReplay(r.log, 0, callsDisk), volume: newReplay(r.log, r.diskVolume.Start, r.diskVolume.Size)}
 	if r.Stick {
 		c.stick = newReplay(r.stickLog, 0, callsStick)
-		return c, c.stick.hold(r.path("stick.before"))
+		return c, c.stick.hold(r.path("stick.before"), 0)
 	}
 	return c, nil
 }

@@ -82,7 +82,7 @@ func (r Recording) look(ctx context.Context, image string, boots []int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := readVolume(ctx, image, storeFolder, dir); err != nil {
+	if err := readVolume(ctx, image, machine.Volume{}, storeFolder, dir); err != nil {
 		return err
 	}
 	store, err := change.OpenStore(dir)
@@ -140,15 +140,17 @@ func goesOn(store *change.Store, dir string) error {
 	return nil
 }
 
-// readVolume mounts the ext4 in image and copies a folder of it to dir. The mount
-// is in a namespace of its own, so it ends with the process that made it.
-func readVolume(ctx context.Context, image, folder, dir string) error {
+// readVolume mounts the ext4 of a volume in image and copies a folder of it to
+// dir; the zero volume is all of the image. The mount is in a namespace of its own,
+// so it ends with the process that made it.
+func readVolume(ctx context.Context, image string, volume machine.Volume, folder, dir string) error {
 	point := filepath.Join(filepath.Dir(image), "mounted")
 	if err := os.MkdirAll(point, 0o700); err != nil {
 		return fmt.Errorf("mount a volume: %w", err)
 	}
-	const script = `mount -t ext4 -o loop "$0" "$1" && cp -r "$1/$2/." "$3"`
-	output, err := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", script, image, point, folder, dir).CombinedOutput()
+	options := fmt.Sprintf("loop,offset=%d,sizelimit=%d", volume.Start, volume.Size)
+	const script = `mount -t ext4 -o "$4" "$0" "$1" && cp -r "$1/$2/." "$3"`
+	output, err := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", script, image, point, folder, dir, options).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("read the volume: %w: %s", err, strings.TrimSpace(string(output)))
 	}

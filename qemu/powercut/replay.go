@@ -1,7 +1,9 @@
 package powercut
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 )
@@ -23,14 +25,26 @@ func newReplay(log *Log, start, size int64) *replay {
 	return &replay{log: log, durable: newDisk(start, size)}
 }
 
-// hold has the disk hold an image where the log began.
-func (r *replay) hold(path string) error {
-	image, err := os.ReadFile(path)
+// hold has the disk hold an image, from that offset of the disk on, where the log
+// began.
+func (r *replay) hold(path string, at int64) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("read what a disk held: %w", err)
 	}
-	r.durable.write(r.durable.start, image)
-	return nil
+	defer file.Close()
+	for part := make([]byte, 1<<20); ; {
+		n, err := io.ReadFull(file, part)
+		r.durable.write(at, part[:n])
+		at += int64(n)
+		switch {
+		case err == nil:
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		default:
+			return fmt.Errorf("read what a disk held: %w", err)
+		}
+	}
 }
 
 // cut gives the disk when the power fails after that many entries of the log,
