@@ -111,8 +111,8 @@ func (s *Slots) copies() (numbers []uint16, err error) {
 func (s *Slots) Settle() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state == nil {
-		return nil
+	if s.state == nil || s.state.Trial != nil && s.trial == nil {
+		return nil // there is nothing to keep, or the next trial is prepared already
 	}
 	errs := []error{s.order(), s.keep()}
 	if s.trial == nil {
