@@ -16,6 +16,7 @@ import (
 // it is the longest. Those that a box does not have are passed over.
 var supportLines = []string{
 	"show version",
+	"show firmware",
 	"show inventory",
 	"show clock detail",
 	"show uptime",
