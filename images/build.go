@@ -166,7 +166,7 @@ func (i *image) build(ctx context.Context) (*built, error) {
 	if err := i.writeBootFiles(ctx, dir, root); err != nil {
 		return nil, err
 	}
-	if err := link(root.ReleaseKeys, filepath.Join(dir, releaseFile)); err != nil {
+	if err := copyFile(root.ReleaseKeys, filepath.Join(dir, releaseFile)); err != nil {
 		return nil, err
 	}
 	slot := []string{kernelFile, initramfsFile, cmdlineFile}

@@ -19,6 +19,11 @@ func link(from, to string) error {
 	if err := os.Link(from, to); err == nil {
 		return nil
 	}
+	return copyFile(from, to)
+}
+
+// copyFile makes a file of an image out of one that may be changed later.
+func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func sign(ctx context.Context, dir string, keys *signing.Keys) error {
 	if err != nil {
 		return err
 	}
-	if err := link(keys.File(signing.CertificateDER), filepath.Join(dir, certificateFile)); err != nil {
+	if err := copyFile(keys.File(signing.CertificateDER), filepath.Join(dir, certificateFile)); err != nil {
 		return err
 	}
 	signed := filepath.Join(dir, ukiFile)
