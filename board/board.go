@@ -47,8 +47,9 @@ func (b *Board) AllModules() []string {
 func (b *Board) CommandLine() string {
 	// Debian's kernel would halt for ever after a panic; only warnings go to
 	// the serial line, because every line costs boot time at 115200 baud. The
-	// ring holds the lines of all services too.
-	return "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M"
+	// ring holds the lines of all services too. USB devices are used on init's
+	// word only.
+	return "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0"
 }
 
 // Modules that every board takes.

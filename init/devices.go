@@ -10,6 +10,7 @@ import (
 	"causeway/board"
 	"causeway/board/modules"
 	"causeway/init/drivers"
+	"causeway/init/usb"
 	"causeway/init/watchdog"
 )
 
@@ -18,9 +19,12 @@ func (m *machine) loadDrivers() error {
 	if err != nil {
 		return err
 	}
-	m.loader = drivers.NewLoader(table, m.path("sys"), func(path string) error {
-		return m.kernel.LoadModule(m.path(path))
+	m.loader = drivers.NewLoader(table, m.path("sys"), func(path, parameters string) error {
+		return m.kernel.LoadModule(m.path(path), parameters)
 	})
+	if commandLine, err := os.ReadFile(m.path("proc/cmdline")); err == nil {
+		m.loader.Parameters(string(commandLine))
+	}
 	// Before looking, so that no device falls between looking and listening.
 	events, listenErr := drivers.Listen()
 	m.loader.Always()
@@ -29,8 +33,18 @@ func (m *machine) loadDrivers() error {
 	if listenErr != nil {
 		return errors.Join(err, listenErr)
 	}
+	gate := &usb.Gate{Sys: m.path("sys"), Log: m.log.Printf}
 	m.Go(func() {
-		if err := m.loader.Follow(m.ctx, events, m.deviceChanged); err != nil {
+		gate.Look() // what a controller that is built into the kernel has found
+		if err := m.loader.Follow(m.ctx, events, func(event drivers.Event) {
+			switch {
+			case event == drivers.Event{}: // some were lost
+				gate.Look()
+			case event.Action == "add" && event.Type == "usb_device":
+				gate.Added(event.Path)
+			}
+			m.deviceChanged(event)
+		}); err != nil {
 			m.miss(fmt.Sprintf("new devices are not noticed any more: %v", err))
 		}
 	})

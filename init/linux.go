@@ -40,7 +40,7 @@ func (linux) RereadPartitions(device string) error {
 	return nil
 }
 
-func (linux) LoadModule(path string) error { return drivers.LoadFile(path) }
+func (linux) LoadModule(path, parameters string) error { return drivers.LoadFile(path, parameters) }
 
 func (linux) SetHostname(name string) error { return unix.Sethostname([]byte(name)) }
 

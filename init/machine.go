@@ -62,7 +62,7 @@ type machine struct {
 // kernel is what PID 1 asks of the kernel beyond files.
 type kernel interface {
 	volume.Kernel
-	LoadModule(path string) error
+	LoadModule(path, parameters string) error
 	SetHostname(name string) error
 	SetTime(now time.Time) error
 	Uptime() time.Duration // CLOCK_BOOTTIME

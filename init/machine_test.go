@@ -56,7 +56,7 @@ func (k *fakeKernel) Space(string) (volume.Space, error) {
 func (k *fakeKernel) LimitFiles(n uint64) error                 { return k.did("files %d", n) }
 func (k *fakeKernel) Grow(string, int64) error                  { return nil }
 func (k *fakeKernel) RereadPartitions(device string) error      { return k.did("reread %s", device) }
-func (k *fakeKernel) LoadModule(path string) error              { return k.did("load %s", path) }
+func (k *fakeKernel) LoadModule(path, _ string) error           { return k.did("load %s", path) }
 func (k *fakeKernel) SetHostname(name string) error             { return k.did("hostname %s", name) }
 func (k *fakeKernel) SetTime(now time.Time) error               { return k.did("time %d", now.Year()) }
 func (k *fakeKernel) Uptime() time.Duration                     { return k.now }

@@ -83,7 +83,7 @@ func TestLoadFirewall(t *testing.T) {
 		t.Fatal(err)
 	}
 	bounds := make(chan struct{})
-	m.loader = drivers.NewLoader(table, m.path("sys"), func(path string) error {
+	m.loader = drivers.NewLoader(table, m.path("sys"), func(path, _ string) error {
 		if path == "/nft_ct.ko" {
 			for _, sysctl := range trackingSysctls {
 				m.write(t, "proc/sys/"+sysctl.name, "")

@@ -23,8 +23,10 @@ import (
 // Loader loads the modules of one image into the kernel.
 type Loader struct {
 	table *modules.Table
-	sys   string                  // where sysfs is mounted
-	load  func(path string) error // gives the kernel one file
+	sys   string                              // where sysfs is mounted
+	load  func(path, parameters string) error // gives the kernel one file
+
+	parameters map[string]string // by module
 
 	mu       sync.Mutex
 	tried    map[string]bool // modules; each is tried once
@@ -44,26 +46,44 @@ var slow = []string{"ahci", "xhci_pci", "ehci_pci"}
 
 // NewLoader makes a loader of the table's modules for the devices below sys.
 // load hands a file to the kernel; LoadFile is the real one.
-func NewLoader(table *modules.Table, sys string, load func(path string) error) *Loader {
+func NewLoader(table *modules.Table, sys string, load func(path, parameters string) error) *Loader {
 	return &Loader{
-		table:  table,
-		sys:    sys,
-		load:   load,
-		tried:  map[string]bool{},
-		asked:  map[string]bool{},
-		looked: map[string]bool{},
-		mute:   map[string]bool{},
+		table:      table,
+		sys:        sys,
+		load:       load,
+		parameters: map[string]string{},
+		tried:      map[string]bool{},
+		asked:      map[string]bool{},
+		looked:     map[string]bool{},
+		mute:       map[string]bool{},
 	}
 }
 
-// LoadFile loads the module in the file at path into the running kernel.
-func LoadFile(path string) error {
+// Parameters takes those of modules from the kernel's command line, the words
+// MODULE.NAME=VALUE: the kernel itself takes them only for what is built into it.
+func (l *Loader) Parameters(commandLine string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, word := range strings.Fields(commandLine) {
+		name, _, _ := strings.Cut(word, "=")
+		module, parameter, found := strings.Cut(name, ".")
+		if !found || module == "" || parameter == "" {
+			continue
+		}
+		module = modules.Name(module)
+		l.parameters[module] = strings.TrimSpace(l.parameters[module] + " " + word[len(module)+1:])
+	}
+}
+
+// LoadFile loads the module in the file at path into the running kernel, with
+// parameters as on its command line.
+func LoadFile(path, parameters string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	return unix.FinitModule(int(file.Fd()), "", 0)
+	return unix.FinitModule(int(file.Fd()), parameters, 0)
 }
 
 // Problems gives what could not be loaded, a sentence each.
@@ -102,7 +122,7 @@ func (l *Loader) names(names ...string) {
 			continue
 		}
 		l.tried[name] = true
-		err := l.load(l.table.Modules[name].Path)
+		err := l.load(l.table.Modules[name].Path, l.parameters[name])
 		switch {
 		case err == nil:
 			l.loaded++

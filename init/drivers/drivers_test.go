@@ -39,9 +39,14 @@ type fakeKernel struct {
 	loaded []string
 	fail   map[string]error
 	brings map[string]string // module file → modalias of a device it brings
+
+	parameters []string // "file: parameters"
 }
 
-func (k *fakeKernel) load(path string) error {
+func (k *fakeKernel) load(path, parameters string) error {
+	if parameters != "" {
+		k.parameters = append(k.parameters, path+": "+parameters)
+	}
 	if err := k.fail[path]; err != nil {
 		return err
 	}
@@ -166,6 +171,17 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestParameters: modules get their words of the command line, as modprobe gives
+// them.
+func TestParameters(t *testing.T) {
+	l, k := newTest(t)
+	l.Parameters("console=ttyS0 crc32c.force=1 virtio-ring.a=x,y panic=5 sd_mod.b virtio_ring.c=2 .d=1 ext4.=2\n")
+	l.Names("virtio_blk", "sd_mod")
+	if want := []string{"/m/virtio_ring.ko: a=x,y c=2", "/m/crc32c.ko: force=1", "/m/sd_mod.ko: b"}; !slices.Equal(k.parameters, want) {
+		t.Errorf("parameters %q; want %q", k.parameters, want)
+	}
+}
+
 func TestMissingModule(t *testing.T) {
 	l, k := newTest(t)
 	l.Names("vfat", "crc32c")
@@ -205,8 +221,8 @@ func TestParseEvent(t *testing.T) {
 		want     Event
 		err      error
 	}{
-		{"add@/devices/usb1/1-1\x00ACTION=add\x00DEVPATH=/devices/usb1/1-1\x00SUBSYSTEM=usb\x00MODALIAS=usb:v1234p\x00SEQNUM=7\x00",
-			Event{Action: "add", Path: "/devices/usb1/1-1", Subsystem: "usb", Modalias: "usb:v1234p"}, nil},
+		{"add@/devices/usb1/1-1\x00ACTION=add\x00DEVPATH=/devices/usb1/1-1\x00SUBSYSTEM=usb\x00DEVTYPE=usb_device\x00MODALIAS=usb:v1234p\x00SEQNUM=7\x00",
+			Event{Action: "add", Path: "/devices/usb1/1-1", Subsystem: "usb", Type: "usb_device", Modalias: "usb:v1234p"}, nil},
 		{"remove@/devices/x/block/sda/sda1\x00SUBSYSTEM=block\x00DEVNAME=sda1\x00",
 			Event{Action: "remove", Path: "/devices/x/block/sda/sda1", Subsystem: "block", Device: "sda1"}, nil},
 		{"libudev\x00\xfe\xed\xca\xfe", Event{}, errNotEvent},

@@ -16,6 +16,7 @@ type Event struct {
 	Action    string // "add", "remove", "change", "bind", …
 	Path      string // below /sys, "/devices/pci0000:00/…"
 	Subsystem string // "block", "usb", …
+	Type      string // what of the subsystem: "usb_device", "partition", if it says
 	Device    string // name below /dev, if it has one
 	Modalias  string // asks for a driver, if not empty
 }
@@ -36,6 +37,8 @@ func parseEvent(datagram []byte) (Event, error) {
 		switch string(name) {
 		case "SUBSYSTEM":
 			event.Subsystem = string(value)
+		case "DEVTYPE":
+			event.Type = string(value)
 		case "DEVNAME":
 			event.Device = string(value)
 		case "MODALIAS":

@@ -14,7 +14,8 @@ import (
 
 // TestConsoleRescue kills control and has the rescue menu bring it back with the
 // configuration that is chosen. Then the box is reset to what left the factory,
-// from the prompt and, by nobody who could log in, from the menu.
+// from the prompt and, by nobody who could log in, from the menu: then no secret
+// is left in an image of its disk.
 func TestConsoleRescue(t *testing.T) {
 	onFirstBoard(t, func(t *testing.T, image machine.Image) {
 		t.Parallel()
@@ -46,8 +47,10 @@ func TestConsoleRescue(t *testing.T) {
 			}
 			awaitAnswer(t, box.Lab.LAN1, lab.PeerLAN1, lab.BoxLAN1.String())
 		})
+		commit(t, box, "hostname "+plantedHistory)
 		commit(t, box, "hostname stuck")
 		powerOff(t, box)
+		secrets, serial := plantSecrets(t, disk)
 
 		// Reading this revision never ends, as on a disk that hangs.
 		debugfs(t, volume(t, disk, "bootflash"),
@@ -63,6 +66,14 @@ func TestConsoleRescue(t *testing.T) {
 			expectHostName(t, box, "causeway")
 		})
 		powerOff(t, box)
+		t.Run("nothing is left after a factory reset", func(t *testing.T) {
+			for name := range foundOn(t, disk, secrets) {
+				t.Errorf("%s is on the disk", name)
+			}
+			if got := filesOf(t, disk, "bootflash")["init/serial"]; got == "" || got != serial {
+				t.Errorf("the serial number is %q; want %q, as before", got, serial)
+			}
+		})
 	})
 }
 

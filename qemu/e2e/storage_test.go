@@ -4,14 +4,19 @@ package e2e
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"causeway/qemu/machine"
 	"causeway/qemu/smoke"
+	"causeway/qemu/sticks"
 )
 
 // stickSize is the size of all sticks, in octets: a FAT of 16 bits.
@@ -149,11 +154,67 @@ func TestConsoleStorage(t *testing.T) {
 			contains(t, "dir", command(t, box, "dir usb0:"), "% ")
 			pull(t, box)
 		})
+		t.Run("links, devices and very many files", func(t *testing.T) { hostileStick(t, box) })
+		t.Run("a keyboard", func(t *testing.T) {
+			before := command(t, box, "show inventory")
+			err := box.Machine.Execute(within(t, time.Minute), "device_add", map[string]any{"driver": "usb-kbd", "id": "keyboard"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect(t, box, `init: usb: \S+ is not used: it has an interface of class 03`)
+			if after := command(t, box, "show inventory"); after != before {
+				t.Errorf("show inventory with a keyboard is\n%s\nwant as before:\n%s", after, before)
+			}
+		})
+		t.Run("damaged in many ways", func(t *testing.T) {
+			maker, err := sticks.NewMaker(t.Context(), t.TempDir(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			report, err := sticks.Box{Box: box, Progress: t.Output()}.Run(within(t, 15*time.Minute), maker, 8)
+			if err = errors.Join(err, report.Fault()); err != nil {
+				t.Error(err)
+			}
+		})
 		if transcript := box.Machine.Console.Transcript(); bytes.Contains([]byte(transcript), []byte("panic")) {
 			t.Error("something panicked")
 		}
 		powerOff(t, box)
 	})
+}
+
+// hostileStick plugs in an ext4 that leads elsewhere: nothing on it is followed,
+// opened as a device or run, and a directory of very many files is listed in part.
+func hostileStick(t *testing.T, box *smoke.Box) {
+	const many = 20000
+	files := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Symlink("/bootflash/keys/box.key", filepath.Join(files, "link")))
+	must(os.Symlink("/bootflash/init", filepath.Join(files, "directory")))
+	must(unix.Mknod(filepath.Join(files, "disk"), unix.S_IFBLK|0o666, int(unix.Mkdev(254, 0))))
+	must(unix.Mkfifo(filepath.Join(files, "pipe"), 0o666))
+	must(os.WriteFile(filepath.Join(files, "root"), []byte("#!/bin/appliance\n"), 0o755))
+	must(os.Chmod(filepath.Join(files, "root"), 0o4755|os.ModeSetuid))
+	must(os.Mkdir(filepath.Join(files, "many"), 0o755))
+	for i := range many {
+		must(os.WriteFile(filepath.Join(files, "many", fmt.Sprintf("file-%05d", i)), nil, 0o644))
+	}
+	stick := filepath.Join(t.TempDir(), "stick.img")
+	must(machine.CreateDisk(stick, stickSize))
+	run(t, "mke2fs", "-q", "-F", "-t", "ext4", "-N", fmt.Sprint(many+100), "-d", files, stick)
+	plug(t, box, stick, 0)
+	awaitCommand(t, box, "dir usb0:", "pipe")
+	for _, line := range []string{"more usb0:link", "dir usb0:directory", "more usb0:disk", "more usb0:pipe", "copy usb0:disk harddisk:disk"} {
+		contains(t, line, command(t, box, line), "% ")
+	}
+	contains(t, "a directory of many", command(t, box, "dir usb0:many | count file"), "1000")
+	command(t, box, "unmount usb0:")
+	pull(t, box)
 }
 
 // awaitGrowth waits until something is written to the file.
