@@ -30,6 +30,7 @@ var commands = []command{
 	{"powercut", "record a box that commits, and cut its power in the record", runPowerCut},
 	{"powercut-calls", "record a box under calls whose record keepers are down, and cut its power in the record", runPowerCutCalls},
 	{"powercut-update", "record a box that is updated, and cut its power in the record", runPowerCutUpdate},
+	{"sticks", "plug damaged sticks into a box, one after the other", runSticks},
 	{"chaos-network", "break the network behind control's back, and time its repair", runChaosNetwork},
 	{"ladder", "print the SIPp scenario of one end of a call", runLadder},
 	{"licensed", "a licence server for boxes, and HTTP to drive it by", runLicensed},
