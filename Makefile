@@ -10,6 +10,7 @@ CUTS    ?= 50
 ROUNDS  ?= 100
 MINUTES ?= 10
 SECONDS ?= 20
+STICKS  ?= 200
 
 # What is needed of Debian, and installed: by what builds and boots, and by what
 # tests. Kernels, their EFI loaders and certificates of the image are fetched by the
@@ -18,12 +19,12 @@ SECONDS ?= 20
 RUN_PACKAGES  = ca-certificates faketime ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 sbsigntool xz-utils
 TEST_PACKAGES = baresip-core curl e2fsprogs iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark
 
-.PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut test-update chaos-network \
+.PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut test-update test-sticks chaos-network \
 	leak soak overload flood test-cps bench-com com-line scan test-access-load clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n SECONDS=n MINUTES=n FUZZ=time CONFIG=file TPM=1 (with BOOT=disk)"
+	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n STICKS=n SECONDS=n MINUTES=n FUZZ=time CONFIG=file TPM=1 (with BOOT=disk)"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
 	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
@@ -114,6 +115,10 @@ test-powercut: test-packages ## Cut the power CUTS times while the box bills cal
 test-update: test-packages ## Cut the power CUTS times while the box is updated and tries it, and see that it always comes back
 	@go run ./images build -board $(BOARD)
 	@go run ./qemu powercut-update -board $(BOARD) -cuts $(CUTS)
+
+test-sticks: test-packages ## Plug STICKS USB sticks into a box, four in five of them damaged
+	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./qemu sticks -board $(BOARD) -sticks $(STICKS)
 
 bench-firewall: test-packages ## CPU per call in the machine, with the firewall on and off
 	@go run ./images build -board $(BOARD) -kernel-only

@@ -61,13 +61,38 @@ func wipe(pattern string) error {
 	for _, entry := range entries {
 		fits, err := filepath.Match(names, entry.Name())
 		if err == nil && fits {
-			err = os.RemoveAll(filepath.Join(dir, entry.Name()))
+			err = errors.Join(overwrite(filepath.Join(dir, entry.Name())), os.RemoveAll(filepath.Join(dir, entry.Name())))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return storage.SyncDir(dir)
+}
+
+// overwriteLimit is how long a file may be that is overwritten before it is
+// removed, in octets: no key is longer, and billing records take long.
+const overwriteLimit = 1 << 20
+
+// overwrite makes zeros of a file, or of those below a directory, where they
+// stand: ext4 writes to the same blocks. What they held before is not reached so;
+// a factory reset does.
+func overwrite(path string) error {
+	return filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil || info.Size() > overwriteLimit {
+			return err
+		}
+		file, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(make([]byte, info.Size()))
+		return errors.Join(err, file.Sync(), file.Close())
+	})
 }
 
 // volumes gives those that the part is on.

@@ -139,6 +139,30 @@ func TestEraseWithoutHarddisk(t *testing.T) {
 	wantErased(t, again, "logs")
 }
 
+// What is erased is overwritten: a second name of a file shows it.
+func TestEraseOverwrites(t *testing.T) {
+	m, _, _ := newRunning(t)
+	fill(t, m)
+	for _, name := range []string{"bootflash/keys/box.key", "bootflash/certificates/sip/identity.pem"} {
+		m.write(t, name, "secret")
+		if err := os.Link(m.path(name), m.path("bootflash/link")); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.eraseLater([]string{"configuration", "keys"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.erase(); err != nil {
+			t.Fatal(err)
+		}
+		if text, err := os.ReadFile(m.path("bootflash/link")); string(text) != strings.Repeat("\x00", len("secret")) {
+			t.Errorf("after it was erased %s is %q, %v; want zeros", name, text, err)
+		}
+		if err := os.Remove(m.path("bootflash/link")); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A directory that cannot be read is not taken for an empty one.
 func TestEraseUnreadable(t *testing.T) {
 	m, _, _ := newRunning(t)

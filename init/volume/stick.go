@@ -9,10 +9,12 @@ import (
 	"causeway/appliance/model"
 )
 
-// stick gives what usb0: would be: the first partition on USB, or whole disk
-// without partitions, with a file system that we mount there; if there is none
-// like that, the first that there is. nil: nothing is on USB.
+// stick gives what usb0: would be: of the partitions on USB, and whole disks
+// without partitions, the first that is called updateLabel; else the first with
+// a file system that we mount there; else the first that there is. nil: nothing
+// is on USB.
 func (v *Volumes) stick(disks []Disk) (part *Partition, content Content) {
+	best := 0
 	for _, disk := range disks {
 		if !disk.USB {
 			continue
@@ -25,15 +27,19 @@ func (v *Volumes) stick(disks []Disk) (part *Partition, content Content) {
 			if place.Label == Bootflash || place.Label == Harddisk {
 				continue // a box that runs from a stick
 			}
-			found, err := v.detect(&place)
+			found, name, err := v.look(&place)
 			if err != nil {
 				continue // pulled again, or a card reader without a card
 			}
-			if found == "ext4" || found == "vfat" {
-				return &place, found
+			rank := 1
+			switch mountable := found == "ext4" || found == "vfat"; {
+			case mountable && name == updateLabel:
+				rank = 3
+			case mountable:
+				rank = 2
 			}
-			if part == nil {
-				part, content = &place, found
+			if rank > best {
+				best, part, content = rank, &place, found
 			}
 		}
 	}

@@ -186,16 +186,21 @@ func (v *Volumes) failed(volume string, err error) model.VolumeStatus {
 
 // detect says what a partition holds.
 func (v *Volumes) detect(part *Partition) (Content, error) {
+	content, _, err := v.look(part)
+	return content, err
+}
+
+// look says what a partition holds, and what its file system is called.
+func (v *Volumes) look(part *Partition) (content Content, name string, err error) {
 	file, err := os.Open(v.device(part.Name))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	defer file.Close()
-	content, err := Detect(file, part.Size)
-	if err != nil {
-		return "", fmt.Errorf("look at %s: %w", file.Name(), err)
+	if content, err = Detect(file, part.Size); err != nil {
+		return "", "", fmt.Errorf("look at %s: %w", file.Name(), err)
 	}
-	return content, nil
+	return content, label(file, content), nil
 }
 
 // format makes an empty ext4 on a partition.
