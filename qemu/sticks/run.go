@@ -145,7 +145,7 @@ func (b Box) try(ctx context.Context, stick Stick, rudely bool) (outcome string,
 func (b Box) use(ctx context.Context, stick Stick) error {
 	for _, line := range []string{
 		"dir usb0:", "dir usb0:folder", "dir usb0:folder/deeper", "dir usb0:folder/deeper/deeper", "show storage",
-		"mkdir usb0:new", "copy bootflash:init/serial usb0:new/serial", "dir usb0:new",
+		"mkdir usb0:new", "copy running-config usb0:new/config", "dir usb0:new",
 	} {
 		answer, err := b.command(ctx, line)
 		if err != nil {
