@@ -163,7 +163,7 @@ func (r *Updating) Update(ctx context.Context, box *smoke.Box, version string) e
 		return err
 	}
 	r.marks[blessing] = r.marks[trying]
-	for {
+	for served := 0; ; {
 		at, err := Position(r.path("log"))
 		if err != nil {
 			return err
@@ -174,10 +174,19 @@ func (r *Updating) Update(ctx context.Context, box *smoke.Box, version string) e
 			return err
 		case strings.Contains(text, "On trial"): // it was so when the log was there
 			r.marks[blessing] = at
-		case strings.Contains(text, version+" in slot B serves"):
-			return r.mark(blessed)
 		case strings.Contains(text, "went back"):
 			return fmt.Errorf("the image is not blessed: show firmware says\n%s", text)
+		case !strings.Contains(text, version+" in slot B serves"):
+		case served == 0:
+			if served, err = Position(r.path("log")); err != nil {
+				return err
+			}
+			if _, err := console.Command(ctx, "mkdir harddisk:after"); err != nil {
+				return err
+			}
+		case at > served: // the log counts what was written to flash at the disk's next flush
+			r.marks[blessed] = at
+			return nil
 		}
 	}
 }
