@@ -47,7 +47,7 @@ func TestBoards(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	const want = "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0"
+	const want = "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0 lockdown=integrity module.sig_enforce=1 slab_nomerge debugfs=off"
 	if got := x86_64.CommandLine(); got != want {
 		t.Errorf("CommandLine() = %q; want %q", got, want)
 	}

@@ -48,9 +48,10 @@ type (
 // alone.
 func (m *machine) methods() link.Methods {
 	return link.Methods{
-		"init.health":   func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
-		"init.log":      func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
-		"init.firmware": func(context.Context, nothing) (model.Firmware, error) { return m.firmware(), nil },
+		"init.health":      func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },
+		"init.protections": func(ctx context.Context, _ nothing) ([]model.Protection, error) { return m.protections(ctx) },
+		"init.log":         func(_ context.Context, q model.LogQuery) (model.LogPage, error) { return m.readLog(q) },
+		"init.firmware":    func(context.Context, nothing) (model.Firmware, error) { return m.firmware(), nil },
 		"init.activate": func(ctx context.Context, wanted model.Activation) error {
 			return m.allowed(ctx, func() error { return m.slots.Activate(m.ctx, wanted) })
 		},

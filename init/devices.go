@@ -58,7 +58,9 @@ func (m *machine) loadFirewall() error {
 	if err != nil || m.loader == nil {
 		return err
 	}
+	m.loading.Add(1)
 	m.Go(func() {
+		defer m.loading.Done()
 		m.loader.Beside(target.Firewall...)
 		for _, sysctl := range trackingSysctls {
 			if err := sysctl.Create(m); err != nil {

@@ -39,6 +39,7 @@ type machine struct {
 	slots     *slot.Slots
 
 	loader     *drivers.Loader
+	loading    sync.WaitGroup // what loads modules beside the boot
 	volumes    *volume.Volumes
 	watchdog   *watchdog.Feeder
 	evidence   *evidence.Store

@@ -31,6 +31,7 @@ const vital = true
 var steps = []step{
 	{"mount kernel file systems", (*machine).mountKernel, vital},
 	{"make directories", (*machine).makeRunDirectories, vital},
+	{"make the root read-only", (*machine).sealRoot, false},
 	{"set kernel parameters", (*machine).setSysctls, false},
 	{"forbid new privileges", (*machine).forbidPrivileges, false},
 	{"raise the limit of open files", (*machine).limitFiles, false},
@@ -333,9 +334,15 @@ func (m *machine) keepEvidence(service, exit string) {
 // lookAfter starts what goes on beside the services.
 func (m *machine) lookAfter() error {
 	m.Go(m.saveClockNowAndThen)
-	m.Go(m.loadLater)
+	m.loading.Add(2)
+	m.Go(m.sealKernel)
+	m.Go(func() {
+		defer m.loading.Done()
+		m.loadLater()
+	})
 	m.Go(func() {
 		m.loadAllDrivers()
+		m.loading.Done()
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)
 		m.Go(m.followSlots)

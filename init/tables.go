@@ -35,6 +35,7 @@ var kernelMounts = []mount{
 	{"/tmp", "tmpfs", inert, "mode=1777,size=10%", false},
 	{"/sys/fs/cgroup", "cgroup2", inert, "nsdelegate", false},
 	{"/sys/fs/pstore", "pstore", inert, "", false},
+	{"/sys/kernel/security", "securityfs", inert, "", false},
 }
 
 // efiMount needs its module, and a machine with EFI.
@@ -187,6 +188,10 @@ var sysctls = []sysctl{
 	{"kernel/perf_event_paranoid", "3"},
 	{"kernel/kexec_load_disabled", "1"},
 	{"kernel/sysrq", "0"},
+	{"kernel/yama/ptrace_scope", "2"},         // nobody looks into another process of his user
+	{"kernel/unprivileged_userns_clone", "0"}, // Debian's: the way to most of the kernel's faults
+	{"user/max_user_namespaces", "0"},
+	{"dev/tty/ldisc_autoload", "0"},
 	{"net/core/bpf_jit_harden", "2"},
 	{"fs/protected_symlinks", "1"},
 	{"fs/protected_hardlinks", "1"},

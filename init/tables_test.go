@@ -21,7 +21,7 @@ func TestKernelMounts(t *testing.T) {
 	}
 	want := []string{
 		"mount proc /proc", "mount sysfs /sys", "mount devtmpfs /dev", "mount devpts /dev/pts",
-		"mount tmpfs /run", "mount tmpfs /tmp", "mount cgroup2 /sys/fs/cgroup", "mount pstore /sys/fs/pstore",
+		"mount tmpfs /run", "mount tmpfs /tmp", "mount cgroup2 /sys/fs/cgroup", "mount pstore /sys/fs/pstore", "mount securityfs /sys/kernel/security",
 	}
 	if !slices.Equal(k.all(), want) {
 		t.Errorf("mounted %q; want %q", k.all(), want)

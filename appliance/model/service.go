@@ -33,6 +33,14 @@ type SystemHealth struct {
 	MemAvailable uint64          `json:"mem_available_kb"`
 }
 
+// Protection is one thing that keeps the box from being changed while it runs
+// (method init.protections).
+type Protection struct {
+	Name  string `json:"name"`  // "Root file system", "Service proxy"
+	State string `json:"state"` // "read-only", or "not read-only"
+	Holds bool   `json:"holds"`
+}
+
 // SlotStatus is what one of the two slots holds.
 type SlotStatus struct {
 	Name    string `json:"name"`    // "A" or "B"

@@ -80,6 +80,22 @@ func showSystem(ctx context.Context, s exec.Session, _ config.Args) error {
 	return nil
 }
 
+// showSecurity prints a row for each protection, those that do not hold marked.
+func showSecurity(ctx context.Context, s exec.Session, _ config.Args) error {
+	var protections []model.Protection
+	if err := s.Call(ctx, "init", "init.protections", nil, &protections); err != nil {
+		return err
+	}
+	for _, p := range protections {
+		mark := ""
+		if !p.Holds {
+			mark = "!"
+		}
+		fmt.Fprintf(s, "%1s %-20s %s\n", mark, p.Name, p.State)
+	}
+	return nil
+}
+
 // showService prints a service in a row that fits a screen of 80 characters,
 // and what is read less often in a second one.
 func showService(s exec.Session, service model.ServiceStatus) {

@@ -27,6 +27,7 @@ func (b box) commands() []exec.Command {
 	return append([]exec.Command{
 		{Syntax: "show version", Help: "What image this is", Run: b.showVersion},
 		{Syntax: "show system", Help: "Services, volumes, memory, slot and watchdog", Run: showSystem},
+		{Syntax: "show security", Help: "What keeps the appliance from being changed while it runs", Run: showSecurity},
 		{Syntax: "show uptime", Help: "Since when the appliance and its services run", Run: showUptime},
 		{Syntax: "show inventory", Help: "Hardware with its identifiers and serial numbers", Run: b.showInventory},
 		{Syntax: "show environment", Help: "Temperatures, fans, voltages", Run: b.showEnvironment},

@@ -35,6 +35,7 @@ type Loader struct {
 	mute     map[string]bool // buses whose devices ask for nothing
 	patient  bool            // slow modules are loaded too
 	waiting  []string        // slow modules that devices have asked for
+	closed   bool            // no module is loaded any more
 	problems []string
 	loaded   int
 }
@@ -122,6 +123,10 @@ func (l *Loader) names(names ...string) {
 			continue
 		}
 		l.tried[name] = true
+		if l.closed {
+			l.problems = append(l.problems, fmt.Sprintf("module %s is wanted for a new device: it is loaded when the box restarts", name))
+			continue
+		}
 		err := l.load(l.table.Modules[name].Path, l.parameters[name])
 		switch {
 		case err == nil:
@@ -132,6 +137,13 @@ func (l *Loader) names(names ...string) {
 			l.problems = append(l.problems, fmt.Sprintf("load module %s: %v", name, err))
 		}
 	}
+}
+
+// Close ends the loading of modules. What asks for one later is a problem.
+func (l *Loader) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
 }
 
 // Beside does what Names does, and lets others load theirs in between.

@@ -105,6 +105,27 @@ func TestQuick(t *testing.T) {
 	}
 }
 
+// After Close no module is loaded, and who asks for one is told so once.
+func TestClose(t *testing.T) {
+	l, k := newTest(t)
+	l.Names("virtio_blk")
+	l.Close()
+	for range 2 {
+		l.Device("pci:v00001AF4d00001001sv")
+		l.Names("virtio_blk", "iTCO_wdt")
+	}
+	if want := []string{"virtio", "virtio_ring", "virtio_blk"}; !slices.Equal(k.loaded, want) {
+		t.Errorf("loaded %q; want %q", k.loaded, want)
+	}
+	want := []string{
+		"module virtio_pci is wanted for a new device: it is loaded when the box restarts",
+		"module iTCO_wdt is wanted for a new device: it is loaded when the box restarts",
+	}
+	if got := l.Problems(); !slices.Equal(got, want) {
+		t.Errorf("Problems = %q; want %q", got, want)
+	}
+}
+
 // What takes long waits until it is asked for; then it is loaded at once.
 func TestAll(t *testing.T) {
 	l, k := newTest(t)

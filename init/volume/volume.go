@@ -311,6 +311,13 @@ func share(point string) error {
 	return os.Chmod(point, topMode)
 }
 
+// LoadDrivers loads all that volumes of any kind will take.
+func (v *Volumes) LoadDrivers() {
+	for _, names := range drivers {
+		v.Drivers(names...)
+	}
+}
+
 // drivers are the modules a file system takes: FAT looks for its default
 // tables of characters by itself, which needs a program we do not have.
 var drivers = map[Content][]string{

@@ -63,6 +63,7 @@ func TestAccessBoxes(t *testing.T) {
 				part.try(t, doors{boxes[0], &sshBox{OpenSSH: client, t: t, lab: boxes[0].Lab, dir: dir}})
 			})
 		}
+		undenied(t, boxes[0])
 		powerOff(t, boxes[0])
 		t.Run("box keys", func(t *testing.T) {
 			if bytes.Equal(boxKey(t, disks[0]), boxKey(t, disks[1])) {

@@ -120,6 +120,7 @@ func TestNetwork(t *testing.T) {
 		} {
 			t.Run(part.name, part.test)
 		}
+		undenied(t, n.Box)
 		powerOff(t, n.Box)
 	})
 }

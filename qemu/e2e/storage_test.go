@@ -83,6 +83,7 @@ func TestConsoleStorage(t *testing.T) {
 		big := noise(6 << 20)
 		stick := newStick(t, map[string][]byte{"hello.txt": []byte("hello from a stick\n"), "big.bin": big})
 
+		t.Run("sealed", func(t *testing.T) { sealed(t, box) }) // sticks come after the kernel took its last module
 		t.Run("a good stick", func(t *testing.T) {
 			plug(t, box, stick, 0)
 			awaitCommand(t, box, "dir usb0:", "hello.txt")
@@ -179,6 +180,7 @@ func TestConsoleStorage(t *testing.T) {
 		if transcript := box.Machine.Console.Transcript(); bytes.Contains([]byte(transcript), []byte("panic")) {
 			t.Error("something panicked")
 		}
+		undenied(t, box)
 		powerOff(t, box)
 	})
 }
