@@ -6,7 +6,10 @@
 // LAN2 (see AssignLANs).
 package board
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Board is one kind of machine.
 type Board struct {
@@ -32,8 +35,9 @@ type Board struct {
 	// last is the one that needs no hardware.
 	Watchdogs []string
 
-	Console string // the serial console's device with its speed, for console=
-	EFIFile string // the removable path: what firmware starts when nothing else is set
+	Words   []string // of the kernel's command line, besides those of every board
+	Console string   // the serial console's device with its speed, for console=
+	EFIFile string   // the removable path: what firmware starts when nothing else is set
 }
 
 // AllModules are the modules of the image, each once, sorted.
@@ -45,15 +49,24 @@ func (b *Board) AllModules() []string {
 
 // CommandLine is the kernel command line of an image, whichever slot it is in.
 func (b *Board) CommandLine() string {
-	// Debian's kernel would halt for ever after a panic; only warnings go to
-	// the serial line, because every line costs boot time at 115200 baud. The
-	// ring holds the lines of all services too. USB devices are used on init's
-	// word only.
-	line := "console=" + b.Console + " panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0"
-	// What Debian's kernel does by itself under Secure Boot alone, and what it
-	// leaves to whoever builds on it. Left out: init_on_free, which costs calls
-	// (memory is cleared when it is given out anyway).
-	return line + " lockdown=integrity module.sig_enforce=1 slab_nomerge debugfs=off"
+	return strings.Join(slices.Concat([]string{"console=" + b.Console}, words, b.Words), " ")
+}
+
+// words are those of the kernel's command line on every board. Left out:
+// init_on_free, which costs calls (memory is cleared when it is given out anyway).
+var words = []string{
+	"panic=5",                      // Debian's kernel would halt for ever after a panic
+	"loglevel=4",                   // every line on the serial console costs boot time at 115200 baud
+	"log_buf_len=1M",               // the ring holds the lines of all services too
+	"usbcore.authorized_default=0", // USB devices are used on init's word only
+	"watchdog.stop_on_reboot=0",    // a hang on the way down is reset as well
+
+	// What the kernel does by itself under Secure Boot alone, or leaves to whoever
+	// builds on it.
+	"lockdown=integrity",
+	"module.sig_enforce=1",
+	"slab_nomerge",
+	"debugfs=off",
 }
 
 // Modules that every board takes.

@@ -47,7 +47,8 @@ func TestBoards(t *testing.T) {
 }
 
 func TestCommandLine(t *testing.T) {
-	const want = "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0 lockdown=integrity module.sig_enforce=1 slab_nomerge debugfs=off"
+	const want = "console=ttyS0,115200 panic=5 loglevel=4 log_buf_len=1M usbcore.authorized_default=0 watchdog.stop_on_reboot=0 " +
+		"lockdown=integrity module.sig_enforce=1 slab_nomerge debugfs=off no_timer_check"
 	if got := x86_64.CommandLine(); got != want {
 		t.Errorf("CommandLine() = %q; want %q", got, want)
 	}

@@ -41,12 +41,13 @@ func TestShow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // its clock begins in 2000
 		for _, line := range []string{
 			"show system", "show uptime", "show inventory", "show environment", "show watchdog", "show memory",
-			"show processes", "show processes memory",
+			"show processes", "show processes memory", "show security",
 		} {
 			name := strings.ReplaceAll(line, " ", "-")
 			s := exectest.Session{Answers: map[string]any{
-				"init.health": healthy,
-				"control.tpm": model.TPM{Manufacturer: "IFX", Model: "SLB9670", Firmware: "7.85.4555.0", Revision: "1.38"},
+				"init.health":      healthy,
+				"init.protections": []model.Protection{{Name: "Kernel modules", State: "loading ended", Holds: true}, {Name: "Secure Boot", State: "not on"}},
+				"control.tpm":      model.TPM{Manufacturer: "IFX", Model: "SLB9670", Firmware: "7.85.4555.0", Revision: "1.38"},
 			}}
 			exectest.Golden(t, name, s.Type(t.Context(), t, machine.commands(), line))
 			bare := box{hardware.Machine{Files: files(map[string]string{"proc/meminfo": ""})}}
@@ -89,6 +90,7 @@ func TestShowHere(t *testing.T) {
 			}
 			s := exectest.Session{Answers: map[string]any{
 				"init.health":           model.SystemHealth{Services: []model.ServiceStatus{{Name: "here", PID: os.Getpid()}}},
+				"init.protections":      []model.Protection{{Name: "Secure Boot", State: "on", Holds: true}},
 				"control.reload-status": ReloadStatus{},
 			}}
 			got := s.Type(t.Context(), t, ExecCommands(), c.Syntax)
