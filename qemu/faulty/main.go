@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -116,7 +117,7 @@ func proxy() int {
 		return 0
 	}
 	for _, line := range lines {
-		if text, err := os.ReadFile(line); err == nil && string(text) == "/bin/appliance\x00proxy\x00" {
+		if text, err := os.ReadFile(line); err == nil && isProxy(text) {
 			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(line)))
 			if err == nil {
 				return pid
@@ -125,6 +126,10 @@ func proxy() int {
 	}
 	return 0
 }
+
+// isProxy says whether a command line, as /proc has it, is that of the proxy; what
+// else init tells it does not matter.
+func isProxy(line []byte) bool { return bytes.HasPrefix(line, []byte("/bin/appliance\x00proxy\x00")) }
 
 // freezeInit stops all threads of the first process where they are. The kernel and
 // all other processes go on.
