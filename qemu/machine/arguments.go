@@ -74,7 +74,7 @@ func (c Config) arguments(h host, variables string, files *[]*os.File) []string 
 		args = append(args, "-fw_cfg", "name=opt/causeway/config,file="+escape(c.SetupFile))
 	}
 	if c.Saved != "" {
-		args = append(args, "-incoming", "exec:cat "+quote(c.Saved))
+		args = append(args, "-incoming", "defer")
 	}
 	return args
 }

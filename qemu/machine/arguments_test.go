@@ -73,8 +73,7 @@ func TestArguments(t *testing.T) {
 			nil,
 		},
 		{
-			"one that goes on", Config{Saved: "the saved's/state"},
-			[]string{`-incoming exec:cat 'the saved'\''s/state'`},
+			"one that goes on", Config{Saved: "the saved/state"}, []string{"-incoming defer"},
 			nil,
 		},
 		{

@@ -164,7 +164,11 @@ func Start(ctx context.Context, config Config) (m *Machine, err error) {
 	go m.wait(context.AfterFunc(ctx, m.Kill))
 
 	theirs.Close() // so that the end of QEMU is seen
-	if m.monitor, err = newMonitor(ctx, ours); err != nil {
+	m.monitor, err = newMonitor(ctx, ours)
+	if err == nil && config.Saved != "" {
+		err = m.goOn(ctx, config.Saved)
+	}
+	if err != nil {
 		m.Kill()
 		<-m.exited
 		return nil, fmt.Errorf("start %s: %w: %s", config.Board.Emulator, err, m.complaint())

@@ -29,5 +29,15 @@ func (m *Machine) Save(ctx context.Context, path string) error {
 	return nil
 }
 
+// goOn has the machine take the state at path, and returns when it runs: what is
+// typed on the console before would be gone with the serial port's own state.
+func (m *Machine) goOn(ctx context.Context, path string) error {
+	if err := m.Execute(ctx, "migrate-incoming", map[string]any{"uri": "exec:cat " + quote(path)}); err != nil {
+		return err
+	}
+	_, err := m.Event(ctx, "RESUME", 1)
+	return err
+}
+
 // quote is a path as the shell wants it in which QEMU runs a command.
 func quote(path string) string { return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'" }
