@@ -44,8 +44,8 @@ type (
 )
 
 // methods are the local API (docs/architecture.md). Everything but health,
-// firmware and log changes the box, and so is for root, control and console
-// alone.
+// protections, log and firmware changes the box, and so is for root, control and
+// console alone.
 func (m *machine) methods() link.Methods {
 	return link.Methods{
 		"init.health":      func(ctx context.Context, _ nothing) (model.SystemHealth, error) { return m.health(ctx) },

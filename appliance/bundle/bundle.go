@@ -69,6 +69,10 @@ type Manifest struct {
 
 var sha256Text = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
+// IsSHA256 reports whether a text is a SHA-256 as manifests have it: 64 characters
+// of hexadecimal, in small letters.
+func IsSHA256(text string) bool { return sha256Text.MatchString(text) }
+
 // check says what is wrong with a manifest in itself.
 func (m *Manifest) check() error {
 	switch {
@@ -84,7 +88,7 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("its floor %s is above its own version %s", m.Floor, m.Version)
 	case m.Size < 1 || m.Size > ImageMax:
 		return fmt.Errorf("an image has 1 to %d octets, not %d", ImageMax, m.Size)
-	case !sha256Text.MatchString(m.SHA256) || !sha256Text.MatchString(m.Notes):
+	case !IsSHA256(m.SHA256) || !IsSHA256(m.Notes):
 		return errors.New("a SHA-256 in it is not 64 characters of hexadecimal")
 	}
 	return nil

@@ -39,8 +39,7 @@ type Trial struct {
 	Version  string        `json:"version"`
 	Operator Operator      `json:"operator"` // who wanted it
 	Confirm  bool          `json:"confirm"`  // COM has to confirm it too
-	Limit    time.Duration `json:"limit"`    // how long it may take to prove itself
-	Left     time.Duration `json:"left"`     // of that
+	Left     time.Duration `json:"left"`     // until it ends by itself
 }
 
 // TrialEnd is how a trial ended.
@@ -55,7 +54,7 @@ type TrialEnd struct {
 
 // Activation asks init to run an image on trial (method init.activate). It is
 // answered when the image may be tried; then it is written while the box works, and
-// the box restarts. SystemHealth tells how it goes.
+// the box restarts. Firmware.Writing tells how it goes.
 type Activation struct {
 	// Bundle is the path of a bundle on a volume, "harddisk:/firmware/x.causeway";
 	// empty: the other slot is tried as it is.

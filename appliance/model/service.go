@@ -46,7 +46,6 @@ type SlotStatus struct {
 	Name    string `json:"name"`    // "A" or "B"
 	State   string `json:"state"`   // SlotEmpty …; empty: not looked at yet
 	Version string `json:"version"` // of its image; empty: it has none, or it cannot be read
-	SHA256  string `json:"sha256"`  // of its image, as it was when it was written; empty: not known
 	Problem string `json:"problem"` // what is wrong with it; empty if nothing is
 	TotalKB uint64 `json:"total_kb"`
 	UsedKB  uint64 `json:"used_kb"`

@@ -29,15 +29,20 @@ func ExecCommands() []exec.Command {
 		word     string
 		rollback bool
 		help     string
+		now      string // what it does besides, at once
 	}{
-		{"activate", false, "Restart with the staged firmware on trial"},
-		{"rollback", true, "Restart with the firmware of the other slot; on trial, give that up"},
+		{"activate", false, "Restart with the staged firmware on trial", ""},
+		{"rollback", true, "Restart with the firmware of the other slot on trial", "; a trial that goes on is given up"},
 	} {
 		for _, moment := range moments {
+			help := what.help + moment.help
+			if moment.when == Now {
+				help += what.now
+			}
 			commands = append(commands, exec.Command{
 				Syntax: strings.TrimSpace("upgrade "+what.word+" "+moment.syntax) + " [trial TRIAL]",
 				Args:   append([]config.Argument{trialArgument}, moment.args...),
-				Help:   what.help + moment.help, Level: exec.Privileged,
+				Help:   help, Level: exec.Privileged,
 				Run: func(ctx context.Context, s exec.Session, a config.Args) error {
 					return giveOrder(ctx, s, a, Order{Operator: s.Operator(), Rollback: what.rollback, When: moment.when})
 				},
@@ -49,7 +54,8 @@ func ExecCommands() []exec.Command {
 
 // trialArgument is the time that a trial may take.
 var trialArgument = config.Argument{Name: "TRIAL", Type: config.Integer{Min: 1, Max: longestTrial},
-	Help: fmt.Sprintf("Minutes in which the box must prove itself (default %d)", int(model.DefaultTrialLimit/time.Minute))}
+	Help: fmt.Sprintf("Minutes in which the box must prove itself (default %d, over COM %d)",
+		int(model.DefaultTrialLimit/time.Minute), int(confirmLimit/time.Minute))}
 
 // moments are how the moment of a trial is typed.
 var moments = []struct {

@@ -219,8 +219,9 @@ func (u *Update) goOn(ctx context.Context, part *os.File, f *fetching) (have int
 		return have, err
 	}
 	defer content.Close()
-	if have = from; part.Truncate(have) != nil {
-		return have, fmt.Errorf("%w: the file of it cannot be shortened", errFinal)
+	have = from
+	if err := part.Truncate(have); err != nil {
+		return have, fmt.Errorf("%w: shorten what has come of it: %w", errFinal, err)
 	}
 	for have < f.Size {
 		n, err := io.CopyN(io.NewOffsetWriter(part, have), content, min(flushEvery, f.Size-have))

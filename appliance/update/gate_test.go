@@ -54,7 +54,7 @@ func TestChecks(t *testing.T) {
 
 // trial is that of slot B.
 func trial(confirm bool) *model.Trial {
-	return &model.Trial{Slot: "B", Version: "v1.2.0", Confirm: confirm, Limit: model.DefaultTrialLimit, Left: model.DefaultTrialLimit}
+	return &model.Trial{Slot: "B", Version: "v1.2.0", Confirm: confirm, Left: model.DefaultTrialLimit}
 }
 
 // runs starts a box on trial in a bubble; the time that is left passes.

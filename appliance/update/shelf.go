@@ -77,7 +77,7 @@ func (s *shelf) staged() *Staged {
 		of := strings.TrimSuffix(path, sumSuffix)
 		sum, _, _ := strings.Cut(string(text), " ")
 		manifest, size, err := s.manifest(of)
-		if err == nil && isSum(sum) {
+		if err == nil && bundle.IsSHA256(sum) {
 			return &Staged{filepath.Base(of), manifest.Version, manifest.Floor, manifest.Time, size, sum}
 		}
 	}
@@ -231,10 +231,4 @@ func room(on *os.File, octets int64) error {
 		return fmt.Errorf("%w on %s: %d octets are to come, free are %d, of which %d stay free", errRoom, directory.Volume+":", octets, free, reserve)
 	}
 	return nil
-}
-
-// isSum says whether a text is a SHA-256 in hexadecimal.
-func isSum(text string) bool {
-	sum, err := hex.DecodeString(text)
-	return err == nil && len(sum) == sha256.Size && strings.ToLower(text) == text
 }

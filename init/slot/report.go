@@ -82,7 +82,7 @@ func (s *Slots) status() []model.SlotStatus {
 	for i := range all {
 		slot := &all[i]
 		known, there := s.state.Images[slot.Name]
-		slot.SHA256, slot.Problem = known.SHA256, s.damaged[slot.Name]
+		slot.Problem = s.damaged[slot.Name]
 		slot.Version = cmp.Or(known.Version, slot.Version)
 		switch {
 		case s.trial != nil && s.trial.Slot == slot.Name:
@@ -126,7 +126,7 @@ func (s *Slots) Firmware() model.Firmware {
 	if t := s.trial; t != nil {
 		report.Trial = &model.Trial{
 			Slot: t.Slot, Version: t.Version, Operator: t.Operator, Confirm: t.Confirm,
-			Limit: t.Limit, Left: max(0, t.Limit-s.Uptime()),
+			Left: max(0, t.Limit-s.Uptime()),
 		}
 	}
 	if s.state != nil {

@@ -50,9 +50,6 @@ func (f *Firmware) Methods() []gate.Method {
 // mayStage: who may bring files may bring a bundle.
 func mayStage(r model.Rights) bool { return r.FilesWrite }
 
-// sha256Text is a SHA-256 in hexadecimal.
-var sha256Text = regexp.MustCompile(`^[0-9a-f]{64}$`)
-
 // notNames are the ends of names of what is beside bundles.
 var notNames = regexp.MustCompile(`\.(part|sha256)$`)
 
@@ -66,7 +63,7 @@ func (f *Firmware) stage(_ context.Context, caller gate.Caller, p wire.FirmwareS
 		return wire.Firmware{}, gate.Refuse(wire.CodeParams, "%q is not the name of a bundle", p.Name)
 	case p.Size < 1 || p.Size > bundle.Max:
 		return wire.Firmware{}, gate.Refuse(wire.CodeParams, "a bundle has 1 to %d octets", bundle.Max)
-	case !sha256Text.MatchString(p.SHA):
+	case !bundle.IsSHA256(p.SHA):
 		return wire.Firmware{}, gate.Refuse(wire.CodeParams, "the SHA-256 is 64 characters of hexadecimal")
 	}
 	f.Fetch(p, caller.Operator, func(ctx context.Context, offset int64) (io.ReadCloser, int64, error) {
