@@ -134,14 +134,16 @@ func printable(r rune) rune {
 func (m *machine) health(ctx context.Context) (model.SystemHealth, error) {
 	defer m.caught()
 	memory := m.readMemory()
+	// Before the lock, which the watchdog waits for: the slots may wait for a disk.
+	trial, slots, wrong := m.slots.OnTrial(), m.slots.Status(), m.slots.Problems()
 	m.mu.Lock()
 	report := model.SystemHealth{
 		Uptime:       m.kernel.Uptime(),
 		BootToReady:  m.ready,
 		Slot:         m.running,
-		Trial:        m.slots.OnTrial(),
-		Slots:        m.slots.Status(),
-		Missing:      append(slices.Clone(m.missing), m.slots.Problems()...),
+		Trial:        trial,
+		Slots:        slots,
+		Missing:      append(slices.Clone(m.missing), wrong...),
 		MemTotalKB:   memory.total >> 10,
 		MemAvailable: memory.available >> 10,
 	}

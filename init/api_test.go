@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/init/kmsg"
+	"causeway/init/slot"
 )
 
 // callVariable makes the test binary call a method as another user and print
@@ -187,4 +189,40 @@ func TestCallPanics(t *testing.T) {
 	if e := <-m.endings; !e.crashed {
 		t.Errorf("ending = %+v; want the crash", e)
 	}
+}
+
+// hungDisk is one whose slots are asked for and never told.
+type hungDisk struct {
+	slot.Disk
+	asked, answer chan struct{}
+}
+
+func (d hungDisk) OnDisk(string) bool {
+	d.asked <- struct{}{}
+	<-d.answer
+	return false
+}
+
+// TestHealthOfHungSlots: what hangs at the slots does not keep the watchdog from
+// being fed.
+func TestHealthOfHungSlots(t *testing.T) {
+	m, _, _ := newTest(t)
+	disk := hungDisk{asked: make(chan struct{}, 9), answer: make(chan struct{})}
+	m.slots = slot.New(slot.Options{Running: "A", Variables: fakeVariables{}, Disk: disk, Log: m.log.Printf})
+	var done sync.WaitGroup
+	done.Go(func() { m.slots.Boot("") })
+	<-disk.asked
+	done.Go(func() { m.health(t.Context()) })
+	held := time.Now() // since when somebody has the lock
+	for deadline := held.Add(300 * time.Millisecond); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		if m.mu.TryLock() {
+			m.mu.Unlock()
+			held = time.Now()
+		}
+	}
+	if locked := time.Since(held); locked > 100*time.Millisecond {
+		t.Errorf("the machine is locked for %v while a slot hangs", locked)
+	}
+	close(disk.answer)
+	done.Wait()
 }

@@ -17,6 +17,7 @@ func (m *machine) install() error {
 	if m.running != slot.Installer {
 		return nil
 	}
+	m.asks.Store(true)
 	if err := m.installFromStick(); err != nil {
 		m.end(ending{mode: modePowerOff, reason: fmt.Sprintf("install: %v", err)})
 		return nil

@@ -51,6 +51,7 @@ type machine struct {
 	disks   chan struct{} // holds something when block devices have changed
 
 	progress atomic.Int64 // uptime when a long step of the boot last got on, in ns
+	asks     atomic.Bool  // the boot waits for somebody at the console
 
 	ports sync.Mutex // one renames network ports at a time
 	named bool       // the boot has named them

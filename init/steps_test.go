@@ -15,6 +15,7 @@ import (
 	"causeway/board"
 	"causeway/board/modules"
 	"causeway/init/drivers"
+	"causeway/init/slot"
 	"causeway/init/supervise"
 	"causeway/init/volume"
 )
@@ -232,6 +233,11 @@ func TestHealthyWhileBooting(t *testing.T) {
 	m.progress.Store(int64(k.now - bootLimit)) // a step gets on
 	if err := m.healthy(t.Context()); err != nil {
 		t.Errorf("healthy %v after the boot got on = %v; want fed", bootLimit, err)
+	}
+	m.progress.Store(0)
+	m.running = slot.Installer // which waits for an answer, and has ended here without a board
+	if err := errors.Join(m.install(), m.healthy(t.Context())); err != nil {
+		t.Errorf("healthy while the installer asks = %v; want fed", err)
 	}
 }
 
