@@ -55,10 +55,16 @@ func (g *Gate) Look() {
 }
 
 // decide has the kernel use the device in a directory of sysfs, or says why not.
+// What it says goes to the device that was there first: who pulls a stick, and
+// plugs another device in its place, has nothing of the stick's word.
 func (g *Gate) decide(dir string) error {
-	authorized := filepath.Join(dir, "authorized")
-	state, err := os.ReadFile(authorized)
-	if err != nil || strings.TrimSpace(string(state)) != "0" {
+	authorized, err := os.OpenFile(filepath.Join(dir, "authorized"), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer authorized.Close()
+	state := make([]byte, 1)
+	if _, err := authorized.ReadAt(state, 0); err != nil || state[0] != '0' {
 		return err // a controller's own hub is used from the beginning
 	}
 	descriptors, err := os.ReadFile(filepath.Join(dir, "descriptors"))
@@ -68,12 +74,8 @@ func (g *Gate) decide(dir string) error {
 	if err := Allowed(descriptors); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(authorized, os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = file.WriteString("1")
-	return errors.Join(err, file.Close())
+	_, err = authorized.WriteAt([]byte("1"), 0)
+	return err
 }
 
 // Descriptors begin with their length and type (USB 2.0, §9.5 and §9.6).

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // device makes descriptors: of a device of that class with a configuration of
@@ -106,5 +108,39 @@ func TestGate(t *testing.T) {
 	want := []string{"usb: 1-2 is not used: it has an interface of class 03; only mass storage and hubs are used"}
 	if !slices.Equal(lines, want) {
 		t.Errorf("said %q; want %q", lines, want)
+	}
+}
+
+// TestSwapped: a keyboard that takes the place of a stick while that is looked at
+// is not used for the stick's sake.
+func TestSwapped(t *testing.T) {
+	g := Gate{Sys: t.TempDir(), Log: t.Logf}
+	dir := filepath.Dir(plug(t, g.Sys, "1-1", "0", nil))
+	pipe := filepath.Join(dir, "descriptors")
+	if err := errors.Join(os.Remove(pipe), unix.Mkfifo(pipe, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		g.Added("/devices/1-1")
+	}()
+	stick, err := os.OpenFile(pipe, os.O_WRONLY, 0) // when it is being read
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Rename(dir, dir+".gone"), os.Remove(filepath.Join(g.Sys, "bus/usb/devices/1-1"))); err != nil {
+		t.Fatal(err)
+	}
+	keyboard := plug(t, g.Sys, "1-1", "0", device(perInterface, 3))
+	if _, err := stick.Write(device(perInterface, massStorage)); err != nil {
+		t.Fatal(err)
+	}
+	if err := stick.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if text, err := os.ReadFile(keyboard); string(text) != "0\n" {
+		t.Errorf("the keyboard is %q, %v; want that it is not used", text, err)
 	}
 }
