@@ -74,6 +74,7 @@ func TestWritingFails(t *testing.T) {
 		empty bool
 	}{
 		{"the bundle is altered", func(w *world) context.Context { w.flip(-1536); return t.Context() }, "not the one that was signed", true},
+		{"the operator has too long a name", func(*world) context.Context { return t.Context() }, "more than the 65536 that are read again", true},
 		{"the firmware keeps nothing", func(w *world) context.Context { w.refuse = errors.New("worn out"); return t.Context() }, "worn out", false},
 		{"the box goes down", func(*world) context.Context {
 			ctx, cancel := context.WithCancel(t.Context())
@@ -86,7 +87,11 @@ func TestWritingFails(t *testing.T) {
 			s := w.settle()
 			path := w.bundle(good, "v1.1.0", "v0.1.0")
 			ctx := tt.fail(w)
-			if err := s.Activate(ctx, model.Activation{Bundle: path}); err != nil {
+			wanted := model.Activation{Bundle: path}
+			if strings.HasPrefix(tt.name, "the operator") {
+				wanted.Operator.User = strings.Repeat("x", longestState)
+			}
+			if err := s.Activate(ctx, wanted); err != nil {
 				t.Fatal(err)
 			}
 			for _, f := range w.later {
@@ -120,6 +125,12 @@ func TestDamagedSlot(t *testing.T) {
 	})
 	s := w.settle()
 	w.slots["A"] += "x"
+	s.writing = &model.SlotWriting{Slot: "A", Version: "v1.2.0"}
+	s.Verify()
+	if status := s.Status()[0]; status.State == model.SlotDamaged {
+		t.Errorf("slot A is %+v; want that nobody looks while a slot is written", status)
+	}
+	s.writing = nil
 	s.Verify()
 	if status := s.Status()[0]; status.State != model.SlotDamaged || status.Problem == "" {
 		t.Errorf("slot A is %+v; want that it is damaged", status)

@@ -158,6 +158,17 @@ func TestWrongSlot(t *testing.T) {
 		if s.OnTrial() || s.state.Blessed != "A" || len(s.Problems()) != 1 {
 			t.Errorf("on trial %v, %s blessed, %q; want a box that says what is wrong and stays", s.OnTrial(), s.state.Blessed, s.Problems())
 		}
+		for _, tt := range []struct{ kind, version, running string }{{bad, "v1.2.0", "B"}, {good, "v1.3.0", "A"}} {
+			path := w.bundle(tt.kind, tt.version, "v0.1.0")
+			w.run(func(s *Slots) {
+				if err := s.Activate(t.Context(), model.Activation{Bundle: path}); err != nil {
+					t.Errorf("the way out is barred, too: %v", err)
+				}
+			})
+			if s := w.settle(); s.Running != tt.running {
+				t.Errorf("slot %s runs after %s; want %s:\n%s", s.Running, tt.version, tt.running, strings.Join(w.logged, "\n"))
+			}
+		}
 	})
 }
 

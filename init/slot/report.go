@@ -16,12 +16,12 @@ func (s *Slots) Look() {
 }
 
 // Verify looks whether the slots have what was put there. It reads all of it,
-// which takes seconds.
+// which takes seconds; while one is written it would wait, and is left for later.
 func (s *Slots) Verify() {
 	s.adopt()
 	for _, slot := range slots {
 		known, whole := s.settled(slot.name)
-		if !whole {
+		if !whole || s.isWriting() {
 			continue
 		}
 		problem := s.examine(slot.name, known.SHA256)
@@ -31,6 +31,13 @@ func (s *Slots) Verify() {
 		}
 		s.mu.Unlock()
 	}
+}
+
+// isWriting says whether an image is on its way into a slot.
+func (s *Slots) isWriting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writing != nil && s.writing.Problem == ""
 }
 
 // settled gives the image that a slot is known to have.

@@ -126,6 +126,9 @@ func readState(file string) (*state, error) {
 // save writes the file.
 func (s *state) save(file string) error {
 	content, err := s.encode()
+	if err == nil && len(content) > longestState {
+		err = fmt.Errorf("%d octets are more than the %d that are read again", len(content), longestState)
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
