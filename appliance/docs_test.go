@@ -28,7 +28,8 @@ func syntaxes() (exec, configuration []string) {
 // fits says whether a line is typed as a syntax has it, or begins like that.
 // Words in capitals stand for anything.
 func fits(line, syntax string) bool {
-	typed, declared := strings.Fields(line), strings.Fields(strings.NewReplacer("[", "", "]", "", "{", "", "}", "").Replace(syntax))
+	plain := strings.NewReplacer("[", "", "]", "", "{", "", "}", "")
+	typed, declared := strings.Fields(plain.Replace(line)), strings.Fields(plain.Replace(syntax))
 	for i, word := range typed {
 		if i == len(declared) || !slices.ContainsFunc(strings.Split(declared[i], "|"), func(choice string) bool {
 			return word == choice || choice == strings.ToUpper(choice)
@@ -48,6 +49,7 @@ var pages = []struct {
 }{
 	{"com.md", regexp.MustCompile("`((?:no |show |clear )?com [^`]+|license (?:source|profile)[^`]*)`"), 4, 30},
 	{"callhome.md", regexp.MustCompile("`((?:commit |show |clear )?call-home[^`]*|(?:mode|transport|eula|include-traces|mail-server|sender|copy-email-addr|destination) [^`]+)`"), 6, 20},
+	{"firmware.md", regexp.MustCompile("`((?:upgrade|show firmware|show security|mount usb0:|unmount usb0:)[^`]*)`"), 1, 25},
 }
 
 // TestAsDocumented: what these pages show to be typed is taken, and what they and
@@ -82,7 +84,8 @@ func TestAsDocumented(t *testing.T) {
 			}
 			for _, typed := range regexp.MustCompile(`(?m)(?:^ {4,}\S.*\n)+`).FindAllString(string(text), -1) {
 				blocks++
-				if known(strings.TrimSpace(typed), exec) {
+				isConfiguration := func(line string) bool { return !known(line, exec) }
+				if !slices.ContainsFunc(strings.Split(strings.TrimSpace(typed), "\n"), isConfiguration) {
 					continue
 				}
 				if _, err := grammar.All().Sealing(boxKey(t)).Parse(regexp.MustCompile(`(?m)^ +`).ReplaceAllString(typed, "")); err != nil {

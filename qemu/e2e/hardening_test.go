@@ -13,8 +13,8 @@ import (
 // notHeld is a row of show security of what does not hold.
 var notHeld = regexp.MustCompile(`(?m)^! .*`)
 
-// sealed fails unless the box is as docs/security.md says under "What the box
-// does without", but for Secure Boot: it was started without firmware.
+// sealed fails unless the box is as docs/security.md says under "The running box
+// is sealed", but for Secure Boot: it was started without firmware.
 func sealed(t *testing.T, box *smoke.Box) {
 	t.Helper()
 	awaitCommand(t, box, "show security", "loading ended")
