@@ -55,8 +55,6 @@ func (s *Slots) mayActivate() error {
 		return errors.New("bootflash: is not on a disk that can be written: nothing can be kept of a trial")
 	case s.trial != nil:
 		return fmt.Errorf("version %s in slot %s is on trial", s.trial.Version, s.trial.Slot)
-	case s.Running != s.state.Blessed && s.wrong == "": // else the other slot is past going back to
-		return fmt.Errorf("slot %s runs, and the box is to start from slot %s", s.Running, s.state.Blessed)
 	case s.state.Trial != nil || s.writing != nil && s.writing.Problem == "":
 		return fmt.Errorf("version %s is on its way into slot %s", s.writing.Version, s.writing.Slot)
 	case s.Disk.Slot(other(s.Running)) == nil:

@@ -34,7 +34,6 @@ func TestRefused(t *testing.T) {
 		{"no UEFI", func(_ *world, s *Slots) { s.Variables = nil }, model.Activation{Bundle: "harddisk:/good"}, "not started by UEFI firmware"},
 		{"no slot", func(_ *world, s *Slots) { s.Running = Kernel }, model.Activation{Bundle: "harddisk:/good"}, "not started from a slot"},
 		{"on trial", func(_ *world, s *Slots) { s.trial = &trial{Slot: "A", Version: "v1"} }, model.Activation{Bundle: "harddisk:/good"}, "version v1 in slot A is on trial"},
-		{"the wrong slot", func(_ *world, s *Slots) { s.state.Blessed = "B" }, model.Activation{Bundle: "harddisk:/good"}, "slot A runs, and the box is to start from slot B"},
 		{"another on its way", func(_ *world, s *Slots) { s.writing = &model.SlotWriting{Slot: "B", Version: "v3"} }, model.Activation{Bundle: "harddisk:/good"}, "version v3 is on its way into slot B"},
 		{"another key", func(w *world, _ *Slots) { w.key[40] ^= 1 }, model.Activation{Bundle: "harddisk:/good"}, bundle.ErrSignature.Error()},
 		{"too old", func(_ *world, s *Slots) { s.state.Floor = "v9.0.0" }, model.Activation{Bundle: "harddisk:/good"}, "version v1.1.0 is older than v9.0.0"},
