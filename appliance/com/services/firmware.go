@@ -1,6 +1,7 @@
 package services
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"causeway/appliance/bundle"
 	"causeway/appliance/com/gate"
 	"causeway/appliance/com/wire"
+	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
 
@@ -37,8 +39,7 @@ func (f *Firmware) Methods() []gate.Method {
 			Told: told(func(p wire.FirmwareStage) string { return p.Name + " " + p.SHA }), // and not its URL
 		},
 		{
-			Name: wire.MethodFirmwareActivate, Service: model.COMFirmware, Signed: true,
-			May: gate.MayExec("upgrade activate [now] [trial TRIAL]"), Handle: taking(f.activate),
+			Name: wire.MethodFirmwareActivate, Service: model.COMFirmware, Signed: true, May: mayUpgrade, Handle: taking(f.activate),
 			Told: told(func(p wire.FirmwareActivate) string { return strings.TrimSpace(p.When + " " + p.At) }),
 		},
 		{Name: wire.MethodFirmwareConfirm, Service: model.COMFirmware, Signed: true, May: gate.MayExec("upgrade confirm"), Handle: taking(f.confirm)},
@@ -49,6 +50,11 @@ func (f *Firmware) Methods() []gate.Method {
 
 // mayStage: who may bring files may bring a bundle.
 func mayStage(r model.Rights) bool { return r.FilesWrite }
+
+// mayUpgrade: which command of upgrade it is says activate.
+func mayUpgrade(r model.Rights) bool {
+	return r.May(model.RuleExec, "upgrade") || r.Within(model.RuleExec, "upgrade", true)
+}
 
 // notNames are the ends of names of what is beside bundles.
 var notNames = regexp.MustCompile(`\.(part|sha256)$`)
@@ -80,7 +86,19 @@ func (f *Firmware) Apply(c *model.Config) {
 	}
 }
 
+// command is the one that does the same at a console: the right to it counts.
+func command(p wire.FirmwareActivate) string {
+	word := "activate"
+	if p.Rollback {
+		word = "rollback"
+	}
+	return "upgrade " + word + " " + cmp.Or(p.When, "now")
+}
+
 func (f *Firmware) activate(ctx context.Context, caller gate.Caller, p wire.FirmwareActivate) (wire.Firmware, error) {
+	if err := notAllowed(config.PermitsCommand(caller.Login.Rights, command(p))); err != nil {
+		return wire.Firmware{}, err
+	}
 	if most := int(model.LongestTrial / time.Second); p.ConfirmSeconds < 0 || p.ConfirmSeconds > most {
 		return wire.Firmware{}, gate.Refuse(wire.CodeParams, "a trial waits 1 to %d seconds for its confirmation, not %d", most, p.ConfirmSeconds)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"causeway/appliance/bundle"
+	"causeway/appliance/com/gate"
 	"causeway/appliance/com/wire"
 	"causeway/appliance/model"
 )
@@ -142,5 +143,29 @@ func TestStageRefused(t *testing.T) {
 	}
 	if _, err := call[wire.Firmware](t.Context(), f.Methods(), wire.MethodFirmwareActivate, wire.FirmwareActivate{ConfirmSeconds: 3601}); codeOf(err) != wire.CodeParams {
 		t.Errorf("a trial of more than an hour = %v; want a refusal", err)
+	}
+}
+
+// TestActivateRights: what COMAdmin may not type, fw.activate does not do.
+func TestActivateRights(t *testing.T) {
+	f := newFirmware(newShelf(t))
+	rights := model.Rights{Rules: append([]model.Rule{
+		{Kind: model.RuleExec, Words: "upgrade rollback"}, {Kind: model.RuleExec, Words: "upgrade activate drain"},
+	}, all...)}
+	for _, test := range []struct {
+		params wire.FirmwareActivate
+		code   int
+	}{
+		{wire.FirmwareActivate{}, 0},
+		{wire.FirmwareActivate{When: "at", At: "03:00"}, 0},
+		{wire.FirmwareActivate{When: "drain"}, wire.CodeNotAllowed},
+		{wire.FirmwareActivate{Rollback: true}, wire.CodeNotAllowed},
+		{wire.FirmwareActivate{Rollback: true, When: "idle"}, wire.CodeNotAllowed},
+	} {
+		f.asked = nil
+		_, err := f.activate(t.Context(), gate.Caller{Login: model.Login{Rights: rights}}, test.params)
+		if got := codeOf(err); got != test.code || (got == 0) != (len(f.asked) == 1) {
+			t.Errorf("%+v: %v, and %q is asked for; want the code %d", test.params, err, f.asked, test.code)
+		}
 	}
 }

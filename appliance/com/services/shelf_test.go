@@ -104,7 +104,7 @@ func call[R any](ctx context.Context, methods []gate.Method, name string, params
 	}
 	for _, m := range methods {
 		if m.Name == name {
-			got, err := m.Handle(ctx, gate.Caller{}, raw)
+			got, err := m.Handle(ctx, by("ann", 0), raw)
 			if err != nil {
 				return result, err
 			}
