@@ -225,7 +225,7 @@ func (i *image) checkBundle(t *testing.T, program []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Manifest.Fits(i.board.Name, floor); err != nil {
+	if err := b.Manifest.Fits(model.BuildInfo{Board: i.board.Name, Variant: string(i.variant)}, floor); err != nil {
 		t.Error(err)
 	}
 	var got bytes.Buffer

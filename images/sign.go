@@ -106,7 +106,7 @@ func writeBundle(dir string, keys *signing.Keys, info model.BuildInfo, program [
 	if err != nil {
 		return nil, nil, err
 	}
-	manifest := bundle.Manifest{Board: info.Board, Version: info.Version, Floor: info.Floor, Time: info.Time}
+	manifest := bundle.Manifest{Board: info.Board, Variant: info.Variant, Version: info.Version, Floor: info.Floor, Time: info.Time}
 	text, signature, err = keys.Manifest(manifest, notes, program)
 	if err != nil {
 		return nil, nil, err

@@ -41,6 +41,6 @@ func (m *machine) installFromStick() error {
 	}
 	defer console.Close()
 	m.loadAllDrivers()
-	installer := install.Installer{Disks: m.newVolumes(), Board: target, Keys: keys, Console: console}
+	installer := install.Installer{Disks: m.newVolumes(), Board: target, Build: m.build, Keys: keys, Console: console}
 	return installer.Run(m.ctx)
 }

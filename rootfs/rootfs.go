@@ -37,8 +37,8 @@ type Variant string
 
 // Release has no shell; Debug has one, and the commands one wants in it.
 const (
-	Release Variant = "release"
-	Debug   Variant = "debug"
+	Release Variant = bundle.Release
+	Debug   Variant = bundle.Debug
 )
 
 // tags are the build tags of /bin/appliance.

@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"golang.org/x/mod/semver"
+
+	"causeway/appliance/model"
 )
 
 // The files of a bundle.
@@ -53,10 +55,17 @@ const Suffix = ".causeway"
 // format is the one that this firmware reads and writes.
 const format = 1
 
+// The variants of an image.
+const (
+	Release = "release"
+	Debug   = "debug" // whoever is at the console gets a shell: no box in use takes it
+)
+
 // Manifest says what an image is. It is what the release key signs.
 type Manifest struct {
 	Format  int    `json:"format"`  // of the bundle: 1
 	Board   string `json:"board"`   // board.Board.Name
+	Variant string `json:"variant"` // Release or Debug
 	Version string `json:"version"` // semantic version: "v1.4.0+0123456789ab"
 	// Floor is the lowest version that a box takes once this image is blessed
 	// on it: what came before has a hole that must not come back.
@@ -80,6 +89,8 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("it is of format %d, this firmware reads %d", m.Format, format)
 	case m.Board == "":
 		return errors.New("it names no board")
+	case m.Variant != Release && m.Variant != Debug:
+		return fmt.Errorf("variant %q is neither %s nor %s", m.Variant, Release, Debug)
 	case !semver.IsValid(m.Version):
 		return fmt.Errorf("version %q is not like v1.2.3", m.Version)
 	case !semver.IsValid(m.Floor):
@@ -94,13 +105,15 @@ func (m *Manifest) check() error {
 	return nil
 }
 
-// Fits says why a box of that board and floor may not take the image. An empty
-// floor lets all versions in.
-func (m *Manifest) Fits(board, floor string) error {
-	if m.Board != board {
-		return fmt.Errorf("it is for the board %s, this is %s", m.Board, board)
-	}
-	if Below(m.Version, floor) {
+// Fits says why a box that runs such an image, and has that floor, may not take
+// this one. An empty floor lets all versions in.
+func (m *Manifest) Fits(running model.BuildInfo, floor string) error {
+	switch {
+	case m.Board != running.Board:
+		return fmt.Errorf("it is for the board %s, this is %s", m.Board, running.Board)
+	case m.Variant != Release && m.Variant != running.Variant:
+		return fmt.Errorf("it is a %s image: only a box that runs one takes it", m.Variant)
+	case Below(m.Version, floor):
 		return fmt.Errorf("version %s is older than %s, the oldest that this box takes", m.Version, floor)
 	}
 	return nil

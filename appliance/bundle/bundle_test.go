@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"causeway/appliance/model"
 )
 
 // The keys of these tests, and what they sign.
@@ -29,7 +31,7 @@ func public(keys ...ed25519.PrivateKey) (list []ed25519.PublicKey) {
 }
 
 func testManifest() Manifest {
-	return Manifest{Board: "x86_64", Version: "v1.4.0+0123456789ab", Floor: "v1.2.0", Time: time.Unix(1_700_000_000, 0).UTC()}
+	return Manifest{Board: "x86_64", Variant: Release, Version: "v1.4.0+0123456789ab", Floor: "v1.2.0", Time: time.Unix(1_700_000_000, 0).UTC()}
 }
 
 // signedBundle is a bundle whose manifest our key signs.
@@ -253,14 +255,15 @@ func TestManifest(t *testing.T) {
 		{"[]", "cannot unmarshal"},
 		{`{"format":2}`, "of format 2"},
 		{`{"format":1}`, "names no board"},
-		{`{"format":1,"board":"b"}`, `version "" is not`},
-		{`{"format":1,"board":"b","version":"1.2.3"}`, `version "1.2.3" is not`},
-		{`{"format":1,"board":"b","version":"v1.2.3","floor":"low"}`, `floor "low" is not`},
-		{`{"format":1,"board":"b","version":"v1.2.3-rc1","floor":"v1.2.3"}`, "above its own version"},
-		{`{"format":1,"board":"b","version":"v1.2.3","floor":"v1.2.3"}`, "1 to 94371840 octets, not 0"},
-		{`{"format":1,"board":"b","version":"v1.2.3","floor":"v1.2.3","size":-1}`, "not -1"},
-		{`{"format":1,"board":"b","version":"v1.2.3","floor":"v1.2.3","size":94371841}`, "not 94371841"},
-		{`{"format":1,"board":"b","version":"v1.2.3","floor":"v1.2.3","size":1,"sha256":"AB"}`, "64 characters"},
+		{`{"format":1,"board":"b"}`, `variant "" is neither`},
+		{`{"format":1,"board":"b","variant":"debug"}`, `version "" is not`},
+		{`{"format":1,"board":"b","variant":"release","version":"1.2.3"}`, `version "1.2.3" is not`},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3","floor":"low"}`, `floor "low" is not`},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3-rc1","floor":"v1.2.3"}`, "above its own version"},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3","floor":"v1.2.3"}`, "1 to 94371840 octets, not 0"},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3","floor":"v1.2.3","size":-1}`, "not -1"},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3","floor":"v1.2.3","size":94371841}`, "not 94371841"},
+		{`{"format":1,"board":"b","variant":"release","version":"v1.2.3","floor":"v1.2.3","size":1,"sha256":"AB"}`, "64 characters"},
 	} {
 		text := []byte(tt.text)
 		_, err := Open(bytes.NewReader(packed(t, text, ed25519.Sign(ours, text), nil, nil)), public(ours))
@@ -272,6 +275,11 @@ func TestManifest(t *testing.T) {
 	m.Floor = "v2.0.0"
 	if _, _, err := Make(m, nil, testImage); err == nil || !strings.Contains(err.Error(), "above its own version") {
 		t.Errorf("Make of a floor above the version = %v; want it refused", err)
+	}
+	m = testManifest()
+	m.Variant = ""
+	if _, _, err := Make(m, nil, testImage); err == nil || !strings.Contains(err.Error(), "neither release nor debug") {
+		t.Errorf("Make of no variant = %v; want it refused", err)
 	}
 	if _, _, err := Make(testManifest(), make([]byte, notesMax+1), testImage); err == nil || !strings.Contains(err.Error(), "more than 65536") {
 		t.Errorf("Make of long notes = %v; want it refused", err)
@@ -288,10 +296,19 @@ func TestFits(t *testing.T) {
 		{"v1.4.0", "x86_64", "v1.4.1", "v1.4.0 is older than v1.4.1"},
 		{"v1.4.0-rc1", "x86_64", "v1.4.0", "older than"},
 	} {
-		m := Manifest{Board: "x86_64", Version: tt.version}
-		err := m.Fits(tt.board, tt.floor)
+		m := Manifest{Board: "x86_64", Variant: Release, Version: tt.version}
+		err := m.Fits(model.BuildInfo{Board: tt.board, Variant: Release}, tt.floor)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: Fits(%s, %q) = %v; want %q", tt.version, tt.board, tt.floor, err, tt.want)
+		}
+	}
+	for _, tt := range []struct {
+		image, box string
+		fits       bool
+	}{{Release, Release, true}, {Release, Debug, true}, {Debug, Debug, true}, {Debug, Release, false}, {Debug, "", false}} {
+		m := Manifest{Board: "x86_64", Variant: tt.image, Version: "v1.4.0"}
+		if err := m.Fits(model.BuildInfo{Board: "x86_64", Variant: tt.box}, ""); (err == nil) != tt.fits {
+			t.Errorf("a %s image on a %q box: %v; want that it fits %v", tt.image, tt.box, err, tt.fits)
 		}
 	}
 	if !Below("not a version", "v0.0.1") || Below("v1.0.0", "") {

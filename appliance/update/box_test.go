@@ -69,7 +69,7 @@ func newBox(t *testing.T) *box {
 
 func (b *box) options() Options {
 	return Options{
-		Volumes: b.dir, Keys: b.path("release.pem"), Build: model.BuildInfo{Board: "x86_64", Version: "v1.1.0"},
+		Volumes: b.dir, Keys: b.path("release.pem"), Build: model.BuildInfo{Board: "x86_64", Variant: bundle.Release, Version: "v1.1.0"},
 		State: b.path("bootflash/upgrade"), Boot: b.boot, Files: files.New(b.dir, nil), Init: b.init,
 		Calls: func(context.Context) (int, error) {
 			b.mu.Lock()
@@ -152,7 +152,7 @@ func (b *box) shelfNames() string {
 
 // manifest is that of a bundle which the box takes.
 func manifest(version string) bundle.Manifest {
-	return bundle.Manifest{Board: "x86_64", Version: version, Floor: "v1.0.0", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return bundle.Manifest{Board: "x86_64", Variant: bundle.Release, Version: version, Floor: "v1.0.0", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
 // bundleOf makes a bundle signed by a key.

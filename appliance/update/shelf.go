@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"causeway/appliance/bundle"
+	"causeway/appliance/model"
 	"causeway/appliance/storage"
 )
 
@@ -25,9 +26,9 @@ import (
 // While a bundle comes it is a file of the suffix .part. One that is whole stands
 // under its own name, with NAME.sha256 beside it as sha256sum(1) writes it.
 type shelf struct {
-	volumes string // directory that the volumes are mounted in
-	keys    string // file of the keys that bundles are signed with
-	board   string // of this box
+	volumes string          // directory that the volumes are mounted in
+	keys    string          // file of the keys that bundles are signed with
+	build   model.BuildInfo // of what runs
 }
 
 // directory is where the shelf is.
@@ -119,7 +120,7 @@ func (s *shelf) check(ctx context.Context, content io.Reader, floor string) (m b
 	if err != nil {
 		return m, err
 	}
-	if err := b.Manifest.Fits(s.board, floor); err != nil {
+	if err := b.Manifest.Fits(s.build, floor); err != nil {
 		return m, err
 	}
 	if _, err := b.Unpack(ctx, io.Discard); err != nil {

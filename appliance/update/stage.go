@@ -147,7 +147,7 @@ func (u *Update) newest(ctx context.Context, on files.Place) (files.Place, error
 			looked++
 			m, err := u.manifestOn(path)
 			if err == nil {
-				err = m.Fits(u.options.Build.Board, u.floor())
+				err = m.Fits(u.options.Build, u.floor())
 			}
 			if err != nil {
 				unfit = append(unfit, fmt.Sprintf("%s: %v", e.Name(), err))

@@ -62,7 +62,7 @@ type Update struct {
 
 // New makes an Update, which takes up what an earlier life of control had to do.
 func New(o Options) *Update {
-	u := &Update{options: o, shelf: shelf{volumes: o.Volumes, keys: o.Keys, board: o.Build.Board}, kick: make(chan struct{}, 1), fetch: make(chan struct{}, 1)}
+	u := &Update{options: o, shelf: shelf{volumes: o.Volumes, keys: o.Keys, build: o.Build}, kick: make(chan struct{}, 1), fetch: make(chan struct{}, 1)}
 	u.resume()
 	return u
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"causeway/appliance/bundle"
+	"causeway/appliance/model"
 	"causeway/board"
 	"causeway/board/layout"
 	"causeway/init/volume"
@@ -38,6 +39,7 @@ type Disks interface {
 type Installer struct {
 	Disks   Disks
 	Board   *board.Board
+	Build   model.BuildInfo     // of what runs, from the stick
 	Keys    []ed25519.PublicKey // whose image it must be
 	Console io.ReadWriter       // lines, as a terminal gives them
 }
@@ -106,7 +108,7 @@ func (i *Installer) open(point string) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Fits(i.Board.Name, ""); err != nil {
+	if err := m.Fits(i.Build, ""); err != nil {
 		return nil, err
 	}
 	return &image{m, filepath.Join(point, filepath.FromSlash(strings.ReplaceAll(i.Board.EFIFile, `\`, "/")))}, nil

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 
 	"causeway/appliance/bundle"
+	"causeway/appliance/model"
 	"causeway/board"
 	"causeway/init/volume"
 )
@@ -78,7 +79,7 @@ func stick(t *testing.T, boardName string) (dir string, keys []ed25519.PublicKey
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, manifest, err := bundle.Make(bundle.Manifest{Board: boardName, Version: "v1.2.3", Floor: "v1.0.0"}, nil, program)
+	_, manifest, err := bundle.Make(bundle.Manifest{Board: boardName, Variant: bundle.Release, Version: "v1.2.3", Floor: "v1.0.0"}, nil, program)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestRun(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				screen := &console{Reader: strings.NewReader(tt.typed)}
-				installer := Installer{Disks: &tt.box, Board: target, Keys: tt.keys, Console: screen}
+				installer := Installer{Disks: &tt.box, Board: target, Build: model.BuildInfo{Board: target.Name, Variant: bundle.Release}, Keys: tt.keys, Console: screen}
 				err := installer.Run(context.Background())
 				if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 					t.Errorf("Run = %v; want %q", err, tt.want)

@@ -123,7 +123,7 @@ func (s *Slots) check(file io.Reader) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
-	return opened, opened.Manifest.Fits(s.Board.Name, s.state.Floor)
+	return opened, opened.Manifest.Fits(s.Build, s.state.Floor)
 }
 
 // open opens a file on a volume for reading.

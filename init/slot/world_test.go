@@ -215,7 +215,7 @@ func (w *world) RenameSlot(slot, from, to string) error {
 func (w *world) bundle(kind, version, floor string) string {
 	w.t.Helper()
 	content := []byte(program(kind, version))
-	_, manifest, err := bundle.Make(bundle.Manifest{Board: "x86_64", Version: version, Floor: floor}, nil, content)
+	_, manifest, err := bundle.Make(bundle.Manifest{Board: "x86_64", Variant: bundle.Release, Version: version, Floor: floor}, nil, content)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -313,7 +313,7 @@ func (w *world) up() *Slots {
 	w.restart, w.later = "", nil
 	return New(Options{
 		Running: running, Variables: w, Disk: w, File: w.stateFile(), Root: w.dir, Board: w.board,
-		Build: model.BuildInfo{Version: version, Floor: "v0.1.0"},
+		Build: model.BuildInfo{Board: "x86_64", Variant: bundle.Release, Version: version, Floor: "v0.1.0"},
 		Keys: func() ([]ed25519.PublicKey, error) {
 			return []ed25519.PublicKey{w.key.Public().(ed25519.PublicKey)}, nil
 		},

@@ -104,28 +104,29 @@ func (u *updates) refused(t *testing.T) {
 	small := noise(50_000)
 	other := map[string]string{"x86_64": "arm64", "arm64": "x86_64"}[board]
 	for _, bad := range []struct {
-		name, board, version string
-		keys                 *signing.Keys
-		damage               func(made []byte) []byte
-		reason               string
+		name, board, variant, version string
+		keys                          *signing.Keys
+		damage                        func(made []byte) []byte
+		reason                        string
 	}{
-		{"unsigned", board, "v0.9.1", u.editions.Keys, func(made []byte) []byte {
+		{"unsigned", board, bundle.Release, "v0.9.1", u.editions.Keys, func(made []byte) []byte {
 			signature := bytes.Index(made, []byte("manifest.sig"))
 			clear(made[signature+512:][:64])
 			return made
 		}, "no key that this box knows has signed it"},
-		{"key", board, "v0.9.1", foreign, nil, "no key that this box knows has signed it"},
-		{"board", other, "v0.9.1", u.editions.Keys, nil, "it is for the board " + other},
-		{"older", board, "v0.8.9", u.editions.Keys, nil, "version v0.8.9 is older than v0.9.0"},
-		{"cut", board, "v0.9.1", u.editions.Keys, func(made []byte) []byte { return made[:40_000] }, "unexpected EOF"},
-		{"bit", board, "v0.9.1", u.editions.Keys, func(made []byte) []byte {
+		{"key", board, bundle.Release, "v0.9.1", foreign, nil, "no key that this box knows has signed it"},
+		{"board", other, bundle.Release, "v0.9.1", u.editions.Keys, nil, "it is for the board " + other},
+		{"debug", board, bundle.Debug, "v0.9.1", u.editions.Keys, nil, "it is a debug image"},
+		{"older", board, bundle.Release, "v0.8.9", u.editions.Keys, nil, "version v0.8.9 is older than v0.9.0"},
+		{"cut", board, bundle.Release, "v0.9.1", u.editions.Keys, func(made []byte) []byte { return made[:40_000] }, "unexpected EOF"},
+		{"bit", board, bundle.Release, "v0.9.1", u.editions.Keys, func(made []byte) []byte {
 			made[30_000] ^= 1
 			return made
 		}, "is not the one that was signed"},
 	} {
 		path := filepath.Join(dir, bad.name+bundle.Suffix)
 		maker := edition.Maker{Image: u.editions.Image, Keys: bad.keys}
-		if err := maker.Sign(bundle.Manifest{Board: bad.board, Version: bad.version, Floor: "v0.8.9"}, small, path); err != nil {
+		if err := maker.Sign(bundle.Manifest{Board: bad.board, Variant: bad.variant, Version: bad.version, Floor: "v0.8.9"}, small, path); err != nil {
 			t.Fatal(err)
 		}
 		if bad.damage != nil {

@@ -104,7 +104,7 @@ func (m *Maker) Bundle(ctx context.Context, e Edition, path string) (sum string,
 	if err != nil {
 		return "", fmt.Errorf("edition %s: %w", e.Version, err)
 	}
-	manifest := bundle.Manifest{Board: m.board.Name, Version: e.Version, Floor: m.info.Floor, Time: m.info.Time}
+	manifest := bundle.Manifest{Board: m.board.Name, Variant: m.info.Variant, Version: e.Version, Floor: m.info.Floor, Time: m.info.Time}
 	return fmt.Sprintf("%x", sha256.Sum256(image)), m.Sign(manifest, image, path)
 }
 
