@@ -3,8 +3,8 @@
 //	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR] [-com-root FILE] [-license-root FILE]
 //	go run ./images keys [-keys DIR]
 //	go run ./images sign -image DIR -keys DIR
-//	go run ./images reproduce -board x86_64|arm64
-//	go run ./images flash -board x86_64|arm64 [-installer] DEVICE
+//	go run ./images reproduce -board x86_64|arm64 [-keys DIR]
+//	go run ./images flash -board x86_64|arm64 [-variant release|debug] [-o DIR] [-installer] DEVICE
 //
 // build and sign print what they made, a key=value a line; reproduce builds one
 // commit twice and compares. See docs/building.md.

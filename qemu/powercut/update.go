@@ -159,9 +159,16 @@ func (r *Updating) Update(ctx context.Context, box *smoke.Box, version string) e
 	if err := r.mark(trying); err != nil {
 		return err
 	}
+	return r.prove(ctx, box, version)
+}
+
+// prove follows the trial of an image of that version until it is blessed, and that
+// is in the log.
+func (r *Updating) prove(ctx context.Context, box *smoke.Box, version string) error {
 	if err := box.Answers(ctx); err != nil {
 		return err
 	}
+	console := box.Machine.Console
 	r.marks[blessing] = r.marks[trying]
 	for served := 0; ; {
 		at, err := Position(r.path("log"))
