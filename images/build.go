@@ -113,10 +113,13 @@ func buildCommand(ctx context.Context, args []string, out, log io.Writer) error 
 	if *dir == "" {
 		*dir = filepath.Join(source, "out", b.Name+"-"+*variant)
 	}
+	if *keys, err = keysDir(*keys, source); err != nil {
+		return err
+	}
 	i := image{
 		board: b, variant: rootfs.Variant(*variant), source: source, dir: *dir,
 		comRoot: *comRoot, licenseRoot: *licenseRoot,
-		keys: keysDir(*keys, source), unsigned: *unsigned,
+		keys: *keys, unsigned: *unsigned,
 		kernelOnly: *kernelOnly, fresh: *fresh, refresh: *refresh,
 		initPkg: "causeway/init", appliance: "causeway/appliance",
 		cache: c, log: log,

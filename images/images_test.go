@@ -44,11 +44,14 @@ func testImage(t *testing.T, name string) *image {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys := filepath.Join(t.TempDir(), "keys")
+	if _, err := signing.Make(keys); err != nil {
+		t.Fatal(err)
+	}
 	return &image{
 		board: b, variant: rootfs.Release, source: source, dir: filepath.Join(t.TempDir(), "image"),
 		initPkg: "causeway/rootfs/testdata/hello", appliance: "causeway/rootfs/testdata/service",
-		keys:  filepath.Join(t.TempDir(), "keys"),
-		cache: c, log: t.Output(),
+		keys: keys, cache: c, log: t.Output(),
 	}
 }
 
@@ -156,7 +159,14 @@ func TestSign(t *testing.T) {
 	sign := func(keys string) error {
 		return run(context.Background(), []string{"sign", "-image", i.dir, "-keys", keys}, io.Discard, io.Discard)
 	}
-	if err := sign(filepath.Join(t.TempDir(), "others")); !errors.Is(err, bundle.ErrSignature) {
+	others := filepath.Join(t.TempDir(), "others")
+	if err := sign(others); err == nil || errors.Is(err, bundle.ErrSignature) {
+		t.Errorf("sign with keys that are not there = %v; want that none are made", err)
+	}
+	if _, err := signing.Make(others); err != nil {
+		t.Fatal(err)
+	}
+	if err := sign(others); !errors.Is(err, bundle.ErrSignature) {
 		t.Errorf("sign with keys that are not in the image = %v; want %v", err, bundle.ErrSignature)
 	}
 	if err := sign(keys); err != nil {

@@ -16,12 +16,15 @@ func keysFlag(flags *flag.FlagSet) *string {
 	return flags.String("keys", os.Getenv("CAUSEWAY_KEYS"), "`directory` of the keys to sign with (default $CAUSEWAY_KEYS, or out/keys)")
 }
 
-// keysDir is the directory of keys that the flag asks for.
-func keysDir(flag, source string) string {
-	if flag == "" {
-		return filepath.Join(source, "out", "keys")
+// keysDir is the directory of keys that the flag asks for. Those of this source
+// tree are made if they are not there; others are not.
+func keysDir(flag, source string) (string, error) {
+	if flag != "" {
+		return flag, nil
 	}
-	return flag
+	dir := filepath.Join(source, "out", "keys")
+	_, err := signing.Make(dir)
+	return dir, err
 }
 
 func keysCommand(ctx context.Context, args []string, out, log io.Writer) error {
@@ -35,8 +38,10 @@ func keysCommand(ctx context.Context, args []string, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	*dir = keysDir(*dir, source)
-	if _, err := signing.Open(*dir); err != nil {
+	if *dir, err = keysDir(*dir, source); err != nil {
+		return err
+	}
+	if _, err := signing.Make(*dir); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(out, "keys=%s\n", *dir)

@@ -48,7 +48,10 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 		fmt.Fprintf(log, "building commit %s, without what is not committed\n", commit)
 	}
 	// The keys are what an image is of, too: both builds have the same.
-	if *keys, err = filepath.Abs(keysDir(*keys, source)); err != nil {
+	if *keys, err = keysDir(*keys, source); err != nil {
+		return err
+	}
+	if *keys, err = filepath.Abs(*keys); err != nil {
 		return err
 	}
 	if _, err := signing.Open(*keys); err != nil {

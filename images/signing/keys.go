@@ -51,15 +51,26 @@ var (
 // Keys are those of one directory.
 type Keys struct {
 	dir     string
+	makes   bool // what is not there yet
 	release ed25519.PrivateKey
 }
 
-// Open reads the keys in dir, and makes those that are not there yet. It may run
-// many times at once.
-func Open(dir string) (*Keys, error) {
-	k := &Keys{dir: dir}
+// Open reads the keys in dir. Who mistypes a directory gets no new ones, which no
+// box knows.
+func Open(dir string) (*Keys, error) { return open(&Keys{dir: dir}) }
+
+// Make is Open, and makes the keys that are not there yet. It may run many times
+// at once.
+func Make(dir string) (*Keys, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return open(&Keys{dir: dir, makes: true})
+}
+
+func open(k *Keys) (*Keys, error) {
 	if err := k.open(); err != nil {
-		return nil, fmt.Errorf("keys in %s: %w", dir, err)
+		return nil, fmt.Errorf("keys in %s: %w", k.dir, err)
 	}
 	return k, nil
 }
@@ -68,9 +79,6 @@ func Open(dir string) (*Keys, error) {
 func (k *Keys) File(name string) string { return filepath.Join(k.dir, name) }
 
 func (k *Keys) open() error {
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
-		return err
-	}
 	release, err := k.private(releaseKey, func() (crypto.Signer, error) {
 		_, key, err := ed25519.GenerateKey(rand.Reader)
 		return key, err
@@ -158,10 +166,13 @@ func certify(key crypto.Signer) ([]byte, error) {
 	return x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 }
 
-// private reads a secret key, and makes it if it is not there.
+// private reads a secret key, and makes it where that is wanted.
 func (k *Keys) private(name string, generate func() (crypto.Signer, error)) (crypto.Signer, error) {
 	file := filepath.Join(k.dir, name)
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		if !k.makes {
+			return nil, fmt.Errorf("%s is not there: images keys makes it", name)
+		}
 		key, err := generate()
 		if err != nil {
 			return nil, fmt.Errorf("make %s: %w", name, err)

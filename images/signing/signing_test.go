@@ -17,13 +17,13 @@ import (
 	"causeway/rootfs/debian"
 )
 
-// TestOpen makes the keys of a directory by many at once, and opens them again.
-func TestOpen(t *testing.T) {
+// TestMake makes the keys of a directory by many at once, and opens them again.
+func TestMake(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	var group sync.WaitGroup
 	for range 4 {
 		group.Go(func() {
-			if _, err := Open(dir); err != nil {
+			if _, err := Make(dir); err != nil {
 				t.Error(err)
 			}
 		})
@@ -94,9 +94,29 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestOpenMakesNone: a directory that lacks a secret key is refused as it is.
+func TestOpenMakesNone(t *testing.T) {
+	keys := newKeys(t)
+	for _, missing := range []string{secureBootKey, releaseKey} {
+		if err := os.Remove(filepath.Join(keys.dir, missing)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(keys.dir); err == nil || !strings.Contains(err.Error(), missing+" is not there") {
+			t.Errorf("Open without %s = %v; want it refused", missing, err)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "mistyped")
+	if _, err := Open(dir); err == nil {
+		t.Error("Open of no directory succeeds")
+	}
+	if _, err := os.Stat(dir); err == nil {
+		t.Error("Open has made the directory")
+	}
+}
+
 func newKeys(t *testing.T) *Keys {
 	t.Helper()
-	k, err := Open(t.TempDir())
+	k, err := Make(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestImagesSecureBoot(t *testing.T) {
 func signedByOthers(t *testing.T, program []byte) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	keys, err := signing.Open(filepath.Join(dir, "keys"))
+	keys, err := signing.Make(filepath.Join(dir, "keys"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ func (u *updates) plugged(t *testing.T, files ...string) {
 // refused offers bundles that no box may take. What is wrong with each is said.
 func (u *updates) refused(t *testing.T) {
 	dir, board := t.TempDir(), u.editions.Image.Board.Name
-	foreign, err := signing.Open(filepath.Join(dir, "keys"))
+	foreign, err := signing.Make(filepath.Join(dir, "keys"))
 	if err != nil {
 		t.Fatal(err)
 	}
