@@ -27,7 +27,7 @@ var base = map[string][]string{
 	"storage/files":    {"config", "config/change", "exec", "link", "model", "storage", "storage/remote"},
 	"hardware":         nil,
 	"appointment":      nil,
-	"bundle":           nil,
+	"bundle":           {"model"},
 	"confine":          nil,
 	"alarm":            {"config", "exec", "link", "model", "storage", "storage/database"},
 }

@@ -312,10 +312,10 @@ var boxRows = []Row{
 	},
 	{
 		Name: SlotDamaged, Severity: model.Minor, Object: "slot",
-		Raise:  "the image in the other slot is not what was written there",
+		Raise:  "the image in a slot is not what was written there",
 		Clear:  "another image is in it",
-		Text:   "There is no firmware to go back to.",
-		Remedy: "Stage the bundle of the firmware that should be there and activate it; look at the disk.",
+		Text:   "The box could not start from that slot, nor go back to it.",
+		Remedy: "See show firmware. Stage a bundle and activate it, which writes the slot that does not run; look at the disk.",
 	},
 	{
 		Name: SlotOnTrial, Severity: model.Warning,

@@ -29,7 +29,7 @@ func (u *Update) Conditions() (list []model.Condition) {
 	for _, s := range f.Slots {
 		if s.State == model.SlotDamaged {
 			list = append(list, model.Condition{Name: alarm.SlotDamaged, Object: s.Name,
-				Text: fmt.Sprintf("slot %s cannot be gone back to: %s", s.Name, s.Problem)})
+				Text: fmt.Sprintf("the box could not start from slot %s: %s", s.Name, s.Problem)})
 		}
 	}
 	if (f.Running == "A" || f.Running == "B") && f.Blessed != "" && f.Running != f.Blessed && f.Trial == nil {

@@ -26,7 +26,7 @@ func TestConditions(t *testing.T) {
 		}, "firmware-failed slot B could not be written with v1.2.0: no room"},
 		{"a damaged slot", func(f *model.Firmware) {
 			f.Slots = []model.SlotStatus{{Name: "B", State: model.SlotDamaged, Problem: "another SHA-256"}}
-		}, "slot-damaged B slot B cannot be gone back to: another SHA-256"},
+		}, "slot-damaged B the box could not start from slot B: another SHA-256"},
 		{"the wrong slot", func(f *model.Firmware) { f.Running = "B" }, "slot-wrong the box runs from slot B, and should from slot A"},
 		{"to be confirmed", func(f *model.Firmware) { f.Running, f.Trial = "B", trial(true) }, "firmware-confirm v1.2.0 waits for its confirmation over COM"},
 	} {

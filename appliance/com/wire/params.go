@@ -144,7 +144,7 @@ type FirmwareActivate struct {
 	At             string `json:"at"`              // "03:00", by the box's clock
 	Within         int    `json:"within"`          // minutes that calls are waited for; 0: as upgrade activate has it
 	Rollback       bool   `json:"rollback"`        // the other slot as it is
-	ConfirmSeconds int    `json:"confirm_seconds"` // how long the trial may take, at least 60; 0: 15 minutes
+	ConfirmSeconds int    `json:"confirm_seconds"` // how long the trial may take, in whole minutes from there up; 0: 15 minutes
 }
 
 // Firmware is how all that stands.
