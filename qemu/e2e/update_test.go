@@ -72,7 +72,7 @@ func TestImagesUpdate(t *testing.T) {
 		} {
 			t.Run(bad.fault, func(t *testing.T) { u.comesBack(t, bad.version, bad.fault, bad.reason) })
 		}
-		contains(t, "a rollback to an image that failed", command(t, box, "upgrade rollback now"), "% ", "has failed")
+		contains(t, "a rollback to an image that failed", command(t, box, "upgrade rollback now"), "% ", "did not prove itself")
 		powerOff(t, box)
 	})
 }
