@@ -71,18 +71,35 @@ func (s *shelf) staged() *Staged {
 	dir := filepath.Join(s.volumes, directory.Volume, directory.Name)
 	sums, _ := filepath.Glob(filepath.Join(dir, "*"+sumSuffix)) // the pattern is right
 	for _, path := range sums {
-		text, err := os.ReadFile(path)
+		sum, err := readSum(path)
 		if err != nil {
 			continue
 		}
 		of := strings.TrimSuffix(path, sumSuffix)
-		sum, _, _ := strings.Cut(string(text), " ")
 		manifest, size, err := s.manifest(of)
-		if err == nil && bundle.IsSHA256(sum) {
+		if err == nil {
 			return &Staged{filepath.Base(of), manifest.Version, manifest.Floor, manifest.Time, size, sum}
 		}
 	}
 	return nil
+}
+
+// readSum reads the sum at the beginning of a file, and no more: an operator may
+// have put any file of that name there.
+func readSum(path string) (string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text := make([]byte, hex.EncodedLen(sha256.Size))
+	if _, err := io.ReadFull(file, text); err != nil {
+		return "", err
+	}
+	if !bundle.IsSHA256(string(text)) {
+		return "", fmt.Errorf("%s has no SHA-256", path)
+	}
+	return string(text), nil
 }
 
 // manifest is what a file on the box says it is.

@@ -3,6 +3,7 @@ package update
 import (
 	"bytes"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -101,5 +102,22 @@ func TestStageNewest(t *testing.T) {
 	staged, err := b.stage(t.Context(), StageRequest{From: place(t, "usb0:")})
 	if err != nil || staged.Version != "v1.10.0" {
 		t.Errorf("stage = %+v, %v; want v1.10.0", staged, err)
+	}
+}
+
+// TestStrangeSum: what stands on the shelf under the name of a sum is not read
+// whole.
+func TestStrangeSum(t *testing.T) {
+	b := newBox(t)
+	b.put("harddisk/firmware/x.sha256", nil)
+	const size = 64 << 20
+	b.must(os.Truncate(b.path("harddisk/firmware/x.sha256"), size))
+	u := New(b.options())
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	staged := u.Status().Staged
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; staged != nil || used > size/2 {
+		t.Errorf("%+v is staged, and %d octets of memory were taken", staged, used)
 	}
 }
