@@ -40,7 +40,7 @@ var attempts = []attempt{
 	{"read the state of another process", read("run/billing/revision"), []string{"billing", "control"}},
 	{"write the state of another process", write("run/proxy/revision"), []string{"proxy"}},
 	{"write its own state of calls", write("bootflash/proxy/call.key"), []string{"proxy", "billing", "control"}},
-	{"read the serial number", read("run/init/serial"), []string{"proxy", "billing", "control"}},
+	{"read the serial number", read("run/init/serial"), everyone},
 	{"write the serial number", write("run/init/serial"), nobody},
 	{"append to the journal", write("harddisk/billcache/1"), []string{"proxy", "billing", "control"}},
 	{"read a table of routing from a stick", read("run/volumes/usb0/table"), []string{"proxy", "billing", "control"}},
@@ -76,7 +76,7 @@ var attempts = []attempt{
 	{"events of devices", socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_KOBJECT_UEVENT), nobody},
 	{"ciphers of the kernel", socket(unix.AF_ALG, unix.SOCK_SEQPACKET, 0), nobody},
 	{"ask what time it is", func(string) error { return unix.ClockGettime(unix.CLOCK_REALTIME, new(unix.Timespec)) }, everyone},
-	{"read the state of the clock", func(string) error { _, err := unix.Adjtimex(new(unix.Timex)); return err }, []string{"control"}},
+	{"read the state of the clock", func(string) error { _, err := unix.Adjtimex(new(unix.Timex)); return err }, []string{"control", "console"}},
 
 	{"run a program", func(string) error { return syscall.Exec("/proc/self/exe", []string{"x"}, nil) }, nobody},
 	{"start a process", raw(unix.SYS_CLONE, uintptr(unix.SIGCHLD)), nobody},

@@ -58,9 +58,11 @@ var table = map[string]needs{
 	// The serial port. Its terminal is open already, and it asks the others for
 	// all but what the kernel tells anyone, and what ping and traceroute find out.
 	"console": {
+		read:       []string{"/run/init"}, // the serial number
 		readSystem: []string{"/etc", "/proc", "/sys"},
 		useFiles:   []string{"/dev/null"},
 		families:   []uint32{unix.AF_UNIX, unix.AF_INET, unix.AF_INET6, unix.AF_NETLINK},
 		netlink:    []uint32{unix.NETLINK_ROUTE},
+		calls:      []uintptr{unix.SYS_ADJTIMEX}, // it has no right to set the clock
 	},
 }

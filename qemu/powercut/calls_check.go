@@ -244,10 +244,13 @@ func (r *recorded) look(ctx context.Context, c cut) (audit.Findings, error) {
 	return found, errors.Join(err, billing.Close())
 }
 
+// serialFile is where a box has its serial number, below its root.
+const serialFile = "run/init/serial"
+
 // openJournal does what the proxy of a box does when it starts: it takes the
 // journal into use, with all that is whole in it.
 func openJournal(dir string) error {
-	box, err := journal.ReadBox(filepath.Join(dir, "serial"))
+	box, err := journal.ReadBox(filepath.Join(dir, serialFile))
 	if err != nil {
 		return err
 	}
@@ -297,15 +300,17 @@ func (r *recorded) compare(ctx context.Context, c cut, keeper *lab.RADIUS, quiet
 func (r *recorded) extract(ctx context.Context, c cut, dir string) error {
 	image := filepath.Join(dir, "image")
 	cache := filepath.Join(dir, "harddisk", "billcache")
-	err := errors.Join(os.MkdirAll(cache, 0o700), os.WriteFile(filepath.Join(dir, "serial"), r.serial, 0o600), c.volume.save(image))
+	serial := filepath.Join(dir, serialFile)
+	err := errors.Join(os.MkdirAll(cache, 0o700), os.MkdirAll(filepath.Dir(serial), 0o700), os.WriteFile(serial, r.serial, 0o600), c.volume.save(image))
 	if err == nil {
 		err = readVolume(ctx, image, machine.Volume{}, "billcache", cache)
 	}
 	if err != nil || c.stick == nil {
 		return err
 	}
-	stick := filepath.Join(dir, "usb0")
-	if err := errors.Join(os.MkdirAll(stick, 0o700), c.stick.save(image)); err != nil {
+	const mounted = "run/volumes/usb0"
+	stick := filepath.Join(dir, mounted)
+	if err := errors.Join(os.MkdirAll(stick, 0o700), os.Symlink(mounted, filepath.Join(dir, "usb0")), c.stick.save(image)); err != nil {
 		return err
 	}
 	output, err := exec.CommandContext(ctx, "mcopy", "-s", "-n", "-i", image, "::billcache", stick).CombinedOutput()
