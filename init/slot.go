@@ -97,6 +97,9 @@ const (
 // followSlots brings the firmware's variables after the state, and looks that
 // both slots have what was put there.
 func (m *machine) followSlots() {
+	if m.slots.Disk == nil {
+		return // what was started could not be judged, which was said
+	}
 	if err := m.slots.Settle(); err != nil {
 		m.miss(fmt.Sprintf("slots: %v", err))
 	}

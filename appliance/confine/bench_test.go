@@ -1,9 +1,11 @@
 package confine
 
 import (
+	"bytes"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,11 +30,12 @@ func BenchmarkSend(b *testing.B) {
 		if err != nil {
 			b.Fatalf("%v: %s", err, output)
 		}
-		for line := range strings.Lines(string(output)) {
-			if strings.HasPrefix(line, "BenchmarkSend") {
-				b.Log(strings.TrimSpace(line))
-			}
+		fields := strings.Fields(string(output[bytes.Index(output, []byte("BenchmarkSend")):])) // "BenchmarkSend-2 50000 47188 ns/op"
+		taken, err := strconv.ParseFloat(fields[2], 64)
+		if err != nil {
+			b.Fatalf("%v: %s", err, output)
 		}
+		b.ReportMetric(taken, "ns/op")
 	})
 }
 

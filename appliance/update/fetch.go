@@ -244,4 +244,8 @@ func (u *Update) progress(f *fetching, have int64) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	f.have = have
+	if b := u.staging; b != nil {
+		b.size = f.Size
+		b.have.Store(have)
+	}
 }

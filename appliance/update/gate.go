@@ -114,7 +114,7 @@ const (
 
 // look takes what was seen now.
 func (g *gate) look(now time.Time, l *Look, err error) {
-	g.missing = ""
+	g.missing, g.passed = "", false
 	if err != nil {
 		g.missing = err.Error()
 	} else {

@@ -139,11 +139,19 @@ func TestGateWaitsForCOM(t *testing.T) {
 		}
 		time.Sleep(settle)
 		b.expect("confirmed elsewhere")
+		b.set(func() { b.blind = errors.New("the proxy does not answer") })
+		time.Sleep(2 * time.Second)
+		if got := b.Status().Waits; got != "the proxy does not answer" {
+			t.Errorf("a box that is ill by now waits for %q; want what is wrong", got)
+		}
 		if err := b.Confirm(t.Context(), model.Operator{User: model.COMAdmin, Origin: "com anna"}); err != nil {
 			t.Errorf("confirm = %v", err)
 		}
 		time.Sleep(2 * time.Second)
-		b.expect("confirmed", "bless null")
+		b.expect("confirmed while it is ill")
+		b.set(func() { b.blind = nil })
+		time.Sleep(2 * settle)
+		b.expect("confirmed, and well again", "bless null")
 	})
 }
 

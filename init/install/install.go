@@ -111,7 +111,7 @@ func (i *Installer) open(point string) (*image, error) {
 	if err := m.Fits(i.Build, ""); err != nil {
 		return nil, err
 	}
-	return &image{m, filepath.Join(point, filepath.FromSlash(strings.ReplaceAll(i.Board.EFIFile, `\`, "/")))}, nil
+	return &image{m, volume.ProgramAt(point, i.Board.EFIFile)}, nil
 }
 
 // choose has somebody choose a disk; nil if none is wanted.

@@ -181,6 +181,7 @@ func (p progress) Write(content []byte) (int, error) {
 func (s *Slots) forget(slot string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	delete(s.damaged, slot)
 	return s.change(func(state *state) { delete(state.Images, slot) })
 }
 

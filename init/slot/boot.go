@@ -21,9 +21,9 @@ func (s *Slots) Boot(evidence string) (restart string, err error) {
 	}
 	if s.Disk.OnDisk(volume.Bootflash) {
 		s.state, err = readState(s.File)
-	}
-	if s.state == nil && (err == nil || errors.Is(err, errDamaged)) && s.Disk.OnDisk(volume.Bootflash) {
-		s.state = s.rebuilt()
+		if s.state == nil && (err == nil || errors.Is(err, errDamaged)) {
+			s.state = s.rebuilt()
+		}
 	}
 	if s.state == nil {
 		s.withoutState()
@@ -155,12 +155,16 @@ func (s *Slots) rebuilt() *state {
 		s.Log("%v", err)
 	}
 	for _, number := range order {
-		if slot := slotOf(number); slot != "" {
-			if _, err := s.sum(slot); slot == s.Running || err == nil {
+		slot := slotOf(number)
+		if slot == "" {
+			continue
+		}
+		if slot != s.Running {
+			if _, err := s.sum(slot); err == nil {
 				rebuilt.Blessed = slot
 			}
-			break
 		}
+		break
 	}
 	return rebuilt
 }

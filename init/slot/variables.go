@@ -124,10 +124,14 @@ func Running(firmware efivarfs.EFIVar) (string, error) {
 	if err != nil {
 		return Kernel, err
 	}
-	for name, guid := range map[string]string{"A": board.GUIDESPA, "B": board.GUIDESPB, Installer: board.GUIDInstaller} {
-		if strings.EqualFold(decodeText(content), guid) {
-			return name, nil
+	from := decodeText(content)
+	for _, slot := range slots {
+		if strings.EqualFold(from, slot.guid) {
+			return slot.name, nil
 		}
+	}
+	if strings.EqualFold(from, board.GUIDInstaller) {
+		return Installer, nil
 	}
 	return Kernel, nil
 }

@@ -26,7 +26,7 @@ func (v *Volumes) SlotSum(slot string, programs ...string) (string, error) {
 		return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) (err error) {
 			got := ""
 			for _, program := range programs {
-				if got, err = fileSum(programAt(point, program)); !errors.Is(err, fs.ErrNotExist) {
+				if got, err = fileSum(ProgramAt(point, program)); !errors.Is(err, fs.ErrNotExist) {
 					break
 				}
 			}
@@ -51,12 +51,12 @@ func (v *Volumes) writeSlot(slot string, part *Partition, program, sum string, i
 	if err := v.formatSlot(part); err != nil {
 		return err
 	}
-	if err := v.inSlot(slot, part, 0, func(point string) error { return fillSlot(programAt(point, program), image) }); err != nil {
+	if err := v.inSlot(slot, part, 0, func(point string) error { return fillSlot(ProgramAt(point, program), image) }); err != nil {
 		return err
 	}
 	// Unmounted in between, so that it is the disk that is read.
 	return v.inSlot(slot, part, unix.MS_RDONLY, func(point string) error {
-		got, err := fileSum(programAt(point, program))
+		got, err := fileSum(ProgramAt(point, program))
 		if err == nil && got != sum {
 			err = errors.New("the disk does not give back what was written to it")
 		}
@@ -73,10 +73,10 @@ func (v *Volumes) RenameSlot(slot, from, to string) error {
 // renameIn is RenameSlot on a partition.
 func (v *Volumes) renameIn(slot string, part *Partition, from, to string) error {
 	err := v.inSlot(slot, part, 0, func(point string) error {
-		if err := os.Rename(programAt(point, from), programAt(point, to)); err != nil {
+		if err := os.Rename(ProgramAt(point, from), ProgramAt(point, to)); err != nil {
 			return err
 		}
-		return storage.SyncDir(filepath.Dir(programAt(point, to)))
+		return storage.SyncDir(filepath.Dir(ProgramAt(point, to)))
 	})
 	if err != nil {
 		return err
@@ -97,8 +97,8 @@ func (v *Volumes) withSlot(slot string, limit time.Duration, do func(*Partition)
 	return nil
 }
 
-// programAt gives the path of an EFI program where its partition is mounted.
-func programAt(point, program string) string {
+// ProgramAt gives the path of an EFI program where its partition is mounted.
+func ProgramAt(point, program string) string {
 	return filepath.Join(point, filepath.FromSlash(strings.ReplaceAll(program, `\`, "/")))
 }
 
