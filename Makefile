@@ -27,7 +27,7 @@ help: ## List the targets
 	@echo "  Variables: BOARD=x86_64|arm64 BOOT=kernel|disk VARIANT=release|debug CALLS=n RATE=n CUTS=n ROUNDS=n STICKS=n SECONDS=n MINUTES=n FUZZ=time CONFIG=file TPM=1 (with BOOT=disk)"
 
 run: packages ## Build the appliance and boot it in QEMU, console in front of you (Ctrl-A X leaves)
-	@go run ./images build -board $(BOARD) -variant $(VARIANT) $(if $(filter kernel,$(BOOT)),-kernel-only)
+	@go run ./images build -board $(BOARD) -variant $(VARIANT)
 	@go run ./qemu run -board $(BOARD) -variant $(VARIANT) -boot $(BOOT) $(if $(CONFIG),-config $(CONFIG)) $(if $(TPM),-tpm)
 
 # One suite of `make test`: its name, and the command. Go's own test lines pass
@@ -104,12 +104,12 @@ bench-boot: test-packages ## Time to the first answered OPTIONS, beside an init 
 	@go run ./qemu bench-boot -board $(BOARD)
 
 powercut: test-packages ## Cut the power CUTS times while the box commits, and look at what is on its disk
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go run ./qemu powercut -board $(BOARD) -cuts $(CUTS)
 
 test-powercut: CUTS = 100
 test-powercut: test-packages ## Cut the power CUTS times while the box bills calls, and see what is left to its record keepers
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go run ./qemu powercut-calls -board $(BOARD) -cuts $(CUTS)
 
 test-update: test-packages ## Cut the power CUTS times while the box is updated and tries it, and see that it always comes back
@@ -117,26 +117,26 @@ test-update: test-packages ## Cut the power CUTS times while the box is updated 
 	@go run ./qemu powercut-update -board $(BOARD) -cuts $(CUTS)
 
 test-sticks: test-packages ## Plug STICKS USB sticks into a box, four in five of them damaged
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go run ./qemu sticks -board $(BOARD) -sticks $(STICKS)
 
 bench-firewall: test-packages ## CPU per call in the machine, with the firewall on and off
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go run ./qemu bench-firewall -board $(BOARD)
 
 chaos-network: test-packages ## Break the network behind control's back ROUNDS times, and time its repair
 	@go run ./qemu chaos-network -rounds $(ROUNDS)
 
 scan: test-packages ## Look at all ports of a box from both LANs
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go test -tags e2e -count=1 -timeout 60m -run '^TestNetwork$$/^only_documented' ./qemu/e2e -boards $(BOARD) -ports 1-65535 -v
 
 test-access-load: test-packages ## Work at all doors of a box for SECONDS while it has all the calls that it can do
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go test -tags e2e -count=1 -timeout 30m -run '^TestAccessBoxes$$/^(two_boxes|the_same|busy)' ./qemu/e2e -boards $(BOARD) -busy $(SECONDS)s -v
 
 clock-offset: test-packages ## Follow chrony for MINUTES, and print how far the clock is from it
-	@go run ./images build -board $(BOARD) -kernel-only
+	@go run ./images build -board $(BOARD)
 	@go run ./qemu clock-offset -board $(BOARD) -minutes $(MINUTES)
 
 fuzz: ## Fuzz every parser of outside bytes for FUZZ each
@@ -160,7 +160,7 @@ install = @missing=$$(dpkg-query -W -f '$${Package} $${Status}\n' $(1) 2>/dev/nu
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $$missing; \
 	fi
 
-clean: ## Remove what was built in the tree
+clean: ## Remove what was built in the tree, and its own keys
 	rm -rf out
 
 SHELL = /bin/bash

@@ -37,7 +37,7 @@ const (
 
 	unsignedFile    = "causeway.unsigned.efi" // kernel, command line and root as one EFI program
 	ukiFile         = "causeway.efi"          // the same, signed: what fills a slot
-	certificateFile = "secureboot.cer"        // what firmware takes it by
+	certificateFile = signing.CertificateDER  // what firmware takes it by
 	diskFile        = "disk.img"              // the disk, with slot A filled
 	installerFile   = "installer.img"         // a USB stick that puts itself on the disk of a box
 	// Besides, the bundle: bundleFile.
@@ -240,7 +240,7 @@ func (i *image) writeProgram(ctx context.Context, dir string, archive *debian.Ar
 	if err != nil {
 		return err
 	}
-	stub, err := unpackFile(ctx, dir, loader, i.board.StubFile)
+	stub, err := loader.ReadFile(ctx, i.board.StubFile)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"causeway/appliance/bundle"
+	"causeway/appliance/model"
 )
 
 // link makes a file of an image out of one in the cache, without copying it
@@ -35,6 +37,18 @@ func copyFile(from, to string) error {
 	}
 	_, err = io.Copy(out, in)
 	return errors.Join(err, out.Close())
+}
+
+// readInfo reads what image is in a directory.
+func readInfo(dir string) (info model.BuildInfo, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, infoFile))
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err != nil {
+		return info, fmt.Errorf("what image is in %s: %w", dir, err)
+	}
+	return info, nil
 }
 
 func fileSize(name string) (int64, error) {

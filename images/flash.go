@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"causeway/appliance/model"
 	"causeway/board"
 	"causeway/images/flash"
 	"causeway/rootfs"
@@ -54,13 +52,9 @@ func flashCommand(ctx context.Context, args []string, out, log io.Writer) error 
 // openFlashed opens a disk image in a directory, if it is the one that was built
 // there, for that board.
 func openFlashed(dir, boardName, name string) (*os.File, error) {
-	var info model.BuildInfo
-	text, err := os.ReadFile(filepath.Join(dir, infoFile))
-	if err == nil {
-		err = json.Unmarshal(text, &info)
-	}
+	info, err := readInfo(dir)
 	if err != nil {
-		return nil, fmt.Errorf("what image is in %s: %w", dir, err)
+		return nil, err
 	}
 	if info.Board != boardName {
 		return nil, fmt.Errorf("the image in %s is for the board %s, not for %s", dir, info.Board, boardName)

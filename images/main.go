@@ -1,9 +1,9 @@
 // Command images makes what is flashed and what QEMU boots.
 //
-//	go run ./images build -board x86_64|arm64 [-variant release|debug] [-o DIR] [-com-root FILE] [-license-root FILE]
+//	go run ./images build -board x86_64|arm64 [-variant release|debug] [-kernel-only] [-o DIR] [-com-root FILE] [-license-root FILE] [-keys DIR] [-unsigned]
 //	go run ./images keys [-keys DIR]
 //	go run ./images sign -image DIR -keys DIR
-//	go run ./images reproduce -board x86_64|arm64 [-keys DIR]
+//	go run ./images reproduce -board x86_64|arm64 [-variant release|debug] [-keys DIR]
 //	go run ./images flash -board x86_64|arm64 [-variant release|debug] [-o DIR] [-installer] DEVICE
 //
 // build and sign print what they made, a key=value a line; reproduce builds one

@@ -77,7 +77,7 @@ func (i *image) packages(ctx context.Context, dir string, k *kernel.Kernel, stub
 	if err != nil {
 		return nil, err
 	}
-	boot, err := unpackFile(ctx, dir, stub, stub.Copyright())
+	boot, err := stub.ReadFile(ctx, stub.Copyright())
 	if err != nil {
 		return nil, err
 	}
@@ -98,17 +98,4 @@ func (i *image) packages(ctx context.Context, dir string, k *kernel.Kernel, stub
 		list = append(list, c)
 	}
 	return list, nil
-}
-
-// unpackFile gives one file of a package.
-func unpackFile(ctx context.Context, dir string, pkg *debian.Package, file string) ([]byte, error) {
-	unpacked, err := os.MkdirTemp(dir, pkg.Name+"-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(unpacked)
-	if err := pkg.Unpack(ctx, unpacked, func(path string) bool { return path == file }); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(unpacked, file))
 }

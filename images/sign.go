@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,7 +22,7 @@ import (
 func signCommand(ctx context.Context, args []string, out, log io.Writer) error {
 	flags := flag.NewFlagSet("images sign", flag.ContinueOnError)
 	flags.SetOutput(log)
-	keys := keysFlag(flags)
+	keys := flags.String("keys", os.Getenv("CAUSEWAY_KEYS"), "`directory` of the keys to sign with (default $CAUSEWAY_KEYS)")
 	image := flags.String("image", "", "`directory` of the image, as build wrote it")
 	if err := parse(flags, args); err != nil {
 		return err
@@ -61,13 +60,9 @@ func signCommand(ctx context.Context, args []string, out, log io.Writer) error {
 // sign makes all that holds a signature, from the other files in dir: the signed
 // program, the bundle, and the disk.
 func sign(ctx context.Context, dir string, keys *signing.Keys) error {
-	text, err := os.ReadFile(filepath.Join(dir, infoFile))
+	info, err := readInfo(dir)
 	if err != nil {
 		return err
-	}
-	var info model.BuildInfo
-	if err := json.Unmarshal(text, &info); err != nil {
-		return fmt.Errorf("%s: %w", infoFile, err)
 	}
 	b, err := board.Find(info.Board)
 	if err != nil {

@@ -90,10 +90,11 @@ const welcome = `Causeway on %[1]s; its disk is %[2]s.
 
 The appliance sends calls from LAN1 to 192.168.43.2:5060, which is port 5060 of
 this host. A new one asks a few questions first: Enter will do for all but the
-password of the administrator. A first call, from two more terminals:
+password of the administrator. A first call, from two more terminals with
+Debian's sip-tester installed:
 
-  sipp -sf qemu/lab/scenarios/callee.xml -i 127.0.0.1 -p 5060 -key contact 192.168.43.2:5060
-  sipp -sf qemu/lab/scenarios/caller.xml -i 127.0.0.1 -m 1 -d 3000 127.0.0.1:%[3]d
+  go run ./qemu ladder callee >/tmp/callee.xml && sipp -sf /tmp/callee.xml -i 127.0.0.1 -p 5060 -key contact 192.168.43.2:5060
+  go run ./qemu ladder caller >/tmp/caller.xml && sipp -sf /tmp/caller.xml -key contact 192.168.42.2:5060 -m 1 -d 3000 127.0.0.1:%[3]d
 
 Ctrl-A X leaves, Ctrl-A H helps.
 

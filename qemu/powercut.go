@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -92,7 +93,7 @@ func runPowerCutUpdate(ctx context.Context, args []string) error {
 	update := powercut.Update{Progress: os.Stderr}
 	err := parse("powercut-update", args, func(set *flag.FlagSet) {
 		image.declare(set)
-		set.StringVar(&keys, "keys", "out/keys", "`directory` of the keys that the image was signed with")
+		set.StringVar(&keys, "keys", cmp.Or(os.Getenv("CAUSEWAY_KEYS"), "out/keys"), "`directory` of the keys that the image was signed with")
 		set.IntVar(&update.Cuts, "cuts", 50, "`number` of cuts")
 		set.IntVar(&update.Boots, "boots", 8, "`number` of cuts that a machine boots from")
 		set.Uint64Var(&update.Seed, "seed", 1, "`number` that decides about cuts and lost writes")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,7 +61,7 @@ func open(path, sys, mountinfo string) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	size, err := file.Seek(0, 2)
+	size, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		file.Close()
 		return nil, err

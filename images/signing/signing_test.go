@@ -175,11 +175,7 @@ func efiProgram(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	if err := pkg.Unpack(context.Background(), dir, func(path string) bool { return path == b.StubFile }); err != nil {
-		t.Fatal(err)
-	}
-	program, err := os.ReadFile(filepath.Join(dir, b.StubFile))
+	program, err := pkg.ReadFile(context.Background(), b.StubFile)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"debug/pe"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,11 +31,7 @@ func readStubs(t testing.TB) map[string][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		dir := t.TempDir()
-		if err := pkg.Unpack(context.Background(), dir, func(path string) bool { return path == b.StubFile }); err != nil {
-			t.Fatal(err)
-		}
-		if stubs[name], err = os.ReadFile(filepath.Join(dir, b.StubFile)); err != nil {
+		if stubs[name], err = pkg.ReadFile(context.Background(), b.StubFile); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,7 +18,7 @@ func TestNetworkChaos(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := chaos.Run(within(t, 10*time.Minute), path, 10, 1)
+	report, err := chaos.Run(within(t, 5*time.Minute), path, 10, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -20,8 +19,8 @@ func TestImagesInstall(t *testing.T) {
 		disk := newDisk(t, 2<<30)
 		variables := filepath.Join(t.TempDir(), "variables.fd")
 		stick := filepath.Join(t.TempDir(), "stick.img")
-		if out, err := exec.Command("cp", "--sparse=always", image.Installer(), stick).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
+		if err := machine.CopyDisk(stick, image.Installer()); err != nil {
+			t.Fatal(err)
 		}
 		setup := smoke.Setup{Image: image, FromDisk: true, Disk: disk, Variables: variables}
 

@@ -75,6 +75,9 @@ func Open(ctx context.Context, image machine.Image, dir string) (*Maker, error) 
 	return m, err
 }
 
+// Version is that of the image itself.
+func (m *Maker) Version() string { return m.info.Version }
+
 // stub takes the EFI stub out of Debian's package.
 func (m *Maker) stub(ctx context.Context) ([]byte, error) {
 	c, err := cache.Default()
@@ -86,15 +89,7 @@ func (m *Maker) stub(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "causeway-stub-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if err := pkg.Unpack(ctx, dir, func(path string) bool { return path == m.board.StubFile }); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(filepath.Join(dir, m.board.StubFile))
+	return pkg.ReadFile(ctx, m.board.StubFile)
 }
 
 // Bundle makes an edition's bundle at path, and gives the SHA-256 of the image in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 )
@@ -19,6 +20,14 @@ func CreateDisk(path string, size int64) error {
 	}
 	if err := errors.Join(file.Truncate(size), file.Close()); err != nil {
 		return fmt.Errorf("create disk: %w", err)
+	}
+	return nil
+}
+
+// CopyDisk copies a disk. What is zero takes no room in the copy.
+func CopyDisk(to, from string) error {
+	if output, err := exec.Command("cp", "--sparse=always", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("copy %s: %w: %s", from, err, output)
 	}
 	return nil
 }

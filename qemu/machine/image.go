@@ -72,10 +72,4 @@ func (i Image) SlotBytes() (int64, error) {
 }
 
 // CopyDisk makes a machine's own copy of the disk image at path.
-func (i Image) CopyDisk(path string) error {
-	copied, err := exec.Command("cp", "--sparse=always", i.DiskImage(), path).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("copy %s: %w: %s", i.DiskImage(), err, copied)
-	}
-	return nil
-}
+func (i Image) CopyDisk(path string) error { return CopyDisk(path, i.DiskImage()) }

@@ -27,7 +27,7 @@ const keyAttributes = 0x27
 // starts what that key has signed, and takes other keys from nobody else. The flash
 // must be one with keys, which are replaced.
 func Enrol(flash, certificate []byte) error {
-	list := octets(x509List)
+	list := GUID(x509List)
 	for _, size := range []int{listHeaderSize + ownerSize + len(certificate), 0, ownerSize + len(certificate)} {
 		list = binary.LittleEndian.AppendUint32(list, uint32(size))
 	}
@@ -61,14 +61,14 @@ func replace(flash []byte, name Name, attributes uint32, data []byte) error {
 	if !there {
 		return fmt.Errorf("there is no variable %s", name.Name)
 	}
-	named := encode(name.Name)
+	named := UTF16(name.Name)
 	variable := make([]byte, variableHeaderSize, variableHeaderSize+len(named)+len(data))
 	binary.LittleEndian.PutUint16(variable, variableStart)
 	variable[variableStateAt] = stateAdded
 	binary.LittleEndian.PutUint32(variable[attributesAt:], attributes)
 	binary.LittleEndian.PutUint32(variable[nameSizeAt:], uint32(len(named)))
 	binary.LittleEndian.PutUint32(variable[dataSizeAt:], uint32(len(data)))
-	copy(variable[vendorAt:], octets(name.Vendor))
+	copy(variable[vendorAt:], GUID(name.Vendor))
 	variable = slices.Concat(variable, named, data)
 	if len(variable) > len(store)-end {
 		return fmt.Errorf("%d octets are left; %d are needed", len(store)-end, len(variable))
@@ -77,8 +77,8 @@ func replace(flash []byte, name Name, attributes uint32, data []byte) error {
 	return nil
 }
 
-// octets is the opposite of guid, for one of our own.
-func octets(text string) []byte {
+// GUID gives one of our own as UEFI keeps it: the opposite of guid.
+func GUID(text string) []byte {
 	octets, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil {
 		panic(err)
@@ -89,8 +89,9 @@ func octets(text string) []byte {
 	return octets
 }
 
-// encode is the opposite of text, with the zero at the end.
-func encode(text string) []byte {
+// UTF16 gives a text as UEFI keeps it, with the zero at the end: the opposite of
+// text.
+func UTF16(text string) []byte {
 	var octets []byte
 	for _, unit := range utf16.Encode([]rune(text + "\x00")) {
 		octets = binary.LittleEndian.AppendUint16(octets, unit)

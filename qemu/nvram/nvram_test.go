@@ -24,7 +24,7 @@ func newFlash() *flash {
 	clear(f.octets[:f.end])
 	copy(f.octets[volumeSignatureAt:], volumeMark)
 	f.octets[volumeHeaderAt] = storeAt
-	copy(f.octets[storeAt:], octets(authenticated))
+	copy(f.octets[storeAt:], GUID(authenticated))
 	binary.LittleEndian.PutUint32(f.octets[storeAt+storeSizeAt:], 2048)
 	f.octets[storeAt+storeFormatAt], f.octets[storeAt+storeStateAt] = storeFormatted, storeHealthy
 	return f
@@ -35,10 +35,10 @@ func (f *flash) add(name string, state byte, data []byte) (at int) {
 	header := make([]byte, variableHeaderSize)
 	binary.LittleEndian.PutUint16(header, variableStart)
 	header[variableStateAt] = state
-	named := encode(name)
+	named := UTF16(name)
 	binary.LittleEndian.PutUint32(header[nameSizeAt:], uint32(len(named)))
 	binary.LittleEndian.PutUint32(header[dataSizeAt:], uint32(len(data)))
-	copy(header[vendorAt:], octets(Global))
+	copy(header[vendorAt:], GUID(Global))
 	at = f.end
 	f.end += copy(f.octets[at:], slices.Concat(header, named, data))
 	f.end += -(f.end - storeAt - storeHeaderSize) & (variableAlignment - 1)
@@ -57,14 +57,14 @@ func entryOctets(attributes uint32, description string, path ...[]byte) []byte {
 	whole := bytes.Join(path, nil)
 	data := binary.LittleEndian.AppendUint32(nil, attributes)
 	data = binary.LittleEndian.AppendUint16(data, uint16(len(whole)))
-	return slices.Concat(data, encode(description), whole)
+	return slices.Concat(data, UTF16(description), whole)
 }
 
 func partition(guid string) []byte {
-	return node(typeMedia, mediaHardDrive, slices.Concat(make([]byte, 20), octets(guid), []byte{2, 2}))
+	return node(typeMedia, mediaHardDrive, slices.Concat(make([]byte, 20), GUID(guid), []byte{2, 2}))
 }
 
-func file(name string) []byte { return node(typeMedia, mediaFile, encode(name)) }
+func file(name string) []byte { return node(typeMedia, mediaFile, UTF16(name)) }
 
 // TestStates has the same variable in several states: what counts is what edk2
 // takes.
@@ -125,9 +125,6 @@ func TestTornHeader(t *testing.T) {
 func TestDebian(t *testing.T) {
 	for _, file := range []string{"/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd", "/usr/share/AAVMF/AAVMF_VARS.snakeoil.fd"} {
 		flash, err := os.ReadFile(file)
-		if os.IsNotExist(err) {
-			t.Skipf("%v: Debian's packages ovmf and qemu-efi-aarch64 bring it", err)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,13 +146,13 @@ func TestEnrol(t *testing.T) {
 		f.add(name, stateAdded, []byte("old"))
 	}
 	db := f.add("db", stateAdded, []byte("old"))
-	copy(f.octets[db+vendorAt:], octets(Security))
+	copy(f.octets[db+vendorAt:], GUID(Security))
 	f.add("Timeout", stateAdded, []byte{3, 0})
 	certificate := bytes.Repeat([]byte{7}, 101)
 	if err := Enrol(f.octets, certificate); err != nil {
 		t.Fatal(err)
 	}
-	want := slices.Concat(octets(x509List), []byte{145, 0, 0, 0, 0, 0, 0, 0, 117, 0, 0, 0}, make([]byte, 16), certificate)
+	want := slices.Concat(GUID(x509List), []byte{145, 0, 0, 0, 0, 0, 0, 0, 117, 0, 0, 0}, make([]byte, 16), certificate)
 	got, err := Parse(f.octets)
 	if err != nil || len(got) != 4 || len(got[Name{Global, "Timeout"}]) != 2 {
 		t.Fatalf("after Enrol: %q, %v; want the three and Timeout", got, err)

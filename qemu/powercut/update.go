@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"causeway/board"
 	"causeway/qemu/edition"
 	"causeway/qemu/machine"
 	"causeway/qemu/smoke"
@@ -26,7 +27,7 @@ type Update struct {
 }
 
 // updateVersion is that of the image that the box is updated to.
-const updateVersion = "v0.9.1"
+const updateVersion = "v99.0.1"
 
 // Run records an update of a box with slot A, from the command that brings the
 // bundle until it is blessed in slot B, and checks the cuts.
@@ -90,8 +91,8 @@ func NewUpdating(ctx context.Context, editions *edition.Maker, dir string) (*Upd
 	if err := formatVolumes(ctx, r.path("before")); err != nil {
 		return nil, err
 	}
-	if output, err := exec.CommandContext(ctx, "cp", "--sparse=always", r.path("before"), r.path("disk")).CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("copy a disk: %w: %s", err, output)
+	if err := machine.CopyDisk(r.path("disk"), r.path("before")); err != nil {
+		return nil, err
 	}
 	info, err := os.Stat(r.path("disk"))
 	if err != nil {
@@ -195,6 +196,7 @@ func (r *Updating) prove(ctx context.Context, box *smoke.Box, version string) er
 			r.marks[blessed] = at
 			return nil
 		}
+		time.Sleep(pause)
 	}
 }
 
@@ -228,6 +230,10 @@ func (r *Updating) cuts(n int, random *rand.Rand) (cuts []int) {
 	return cuts
 }
 
+// pause is how long is waited before a box is asked again: each answer takes it
+// processor time.
+const pause = 200 * time.Millisecond
+
 // await asks the box until it answers with a text.
 func await(ctx context.Context, box *smoke.Box, line, wanted string) (string, error) {
 	for {
@@ -238,7 +244,7 @@ func await(ctx context.Context, box *smoke.Box, line, wanted string) (string, er
 		select {
 		case <-ctx.Done():
 			return text, fmt.Errorf("wait for %q in %q: %w; last:\n%s", wanted, line, context.Cause(ctx), text)
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
@@ -251,7 +257,7 @@ func formatVolumes(ctx context.Context, disk string) error {
 		return err
 	}
 	for _, p := range partitions {
-		if p.Name != storeVolume && p.Name != "harddisk" {
+		if p.Name != storeVolume && p.Name != board.PartitionHarddisk {
 			continue
 		}
 		output, err := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-F", "-L", p.Name, "-E", fmt.Sprintf("offset=%d", p.Start), disk, fmt.Sprintf("%dk", p.Size>>10)).CombinedOutput()

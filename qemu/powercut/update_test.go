@@ -2,8 +2,6 @@ package powercut
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,13 +9,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf16"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
 
 	"causeway/board"
 	"causeway/qemu/edition"
 	"causeway/qemu/machine"
+	"causeway/qemu/nvram"
 )
 
 // paper is a box with two slots on paper: a disk, and the variables of its firmware
@@ -141,32 +139,12 @@ func (p *paper) look(at int) error {
 	return p.r.look(p.t.Context(), p.image, at)
 }
 
-// littleEndian gives a GUID as UEFI keeps it.
-func littleEndian(guid string) []byte {
-	octets, err := hex.DecodeString(strings.ReplaceAll(guid, "-", ""))
-	if err != nil {
-		panic(err)
-	}
-	slices.Reverse(octets[:4])
-	slices.Reverse(octets[4:6])
-	slices.Reverse(octets[6:8])
-	return octets
-}
-
-func utf16Of(text string) []byte {
-	var octets []byte
-	for _, unit := range utf16.Encode([]rune(text + "\x00")) {
-		octets = binary.LittleEndian.AppendUint16(octets, unit)
-	}
-	return octets
-}
-
 // loadOption is a boot entry of the removable path on a partition.
 func loadOption(guid string) []byte {
-	file := utf16Of(`\EFI\BOOT\BOOTX64.EFI`)
-	path := slices.Concat([]byte{4, 1, 42, 0}, make([]byte, 20), littleEndian(guid), []byte{2, 2},
+	file := nvram.UTF16(`\EFI\BOOT\BOOTX64.EFI`)
+	path := slices.Concat([]byte{4, 1, 42, 0}, make([]byte, 20), nvram.GUID(guid), []byte{2, 2},
 		[]byte{4, 4, byte(4 + len(file)), 0}, file, []byte{0x7f, 0xff, 4, 0})
-	return slices.Concat([]byte{1, 0, 0, 0, byte(len(path)), 0}, utf16Of("Causeway"), path)
+	return slices.Concat([]byte{1, 0, 0, 0, byte(len(path)), 0}, nvram.UTF16("Causeway"), path)
 }
 
 // flashOf makes a flash with variables of UEFI's own.
@@ -175,7 +153,7 @@ func flashOf(variables map[string][]byte) []byte {
 	flash := bytes.Repeat([]byte{0xff}, size)
 	copy(flash[40:], "_FVH")
 	copy(flash[48:], []byte{header, 0})
-	copy(flash[header:], littleEndian("aaf32c78-947b-439a-a180-2e144ec37792"))
+	copy(flash[header:], nvram.GUID("aaf32c78-947b-439a-a180-2e144ec37792"))
 	copy(flash[header+16:], []byte{0, 0x20, 0, 0, 0x5a, 0xfe})
 	at := header + store
 	for name, data := range variables {
@@ -184,9 +162,9 @@ func flashOf(variables map[string][]byte) []byte {
 		}
 		variable := make([]byte, 60)
 		copy(variable, []byte{0xaa, 0x55, 0x3f})
-		named := utf16Of(name)
+		named := nvram.UTF16(name)
 		variable[36], variable[40] = byte(len(named)), byte(len(data))
-		copy(variable[44:], littleEndian("8be4df61-93ca-11d2-aa0d-00e098032b8c"))
+		copy(variable[44:], nvram.GUID("8be4df61-93ca-11d2-aa0d-00e098032b8c"))
 		at += copy(flash[at:], slices.Concat(variable, named, data))
 		at += -(at - header - store) & 3
 	}

@@ -3,10 +3,10 @@ package smoke
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os/exec"
 	"path/filepath"
 	"time"
+
+	"causeway/qemu/machine"
 )
 
 // Saved is a box that was saved while it answered calls. Any number of boxes go on
@@ -39,9 +39,8 @@ func Save(ctx context.Context, setup Setup, dir string) (s *Saved, err error) {
 // GoOn starts a box that goes on from the saved one, with a copy of its disk at
 // path. An operator is at its console, and has set the clock, which stood still.
 func (s *Saved) GoOn(ctx context.Context, path string) (*Box, error) {
-	output, err := exec.CommandContext(ctx, "cp", "--sparse=always", s.disk, path).CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("copy the disk of a saved box: %w: %s", err, output)
+	if err := machine.CopyDisk(path, s.disk); err != nil {
+		return nil, err
 	}
 	setup := s.setup
 	setup.Disk = path

@@ -229,6 +229,19 @@ func (p *Package) DependsOn(prefix string) string {
 // which licences (Debian Policy §12.5).
 func (p *Package) Copyright() string { return "usr/share/doc/" + p.Name + "/copyright" }
 
+// ReadFile gives one file of the package, by its path without a leading slash.
+func (p *Package) ReadFile(ctx context.Context, file string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "causeway-"+p.Name+"-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := p.Unpack(ctx, dir, func(path string) bool { return path == file }); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(filepath.Join(dir, file))
+}
+
 // Unpack writes the package's files whose path (without a leading slash)
 // passes keep below dir; nil keeps all.
 func (p *Package) Unpack(ctx context.Context, dir string, keep func(path string) bool) error {
