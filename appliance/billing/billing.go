@@ -151,7 +151,7 @@ const recallAfter = 10 * time.Second
 // brought one.
 func (p *process) recall(ctx context.Context) error {
 	sleep(ctx, cmp.Or(p.options.recallAfter, recallAfter))
-	if ctx.Err() != nil || p.revision.ID() != "" {
+	if ctx.Err() != nil {
 		return nil
 	}
 	if err := p.revision.Recall(); err != nil {

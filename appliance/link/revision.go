@@ -50,12 +50,16 @@ func (r *Revision) Methods() Methods {
 			if err := OnlyControl(ctx); err != nil {
 				return err
 			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			return r.prepare(text)
 		},
 		r.Process + ".switch": func(ctx context.Context) error {
 			if err := OnlyControl(ctx); err != nil {
 				return err
 			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			return r.switchOver()
 		},
 	}
@@ -63,6 +67,8 @@ func (r *Revision) Methods() Methods {
 
 // Use prepares text and switches to it.
 func (r *Revision) Use(text string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	return r.use(RevisionText{Text: text})
 }
 
@@ -73,11 +79,16 @@ func (r *Revision) use(text RevisionText) error {
 	return r.switchOver()
 }
 
-// Recall comes back with the revision of an earlier life of the process. One
-// that is missing is waited for: control offers it again. The file is gone
-// while it is tried, so a revision that crashes the process is not recalled
-// twice.
+// Recall comes back with the revision of an earlier life of the process, unless
+// control has brought one or is about to. One that is missing is waited for:
+// control offers it again. The file is gone while it is tried, so a revision
+// that crashes the process is not recalled twice.
 func (r *Revision) Recall() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.prepared != nil || r.current.Load() != nil {
+		return nil
+	}
 	content, err := os.ReadFile(r.File)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -107,9 +118,8 @@ func (r *Revision) ID() string {
 	return *current
 }
 
+// prepare needs mu.
 func (r *Revision) prepare(text RevisionText) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.prepared = nil
 	text.ID = cmp.Or(text.ID, model.RevisionID(text.Text))
 	config, err := r.Parse(text.Text)
@@ -131,9 +141,8 @@ func (r *Revision) prepare(text RevisionText) error {
 // process has started anew since it prepared one.
 var errNotPrepared = Passing(errors.New("no revision is prepared"))
 
+// switchOver needs mu.
 func (r *Revision) switchOver() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.prepared == nil {
 		return errNotPrepared
 	}

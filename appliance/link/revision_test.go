@@ -102,7 +102,6 @@ func TestRevision(t *testing.T) {
 	}
 }
 
-// A revision that does not serve any more is not tried at every start.
 // TestPassingRefusals: a process that could not do it just now has nothing
 // against the revision.
 func TestPassingRefusals(t *testing.T) {
@@ -136,6 +135,44 @@ func TestPassingRefusals(t *testing.T) {
 	}
 }
 
+// A revision that control has brought, or is about to, stays in force.
+func TestRecallAfterControl(t *testing.T) {
+	const kept = `{"revision":"kept"}`
+	for _, test := range []struct {
+		methods []string
+		want    string // in force in the end
+	}{
+		{nil, "kept"},
+		{[]string{"test.prepare"}, ""},
+		{[]string{"test.prepare", "test.switch"}, "brought"},
+	} {
+		dir := t.TempDir()
+		file := filepath.Join(dir, "revision")
+		if err := os.WriteFile(file, []byte(kept), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		f := newFollower(file)
+		listener, err := link.Listen(filepath.Join(dir, "link.sock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go link.ServeListener(t.Context(), listener, f.Methods())
+		for _, method := range test.methods {
+			var params any
+			if method == "test.prepare" {
+				params = link.RevisionText{Text: "brought"}
+			}
+			if err := link.Call(t.Context(), listener.Addr().String(), method, params, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.Recall(); err != nil || f.ID() != model.RevisionID(test.want) {
+			t.Errorf("after %q: Recall() = %v, ID() = %q; want %q", test.methods, err, f.ID(), model.RevisionID(test.want))
+		}
+	}
+}
+
+// A revision that does not serve any more is not tried at every start.
 func TestRecallOfABadRevision(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "revision")
 	if err := os.WriteFile(file, []byte(`{"revision":"bad"}`), 0o640); err != nil {
