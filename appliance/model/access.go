@@ -14,6 +14,7 @@ type Access struct {
 	Groups      []Group // in the order of their names, beside the built-in ones
 	IdleMinutes int     // a session that is silent for so long ends; 0: DefaultIdleMinutes, -1: never
 	SSH         SSH
+	Web         Web
 	RADIUS      []LoginServer // servers that are asked before the users of the box, in order; empty: none
 }
 

@@ -5,6 +5,7 @@ const (
 	ServiceDNS     = "the box's own DNS"
 	ServiceSSH     = "SSH"
 	ServiceMetrics = "the metrics service"
+	ServiceWeb     = "the administration pages"
 	ServiceSIP     = "SIP"
 )
 
@@ -20,6 +21,7 @@ func (c *Config) TCPServiceAt(port uint16, asker string) string {
 		{ServiceDNS, 53, asker != ServiceSIP}, // on the loopback alone
 		{ServiceSSH, c.Access.SSH.TCPPort(), !c.Access.SSH.Off},
 		{ServiceMetrics, c.Metrics.TCPPort(), c.Metrics.On},
+		{ServiceWeb, c.Access.Web.TCPPort(), c.Access.Web.On},
 	} {
 		if s.on && s.port == port && s.name != asker {
 			return s.name

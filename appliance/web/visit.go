@@ -1,0 +1,32 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+// visit is one request of somebody who has logged in.
+type visit struct {
+	*Server
+	request *http.Request // its form is read already
+	login   model.Login
+	page    *page
+}
+
+// operator is who looks.
+func (v *visit) operator() model.Operator { return v.login.Operator }
+
+// at gives the lines that opened the mode of the configuration that the page is
+// about: "?at=server-group+sip+group+a+lan1", once for each mode.
+func (v *visit) at() []string { return v.request.Form["at"] }
+
+// call asks a process of the box, as exec.Session has it.
+func (v *visit) call(ctx context.Context, process, method string, params, result any) error {
+	return v.Call(ctx, process, method, params, result)
+}
+
+// clock prints a time in the zone of the box, which it names (NET-10).
+func (v *visit) clock(t time.Time) string { return t.In(v.Zone()).Format("2006-01-02 15:04:05 MST") }

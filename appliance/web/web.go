@@ -1,0 +1,47 @@
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+	"causeway/appliance/storage/files"
+)
+
+// Options are what a Server is made of.
+type Options struct {
+	Certificate func() (*tls.Certificate, error) // of the purpose web, asked at each handshake
+	Names       func() []string                  // host names that the box answers to, beside its addresses
+	HostName    func() string
+	Zone        func() *time.Location // of the box
+	Login       Login
+	Grammar     *config.Grammar
+	Commands    []exec.Command // EXEC commands of the subjects
+	// Call asks a process of the box, as exec.Session has it.
+	Call    func(ctx context.Context, process, method string, params, result any) error
+	Sources Sources
+	Files   *files.Service
+	Build   model.BuildInfo
+	Log     *slog.Logger
+}
+
+// Login is who knows who may log in: access.Access. Origins are as in
+// model.Operator: "web 192.0.2.7".
+type Login interface {
+	// Password logs in by password. It takes as long for a user who is not there.
+	Password(ctx context.Context, user, password, origin string) (model.Login, error)
+	// Active is told that somebody does something, Logout that a session is over.
+	Active(session uint64)
+	Logout(session uint64, why string)
+	// Ended is closed when a session is to end.
+	Ended(session uint64) <-chan struct{}
+}
+
+// Server serves the pages as the configuration last applied says.
+type Server struct {
+	Options
+}
