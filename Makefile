@@ -46,7 +46,7 @@ test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
 	$(call suite,host,go test -timeout 20m ./...)
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
-	$(call suite,reproducible,go run ./images reproduce -board x86_64 && go run ./images reproduce -board arm64)
+	$(call suite,reproducible,go run ./images reproduce -board x86_64 -made out/x86_64-release && go run ./images reproduce -board arm64 -made out/arm64-release)
 	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
 	$(call suite,services,go test -tags e2e -count=1 -timeout 10m -parallel 6 -skip '$(calls)|$(machines)' ./qemu/e2e)
 	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -run '$(machines)' ./qemu/e2e -boards x86_64)

@@ -3,7 +3,7 @@
 //	go run ./images build -board x86_64|arm64 [-variant release|debug] [-kernel-only] [-o DIR] [-com-root FILE] [-license-root FILE] [-keys DIR] [-unsigned]
 //	go run ./images keys [-keys DIR]
 //	go run ./images sign -image DIR -keys DIR
-//	go run ./images reproduce -board x86_64|arm64 [-variant release|debug] [-keys DIR]
+//	go run ./images reproduce -board x86_64|arm64 [-variant release|debug] [-keys DIR] [-made DIR]
 //	go run ./images flash -board x86_64|arm64 [-variant release|debug] [-o DIR] [-installer] DEVICE
 //
 // build and sign print what they made, a key=value a line; reproduce builds one

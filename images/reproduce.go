@@ -31,6 +31,7 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	boardName := flags.String("board", "x86_64", strings.Join(board.Names(), " or "))
 	variant := flags.String("variant", string(rootfs.Release), "release or debug")
 	keys := keysFlag(flags)
+	made := flags.String("made", "", "`directory` of an image that was built with these options: if it is of this commit, it stands for the first build")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -42,9 +43,11 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	if err != nil {
 		return err
 	}
-	if changed, err := git(ctx, source, "status", "--porcelain"); err != nil {
+	changed, err := git(ctx, source, "status", "--porcelain")
+	if err != nil {
 		return err
-	} else if changed != "" {
+	}
+	if changed != "" {
 		fmt.Fprintf(log, "building commit %s, without what is not committed\n", commit)
 	}
 	// The keys are what an image is of, too: both builds have the same.
@@ -68,6 +71,10 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	}
 	start := time.Now()
 	var dirs []string
+	if changed == "" && isOf(*made, commit) {
+		fmt.Fprintf(log, "%s is of commit %s\n", *made, commit)
+		dirs, surroundings = []string{*made}, surroundings[1:]
+	}
 	for _, s := range surroundings {
 		dir, err := s.build(ctx, source, commit, []string{"-board", *boardName, "-variant", *variant, "-keys", *keys}, log)
 		if err != nil {
@@ -172,7 +179,15 @@ func (s *surrounding) build(ctx context.Context, source, commit string, args []s
 	return image, cmd.Wait()
 }
 
+// isOf reports whether the image in a directory was built of a commit, without
+// changes.
+func isOf(dir, commit string) bool {
+	info, err := readInfo(dir)
+	return err == nil && info.Commit == commit && !strings.HasSuffix(info.Version, dirty)
+}
+
 // sameFiles gives the names of the files of two images, which must be the same.
+// Folders are no part of an image: make run keeps its disk in one.
 func sameFiles(a, b string) ([]string, error) {
 	var names [2][]string
 	for i, dir := range []string{a, b} {
@@ -181,7 +196,9 @@ func sameFiles(a, b string) ([]string, error) {
 			return nil, err
 		}
 		for _, entry := range entries {
-			names[i] = append(names[i], entry.Name())
+			if !entry.IsDir() {
+				names[i] = append(names[i], entry.Name())
+			}
 		}
 	}
 	if !slices.Equal(names[0], names[1]) {

@@ -26,6 +26,9 @@ func moduleDir(ctx context.Context) (string, error) {
 	return filepath.Dir(mod), nil
 }
 
+// dirty ends the version of a source with changes that are not committed.
+const dirty = ".dirty"
+
 // describe says which commit the source is, and when that was made. Outside git
 // (a source archive) SOURCE_DATE_EPOCH must give the time.
 func describe(ctx context.Context, source string) (model.BuildInfo, error) {
@@ -33,7 +36,7 @@ func describe(ctx context.Context, source string) (model.BuildInfo, error) {
 	seconds := os.Getenv("SOURCE_DATE_EPOCH")
 	if _, err := git(ctx, source, "rev-parse", "--git-dir"); err == nil {
 		// By itself git abbreviates to what this clone or this user needs.
-		commit, err := git(ctx, source, "describe", "--exclude=*", "--always", "--abbrev=12", "--dirty=.dirty")
+		commit, err := git(ctx, source, "describe", "--exclude=*", "--always", "--abbrev=12", "--dirty="+dirty)
 		if err != nil {
 			return info, err
 		}
