@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -49,19 +50,23 @@ func runConsole(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	lan1, err := freePort(portLAN1)
+	lan1, err := freePort("udp", portLAN1)
 	if err != nil {
 		return err
 	}
-	lan2, err := freePort(max(portLAN2, lan1+1))
+	lan2, err := freePort("udp", max(portLAN2, lan1+1))
+	if err != nil {
+		return err
+	}
+	pages, err := freePort("tcp", portPages)
 	if err != nil {
 		return err
 	}
 	setup.NICs = []machine.NIC{
-		{User: machine.UserLAN1(lan1)},
+		{User: machine.UserLAN1(lan1, pages)},
 		{User: machine.UserLAN2(lan2)},
 	}
-	fmt.Printf(welcome, image.Board.Name, setup.Disk, lan1, lan2)
+	fmt.Printf(welcome, image.Board.Name, setup.Disk, lan1, lan2, pages)
 
 	if state, err := term.GetState(int(os.Stdin.Fd())); err == nil {
 		defer term.Restore(int(os.Stdin.Fd()), state) // QEMU that is killed leaves it raw
@@ -87,6 +92,7 @@ const welcome = `Causeway on %[1]s; its disk is %[2]s.
   this host           the appliance
   127.0.0.1:%-5[3]d UDP LAN1 192.168.42.1:5060
   127.0.0.1:%-5[4]d UDP LAN2 192.168.43.1:5060
+  127.0.0.1:%-5[5]d TCP LAN1 192.168.42.1:443, the pages: https://localhost:%[5]d
 
 The appliance sends calls from LAN1 to 192.168.43.2:5060, which is port 5060 of
 this host. A new one asks a few questions first: Enter will do for all but the
@@ -103,8 +109,9 @@ Ctrl-A X leaves, Ctrl-A H helps.
 // The first ports of this host that lead to the appliance's LANs. 5060 stays
 // free for a callee.
 const (
-	portLAN1 = 5042
-	portLAN2 = 5043
+	portLAN1  = 5042
+	portLAN2  = 5043
+	portPages = 8443
 )
 
 // keptDisk gives the disk of an image that stays between runs, made at the
@@ -127,14 +134,20 @@ func keptDisk(image machine.Image, fromDisk bool) (string, error) {
 	return path, machine.CreateDisk(path, 1<<30)
 }
 
-// freePort gives the first UDP port of the loopback address from port on that
-// nobody has.
-func freePort(port uint16) (uint16, error) {
+// freePort gives the first port of the loopback address, UDP or TCP, from port on
+// that nobody has.
+func freePort(network string, port uint16) (uint16, error) {
 	for ; port != 0; port++ {
-		conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
+		var taken io.Closer
+		var err error
+		if address := fmt.Sprintf("127.0.0.1:%d", port); network == "udp" {
+			taken, err = net.ListenPacket(network, address)
+		} else {
+			taken, err = net.Listen(network, address)
+		}
 		if err == nil {
-			return port, conn.Close()
+			return port, taken.Close()
 		}
 	}
-	return 0, errors.New("no UDP port of 127.0.0.1 is free")
+	return 0, fmt.Errorf("no %s port of 127.0.0.1 is free", network)
 }

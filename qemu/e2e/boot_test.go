@@ -197,7 +197,7 @@ func TestBootUserNetwork(t *testing.T) {
 		err = host.Do(func() (err error) {
 			running, err = machine.Start(ctx, machine.Config{
 				Board: image.Board, Kernel: kernel, Disk: newDisk(t, 256<<20),
-				NICs: []machine.NIC{{User: machine.UserLAN1(box.Port())}, {User: machine.UserLAN2(5043)}},
+				NICs: []machine.NIC{{User: machine.UserLAN1(box.Port(), 0)}, {User: machine.UserLAN2(5043)}},
 			})
 			return err
 		})

@@ -79,13 +79,19 @@ type UserNetwork struct {
 	Forwards []string // as QEMU's hostfwd: "udp:127.0.0.1:5060-192.168.42.1:5060"
 }
 
-// UserLAN1 is LAN1 of a box with the built-in configuration: UDP port on this
-// host's 127.0.0.1 leads to its SIP port, and it sees this host as
-// 192.168.42.2.
-func UserLAN1(port uint16) UserNetwork { return userLAN("192.168.42", port) }
+// UserLAN1 is LAN1 of a box with the built-in configuration: on this host's
+// 127.0.0.1 the UDP port sip leads to its SIP port and the TCP port pages, if it is
+// not 0, to its administration pages. The box sees this host as 192.168.42.2.
+func UserLAN1(sip, pages uint16) UserNetwork {
+	n := userLAN("192.168.42", sip)
+	if pages != 0 {
+		n.Forwards = append(n.Forwards, fmt.Sprintf("tcp:127.0.0.1:%d-192.168.42.1:443", pages))
+	}
+	return n
+}
 
-// UserLAN2 is LAN2 likewise, with this host as 192.168.43.2.
-func UserLAN2(port uint16) UserNetwork { return userLAN("192.168.43", port) }
+// UserLAN2 is LAN2 likewise, with this host as 192.168.43.2, and without pages.
+func UserLAN2(sip uint16) UserNetwork { return userLAN("192.168.43", sip) }
 
 func userLAN(prefix string, port uint16) UserNetwork {
 	return UserNetwork{
