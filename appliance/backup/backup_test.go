@@ -117,7 +117,7 @@ func TestRestoreLeavesTheCandidate(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.want) || after.Text != before.Text || after.Holder == nil || after.Holder.Operator != who {
 			t.Errorf("%s: restore = %v, then the candidate is %q of %v; want %q and nothing changed", test.name, err, after.Text, after.Holder, test.want)
 		}
-		if _, err := b.configuration.Abort(ctx, change.Who{Operator: who}); err != nil {
+		if _, err := b.configuration.Abort(ctx, change.AbortRequest{Operator: who}); err != nil {
 			t.Fatal(err)
 		}
 	}

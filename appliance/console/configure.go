@@ -213,7 +213,7 @@ func (s *Session) release(ctx context.Context) {
 
 // abort drops the changes.
 func (s *Session) abort(ctx context.Context, _ exec.Session, _ config.Args) error {
-	if err := s.change(ctx, "control.abort", change.Who{Operator: s.Operator()}, nil); err != nil {
+	if err := s.change(ctx, "control.abort", change.AbortRequest{Operator: s.Operator()}, nil); err != nil {
 		return err
 	}
 	s.toExec()

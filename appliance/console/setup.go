@@ -89,7 +89,7 @@ func (s *Session) drop(ctx context.Context) {
 	if s.holds {
 		s.holds = false
 		// Without an answer the next one who configures is told of the changes.
-		s.change(ctx, "control.abort", change.Who{Operator: s.Operator()}, nil)
+		s.change(ctx, "control.abort", change.AbortRequest{Operator: s.Operator()}, nil)
 	}
 }
 

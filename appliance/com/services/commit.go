@@ -77,7 +77,7 @@ func (c *Config) confirm(ctx context.Context, caller gate.Caller, r wire.ConfigC
 	case caller.Session.Number <= c.waits.session:
 		return wire.Committed{}, gate.Refuse(wire.CodeConflict, "revision %d is to be confirmed over a later session than the one that it came by", r.Revision)
 	}
-	if err := c.configuration.Confirm(ctx, caller.Operator, r.Revision); err != nil {
+	if _, err := c.configuration.Confirm(ctx, change.ConfirmRequest{Operator: caller.Operator, Revision: r.Revision}); err != nil {
 		return wire.Committed{}, coded(err)
 	}
 	return wire.Committed{Revision: r.Revision, Faults: []string{}}, nil

@@ -117,7 +117,7 @@ func (c *Config) drop() {
 	defer c.changing.Unlock()
 	if c.holder != nil {
 		// An error means that an operator has taken it over.
-		c.configuration.Abort(context.Background(), change.Who{Operator: *c.holder})
+		c.configuration.Abort(context.Background(), change.AbortRequest{Operator: *c.holder})
 		c.holder = nil
 	}
 }
@@ -258,7 +258,7 @@ func (c *Config) Take(ctx context.Context, caller gate.Caller) error {
 func (c *Config) abort(ctx context.Context, caller gate.Caller, _ struct{}) (struct{}, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
-	if _, err := c.configuration.Abort(ctx, change.Who{Operator: caller.Operator}); err != nil {
+	if _, err := c.configuration.Abort(ctx, change.AbortRequest{Operator: caller.Operator}); err != nil {
 		return struct{}{}, coded(err)
 	}
 	c.holder = nil

@@ -8,9 +8,9 @@ import (
 )
 
 // What a session and control say to each other about a change. Control serves
-// these as control.configure, control.edit, control.load, control.commit,
-// control.abort, control.release, control.rollback, control.history,
-// control.revision and control.candidate.
+// these as control.configure, control.edit, control.load, control.validate,
+// control.commit, control.confirm, control.abort, control.release,
+// control.rollback, control.history, control.revision and control.candidate.
 type (
 	// ConfigureRequest asks for the candidate; Take takes it over from
 	// whoever holds it.
@@ -67,6 +67,7 @@ type (
 		Comment        string         `json:"comment"`
 		ConfirmMinutes int            `json:"confirm_minutes"`
 		Base           int            `json:"base"` // the revision that must be in force; 0: any
+		Seen           string         `json:"seen"` // the Step that the operator has seen and means; empty: any
 	}
 	// Committed is the answer to a commit or a rollback. Revision is 0 when
 	// nothing was to be changed or when there are Faults.
@@ -77,19 +78,37 @@ type (
 		Notes     []string      `json:"notes"` // what the operator should know: "proxy does not answer; …"
 	}
 
-	// Who is the parameter of control.abort, which drops the candidate's
-	// changes and gives it back, and of control.release, which gives it back
+	// ConfirmRequest has a revision stay that waits for that, whatever the
+	// candidate has.
+	ConfirmRequest struct {
+		Operator model.Operator `json:"operator"`
+		Revision int            `json:"revision"`
+	}
+
+	// Validated is what the rules have against the candidate.
+	Validated struct {
+		Faults config.Errors `json:"faults"`
+	}
+
+	// AbortRequest drops the candidate's changes and gives it back.
+	AbortRequest struct {
+		Operator model.Operator `json:"operator"`
+		Seen     string         `json:"seen"` // as in CommitRequest
+	}
+
+	// Who is the parameter of control.release, which gives the candidate back
 	// with its changes.
 	Who struct {
 		Operator model.Operator `json:"operator"`
 	}
 
-	// RollbackRequest commits an earlier revision's text as a new revision, with
-	// a confirmation to come or without, as CommitRequest has it.
+	// RollbackRequest commits an earlier revision's text as a new revision; the
+	// rest is as in CommitRequest.
 	RollbackRequest struct {
 		Operator       model.Operator `json:"operator"`
 		Revision       int            `json:"revision"`
 		ConfirmMinutes int            `json:"confirm_minutes"`
+		Seen           string         `json:"seen"`
 	}
 
 	// History is the answer of control.history: the revisions that are kept,

@@ -151,7 +151,7 @@ func (s session) types(lines ...string) {
 }
 
 func (s session) commit(minutes int) (Committed, error) {
-	return s.c.Commit(s.t.Context(), CommitRequest{s.who.Operator, "because", minutes, 0})
+	return s.c.Commit(s.t.Context(), CommitRequest{Operator: s.who.Operator, Comment: "because", ConfirmMinutes: minutes})
 }
 
 // commits commits, and it must come to a revision with that number.

@@ -178,10 +178,13 @@ func countLines(text string) int {
 }
 
 // Abort drops the candidate with its changes.
-func (c *Configuration) Abort(_ context.Context, r Who) (struct{}, error) {
+func (c *Configuration) Abort(_ context.Context, r AbortRequest) (struct{}, error) {
 	c.mu.Lock()
 	defer c.end()
 	if err := c.held(r.Operator); err != nil {
+		return struct{}{}, err
+	}
+	if err := c.isSeen(r.Seen, c.print(c.candidate.draft)); err != nil {
 		return struct{}{}, err
 	}
 	c.candidate = nil

@@ -2,6 +2,7 @@ package change
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestCandidateHasOneHolder(t *testing.T) {
 		_, edit := c.Edit(t.Context(), EditRequest{Operator: who.who.Operator, Line: "hostname other"})
 		_, load := c.Load(t.Context(), LoadRequest{Operator: who.who.Operator, Text: named("other")})
 		_, commit := who.commit(0)
-		_, abort := c.Abort(t.Context(), who.who)
+		_, abort := c.Abort(t.Context(), AbortRequest{Operator: who.who.Operator})
 		for what, err := range map[string]error{"Edit": edit, "Load": load, "Commit": commit, "Abort": abort} {
 			if err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%s by %v = %v; want %q", what, who.who.Operator, err, want)
@@ -53,7 +54,7 @@ func TestCandidateHasOneHolder(t *testing.T) {
 	if answer := a.configure(false); answer.Holder != nil || !answer.Changed {
 		t.Errorf("Configure after Release = %+v; want the candidate with its changes", answer)
 	}
-	if _, err := c.Abort(t.Context(), a.who); err != nil {
+	if _, err := c.Abort(t.Context(), AbortRequest{Operator: a.who.Operator}); err != nil {
 		t.Fatal(err)
 	}
 	if answer := b.configure(false); answer.Holder != nil || answer.Changed {
@@ -153,5 +154,68 @@ func TestWhoMayChange(t *testing.T) {
 		if refused := err != nil && strings.Contains(err.Error(), "may not do this"); refused == reading[name] {
 			t.Errorf("%s by nobody known = %v; want it refused: %t", name, err, !reading[name])
 		}
+	}
+}
+
+// TestSeen: what an operator has seen is done, and nothing else.
+func TestSeen(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	a.sets("one", 1, 0)
+	seen := func() string {
+		t.Helper()
+		candidate, err := c.Candidate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Step(c.InForce().Text, candidate.Text)
+	}
+	commit := func(seen string) error {
+		_, err := c.Commit(t.Context(), CommitRequest{Operator: alice, Seen: seen})
+		return err
+	}
+	abort := func(seen string) error {
+		_, err := c.Abort(t.Context(), AbortRequest{Operator: alice, Seen: seen})
+		return err
+	}
+	rollback := func(seen string) error {
+		_, err := c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: 1, Seen: seen})
+		return err
+	}
+	refused := func(what string, err error) {
+		t.Helper()
+		var conflict *ConflictError
+		if !errors.As(err, &conflict) {
+			t.Errorf("%s = %v; want a conflict", what, err)
+		}
+	}
+	nothing := seen()
+	a.types("hostname two")
+	two := seen()
+	refused("Commit of what was no change before", commit(nothing))
+	refused("Abort of what was no change before", abort(nothing))
+	a.types("hostname three")
+	refused("Commit of what is another change now", commit(two))
+	refused("Abort of what is another change now", abort(two))
+	a.types("hostname two") // and back: that is what was seen
+	if err := commit(two); err != nil {
+		t.Fatal(err)
+	}
+	refused("Commit of what is done", commit(two))
+	back := Step(c.InForce().Text, named("one"))
+	a.sets("three", 3, 0)
+	refused("Rollback from what is no more in force", rollback(back))
+	b.runs(c, "three", 3, SourceRevision)
+	if err := rollback(Step(named("three"), named("one"))); err != nil {
+		t.Error(err)
+	}
+	b.runs(c, "one", 4, SourceRevision)
+	a.types("hostname four")
+	if err := abort(seen()); err != nil {
+		t.Error(err)
+	}
+	if shown, _ := c.Candidate(t.Context()); shown.Text != named("one") {
+		t.Errorf("candidate %q; want what is in force", shown.Text)
 	}
 }

@@ -174,6 +174,10 @@ func (c *Configuration) Methods() link.Methods {
 		"control.abort":     link.ForOperators(c.Abort),
 		"control.release":   link.ForOperators(c.Release),
 		"control.commit":    link.ForOperators(c.Commit),
+		"control.confirm":   link.ForOperators(c.Confirm),
+		"control.validate": link.ForOperators(func(ctx context.Context, _ struct{}) (Validated, error) {
+			return Validated{c.Validate(ctx)}, nil
+		}),
 		"control.rollback":  link.ForOperators(c.Rollback),
 		"control.candidate": link.ForOperators(func(ctx context.Context, _ struct{}) (Candidate, error) { return c.Candidate(ctx) }),
 		"control.history":   c.History,

@@ -33,6 +33,9 @@ func (c *Configuration) Commit(ctx context.Context, r CommitRequest) (Committed,
 		}
 		next = c.candidate.draft
 	}
+	if err := c.isSeen(r.Seen, c.print(next)); err != nil {
+		return Committed{}, err
+	}
 	if faults := c.Grammar.Locked(c.inForce.Config, next.config); len(faults) > 0 {
 		return Committed{Faults: faults}, nil
 	}
@@ -72,6 +75,9 @@ func (c *Configuration) Rollback(ctx context.Context, r RollbackRequest) (Commit
 	}
 	revision, text, err := c.store.Text(r.Revision)
 	if err != nil {
+		return Committed{}, err
+	}
+	if err := c.isSeen(r.Seen, text); err != nil {
 		return Committed{}, err
 	}
 	next, faults := c.read(text, revision.Version)

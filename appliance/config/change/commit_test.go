@@ -73,7 +73,7 @@ func TestCommitOfLockedLines(t *testing.T) {
 	}
 	b.runs(c, "fixed", 2, SourceRevision)
 	a.types("hostname fixed")
-	if answer, err := c.Rollback(t.Context(), RollbackRequest{alice, 1, 0}); err != nil || answer.Revision != 3 {
+	if answer, err := c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: 1}); err != nil || answer.Revision != 3 {
 		t.Errorf("Rollback(1) = %+v, %v; want revision 3", answer, err)
 	}
 	b.runs(c, "one", 3, SourceRevision)
@@ -190,7 +190,7 @@ func TestFailedCommitConfirmsNothing(t *testing.T) {
 			var err error
 			switch act {
 			case "rollback":
-				answer, err = c.Rollback(t.Context(), RollbackRequest{alice, 1, 0})
+				answer, err = c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: 1})
 			case "commit confirmed":
 				a.types("hostname three")
 				answer, err = a.commit(7)

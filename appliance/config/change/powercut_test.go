@@ -121,7 +121,7 @@ func TestPowerCut(t *testing.T) {
 				if err != nil || text == c.InForce().Text || h.proven[back] {
 					continue
 				}
-				if answer, err := c.Rollback(t.Context(), RollbackRequest{alice, r.Number, 0}); err != nil || answer.Revision != number {
+				if answer, err := c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: r.Number}); err != nil || answer.Revision != number {
 					rt.Fatalf("Rollback(%d) = %+v, %v; want revision %d", r.Number, answer, err, number)
 				}
 				h.stands, h.pending = append(h.stands, back), ""

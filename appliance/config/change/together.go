@@ -72,6 +72,19 @@ func (c *Configuration) basedOn(revision int) error {
 	return nil
 }
 
+// Step names the way from one text of a configuration to another: what an operator
+// has looked at who then says that it shall be done.
+func Step(from, to string) string { return model.RevisionID(from) + ".." + model.RevisionID(to) }
+
+// isSeen reports a *ConflictError where an operator has seen another step than the
+// one from what is in force to a text. c.mu is held.
+func (c *Configuration) isSeen(seen, to string) error {
+	if seen != "" && seen != Step(c.inForce.Text, to) {
+		return conflict("the candidate, or what is in force, is another one since you looked")
+	}
+	return nil
+}
+
 // Validate says what the rules of the configuration have against the candidate.
 // Other processes are asked by a commit only.
 func (c *Configuration) Validate(context.Context) (faults config.Errors) {
@@ -89,15 +102,15 @@ func (c *Configuration) Validate(context.Context) (faults config.Errors) {
 
 // Confirm has a revision stay that waits for that, whatever the candidate has.
 // It is a *ConflictError where the revision does not wait.
-func (c *Configuration) Confirm(_ context.Context, who model.Operator, revision int) error {
+func (c *Configuration) Confirm(_ context.Context, r ConfirmRequest) (struct{}, error) {
 	c.mu.Lock()
 	defer c.end()
-	if c.pending == nil || c.pending.Revision != revision {
-		return conflict("revision %d does not wait for a confirmation", revision)
+	if c.pending == nil || c.pending.Revision != r.Revision {
+		return struct{}{}, conflict("revision %d does not wait for a confirmation", r.Revision)
 	}
 	if _, err := c.confirm(); err != nil {
-		return err
+		return struct{}{}, err
 	}
-	c.Log.Info("commit confirmed", "number", revision, "operator", who)
-	return nil
+	c.Log.Info("commit confirmed", "number", r.Revision, "operator", r.Operator)
+	return struct{}{}, nil
 }

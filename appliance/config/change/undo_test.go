@@ -55,12 +55,12 @@ func TestCommitConfirmed(t *testing.T) {
 			}
 		}, "one", 1, []State{StateCommitted, StateWithdrawn}, []string{"revision 2"}},
 		{"rolled back by hand", func(a session) {
-			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{alice, 1, 0}); err != nil || answer.Revision != 3 || answer.Confirmed != 0 {
+			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: 1}); err != nil || answer.Revision != 3 || answer.Confirmed != 0 {
 				t.Errorf("Rollback = %+v, %v; want revision 3, and that nothing is confirmed", answer, err)
 			}
 		}, "one", 3, []State{StateCommitted, StateWithdrawn, StateCommitted}, nil},
 		{"rolled back by hand, which does not serve", func(a session) {
-			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{alice, 1, 0}); err != nil || answer.Revision != 3 {
+			if answer, err := a.c.Rollback(t.Context(), RollbackRequest{Operator: alice, Revision: 1}); err != nil || answer.Revision != 3 {
 				t.Errorf("Rollback = %+v, %v; want revision 3", answer, err)
 			}
 			a.c.Abandon(a.c.InForce(), refusal) // what was never confirmed does not come back
@@ -203,7 +203,7 @@ func TestRollback(t *testing.T) {
 		a.sets(name, i+1, 0)
 	}
 	rollback := func(who model.Operator, number int) (Committed, error) {
-		return c.Rollback(t.Context(), RollbackRequest{who, number, 0})
+		return c.Rollback(t.Context(), RollbackRequest{Operator: who, Revision: number})
 	}
 	if answer, err := rollback(bob, 1); err != nil || answer.Revision != 4 { // alice holds it, but unchanged
 		t.Errorf("Rollback = %+v, %v; want revision 4", answer, err)
@@ -230,7 +230,7 @@ func TestRollback(t *testing.T) {
 			t.Errorf("Rollback by %v = %v; want %q", test.who, err, test.want)
 		}
 	}
-	if _, err := c.Abort(t.Context(), a.who); err != nil {
+	if _, err := c.Abort(t.Context(), AbortRequest{Operator: a.who.Operator}); err != nil {
 		t.Fatal(err)
 	}
 
