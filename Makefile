@@ -17,7 +17,8 @@ STICKS  ?= 200
 # build itself; daemons that the box is tried against are unpacked in the cache
 # and never installed (qemu/lab/peers.go).
 RUN_PACKAGES  = ca-certificates faketime ovmf qemu-efi-aarch64 qemu-system-arm qemu-system-x86 sbsigntool xz-utils
-TEST_PACKAGES = baresip-core curl e2fsprogs iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark
+TEST_PACKAGES = baresip-core chromium-headless-shell curl e2fsprogs fonts-dejavu-core iproute2 libxml2-utils mtools nftables openssh-client openssl sip-tester ssh-audit swtpm tshark \
+	$(if $(shell command -v npm),,npm)
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut test-update test-sticks chaos-network \
 	leak soak overload flood test-cps bench-com com-line scan test-access-load clock-offset fuzz packages test-packages clean
