@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"causeway/appliance/model"
@@ -13,6 +14,8 @@ type page struct {
 	title string
 	intro string // a sentence or two under the title; may be empty
 	parts []part
+	// hidden pages stand not in the menu: others lead to them.
+	hidden bool
 }
 
 // part is a piece of a page. It keeps nothing of its own: what it needs to know it
@@ -29,10 +32,11 @@ type part interface {
 	show(ctx context.Context, v *visit) (view, error)
 }
 
-// view is a template and what it is filled with.
+// view is a template ("doing" is templates/doing.html) and what it is filled with.
 type view struct {
 	template string
 	data     any
+	every    time.Duration // the part is to be fetched again after; 0: as live has it
 }
 
 // taker is a part that takes forms. Those have the hidden fields "part", its name,
@@ -56,6 +60,28 @@ type lister interface {
 	part
 	// list gives the heading and the rows.
 	list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error)
+}
+
+// downloader is a part that gives a file ("?part=NAME&as=file"). Its name is one
+// for the disk of who asks; what writes it is called once, and an error of it cuts
+// the answer off.
+type downloader interface {
+	part
+	download(ctx context.Context, v *visit) (file download, err error)
+}
+
+// download is a file on its way to a browser.
+type download struct {
+	name   string
+	octets int64 // 0: not known
+	write  func(io.Writer) error
+}
+
+// receiver is a taker whose form brings a file (multipart/form-data), as its last
+// field. take reads it from visit.file as it comes.
+type receiver interface {
+	taker
+	most() int64 // octets of a file
 }
 
 // live is a part that is fetched again and again while somebody looks at it. That

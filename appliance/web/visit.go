@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"time"
 
@@ -13,11 +14,29 @@ type visit struct {
 	*Server
 	request *http.Request // its form is read already
 	login   model.Login
+	session *session
 	page    *page
+	file    *upload // that the form has brought; nil: none
+}
+
+// upload is a file on its way from a browser.
+type upload struct {
+	name string // as the browser says: for people alone
+	io.Reader
 }
 
 // operator is who looks.
 func (v *visit) operator() model.Operator { return v.login.Operator }
+
+// form is what the forms of a part have in hidden fields: {{template "hidden" .Form}}.
+type form struct {
+	Part  string
+	Token string
+	At    []string
+}
+
+// form gives that of a part.
+func (v *visit) form(p part) form { return form{p.name(), v.session.token, v.at()} }
 
 // at gives the lines that opened the mode of the configuration that the page is
 // about: "?at=server-group+sip+group+a+lan1", once for each mode.
@@ -29,4 +48,8 @@ func (v *visit) call(ctx context.Context, process, method string, params, result
 }
 
 // clock prints a time in the zone of the box, which it names (NET-10).
-func (v *visit) clock(t time.Time) string { return t.In(v.Zone()).Format("2006-01-02 15:04:05 MST") }
+func (v *visit) clock(t time.Time) string { return clock(t, v.Zone()) }
+
+func clock(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("2006-01-02 15:04:05 MST")
+}

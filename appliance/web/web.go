@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"crypto/tls"
+	"html/template"
 	"log/slog"
 	"time"
 
@@ -41,7 +42,30 @@ type Login interface {
 	Ended(session uint64) <-chan struct{}
 }
 
-// Server serves the pages as the configuration last applied says.
+// Server serves the pages as the configuration last applied says. Make it with New.
 type Server struct {
 	Options
+	menu      []section
+	pages     map[string]*page // by path
+	templates *template.Template
+	assets    map[string]asset
+	sessions  *sessions
+	logins    chan struct{} // holds one for each login that is under way
+	key       []byte        // of the tokens of login pages
+}
+
+// New makes a server that listens nowhere until Run runs and a configuration has the
+// pages and a user.
+func New(o Options) *Server {
+	s := &Server{
+		Options: o, menu: menu(), pages: map[string]*page{}, assets: assets(), sessions: newSessions(o.Login),
+		logins: make(chan struct{}, loginsMost), key: []byte(secret()),
+	}
+	s.templates = s.parse()
+	for _, one := range s.menu {
+		for _, p := range one.pages {
+			s.pages[p.path] = p
+		}
+	}
+	return s
 }

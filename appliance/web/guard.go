@@ -1,0 +1,86 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"net/netip"
+	"strings"
+)
+
+// What a request may bring.
+const (
+	headerOctets = 16 << 10
+	formOctets   = 256 << 10
+)
+
+var (
+	errToken  = errors.New("the form is not from this session: open the page again")
+	errOrigin = errors.New("the form is from another site")
+	errMethod = errors.New("the pages know GET, HEAD and POST")
+)
+
+// headers are on every answer. Nothing is run or shown but what the box itself
+// serves, nobody frames it, and nothing is kept by others.
+var headers = map[string]string{
+	"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+		"form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+	"X-Frame-Options":              "DENY",
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "same-origin", // with "no-referrer" forms would have the origin "null"
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Permissions-Policy":           "camera=(), geolocation=(), microphone=()",
+	"Cache-Control":                "no-store",
+}
+
+// guard lets through what a browser sends that looks at this box and at nothing
+// else.
+func (s *Server) guard(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		switch err := origins.Check(r); {
+		case !s.answersTo(r.Host):
+			s.refuse(w, http.StatusMisdirectedRequest, errors.New("this box has another name: use its address"))
+		case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
+			w.Header().Set("Allow", "GET, HEAD, POST")
+			s.refuse(w, http.StatusMethodNotAllowed, errMethod)
+		case err != nil:
+			s.refuse(w, http.StatusForbidden, errOrigin)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// answersTo says whether a request is for the box. A page of another name that has
+// come to mean this address (DNS rebinding) would otherwise count as one of ours;
+// an address is nobody else's.
+func (s *Server) answersTo(host string) bool {
+	name := hostOf(host)
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil || name == "localhost" {
+		return true
+	}
+	if name == "" {
+		return false
+	}
+	for _, known := range append(s.Names(), s.HostName()) {
+		if strings.EqualFold(known, name) {
+			return true
+		}
+	}
+	certificate, err := s.Certificate()
+	return err == nil && certificate.Leaf != nil && certificate.Leaf.VerifyHostname(name) == nil
+}
+
+// hostOf is the name in a Host header, in small letters, without its port and the
+// dot of a complete one.
+func hostOf(header string) string {
+	name := header
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
+		name = name[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(name, "."))
+}

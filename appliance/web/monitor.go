@@ -1,0 +1,4 @@
+package web
+
+// monitorPages are those of the menu Monitor.
+func monitorPages() []*page { return nil }

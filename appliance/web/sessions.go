@@ -1,0 +1,252 @@
+package web
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"causeway/appliance/model"
+)
+
+// How many sessions there may be. Of too many the one goes that has been idle for
+// the longest time.
+const (
+	sessionsMost = 32
+	ofUserMost   = 8
+)
+
+// The cookies. "__Host-" binds them to this host, its root and HTTPS (RFC 6265bis
+// §4.1.3.2).
+const (
+	sessionCookie = "__Host-causeway"
+	doorCookie    = "__Host-causeway-door" // of a login page
+)
+
+// secretOctets is how long what nobody may guess is.
+const secretOctets = 32
+
+// session is somebody who has logged in. It ends by its idle time, a logout, a word
+// of Login, or with the server; ctx says why.
+type session struct {
+	login model.Login
+	token string // of its forms
+	ctx   context.Context
+	end   context.CancelCauseFunc
+
+	mu      sync.Mutex
+	used    time.Time // by the monotonic clock
+	notices []notice
+	things  map[string]any
+}
+
+// notice is what somebody is to be told at his next look at a page.
+type notice struct{ path, text string }
+
+// The reasons of an end, as access logs them.
+var (
+	errExit = errors.New("exit")
+	errIdle = errors.New("idle")
+	errRoom = errors.New("too many sessions")
+	errOver = errors.New("hang up")
+)
+
+// sessions are all that are open, by the hash of their cookies: memory that somebody
+// reads does not open one.
+type sessions struct {
+	login   Login
+	running sync.WaitGroup
+
+	mu   sync.Mutex
+	open map[[sha256.Size]byte]*session
+	over bool // nobody may come any more
+}
+
+func newSessions(login Login) *sessions {
+	return &sessions{login: login, open: map[[sha256.Size]byte]*session{}}
+}
+
+// begin opens a session and gives the value of its cookie.
+func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
+	cookie = secret()
+	opened = &session{login: login, token: secret(), used: time.Now(), things: map[string]any{}}
+	opened.ctx, opened.end = context.WithCancelCause(context.Background())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over {
+		opened.end(errOver)
+	}
+	s.makeRoom(login.Operator.User)
+	key := sha256.Sum256([]byte(cookie))
+	s.open[key] = opened
+	s.running.Go(func() {
+		s.watch(opened)
+		s.mu.Lock()
+		delete(s.open, key)
+		s.mu.Unlock()
+		s.login.Logout(login.Session, context.Cause(opened.ctx).Error())
+	})
+	return cookie, opened
+}
+
+// makeRoom ends the session that one more of a user has no room beside. s.mu is held.
+func (s *sessions) makeRoom(user string) {
+	all, his := 0, 0
+	var idlest, hisIdlest *session
+	for _, one := range s.open {
+		if one.ctx.Err() != nil {
+			continue
+		}
+		all++
+		if idlest == nil || one.last().Before(idlest.last()) {
+			idlest = one
+		}
+		if one.login.Operator.User != user {
+			continue
+		}
+		his++
+		if hisIdlest == nil || one.last().Before(hisIdlest.last()) {
+			hisIdlest = one
+		}
+	}
+	switch {
+	case his >= ofUserMost:
+		hisIdlest.end(errRoom)
+	case all >= sessionsMost:
+		idlest.end(errRoom)
+	}
+}
+
+// watch waits for the end of a session, and ends one that is idle for too long.
+func (s *sessions) watch(one *session) {
+	idle := time.Duration(one.login.IdleMinutes) * time.Minute
+	for {
+		var look <-chan time.Time // never, if it may be idle for ever
+		if idle > 0 {
+			left := time.Until(one.last().Add(idle))
+			if left <= 0 {
+				one.end(errIdle)
+			}
+			look = time.After(left)
+		}
+		select {
+		case <-one.ctx.Done():
+			return
+		case <-s.login.Ended(one.login.Session):
+			one.end(errOver)
+		case <-look:
+		}
+	}
+}
+
+// of gives the session that a request belongs to, or nil.
+func (s *sessions) of(r *http.Request) *session {
+	cookie, err := r.Cookie(sessionCookie)
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.open[sha256.Sum256([]byte(cookie.Value))]
+	if one == nil || one.ctx.Err() != nil {
+		return nil
+	}
+	select {
+	case <-s.login.Ended(one.login.Session): // at once, not when watch comes to it
+		one.end(errOver)
+		return nil
+	default:
+		return one
+	}
+}
+
+// endAll ends all sessions, lets nobody in any more, and waits until they are over.
+func (s *sessions) endAll() {
+	s.mu.Lock()
+	s.over = true
+	for _, one := range s.open {
+		one.end(errOver)
+	}
+	s.mu.Unlock()
+	s.running.Wait()
+}
+
+// last is when somebody did something in the session.
+func (s *session) last() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// active notes that somebody does something.
+func (s *session) active() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = time.Now()
+}
+
+// noticesMost is how many sentences wait for somebody who does not look.
+const noticesMost = 8
+
+// tell has a sentence stand on a page when somebody looks at it next.
+func (s *session) tell(path, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.notices) < noticesMost {
+		s.notices = append(s.notices, notice{path, text})
+	}
+}
+
+// told gives the sentences that wait for a look at a page.
+func (s *session) told(path string) (texts []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var left []notice
+	for _, n := range s.notices {
+		if n.path == path {
+			texts = append(texts, n.text)
+		} else {
+			left = append(left, n)
+		}
+	}
+	s.notices = left
+	return texts
+}
+
+// kept gives what a session keeps under a name, for as long as it lasts; of what it
+// does not have yet it keeps what begin makes. What is kept must stand several
+// requests at once.
+func kept[T any](s *session, name string, begin func() T) T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if thing, is := s.things[name]; is {
+		return thing.(T)
+	}
+	thing := begin()
+	s.things[name] = thing
+	return thing
+}
+
+// secret is one that nobody guesses.
+func secret() string {
+	var octets [secretOctets]byte
+	rand.Read(octets[:]) // it never fails
+	return base64.RawURLEncoding.EncodeToString(octets[:])
+}
+
+// equal compares secrets in a time that says nothing about them.
+func equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
+
+// setCookie sets a cookie that lasts as long as the browser runs.
+func setCookie(w http.ResponseWriter, name, value string) {
+	cookie := &http.Cookie{Name: name, Value: value, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode}
+	if value == "" {
+		cookie.MaxAge = -1
+	}
+	http.SetCookie(w, cookie)
+}
