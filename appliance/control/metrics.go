@@ -2,9 +2,11 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"causeway/appliance/admission"
 	"causeway/appliance/com"
+	"causeway/appliance/license"
 	"causeway/appliance/metrics"
 	"causeway/appliance/model"
 	"causeway/appliance/routing/servergroup"
@@ -34,14 +36,18 @@ func (c *control) callRate(ctx context.Context) (metrics.CallRate, error) {
 // licence says how the box stands with its licence.
 func (c *control) licence(context.Context) (metrics.License, error) {
 	s := c.license.Status()
-	left := s.Evaluation.Left
-	if !s.Evaluation.Running {
-		left = s.Authorization.Deadline.Sub(s.Now)
-	}
 	return metrics.License{
 		State: s.State.String(), Calls: s.Calls, Limit: float64(s.LimitCPS),
-		Left: max(left, 0), IDLeft: max(s.Registration.Expires.Sub(s.Now), 0),
+		Left: licenceLeft(s), IDLeft: max(s.Registration.Expires.Sub(s.Now), 0),
 	}, nil
+}
+
+// licenceLeft is how long the evaluation, or the authorization, goes on.
+func licenceLeft(s license.Status) time.Duration {
+	if s.Evaluation.Running {
+		return max(s.Evaluation.Left, 0)
+	}
+	return max(s.Authorization.Deadline.Sub(s.Now), 0)
 }
 
 // comMetrics says how the link to COM stands.
