@@ -29,6 +29,7 @@ var base = map[string][]string{
 	"appointment":      nil,
 	"bundle":           {"model"},
 	"confine":          nil,
+	"grammar/drawn":    {"model"},
 	"alarm":            {"config", "exec", "link", "model", "storage", "storage/database"},
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"causeway/appliance/config"
 	"causeway/appliance/grammar"
+	"causeway/appliance/grammar/drawn"
 )
 
 // samples are, for types that other packages than config declare, a word they
@@ -49,9 +50,6 @@ var samples = map[string]struct {
 	"HEADER":                            {"P-Asserted-Identity", []string{"a:b", "naïve", strings.Repeat("h", 65)}},
 }
 
-// sealed is any octets where those of a sealed secret stand.
-const sealed = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
-
 // sample gives for a type a word it takes and words it must refuse: one below
 // its range, one above it, and something that is no value at all. The rest of
 // a line can be anything.
@@ -85,11 +83,11 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 	case config.Line:
 		return "any text", nil
 	case config.Secret:
-		return "sealed:" + sealed, nil // TestSecret of config: its errors do not repeat the word
+		return drawn.Sealed, nil // TestSecret of config: its errors do not repeat the word
 	case config.Token:
 		return "token", nil // TestToken of config: its errors do not repeat the word
 	case config.Password:
-		return storedPassword, nil // likewise, TestPassword
+		return drawn.StoredPassword, nil // likewise, TestPassword
 	}
 	s, ok := samples[typ.String()]
 	if !ok {

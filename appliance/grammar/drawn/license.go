@@ -1,4 +1,4 @@
-package grammar_test
+package drawn
 
 import (
 	"pgregory.net/rapid"

@@ -1,4 +1,4 @@
-package grammar_test
+package drawn
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ import (
 // drawBackup draws when backups are made, and who can open them.
 func drawBackup(t *rapid.T, c *model.Config) {
 	if rapid.Bool().Draw(t, "backup passphrase") {
-		c.Backup.Passphrase = "sealed:" + sealed
+		c.Backup.Passphrase = Sealed
 	} else {
 		for _, key := range []string{"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj", publicKeys[0]} {
 			if rapid.Bool().Draw(t, "is recipient") {
@@ -31,6 +31,6 @@ func drawBackup(t *rapid.T, c *model.Config) {
 	s.At = rapid.IntRange(0, 24*60-1).Draw(t, "minutes")
 	s.Keep = rapid.SampledFrom([]int{0, 1, 100}).Draw(t, "keep")
 	if strings.HasPrefix(s.To, "sftp:") {
-		s.Password, s.HostKey = "sealed:"+sealed, "SHA256:"+strings.Repeat("A", 43)
+		s.Password, s.HostKey = Sealed, "SHA256:"+strings.Repeat("A", 43)
 	}
 }

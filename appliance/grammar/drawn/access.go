@@ -1,4 +1,4 @@
-package grammar_test
+package drawn
 
 import (
 	"slices"
@@ -9,8 +9,8 @@ import (
 	"causeway/appliance/model"
 )
 
-// storedPassword is any octets where those of a password's hash stand.
-const storedPassword = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+// StoredPassword is any octets where those of a password's hash stand.
+const StoredPassword = "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
 // publicKeys are keys that users may have, without comments.
 var publicKeys = []string{
@@ -46,13 +46,13 @@ func drawAccess(t *rapid.T, c *model.Config) {
 			}
 		}
 		if i == 0 || rapid.Bool().Draw(t, "has password") {
-			u.Password = storedPassword
+			u.Password = StoredPassword
 		}
 		a.Users = append(a.Users, u)
 	}
 	a.IdleMinutes = rapid.SampledFrom([]int{0, -1, 1, 1440}).Draw(t, "idle minutes")
 	for _, host := range rapid.SliceOfNDistinct(label, 0, 4, rapid.ID).Draw(t, "login servers") {
-		a.RADIUS = append(a.RADIUS, model.LoginServer{Host: host, Port: int(port.Draw(t, "port")), Key: "sealed:" + sealed})
+		a.RADIUS = append(a.RADIUS, model.LoginServer{Host: host, Port: int(port.Draw(t, "port")), Key: Sealed})
 	}
 	a.SSH = model.SSH{
 		Off:  rapid.Bool().Draw(t, "SSH is off"),

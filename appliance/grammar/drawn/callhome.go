@@ -1,4 +1,4 @@
-package grammar_test
+package drawn
 
 import (
 	"cmp"
@@ -58,7 +58,7 @@ func drawMailServers(t *rapid.T, h *model.CallHome) {
 			Security: rapid.SampledFrom([]string{"", model.MailTLS, model.MailPlain}).Draw(t, "security"),
 		}
 		if s.Security != model.MailPlain && rapid.Bool().Draw(t, "asks for a password") {
-			s.User, s.Password = rapid.StringMatching(`[!-~]{1,40}`).Draw(t, "user"), "sealed:"+sealed
+			s.User, s.Password = rapid.StringMatching(`[!-~]{1,40}`).Draw(t, "user"), Sealed
 		}
 		h.MailServers = append(h.MailServers, s)
 	}

@@ -1,4 +1,4 @@
-package grammar_test
+package drawn
 
 import (
 	"net/netip"
@@ -34,7 +34,7 @@ var (
 		return netip.AddrFrom4([4]byte{192, 0, 2, octet.Draw(t, "host")})
 	})
 	// secret is one that was not typed, or a stored form.
-	secret    = rapid.SampledFrom([]string{"", "sealed:" + sealed, "sealed:A" + sealed[1:]})
+	secret    = rapid.SampledFrom([]string{"", Sealed, "sealed:A" + sealed[1:]})
 	deactMode = rapid.SampledFrom([]model.DeactMode{model.DeactAbort, model.DeactNormal, model.DeactQuiesce})
 	timeOfDay = rapid.Custom(func(t *rapid.T) model.TimeOfDay {
 		return model.TimeOfDay{Hour: rapid.IntRange(0, 23).Draw(t, "hour"), Minute: rapid.IntRange(0, 59).Draw(t, "minute")}
@@ -119,7 +119,7 @@ func xmlMethod(t *rapid.T) model.XMLMethod {
 		DeactMode: deactMode.Draw(t, "deact-mode"), Attached: rapid.Bool().Draw(t, "attach"),
 	}
 	if rapid.Bool().Draw(t, "transfer") {
-		x.Transfer = model.CDRTransfer{URL: "sftp://cdr@192.0.2.1:2222/in/", Secret: "sealed:" + sealed, HostKey: "SHA256:" + sealed[:43]}
+		x.Transfer = model.CDRTransfer{URL: "sftp://cdr@192.0.2.1:2222/in/", Secret: Sealed, HostKey: "SHA256:" + sealed[:43]}
 	}
 	return x
 }
