@@ -2,39 +2,20 @@ package console
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"causeway/appliance/config"
 	"causeway/appliance/model"
-	"causeway/appliance/storage"
 	"causeway/appliance/storage/files"
 )
 
 // permits says what the groups of who types have against a command of EXEC with
-// these arguments; nil: with any. What was saved of the configuration is seen by
-// whoever may see the one in force.
+// these arguments; nil: with any.
 func (s *Session) permits(c *command, args config.Args) error {
-	saved := func(value any) bool { // whatever type of argument takes paths
-		path, err := storage.ParsePath(fmt.Sprint(value))
-		return err == nil && path.Within(files.Revisions)
-	}
 	if c.free {
 		return nil
 	}
-	rights := s.login.Rights
-	if err := config.PermitsCommand(rights, c.Syntax); err != nil {
-		return err
-	}
-	switch {
-	case c.Reconfigures:
-		return config.PermitsAll(rights)
-	case slices.ContainsFunc(slices.Collect(maps.Values(args)), saved):
-		return config.PermitsCommand(rights, files.ShowConfiguration)
-	}
-	return nil
+	return files.Permits(s.login.Rights, &c.Command, args)
 }
 
 // permitsCommit says what they have against a commit by other words.
