@@ -92,12 +92,12 @@ func within(dir string, cdr storage.Path) (names []string) {
 	return slices.Compact(names)
 }
 
-// isConfiguration says whether a configuration can be read there.
-func (n node) isConfiguration() bool { return n.running || n.on.Within(files.Revisions) }
-
 // mayRead says whether somebody may read there.
 func (n node) mayRead(r model.Rights) bool {
-	return (r.FilesRead || r.FilesWrite) && (!n.isConfiguration() || r.May(model.RuleExec, files.ShowConfiguration))
+	if n.running { // it is one of those that were saved
+		return files.MayRead(r, files.Revisions)
+	}
+	return files.MayRead(r, n.on)
 }
 
 // info tells of what is on no volume. It is an fs.FileInfo.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"causeway/appliance/model"
 	"causeway/appliance/storage"
 )
 
@@ -58,10 +59,16 @@ var secrets = []string{
 
 // Revisions is where the configurations are that were saved, and
 // ShowConfiguration the command whose right it takes to read there. Sessions see
-// to that: they know who asks.
+// to that: they know who asks (MayRead).
 var Revisions = storage.Path{Volume: storage.Bootflash, Name: "control/revisions"}
 
 const ShowConfiguration = "show running-config"
+
+// MayRead says whether somebody may list and read what p names, over SFTP and on
+// the pages. What nobody may read is refused when it is opened.
+func MayRead(r model.Rights, p storage.Path) bool {
+	return (r.FilesRead || r.FilesWrite) && (!p.Within(Revisions) || r.May(model.RuleExec, ShowConfiguration))
+}
 
 // mayChange says why an operator may not make, replace or delete p.
 func mayChange(p storage.Path) error {
