@@ -42,7 +42,7 @@ func (v *visit) readForm(w http.ResponseWriter) (p taker, status int, err error)
 
 // readFields reads the fields of a form that has a file, until that comes.
 func (v *visit) readFields(w http.ResponseWriter) error {
-	body := &patient{reader: v.request.Body, control: http.NewResponseController(w)}
+	body := &patient{reader: v.request.Body, control: http.NewResponseController(w), active: v.active}
 	_, params, err := mime.ParseMediaType(v.request.Header.Get("Content-Type"))
 	if err != nil {
 		return err
@@ -81,16 +81,32 @@ type patient struct {
 	reader  io.Reader
 	writer  io.Writer
 	control *http.ResponseController
+	active  func() // is told that it goes on
 }
 
 // Read implements io.Reader.
 func (p *patient) Read(octets []byte) (int, error) {
-	p.control.SetReadDeadline(time.Now().Add(stillTime))
+	p.active()
+	late := time.Now().Add(stillTime)
+	p.control.SetReadDeadline(late)
+	p.control.SetWriteDeadline(late.Add(stillTime)) // of the answer, which comes after the last piece
 	return p.reader.Read(octets)
 }
 
 // Write implements io.Writer.
 func (p *patient) Write(octets []byte) (int, error) {
+	p.active()
 	p.control.SetWriteDeadline(time.Now().Add(stillTime))
 	return p.writer.Write(octets)
+}
+
+// drainMost is how much is read of a file that nobody wants, in octets: a browser
+// shows no answer before it has sent all.
+const drainMost = 128 << 20
+
+// drain reads what is left of a file, as far as that is worth it.
+func (u *upload) drain() {
+	if u != nil {
+		io.Copy(io.Discard, io.LimitReader(u, drainMost))
+	}
 }

@@ -93,11 +93,10 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusNotFound, errors.New("there is no such page"))
 		return
 	}
-	if r.Header.Get(liveHeader) == "" {
-		one.active()
-		s.Login.Active(one.login.Session)
-	}
 	v := &visit{Server: s, request: r, login: one.login, session: one, page: p}
+	if r.Header.Get(liveHeader) == "" {
+		v.active()
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(one.ctx, cancel)() // what a session asks for ends with it
@@ -286,7 +285,7 @@ func (v *visit) serveFile(ctx context.Context, w http.ResponseWriter, d download
 	if v.request.Method == http.MethodHead {
 		return
 	}
-	if err := file.write(&patient{writer: w, control: http.NewResponseController(w)}); err != nil {
+	if err := file.write(&patient{writer: w, control: http.NewResponseController(w), active: v.active}); err != nil {
 		v.Log.Info("a download was cut off", "file", file.name, "error", err)
 		panic(http.ErrAbortHandler) // so that the browser knows
 	}
@@ -307,6 +306,7 @@ func (v *visit) receive(ctx context.Context, w http.ResponseWriter) {
 	}
 	a, err := v.takes(ctx, p)
 	if err != nil || a.instead.template != "" {
+		v.file.drain()
 		v.servePage(ctx, w, http.StatusUnprocessableEntity, shown{p.name(), a.instead, err})
 		return
 	}

@@ -25,6 +25,12 @@ type upload struct {
 	io.Reader
 }
 
+// active notes that somebody does something, or that something long goes on for him.
+func (v *visit) active() {
+	v.session.active()
+	v.Login.Active(v.login.Session)
+}
+
 // operator is who looks.
 func (v *visit) operator() model.Operator { return v.login.Operator }
 

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ type Entry struct {
 type ListRequest struct {
 	Path  storage.Path `json:"path"`
 	After []byte       `json:"after"` // octets: a stick may have names that are no UTF-8
+	Most  int          `json:"most"`  // entries; 0: 500, and never more
 }
 
 // Listing is the answer: a page, in the order of names.
@@ -59,7 +61,8 @@ func (s *Service) List(_ context.Context, r ListRequest) (Listing, error) {
 			answer.Entries = append(answer.Entries, entry(info))
 			return nil
 		}
-		names, more, err := page(volume, r.Path.Name, string(r.After))
+		most := min(cmp.Or(max(0, r.Most), listMax), listMax)
+		names, more, err := page(volume, r.Path.Name, string(r.After), most)
 		if err != nil {
 			return err
 		}
@@ -79,12 +82,12 @@ func (s *Service) List(_ context.Context, r ListRequest) (Listing, error) {
 
 // page gives the first names in a directory behind a name, in their order, and
 // whether there are more. It holds few of them, however large the directory.
-func page(volume *os.Root, name, after string) (first []string, more bool, err error) {
+func page(volume *os.Root, name, after string, most int) (first []string, more bool, err error) {
 	err = eachNames(volume, name, func(names []string) error {
 		first = append(first, slices.DeleteFunc(names, func(name string) bool { return name <= after })...)
 		slices.Sort(first)
-		more = more || len(first) > listMax
-		first = first[:min(len(first), listMax)]
+		more = more || len(first) > most
+		first = first[:min(len(first), most)]
 		return nil
 	})
 	return first, more, err

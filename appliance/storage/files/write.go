@@ -140,6 +140,12 @@ func (s source) Close() error {
 	return nil
 }
 
+// Receive makes a file of all that comes from somewhere, unless ctx ends before; no
+// error says that it is there. replace says that one of that name goes.
+func (s *Service) Receive(ctx context.Context, p storage.Path, content io.Reader, replace bool) error {
+	return s.put(ctx, p, replace, incoming{place: Place{Path: p}, content: content})
+}
+
 // put makes a file of all that comes from another; what is less than the size
 // that was told is no copy. It ends with ctx.
 func (s *Service) put(ctx context.Context, p storage.Path, replace bool, from incoming) error {
