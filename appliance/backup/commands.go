@@ -99,7 +99,7 @@ func scheduleArgs(s model.BackupSchedule) config.Args {
 
 // recipients are public keys of those who can open a backup.
 var recipients = config.Command{
-	Mode: config.Global, Syntax: "backup recipient KEY", No: "backup recipient [KEY]",
+	Mode: config.Global, Syntax: "backup recipient KEY", No: "backup recipient [KEY]", Many: true,
 	Args: []config.Argument{{Name: "KEY", Type: config.Line{}, Help: "Public key of age (age1…) or SSH (ssh-ed25519 …, ssh-rsa …)"}},
 	Help: "Have backups opened with a private key",
 	Apply: func(c *model.Config, a config.Args) error {

@@ -27,7 +27,7 @@ func Commands() []config.Command {
 			return config.When(c.Time.Disabled, config.Args{"STATE": "off"})
 		},
 	}, {
-		Mode: config.Global, Syntax: "ntp server HOST [prefer]", No: "ntp server [HOST]",
+		Mode: config.Global, Syntax: "ntp server HOST [prefer]", No: "ntp server [HOST]", Many: true,
 		Args: []config.Argument{{Name: "HOST", Type: config.Host{},
 			Help: fmt.Sprintf("Address or name of an NTP server; up to %d; without one those of DHCP, else %s", serversMax, DefaultServer)}},
 		Help:   "Add an NTP server",

@@ -42,6 +42,9 @@ type Command struct {
 	Args []Argument
 	// Help says in a few words what the command does.
 	Help string
+	// Many says that a place may have several lines of it, though No can be typed
+	// without saying which: it undoes all of them.
+	Many bool
 	// Opens is the mode that the line opens; empty for most. The commands
 	// typed there see the arguments of this line in their Args.
 	Opens Mode

@@ -46,16 +46,21 @@ type printed struct {
 // key tells the line apart from all others of the configuration.
 func (l printed) key() string { return l.at.path + l.text }
 
-// walk visits the lines that c has in the given place, in rendering order.
+// walk visits the lines that c has in the given place and below it, in rendering
+// order.
 func (g *Grammar) walk(c *model.Config, at place, depth int, visit func(printed)) {
-	emit := func(l printed) {
+	g.walkPlace(c, at, depth, func(l printed) {
 		visit(l)
 		if l.command.Opens != "" {
 			inner := at.inside(l.command, l.args, l.text)
 			g.walk(c, inner, depth+1, visit)
 			visit(printed{text: "exit", at: inner, depth: depth + 1})
 		}
-	}
+	})
+}
+
+// walkPlace visits the lines of one place only.
+func (g *Grammar) walkPlace(c *model.Config, at place, depth int, emit func(printed)) {
 	var ranked []printed // lines of the ranked commands that were passed last
 	flush := func() {
 		slices.SortStableFunc(ranked, func(a, b printed) int { return a.rank() - b.rank() })

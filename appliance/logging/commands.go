@@ -29,7 +29,7 @@ func Commands() []config.Command {
 	return []config.Command{{
 		Mode:   config.Global,
 		Syntax: "logging host HOST [TRANSPORT] [port PORT] [level LEVEL]",
-		No:     "logging host [HOST [TRANSPORT] [port PORT] [level LEVEL]]",
+		No:     "logging host [HOST [TRANSPORT] [port PORT] [level LEVEL]]", Many: true,
 		Args: []config.Argument{
 			{Name: "HOST", Type: config.Host{}, Help: "Address or name of a syslog server; up to 4"},
 			{Name: "TRANSPORT", Type: config.Choice{"udp", "tcp", "tls"}, Default: "udp", Help: "How it is reached"},

@@ -21,7 +21,7 @@ const (
 func Commands() []config.Command {
 	return []config.Command{
 		{
-			Mode: config.Global, Syntax: "ip name-server ADDRESS...", No: "ip name-server [ADDRESS...]",
+			Mode: config.Global, Syntax: "ip name-server ADDRESS...", No: "ip name-server [ADDRESS...]", Many: true,
 			Args: []config.Argument{
 				{Name: "ADDRESS", Type: config.Address{}, Help: "DNS server, asked in the order given; up to 4"},
 			},
