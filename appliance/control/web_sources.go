@@ -61,7 +61,7 @@ func (c *control) webCalls(_ context.Context, from, to time.Time, step time.Dura
 	calls := make([]web.Calls, len(series.Points))
 	for i, p := range series.Points {
 		calls[i] = web.Calls{
-			Time: p.Time, Offered: p.Calls, Refused: p.Refused, Failed: p.Failed,
+			Time: p.Time, Seconds: p.Seconds, Offered: p.Calls, Refused: p.Refused, Failed: p.Failed,
 			MeanCPS: p.MeanCPS, PeakCPS: p.PeakCPS, PeakOpen: p.PeakOpen,
 		}
 	}

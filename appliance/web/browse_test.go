@@ -111,6 +111,7 @@ func newBox(t *testing.T, answers map[string]any, prepare ...func(*Options)) *bo
 		Commands:    grammar.Exec(),
 		Call:        b.Call,
 		Build:       model.BuildInfo{Version: "1.2.3"},
+		Sources:     quietSources(),
 		Log:         slog.New(slog.DiscardHandler),
 	}
 	for _, change := range prepare {

@@ -2,21 +2,268 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+	"sync"
+	"time"
 
+	"causeway/appliance/alarm"
+	"causeway/appliance/config"
 	"causeway/appliance/model"
+	"causeway/appliance/web/chart"
 )
 
 // dashboardPages is the page that one sees first.
 func dashboardPages() []*page {
-	return []*page{{path: "/", title: "Dashboard", parts: []part{versions{}}}}
+	return []*page{{path: "/", title: "Dashboard", parts: []part{health{}, callRate{}}}}
 }
 
-// versions says what runs.
-type versions struct{}
+// How often the Dashboard is fetched again, and how long the box may take to tell how
+// it is: what has not answered by then costs its card.
+const (
+	healthEvery = 5 * time.Second
+	healthLimit = 2 * time.Second
+)
 
-func (versions) name() string               { return "versions" }
-func (versions) permits(model.Rights) error { return nil }
+// answers are those of all that the Dashboard asks. Each waits for the answer; two
+// cards that want the same ask once.
+type answers struct {
+	proxy    func() (model.ProxyStatus, error)
+	billing  func() (model.BillingStatus, error)
+	system   func() (model.SystemHealth, error)
+	control  func() (model.ControlStatus, error)
+	alarms   func() (alarm.ActiveAlarms, error)
+	callHome func() (model.CallHomeStatus, error)
+	license  func() (License, error)
+	com      func() (COM, error)
+	rate     func() (CallRate, error)
+}
 
-func (versions) show(_ context.Context, v *visit) (view, error) {
-	return view{template: "versions", data: v.Build}, nil
+// asked asks everything at once.
+func (v *visit) asked(ctx context.Context) *answers {
+	return &answers{
+		proxy:    ask(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
+		billing:  ask(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
+		system:   ask(ctx, calling[model.SystemHealth](v, "init", "init.health")),
+		control:  ask(ctx, calling[model.ControlStatus](v, "control", "control.status")),
+		alarms:   ask(ctx, calling[alarm.ActiveAlarms](v, "control", "control.alarms")),
+		callHome: ask(ctx, calling[model.CallHomeStatus](v, "control", "control.callhome.status")),
+		license:  ask(ctx, v.Sources.License),
+		com:      ask(ctx, v.Sources.COM),
+		rate:     ask(ctx, v.Sources.CallRate),
+	}
+}
+
+// calling asks a process.
+func calling[A any](v *visit, process, method string) func(context.Context) (A, error) {
+	return func(ctx context.Context) (answer A, err error) {
+		err = v.call(ctx, process, method, nil, &answer)
+		return answer, err
+	}
+}
+
+var errSilent = fmt.Errorf("it has not answered within %v", healthLimit)
+
+// ask begins to ask, and gives what waits for the answer: as long as ctx, whatever
+// the question does about that.
+func ask[A any](ctx context.Context, question func(context.Context) (A, error)) func() (A, error) {
+	type reply struct {
+		answer A
+		err    error
+	}
+	came := make(chan reply, 1)
+	go func() {
+		answer, err := question(ctx)
+		came <- reply{answer, err}
+	}()
+	return sync.OnceValues(func() (none A, err error) {
+		select {
+		case <-ctx.Done():
+		case r := <-came:
+			came <- r
+		}
+		select { // what came in time counts, however long others were waited for
+		case r := <-came:
+			if errors.Is(r.err, context.DeadlineExceeded) {
+				r.err = errSilent
+			}
+			return r.answer, r.err
+		default:
+			return none, errSilent
+		}
+	})
+}
+
+// health is the box at a glance.
+type health struct{}
+
+func (health) name() string         { return "health" }
+func (health) every() time.Duration { return healthEvery }
+
+// permits implements part: who may see one card sees that.
+func (health) permits(rights model.Rights) (err error) {
+	for _, c := range cards {
+		if err = c.permits(rights); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// glance is what the template has of the box.
+type glance struct {
+	Level    level
+	Sentence string
+	Cards    []filledCard
+}
+
+// filledCard is a card as somebody sees it.
+type filledCard struct {
+	Title, Path string // Path: of the page with more; empty: he may not see that
+	Fault       error  // why not all is there; nil: it is
+	content
+}
+
+func (health) show(ctx context.Context, v *visit) (view, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	a := v.asked(ctx)
+	var g glance
+	for _, c := range cards {
+		if c.permits(v.login.Rights) != nil {
+			continue
+		}
+		filled := filledCard{Title: c.title}
+		if filled.content, filled.Fault = c.fill(v, a); filled.Fault != nil {
+			filled.Level, filled.Trouble = bad, c.silent
+		}
+		if p := v.pages[c.path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+			filled.Path = c.path
+		}
+		g.Cards = append(g.Cards, filled)
+	}
+	g.sum(a, cards[0].permits(v.login.Rights) == nil)
+	return view{template: "dashboard", data: g}, nil
+}
+
+// sum says in one sentence how the box is: whether it takes calls, for who may see
+// that, and what is wrong, the worst first.
+func (g *glance) sum(a *answers, calls bool) {
+	var troubles []string
+	for _, at := range []level{bad, warn} {
+		for _, c := range g.Cards {
+			if c.Level == at && c.Trouble != "" && !slices.Contains(troubles, c.Trouble) {
+				g.Level = max(g.Level, at)
+				troubles = append(troubles, c.Trouble)
+			}
+		}
+	}
+	takes := "The box runs"
+	if calls {
+		takes = "The box takes calls"
+		_, proxy := a.proxy()
+		if license, err := a.license(); proxy != nil || err == nil && !license.Calls {
+			takes, g.Level = "The box takes no calls", bad
+		}
+	}
+	if len(troubles) == 0 {
+		g.Sentence = takes + ", and nothing is wrong."
+		return
+	}
+	g.Sentence = takes + ": " + strings.Join(troubles, "; ") + "."
+}
+
+// level is how well something is.
+type level uint8
+
+const (
+	good level = iota
+	warn
+	bad
+)
+
+// String is its class in the style sheet.
+func (l level) String() string { return [...]string{"good", "warn", "bad"}[l] }
+
+// callRate is the chart of the calls a second against the limit.
+type callRate struct{}
+
+func (callRate) name() string         { return "rate" }
+func (callRate) every() time.Duration { return healthEvery }
+func (callRate) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, "show cps")
+}
+
+func (callRate) show(ctx context.Context, v *visit) (view, error) {
+	rate, err := v.askRate(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	data := struct {
+		CallRate
+		Limited string
+		Chart   template.HTML
+	}{CallRate: rate, Limited: rate.limited()}
+	if len(rate.Snapshots) > 0 {
+		data.Chart, err = rate.chart(v.Zone()).HTML()
+	}
+	return view{template: "rate", data: data}, err
+}
+
+// list implements lister.
+func (callRate) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
+	rate, err := v.askRate(ctx)
+	if err != nil || len(rate.Snapshots) == 0 {
+		return []string{"Time"}, nil, err
+	}
+	heading, rows = rate.chart(v.Zone()).Table()
+	return heading, rows, nil
+}
+
+func (v *visit) askRate(ctx context.Context) (CallRate, error) {
+	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	defer cancel()
+	return ask(ctx, v.Sources.CallRate)()
+}
+
+// chart is that of the snapshots; there is one at least.
+func (r CallRate) chart(zone *time.Location) chart.Chart {
+	c := chart.Chart{Name: "rate", Title: "Calls per second in each snapshot", Unit: "calls/s", Shape: chart.Bars, Limits: r.limits()}
+	first := r.Snapshots[0]
+	edges, rates := []time.Time{second(first.End.Add(-first.Span), zone)}, []float64{}
+	for _, s := range r.Snapshots {
+		edges, rates = append(edges, second(s.End, zone)), append(rates, s.Rate)
+	}
+	c.Axis, c.Series = chart.Times(edges), []chart.Series{{Name: "Calls per second", Values: rates}}
+	return c
+}
+
+// second is a time as it is printed.
+func second(t time.Time, zone *time.Location) time.Time { return t.In(zone).Round(time.Second) }
+
+// limits are those of calls per second.
+func (r CallRate) limits() []chart.Limit {
+	if r.Limit == 0 {
+		return nil
+	}
+	return []chart.Limit{{Name: "Limit of " + r.rule(), Value: r.Limit}}
+}
+
+// rule says whose limit it is.
+func (r CallRate) rule() string {
+	if r.Rule == model.RuleCPS {
+		return "the licence"
+	}
+	return r.Rule
+}
+
+// limited is the limit in words.
+func (r CallRate) limited() string {
+	if r.Limit == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%g, of %s", r.Limit, r.rule())
 }

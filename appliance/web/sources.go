@@ -54,6 +54,7 @@ type COM struct {
 // Calls is what came in one step of time.
 type Calls struct {
 	Time     time.Time // its beginning
+	Seconds  int       // of it that were watched
 	Offered  int
 	Refused  int // by a rule of the box
 	Failed   int // of those admitted

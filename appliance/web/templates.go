@@ -11,6 +11,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"causeway/appliance/web/chart"
 )
 
 //go:embed templates/*.html
@@ -52,6 +54,9 @@ func assets() map[string]asset {
 		content, err := fs.ReadFile(staticFiles, "static/"+name)
 		if err != nil {
 			panic(err) // it is embedded
+		}
+		if name == "style.css" {
+			content = append(content, chart.Stylesheet...)
 		}
 		hash := sha256.Sum256(content)
 		base, extension, _ := strings.Cut(name, ".")

@@ -24,25 +24,42 @@ type mark struct {
 // marksMost is what a phone has room for.
 const marksMost = 6
 
-// Times is an axis of n steps, from a time on. The labels name its zone.
-func Times(from time.Time, step time.Duration, n int) Axis {
-	zone := from.Location()
+// Times is an axis of steps of time, each from one of the edges to the next, which is
+// later. The labels are when they begin, in the zone of the first edge, and name it.
+func Times(edges []time.Time) Axis {
+	from, zone := edges[0], edges[0].Location()
 	a := Axis{Name: "Time", Note: "Times are of the zone " + zone.String() + "."}
-	layout := "2006-01-02 15:04 MST"
-	if step < time.Minute {
-		layout = "2006-01-02 15:04:05 MST"
+	layout := layoutOf(edges)
+	for _, t := range edges[:len(edges)-1] {
+		a.Labels = append(a.Labels, t.In(zone).Format(layout))
 	}
-	for i := range n {
-		a.Labels = append(a.Labels, from.Add(time.Duration(i)*step).Format(layout))
-	}
-	for _, t := range marksOf(from, from.Add(time.Duration(n)*step)) {
+	step := 0
+	for _, t := range marksOf(from, edges[len(edges)-1]) {
+		for !t.Before(edges[step+1]) {
+			step++
+		}
 		text := t.Format("15:04")
 		if t.Hour() == 0 && t.Minute() == 0 {
 			text = t.Format("2 Jan")
 		}
-		a.marks = append(a.marks, mark{float64(t.Sub(from)) / float64(step), text})
+		part := float64(t.Sub(edges[step])) / float64(edges[step+1].Sub(edges[step]))
+		a.marks = append(a.marks, mark{float64(step) + part, text})
 	}
 	return a
+}
+
+// layoutOf prints as much of times as they need to be told apart.
+func layoutOf(times []time.Time) string {
+	layout := "2006-01-02 MST"
+	for _, t := range times {
+		switch {
+		case t.Second() != 0 || t.Nanosecond() != 0:
+			return "2006-01-02 15:04:05 MST"
+		case t.Hour() != 0 || t.Minute() != 0:
+			layout = "2006-01-02 15:04 MST"
+		}
+	}
+	return layout
 }
 
 // Names is an axis of things.

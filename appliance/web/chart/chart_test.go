@@ -22,17 +22,25 @@ var update = flag.Bool("update", false, "write the golden files")
 
 var unknown = math.NaN()
 
+// edges are those of n steps.
+func edges(from time.Time, step time.Duration, n int) (list []time.Time) {
+	for i := range n + 1 {
+		list = append(list, from.Add(time.Duration(i)*step))
+	}
+	return list
+}
+
 // examples are one chart of each shape.
 func examples() map[string]Chart {
 	from := time.Date(2026, 11, 23, 22, 0, 0, 0, time.FixedZone("CET", 3600))
 	return map[string]Chart{
 		"lines": {
-			Name: "rate", Title: "Calls <per> second", Unit: "calls/s", Axis: Times(from, time.Hour, 6),
+			Name: "rate", Title: "Calls <per> second", Unit: "calls/s", Axis: Times(edges(from, time.Hour, 6)),
 			Series: []Series{{"Mean", []float64{0, 2.5, unknown, 4, unknown, 1}}, {"Peak", []float64{0, 5, 8, 12, 3}}},
 			Limits: []Limit{{"Limit", 10}},
 		},
 		"bars": {
-			Name: "vain", Title: "Calls in vain", Shape: Bars, Axis: Times(from, 30*time.Second, 4),
+			Name: "vain", Title: "Calls in vain", Shape: Bars, Axis: Times(edges(from, 30*time.Second, 4)),
 			Series: []Series{{"Refused", []float64{1, 0, 3, unknown}}, {"Failed", []float64{2, 2, unknown, unknown}}},
 		},
 		"ranks": {
@@ -143,7 +151,7 @@ func TestMarks(t *testing.T) {
 		{at(2026, 3, 28, 20, 0), time.Hour, 12, "1:21:00 4:29 Mar 6:03:00 9:06:00"},
 		{at(2026, 10, 24, 20, 0), time.Hour, 14, "1:21:00 4:25 Oct 8:03:00 11:06:00"},
 	} {
-		axis := Times(test.from, test.step, test.n)
+		axis := Times(edges(test.from, test.step, test.n))
 		var got []string
 		for _, m := range axis.marks {
 			got = append(got, fmt.Sprintf("%g:%s", m.at, m.text))
@@ -151,6 +159,27 @@ func TestMarks(t *testing.T) {
 		if strings.Join(got, " ") != test.want {
 			t.Errorf("marks of %d times %v from %v = %v; want %s", test.n, test.step, test.from, got, test.want)
 		}
+	}
+}
+
+// TestUnevenSteps: a day on which the clocks change is as wide as the others.
+func TestUnevenSteps(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var days []time.Time
+	for day := range 5 {
+		days = append(days, time.Date(2026, 3, 28+day, 0, 0, 0, 0, berlin))
+	}
+	axis := Times(days)
+	want := Axis{
+		Name: "Time", Note: "Times are of the zone Europe/Berlin.",
+		Labels: []string{"2026-03-28 CET", "2026-03-29 CET", "2026-03-30 CEST", "2026-03-31 CEST"},
+		marks:  []mark{{0, "28 Mar"}, {1, "29 Mar"}, {2, "30 Mar"}, {3, "31 Mar"}},
+	}
+	if diff := cmp.Diff(want, axis, cmp.AllowUnexported(Axis{}, mark{})); diff != "" {
+		t.Errorf("axis (-want +got):\n%s", diff)
 	}
 }
 
@@ -167,7 +196,7 @@ func TestAnyChart(t *testing.T) {
 		step := rapid.SampledFrom([]time.Duration{time.Second, 30 * time.Second, time.Minute, 7 * time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "step")
 		c := Chart{
 			Name: "any", Title: rapid.StringMatching(`[ -~]*`).Draw(t, "title"), Shape: Shape(rapid.IntRange(0, 2).Draw(t, "shape")),
-			Axis: Times(time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "from"), 0).UTC(), step, n),
+			Axis: Times(edges(time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "from"), 0).UTC(), step, n)),
 		}
 		for range rapid.IntRange(1, 5).Draw(t, "series") {
 			c.Series = append(c.Series, Series{rapid.StringMatching(`[ -~]*`).Draw(t, "name"), rapid.SliceOfN(value, 0, n).Draw(t, "values")})
