@@ -1,6 +1,417 @@
 package web
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
-// show gives what the bar says of the candidate.
-func (bar) show(context.Context, *visit) (view, error) { return view{}, nil }
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
+	"causeway/appliance/model"
+)
+
+// The commands of the console that these parts are, for the rights to them.
+const (
+	configureCommand     = "configure [terminal [take]]"
+	commitCommand        = "commit [confirmed MINUTES] [comment LINE]"
+	rollbackCommand      = "rollback REVISION"
+	showDiffCommand      = "show configuration diff"
+	showCandidateCommand = "show configuration candidate"
+)
+
+// candidatePath is where Candidate Preview is.
+const candidatePath = "/administration/candidate"
+
+// commitTime is how long control may take for a commit: proxy and billing prepare
+// a configuration and switch to it.
+const commitTime = time.Minute
+
+// standing is how the configuration stands.
+type standing struct {
+	inForce   change.RevisionText
+	candidate change.Candidate
+	pending   *change.Pending
+}
+
+// standing asks how the configuration stands.
+func (v *visit) standing(ctx context.Context) (now standing, err error) {
+	var status model.ControlStatus
+	err = errors.Join(
+		v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &now.inForce),
+		v.call(ctx, "control", "control.candidate", nil, &now.candidate),
+		v.call(ctx, "control", "control.status", nil, &status),
+	)
+	now.pending = status.Pending
+	return now, err
+}
+
+// changed reports whether the candidate differs from what is in force.
+func (now standing) changed() bool { return now.candidate.Text != now.inForce.Text }
+
+// other is who else holds the candidate, or nil.
+func (now standing) other(who model.Operator) *change.Holder {
+	if h := now.candidate.Holder; h != nil && h.Operator != who {
+		return h
+	}
+	return nil
+}
+
+// show says on top of every page what must not be forgotten: a commit that waits for
+// its confirmation, and changes that are not committed.
+func (bar) show(ctx context.Context, v *visit) (view, error) {
+	if v.page.path == candidatePath || config.PermitsCommand(v.login.Rights, showDiffCommand) != nil {
+		return view{}, nil // it is said there, or is not his to know
+	}
+	now, err := v.standing(ctx)
+	switch {
+	case err != nil:
+		return view{}, nil // the page has more to say about that
+	case now.pending == nil && !now.changed():
+		return view{}, nil
+	}
+	return view{template: "bar", data: struct {
+		Path    string
+		Changed bool
+		Holder  *change.Holder
+		Mine    bool
+		Pending *change.Pending
+		Back    string
+	}{
+		candidatePath, now.changed(), now.candidate.Holder, now.candidate.Holder != nil && now.other(v.operator()) == nil,
+		now.pending, backOf(now.pending),
+	}}, nil
+}
+
+// backOf names what comes back when a commit is not confirmed.
+func backOf(p *change.Pending) string {
+	if p == nil || p.Back == 0 {
+		return "the built-in configuration"
+	}
+	return fmt.Sprintf("revision %d", p.Back)
+}
+
+// holdCandidate gives the candidate to who looks. Unless it is to be taken over, somebody
+// else who has it keeps it, and that is an error.
+func (v *visit) holdCandidate(ctx context.Context, take bool) error {
+	if err := config.PermitsCommand(v.login.Rights, configureCommand); err != nil {
+		return err
+	}
+	var answer change.Configured
+	if err := v.call(ctx, "control", "control.configure", change.ConfigureRequest{Operator: v.operator(), Take: take}, &answer); err != nil {
+		return err
+	}
+	if h := answer.Holder; h != nil {
+		return fmt.Errorf("%v holds the candidate since %s", h.Operator, v.clock(h.Since))
+	}
+	return nil
+}
+
+// releaseCandidate gives it back, with its changes. Whoever does not hold it any
+// more need not.
+func (v *visit) releaseCandidate(ctx context.Context) {
+	if err := v.call(ctx, "control", "control.release", change.Who{Operator: v.operator()}, nil); err != nil {
+		v.Log.Error("the candidate is not given back", "operator", v.operator(), "error", err)
+	}
+}
+
+// note writes down what somebody is about to do, in the words of the console.
+func (v *visit) note(ctx context.Context, line string) {
+	if err := v.call(ctx, "control", "control.access.audit", model.Audit{Operator: v.operator(), Line: line}, nil); err != nil {
+		v.Log.Error("the access log lacks a line", "operator", v.operator(), "line", line, "error", err)
+	}
+}
+
+// candidateChanges is what a commit of the candidate would change, and the commit.
+type candidateChanges struct{}
+
+func (candidateChanges) name() string { return "changes" }
+func (candidateChanges) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, showDiffCommand)
+}
+
+// changesShown is what its template is filled with.
+type changesShown struct {
+	Form      form
+	Revision  int // in force; 0: built-in
+	Changed   bool
+	Step      step
+	Faults    []string // what a commit would be refused for
+	Holder    *change.Holder
+	Mine      bool
+	MayCommit bool
+	MayDrop   bool
+	Comment   string
+	Stays     stays
+	History   string // where earlier revisions are
+}
+
+// stays is for how long a commit stays: for good, or until it is confirmed.
+type stays struct {
+	ID      string // of its fields
+	Careful bool   // until it is confirmed
+	Minutes string
+}
+
+// defaultMinutes is how long a commit waits for its confirmation if nobody says so.
+const defaultMinutes = 5
+
+func (p candidateChanges) show(ctx context.Context, v *visit) (view, error) {
+	now, err := v.standing(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	rights := v.login.Rights
+	s := changesShown{
+		Form: v.form(p), Revision: now.inForce.Number, Changed: now.changed(),
+		Holder: now.candidate.Holder, Mine: now.candidate.Holder != nil && now.other(v.operator()) == nil,
+		MayDrop:   config.PermitsCommand(rights, configureCommand) == nil,
+		MayCommit: config.PermitsCommand(rights, configureCommand) == nil && config.PermitsCommand(rights, commitCommand) == nil,
+		Comment:   v.request.PostForm.Get("comment"),
+		History:   historyPath,
+	}
+	if !s.Changed {
+		return view{template: "candidate", data: s}, nil
+	}
+	s.Step = v.stepTo(now.inForce.Text, now.candidate.Text)
+	s.Stays = staysOf("commit", s.Step.Careful, v.request.PostForm)
+	var against change.Validated
+	if err := v.call(ctx, "control", "control.validate", nil, &against); err != nil {
+		return view{}, err
+	}
+	s.Faults = sentences(against.Faults)
+	return view{template: "candidate", data: s}, nil
+}
+
+func sentences(faults config.Errors) (list []string) {
+	for _, f := range faults {
+		list = append(list, f.Error())
+	}
+	return list
+}
+
+// take does what one of the buttons says. What is refused stands above what the
+// candidate changes by then.
+func (p candidateChanges) take(ctx context.Context, v *visit) (answer, error) {
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
+	switch do := v.request.PostForm.Get("do"); do {
+	case "commit":
+		return p.commit(ctx, v)
+	case "drop":
+		return p.drop(ctx, v)
+	case "take":
+		if err := v.holdCandidate(ctx, true); err != nil {
+			return answer{}, err
+		}
+		v.note(ctx, "configure terminal take")
+		return answer{notice: "You hold the candidate."}, nil
+	case "release":
+		v.releaseCandidate(ctx)
+		return answer{notice: "The candidate is given back, with its changes."}, nil
+	default:
+		return answer{}, fmt.Errorf("%q is nothing to do with the candidate", do)
+	}
+}
+
+// unhurried is for what control takes its time for. A browser that goes away, perhaps
+// cut off by this very commit, does not leave it half done.
+func unhurried(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), commitTime)
+}
+
+// commit puts the candidate in force as it was shown.
+func (p candidateChanges) commit(ctx context.Context, v *visit) (answer, error) {
+	posted := v.request.PostForm
+	request := change.CommitRequest{Operator: v.operator(), Comment: strings.TrimSpace(posted.Get("comment")), Seen: posted.Get("seen")}
+	if request.Seen == "" {
+		return answer{}, errors.New("the form does not say what it commits")
+	}
+	if err := config.PermitsCommand(v.login.Rights, commitCommand); err != nil {
+		return answer{}, err
+	}
+	line := "commit"
+	var err error
+	if request.ConfirmMinutes, err = minutesOf(posted); err != nil {
+		return answer{}, err
+	}
+	if request.ConfirmMinutes > 0 {
+		line += fmt.Sprintf(" confirmed %d", request.ConfirmMinutes)
+	}
+	if request.Comment != "" {
+		if _, err := (config.Line{}).Parse(request.Comment); err != nil {
+			return answer{}, fmt.Errorf("the comment: %w", err)
+		}
+		line += " comment " + request.Comment
+	}
+	now, err := v.standing(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	step := v.stepTo(now.inForce.Text, now.candidate.Text)
+	if err := v.holdCandidate(ctx, false); err != nil {
+		return answer{}, err
+	}
+	v.note(ctx, line)
+	var done change.Committed
+	if err := v.call(ctx, "control", "control.commit", request, &done); err != nil {
+		return answer{}, err
+	}
+	if len(done.Faults) > 0 {
+		return answer{}, fmt.Errorf("nothing is committed: %s", strings.Join(sentences(done.Faults), "; "))
+	}
+	v.releaseCandidate(ctx)
+	return v.committed(done, request.ConfirmMinutes, step), nil
+}
+
+// committed says what a commit or a rollback did. Where the pages are elsewhere from
+// now on, it is said at once: nothing more may be had from here.
+func (v *visit) committed(done change.Committed, minutes int, step step) answer {
+	var said []string
+	switch {
+	case done.Revision > 0 && minutes > 0:
+		said = append(said, fmt.Sprintf("Revision %d is in force. Confirm it within %d minutes, or it is undone.", done.Revision, minutes))
+	case done.Revision > 0:
+		said = append(said, fmt.Sprintf("Revision %d is in force and saved.", done.Revision))
+	}
+	if done.Confirmed > 0 {
+		said = append(said, fmt.Sprintf("Revision %d is confirmed.", done.Confirmed))
+	}
+	for _, note := range done.Notes {
+		said = append(said, sentence(errors.New(note)))
+	}
+	notice := strings.Join(said, " ")
+	if done.Revision > 0 && step.Moves {
+		return answer{done: true, instead: view{template: "moved", data: struct {
+			Done    string
+			At      []place
+			Path    string
+			Minutes int
+		}{notice, step.Then, candidatePath, minutes}}}
+	}
+	return answer{to: candidatePath, notice: notice}
+}
+
+// drop drops the changes as they were shown.
+func (candidateChanges) drop(ctx context.Context, v *visit) (answer, error) {
+	posted := v.request.PostForm
+	request := change.AbortRequest{Operator: v.operator(), Seen: posted.Get("seen")}
+	switch {
+	case request.Seen == "":
+		return answer{}, errors.New("the form does not say what it drops")
+	case posted.Get("sure") == "":
+		return answer{}, errors.New("say that you are sure: the changes cannot be had back")
+	}
+	if err := v.holdCandidate(ctx, false); err != nil {
+		return answer{}, err
+	}
+	v.note(ctx, "abort")
+	if err := v.call(ctx, "control", "control.abort", request, nil); err != nil {
+		return answer{}, err
+	}
+	return answer{notice: "The changes are dropped."}, nil
+}
+
+// staysOf is what a form offers, or what somebody has filled in before.
+func staysOf(id string, careful bool, posted url.Values) stays {
+	if was := posted.Get("stays"); was != "" {
+		careful = was == "confirmed"
+	}
+	return stays{id, careful, cmp.Or(posted.Get("minutes"), fmt.Sprint(defaultMinutes))}
+}
+
+// minutesOf is how long a commit waits for its confirmation, as a form says; 0: it
+// stays for good.
+func minutesOf(posted url.Values) (int, error) {
+	if posted.Get("stays") != "confirmed" {
+		return 0, nil
+	}
+	minutes, err := config.Integer{Min: 1, Max: 24 * 60}.Parse(strings.TrimSpace(posted.Get("minutes")))
+	if err != nil {
+		return 0, fmt.Errorf("minutes to confirm it in: %w", err)
+	}
+	return minutes.(int), nil
+}
+
+// pendingCommit is the commit that waits for its confirmation.
+type pendingCommit struct{}
+
+func (pendingCommit) name() string { return "pending" }
+func (pendingCommit) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, showDiffCommand)
+}
+
+func (p pendingCommit) show(ctx context.Context, v *visit) (view, error) {
+	now, err := v.standing(ctx)
+	if err != nil || now.pending == nil {
+		return view{}, err
+	}
+	return view{template: "pending", data: struct {
+		Form               form
+		Pending            *change.Pending
+		Left               time.Duration
+		Back               string
+		Comment            string
+		By                 model.Operator
+		MayCommit, MayUndo bool
+	}{
+		v.form(p), now.pending, time.Until(now.pending.Until).Round(time.Second), backOf(now.pending), now.inForce.Comment, now.inForce.Operator,
+		config.PermitsCommand(v.login.Rights, commitCommand) == nil,
+		now.pending.Back > 0 && permitsRollback(v.login.Rights) == nil,
+	}}, nil
+}
+
+// take confirms the commit, or undoes it at once.
+func (p pendingCommit) take(ctx context.Context, v *visit) (answer, error) {
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
+	posted := v.request.PostForm
+	revision, err := strconv.Atoi(posted.Get("revision"))
+	if err != nil {
+		return answer{}, errors.New("the form does not say which revision it is about")
+	}
+	switch do := posted.Get("do"); do {
+	case "confirm":
+		if err := config.PermitsCommand(v.login.Rights, commitCommand); err != nil {
+			return answer{}, err
+		}
+		v.note(ctx, "commit")
+		request := change.ConfirmRequest{Operator: v.operator(), Revision: revision}
+		if err := v.call(ctx, "control", "control.confirm", request, nil); err != nil {
+			return answer{}, err
+		}
+		return answer{notice: fmt.Sprintf("Revision %d is confirmed.", revision)}, nil
+	case "undo":
+		now, err := v.standing(ctx)
+		switch {
+		case err != nil:
+			return answer{}, err
+		case now.pending == nil || now.pending.Revision != revision:
+			return answer{}, fmt.Errorf("revision %d does not wait for a confirmation", revision)
+		}
+		return v.rollBack(ctx, change.RollbackRequest{Revision: now.pending.Back}, now.inForce.Text)
+	default:
+		return answer{}, fmt.Errorf("%q is nothing to do with a commit", do)
+	}
+}
+
+// candidateLines is all of the candidate, for who asks for it: "?lines=all".
+type candidateLines struct{}
+
+func (candidateLines) name() string { return "lines" }
+func (candidateLines) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, showCandidateCommand)
+}
+
+func (candidateLines) show(ctx context.Context, v *visit) (view, error) {
+	if v.request.Form.Get("lines") == "" {
+		return view{}, nil
+	}
+	var candidate change.Candidate
+	err := v.call(ctx, "control", "control.candidate", nil, &candidate)
+	return view{template: "text", data: struct{ Title, Text string }{"The whole candidate", candidate.Text}}, err
+}

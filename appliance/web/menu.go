@@ -20,7 +20,7 @@ func menu() []section {
 		{"System", systemPages()},
 		{"Monitor", monitorPages()},
 		{"Reports", reportPages()},
-		{"Administration", administrationPages()},
+		{"Administration", slices.Concat(candidatePages(), administrationPages())},
 		{"Troubleshoot", troubleshootPages()},
 	}
 }

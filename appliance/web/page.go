@@ -53,6 +53,7 @@ type answer struct {
 	// instead, where it is not zero, stands in the place of the part at once, with
 	// nothing changed: the form again, with what is wrong with it.
 	instead view
+	done    bool // instead says what was done, since nothing more may be had from here
 }
 
 // lister is a part whose content may be had as CSV ("?part=NAME&as=csv").

@@ -307,7 +307,11 @@ func (v *visit) receive(ctx context.Context, w http.ResponseWriter) {
 	a, err := v.takes(ctx, p)
 	if err != nil || a.instead.template != "" {
 		v.file.drain()
-		v.servePage(ctx, w, http.StatusUnprocessableEntity, shown{p.name(), a.instead, err})
+		status := http.StatusUnprocessableEntity
+		if a.done {
+			status = http.StatusOK
+		}
+		v.servePage(ctx, w, status, shown{p.name(), a.instead, err})
 		return
 	}
 	to := cmp.Or(a.to, address(v.page.path, v.at()))

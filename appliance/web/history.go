@@ -1,0 +1,163 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
+	"causeway/appliance/model"
+)
+
+// The commands that these parts are, for the rights to them.
+const (
+	showHistoryCommand  = "show configuration history"
+	showRevisionCommand = "show configuration revision REVISION"
+)
+
+// permitsRollback says what rights have against a rollback: it changes all of the
+// configuration at once.
+func permitsRollback(rights model.Rights) error {
+	if err := config.PermitsCommand(rights, rollbackCommand); err != nil {
+		return err
+	}
+	return config.PermitsAll(rights)
+}
+
+// history lists the revisions that are kept.
+type history struct{}
+
+func (history) name() string { return "history" }
+func (history) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, showHistoryCommand)
+}
+
+func (history) show(ctx context.Context, v *visit) (view, error) {
+	var kept change.History
+	if err := v.call(ctx, "control", "control.history", nil, &kept); err != nil {
+		return view{}, err
+	}
+	return view{template: "history", data: struct {
+		change.History
+		Shown string
+		Look  bool
+	}{kept, v.request.Form.Get("revision"), config.PermitsCommand(v.login.Rights, showRevisionCommand) == nil}}, nil
+}
+
+func (history) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
+	var kept change.History
+	if err := v.call(ctx, "control", "control.history", nil, &kept); err != nil {
+		return nil, nil, err
+	}
+	for _, r := range kept.Revisions {
+		inForce := ""
+		if r.Number == kept.InForce {
+			inForce = "yes"
+		}
+		rows = append(rows, []string{
+			strconv.Itoa(r.Number), inForce, v.clock(r.Time), string(r.State), r.Operator.User, r.Operator.Origin, r.Version, r.Comment, r.Reason,
+		})
+	}
+	return []string{"Revision", "In force", "Time", "State", "User", "From", "Firmware", "Comment", "Reason"}, rows, nil
+}
+
+// revision is one of the history, and how it is put in force again. Which one the
+// address of the page says: "?revision=7".
+type revision struct{}
+
+func (revision) name() string { return "revision" }
+func (revision) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, showRevisionCommand)
+}
+
+func (p revision) show(ctx context.Context, v *visit) (view, error) {
+	number, err := numberOf(v)
+	if number == 0 || err != nil {
+		return view{}, err
+	}
+	var one change.RevisionText
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one); err != nil {
+		return view{}, err
+	}
+	now, err := v.standing(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	way := v.stepTo(now.inForce.Text, one.Text)
+	return view{template: "revision", data: struct {
+		Form    form
+		One     change.RevisionText
+		InForce int
+		Same    bool
+		Step    step
+		May     bool
+		Changes bool
+		Pending *change.Pending
+		Stays   stays
+
+		Candidate string
+	}{
+		v.form(p), one, now.inForce.Number, one.Text == now.inForce.Text, way, permitsRollback(v.login.Rights) == nil,
+		now.changed(), now.pending, staysOf("rollback", way.Careful && now.pending == nil, v.request.PostForm), candidatePath,
+	}}, nil
+}
+
+// numberOf is the revision that somebody asks for; 0: none.
+func numberOf(v *visit) (int, error) {
+	text := v.request.Form.Get("revision")
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return 0, fmt.Errorf("%q is no number of a revision", text)
+	}
+	return number, nil
+}
+
+// take puts the revision in force, as it was shown.
+func (revision) take(ctx context.Context, v *visit) (answer, error) {
+	ctx, cancel := unhurried(ctx)
+	defer cancel()
+	posted := v.request.PostForm
+	request := change.RollbackRequest{Seen: posted.Get("seen")}
+	var err error
+	if request.Revision, err = numberOf(v); err == nil && (request.Revision == 0 || request.Seen == "") {
+		err = errors.New("the form does not say what it puts in force")
+	}
+	if err == nil {
+		request.ConfirmMinutes, err = minutesOf(posted)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	now, err := v.standing(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	return v.rollBack(ctx, request, now.inForce.Text)
+}
+
+// rollBack puts an earlier revision in force.
+func (v *visit) rollBack(ctx context.Context, request change.RollbackRequest, inForce string) (answer, error) {
+	if err := permitsRollback(v.login.Rights); err != nil {
+		return answer{}, err
+	}
+	var back change.RevisionText
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: request.Revision}, &back); err != nil {
+		return answer{}, err
+	}
+	request.Operator = v.operator()
+	v.note(ctx, fmt.Sprintf("rollback %d", request.Revision))
+	var done change.Committed
+	if err := v.call(ctx, "control", "control.rollback", request, &done); err != nil {
+		return answer{}, err
+	}
+	if len(done.Faults) > 0 {
+		return answer{}, fmt.Errorf("nothing is changed: %s", strings.Join(sentences(done.Faults), "; "))
+	}
+	return v.committed(done, request.ConfirmMinutes, v.stepTo(inForce, back.Text)), nil
+}
