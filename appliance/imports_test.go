@@ -26,6 +26,7 @@ var base = map[string][]string{
 	"config/change":    {"config", "link", "model", "storage"},
 	"storage/files":    {"config", "config/change", "exec", "link", "model", "storage", "storage/remote"},
 	"hardware":         nil,
+	"entrance":         {"model"},
 	"appointment":      nil,
 	"bundle":           {"model"},
 	"confine":          nil,

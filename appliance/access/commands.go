@@ -23,7 +23,7 @@ const (
 // Commands declares the commands of this subject. begins says whether words are
 // the beginning of a command of a kind of rules, by the keywords of its syntax.
 func Commands(begins func(kind, words string) bool) []config.Command {
-	return slices.Concat(groupCommands(begins), userCommands(), []config.Command{loginServers, idleTime}, sshCommands())
+	return slices.Concat(groupCommands(begins), userCommands(), []config.Command{loginServers, idleTime}, sshCommands(), webCommands())
 }
 
 var userArg = config.Argument{Name: "USER", Type: config.Name{}, Help: "Name of the user; a letter first"}

@@ -1,8 +1,6 @@
 package access
 
 import (
-	"slices"
-
 	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
@@ -36,25 +34,11 @@ var sshLANs = config.Command{
 	Args: []config.Argument{{Name: "LAN", Type: lans, Help: "A port"}},
 	Help: "Ports that SSH answers on (default LAN1)",
 	Apply: func(c *model.Config, a config.Args) error {
-		c.Access.SSH.LANs = nil
-		for i, lan := range lans {
-			if slices.Contains(a.Texts("LAN"), lan) {
-				c.Access.SSH.LANs = append(c.Access.SSH.LANs, i+1)
-			}
-		}
-		if slices.Equal(c.Access.SSH.LANs, []int{1}) {
-			c.Access.SSH.LANs = nil
-		}
+		c.Access.SSH.LANs = lansOf(a)
 		return nil
 	},
 	Negate: func(c *model.Config, _ config.Args) error { c.Access.SSH.LANs = nil; return nil },
-	Render: func(c *model.Config, _ config.Args) []config.Args {
-		var names []any
-		for _, lan := range c.Access.SSH.LANs {
-			names = append(names, lans[lan-1])
-		}
-		return config.When(names != nil, config.Args{"LAN": names})
-	},
+	Render: func(c *model.Config, _ config.Args) []config.Args { return renderLANs(c.Access.SSH.LANs) },
 }
 
 var sshPort = config.Command{

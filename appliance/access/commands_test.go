@@ -98,6 +98,11 @@ func TestLines(t *testing.T) {
 		{"SSH on the other", "ip ssh lan LAN2\n", "ip ssh lan LAN2\n"},
 		{"SSH where it is anyway", "ip ssh lan LAN2\nip ssh lan LAN1\nip ssh port 22\n", ""},
 		{"SSH at another port", "ip ssh port 2222\n", "ip ssh port 2222\n"},
+		{"pages on and off", "ip http secure-server\nno ip http secure-server\n", ""},
+		{"pages on", "ip http secure-server\n", "ip http secure-server\n"},
+		{"pages on both", "ip http lan lan2 LAN1\nip http secure-port 8443\n", "ip http lan LAN1 LAN2\nip http secure-port 8443\n"},
+		{"pages where they are anyway", "ip http lan LAN1\nip http secure-port 443\n", ""},
+		{"pages as they were", "ip http secure-port 8443\nip http lan LAN2\nno ip http secure-port\nno ip http lan\n", ""},
 		{"SSH as it was", "ip ssh port 2222\nip ssh lan LAN2\nno ip ssh port 2222\nno ip ssh lan\n", ""},
 	} {
 		g := grammar(t)

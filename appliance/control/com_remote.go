@@ -2,9 +2,7 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"net"
-	"net/http"
 
 	"causeway/appliance/com/services"
 	"causeway/appliance/com/wire"
@@ -27,17 +25,8 @@ func (c *control) tunnels() services.Tunnels {
 		wire.ToSSH: func(ctx context.Context, conn net.Conn, origin string) error {
 			return c.ssh.ServeConn(ctx, conn, origin)
 		},
-		wire.ToWeb: services.Web(c.pages(), c.log),
+		wire.ToWeb: func(ctx context.Context, conn net.Conn, origin string) error {
+			return c.web.ServeConn(ctx, conn, origin)
+		},
 	}
-}
-
-// pages are those of the box: what it counts, and where that is.
-func (c *control) pages() http.Handler {
-	pages := http.NewServeMux()
-	pages.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		fmt.Fprintf(w, "Causeway %s, %s: what it counts is at /metrics\n", c.version, c.configuration.InForce().Config.HostName)
-	})
-	pages.Handle("GET /metrics", c.metrics.Page())
-	return pages
 }

@@ -3,6 +3,7 @@ package control
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"io"
 	"net"
@@ -130,17 +131,29 @@ func TestRemote(t *testing.T) {
 	}
 
 	conn := r.open(wire.StreamTCP, wire.TCP{To: wire.ToWeb}) // for all of them
-	web := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return conn, nil }}}
-	for path, want := range map[string]string{"/": "remote", "/metrics": "causeway_build_info", "/other": "404"} {
-		response, err := web.Get("http://box" + path)
+	browser := http.Client{Transport: &http.Transport{
+		DialContext:     func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, // the box has made its certificate itself
+	}}
+	defer browser.CloseIdleConnections()
+	for _, test := range []struct{ host, path, want string }{
+		{"localhost:8443", "/", "There is no user yet"},
+		{"localhost:8443", "/metrics", "There is no user yet"},
+		{"box.example.com", "/", "another name"},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://box"+test.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host = test.host
+		response, err := browser.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
 		text, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		if !strings.Contains(string(text), want) || err != nil {
-			t.Errorf("GET %s = %.200s, %v; want %q in it", path, text, err, want)
+		if !strings.Contains(string(text), test.want) || err != nil {
+			t.Errorf("GET %s of %s = %.500s, %v; want %q in it", test.path, test.host, text, err, test.want)
 		}
 	}
-	web.CloseIdleConnections()
 }

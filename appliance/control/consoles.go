@@ -32,12 +32,15 @@ func (c *consoles) hold(ctx context.Context, s console.Settings) error {
 	}
 	s.Vocabularies, s.Build = shared, c.build
 	s.Grammar, s.Words, s.Commands = c.options.Grammar, c.options.Words, c.options.Commands
-	s.Call = func(ctx context.Context, process, method string, params, result any) error {
-		return link.Call(ctx, link.Socket(c.options.Run, process), method, params, result)
-	}
+	s.Call = c.call
 	session, err := console.New(s)
 	if err != nil {
 		return err
 	}
 	return session.Run(ctx)
+}
+
+// call asks a process for an operator.
+func (c *consoles) call(ctx context.Context, process, method string, params, result any) error {
+	return link.Call(ctx, link.Socket(c.options.Run, process), method, params, result)
 }

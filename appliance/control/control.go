@@ -54,6 +54,7 @@ import (
 	"causeway/appliance/storage/files"
 	"causeway/appliance/system"
 	"causeway/appliance/update"
+	"causeway/appliance/web"
 )
 
 // control is the running whole.
@@ -65,6 +66,7 @@ type control struct {
 	configuration *change.Configuration
 	access        *access.Access
 	ssh           *ssh.Server
+	web           *web.Server
 	gate          *gate.Gate
 	firewall      *firewall.Firewall
 	network       *network.Reconciler
@@ -154,6 +156,7 @@ func build(o Options, pace pace) *control {
 	c.buildOutbox()
 	c.buildCallHome(key, image)
 	c.buildSSH()
+	c.buildWeb(image)
 	return c
 }
 
@@ -253,6 +256,7 @@ func (c *control) subjects() []subject {
 		{"configuration", c.configuration.Run, c.configuration.Methods()},
 		{"access", c.access.Run, c.access.Methods()},
 		{"ssh", c.ssh.Run, nil},
+		{"web", c.web.Run, nil},
 		{"com gate", c.gate.Run, c.gate.Methods()},
 		{"firewall", c.firewall.Run, c.firewall.Methods()},
 		{"network", c.runNetwork, c.network.Methods()},
@@ -295,8 +299,9 @@ func (c *control) subjects() []subject {
 func (c *control) adopt(f change.InForce) {
 	c.access.Apply(f.Access, f.Config.COM.Admin(), f.Config.HostName)
 	doors := *f.Config
-	doors.Access.Users = f.Access.Users // they log in over SSH as well
+	doors.Access.Users = f.Access.Users // they log in over SSH and on the pages as well
 	c.ssh.Apply(doors.Access)
+	c.web.Apply(doors.Access)
 	c.gate.Apply(f.Config)
 	c.firmware.Apply(f.Config)
 	c.firewall.Apply(&doors)

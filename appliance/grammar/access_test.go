@@ -114,6 +114,10 @@ func TestTCPPorts(t *testing.T) {
 		{"metrics on\nmetrics port 22", "metrics port 22: SSH has it already"},
 		{"metrics on\nip ssh port 9464", "port 9464: SSH has it already"},
 		{"ip ssh port 53", "port 53: the box's own DNS has it already"},
+		{"ip http secure-server\nip http secure-port 53", "port 53 of the HTTPS server: the box's own DNS has it already"},
+		{"ip http secure-server\nip http secure-port 22", "port 22 of the HTTPS server: SSH has it already"},
+		{"ip http secure-server\nip ssh port 443", "port 443: the HTTPS server has it already"},
+		{"ip http secure-port 22", ""},
 	} {
 		_, err := g.Parse(test.text)
 		if got := fmt.Sprint(err); (err == nil) != (test.want == "") || !strings.Contains(got, test.want) {

@@ -28,6 +28,7 @@ func TestBuiltInRendersToItself(t *testing.T) {
 	}
 	want := &model.Config{
 		HostName: "causeway",
+		Access:   model.Access{Web: model.Web{On: true}},
 		LANs: []model.LAN{
 			lan(model.LAN1, "192.168.42.1/24"),
 			lan(model.LAN2, "192.168.43.1/24"),

@@ -62,6 +62,7 @@ func Words() config.Words {
 		"aaa login radius port":           "Another port than 1812",
 		"group":                           "What users may do",
 		"group files":                     "Files, over SFTP",
+		"ip http":                         "The administration pages",
 		"ip ssh":                          "SSH and SFTP",
 		"username":                        "Who may log in",
 		"username create":                 "Make the user",

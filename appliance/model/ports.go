@@ -5,7 +5,7 @@ const (
 	ServiceDNS     = "the box's own DNS"
 	ServiceSSH     = "SSH"
 	ServiceMetrics = "the metrics service"
-	ServiceWeb     = "the administration pages"
+	ServiceWeb     = "the HTTPS server"
 	ServiceSIP     = "SIP"
 )
 

@@ -103,7 +103,6 @@ func newBox(t *testing.T, answers map[string]any, prepare ...func(*Options)) *bo
 	}
 	o := Options{
 		Certificate: func() (*tls.Certificate, error) { return &b.web.TLS.Certificates[0], nil },
-		Names:       func() []string { return nil },
 		HostName:    func() string { return "box" },
 		Zone:        b.Zone,
 		Login:       b.people,
@@ -118,7 +117,7 @@ func newBox(t *testing.T, answers map[string]any, prepare ...func(*Options)) *bo
 		change(&o)
 	}
 	b.server = New(o)
-	b.web = httptest.NewTLSServer(b.server.handler())
+	b.web = httptest.NewTLSServer(b.server.handler)
 	t.Cleanup(func() {
 		b.web.Close()
 		b.server.sessions.endAll()

@@ -43,7 +43,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		}
 		switch err := origins.Check(r); {
 		case !s.answersTo(r.Host):
-			s.refuse(w, http.StatusMisdirectedRequest, errors.New("this box has another name: use its address"))
+			s.refuse(w, http.StatusMisdirectedRequest, errors.New("this box has another name: use its address, or a certificate for web that has this name"))
 		case r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost:
 			w.Header().Set("Allow", "GET, HEAD, POST")
 			s.refuse(w, http.StatusMethodNotAllowed, errMethod)
@@ -66,10 +66,8 @@ func (s *Server) answersTo(host string) bool {
 	if name == "" {
 		return false
 	}
-	for _, known := range append(s.Names(), s.HostName()) {
-		if strings.EqualFold(known, name) {
-			return true
-		}
+	if strings.EqualFold(s.HostName(), name) {
+		return true
 	}
 	certificate, err := s.Certificate()
 	return err == nil && certificate.Leaf != nil && certificate.Leaf.VerifyHostname(name) == nil

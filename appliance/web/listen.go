@@ -1,14 +1,218 @@
 package web
 
 import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
+	"sync"
+	"time"
+
+	"causeway/appliance/entrance"
+	"causeway/appliance/model"
 )
+
+// What connections may take of control: each some 60 KiB.
+const (
+	guestsMost   = 48
+	ofSourceMost = 16 // a browser opens six
+)
+
+// Limits of time. What is long, an upload or a download, has its own (stillTime).
+const (
+	headerTime = 20 * time.Second // for a handshake, and for a header
+	formTime   = time.Minute      // for a request
+	answerTime = 2 * time.Minute  // from the header of a request to the end of its answer
+	idleTime   = time.Minute      // between requests
+	leaveTime  = 20 * time.Second // for the answers under way when a port is closed
+)
+
+// Apply makes access the desired state. Run brings it about.
+func (s *Server) Apply(access model.Access) { s.entrance.Want(access.WebAt, access.Web.TCPPort()) }
+
+// Run serves until ctx ends, and then ends all sessions.
+func (s *Server) Run(ctx context.Context) error {
+	s.sessions.start()
+	defer s.sessions.endAll()
+	return s.entrance.Run(ctx)
+}
+
+// tls is how browsers reach the box: ECDHE and AEAD alone (RFC 9325 §4.2).
+func (s *Server) tls() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{ // of TLS 1.2
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		NextProtos:     []string{"http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate() },
+	}
+}
+
+// http makes what serves the connections of one listener.
+func (s *Server) http(ctx context.Context) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	return &http.Server{
+		Handler:           s.handler,
+		ReadHeaderTimeout: headerTime,
+		ReadTimeout:       formTime,
+		WriteTimeout:      answerTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    headerOctets,
+		Protocols:         &protocols,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // who misbehaves fills no log
+	}
+}
+
+// serve serves a listener until that is closed, and lets the answers that are under
+// way end: one of them may be to the form that has closed it.
+func (s *Server) serve(ctx context.Context, l net.Listener) {
+	server := s.http(ctx)
+	defer server.Close()
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	if err := server.Serve(tls.NewListener(&welcome{l, &s.guests}, s.tls())); ctx.Err() == nil {
+		s.Log.Debug("the pages are not served at a port any more", "error", err)
+		leaving, cancel := context.WithTimeout(ctx, leaveTime)
+		defer cancel()
+		server.Shutdown(leaving)
+	}
+}
+
+// ServeConn serves a connection that has come through another door than the ports of
+// the configuration, until its end or that of ctx: TLS and HTTP, like the others.
+// peer takes the place of its address in the origin of who logs in: "web " and that.
+// Those that come so count as one source.
+func (s *Server) ServeConn(ctx context.Context, wire net.Conn, peer string) error {
+	if !s.guests.enter(netip.Prefix{}) {
+		wire.Close()
+		return errors.New("too many connections to the pages")
+	}
+	over := make(chan struct{})
+	g := &guest{Conn: wire, from: from(peer), leave: sync.OnceFunc(func() {
+		s.guests.leave(netip.Prefix{})
+		close(over)
+	})}
+	defer g.Close()
+	server := s.http(ctx)
+	defer server.Close()
+	defer context.AfterFunc(ctx, func() { server.Close() })()
+	only := make(chan net.Conn, 1)
+	only <- g
+	if err := server.Serve(tls.NewListener(&one{only, over, wire.LocalAddr()}, s.tls())); !errors.Is(err, net.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// guests counts connections. The zero value counts none.
+type guests struct {
+	mu  sync.Mutex
+	all int
+	of  map[netip.Prefix]int
+}
+
+// enter reports whether there is room for one more from a source.
+func (g *guests) enter(source netip.Prefix) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.all >= guestsMost || g.of[source] >= ofSourceMost {
+		return false
+	}
+	if g.of == nil {
+		g.of = map[netip.Prefix]int{}
+	}
+	g.all++
+	g.of[source]++
+	return true
+}
+
+// leave makes room again.
+func (g *guests) leave(source netip.Prefix) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	if g.of[source]--; g.of[source] == 0 {
+		delete(g.of, source)
+	}
+}
+
+// welcome is a listener that closes the connections there is no room for.
+type welcome struct {
+	net.Listener
+	guests *guests
+}
+
+// Accept implements net.Listener.
+func (w *welcome) Accept() (net.Conn, error) {
+	for {
+		wire, err := w.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		source := entrance.Source(entrance.Peer(wire).Addr())
+		if w.guests.enter(source) {
+			return &guest{Conn: wire, from: wire.RemoteAddr(), leave: sync.OnceFunc(func() { w.guests.leave(source) })}, nil
+		}
+		wire.Close()
+	}
+}
+
+// guest is a connection that says who it is from, and tells of its end.
+type guest struct {
+	net.Conn
+	from  net.Addr
+	leave func()
+}
+
+// RemoteAddr implements net.Conn.
+func (g *guest) RemoteAddr() net.Addr { return g.from }
+
+// Close implements net.Conn.
+func (g *guest) Close() error {
+	defer g.leave()
+	return g.Conn.Close()
+}
+
+// from is somebody who has come through another door.
+type from string
+
+func (from) Network() string  { return "door" }
+func (f from) String() string { return string(f) }
+
+// one is a listener with a single connection, which is over when that is.
+type one struct {
+	conn chan net.Conn
+	over chan struct{}
+	addr net.Addr
+}
+
+// Accept implements net.Listener.
+func (l *one) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conn:
+		return c, nil
+	case <-l.over:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener. The connection is the server's.
+func (l *one) Close() error { return nil }
+
+// Addr implements net.Listener.
+func (l *one) Addr() net.Addr { return l.addr }
 
 // peerOf is who a request is from, without the port.
 func peerOf(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil { // through a tunnel
+	if err != nil { // through another door
 		return r.RemoteAddr
 	}
 	return peer.Addr().Unmap().String()

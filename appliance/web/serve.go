@@ -45,8 +45,8 @@ type piece struct {
 	HTML  template.HTML
 }
 
-// handler is what answers requests.
-func (s *Server) handler() http.Handler {
+// routes are what answers requests.
+func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/static/", s.serveAsset)
 	mux.HandleFunc(loginPath, small(s.serveLogin))

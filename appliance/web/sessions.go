@@ -165,6 +165,13 @@ func (s *sessions) of(r *http.Request) *session {
 	}
 }
 
+// start lets people in, again where they were all sent away.
+func (s *sessions) start() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = false
+}
+
 // endAll ends all sessions, lets nobody in any more, and waits until they are over.
 func (s *sessions) endAll() {
 	s.mu.Lock()

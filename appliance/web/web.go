@@ -5,9 +5,12 @@ import (
 	"crypto/tls"
 	"html/template"
 	"log/slog"
+	"net"
+	"net/http"
 	"time"
 
 	"causeway/appliance/config"
+	"causeway/appliance/entrance"
 	"causeway/appliance/exec"
 	"causeway/appliance/model"
 	"causeway/appliance/storage/files"
@@ -16,9 +19,8 @@ import (
 // Options are what a Server is made of.
 type Options struct {
 	Certificate func() (*tls.Certificate, error) // of the purpose web, asked at each handshake
-	Names       func() []string                  // host names that the box answers to, beside its addresses
-	HostName    func() string
-	Zone        func() *time.Location // of the box
+	HostName    func() string                    // the box answers to it, and to the names of its certificate
+	Zone        func() *time.Location            // of the box
 	Login       Login
 	Grammar     *config.Grammar
 	Commands    []exec.Command // EXEC commands of the subjects
@@ -27,7 +29,9 @@ type Options struct {
 	Sources Sources
 	Files   *files.Service
 	Build   model.BuildInfo
-	Log     *slog.Logger
+	// Listen is that of entrance.Options.
+	Listen func(p model.Port, tcp uint16) (net.Listener, error)
+	Log    *slog.Logger
 }
 
 // Login is who knows who may log in: access.Access. Origins are as in
@@ -49,6 +53,9 @@ type Server struct {
 	pages     map[string]*page // by path
 	templates *template.Template
 	assets    map[string]asset
+	handler   http.Handler
+	entrance  *entrance.Entrance
+	guests    guests
 	sessions  *sessions
 	logins    chan struct{} // holds one for each login that is under way
 	key       []byte        // of the tokens of login pages
@@ -61,7 +68,14 @@ func New(o Options) *Server {
 		Options: o, menu: menu(), pages: map[string]*page{}, assets: assets(), sessions: newSessions(o.Login),
 		logins: make(chan struct{}, loginsMost), key: []byte(secret()),
 	}
-	s.templates = s.parse()
+	s.templates, s.handler = s.parse(), s.routes()
+	s.entrance = entrance.New(entrance.Options{
+		Service: "HTTPS", Serve: s.serve, Listen: o.Listen, Log: o.Log,
+		Ready: func() error {
+			_, err := s.Certificate()
+			return err
+		},
+	})
 	for _, one := range s.menu {
 		for _, p := range one.pages {
 			s.pages[p.path] = p

@@ -173,11 +173,10 @@ func comReplays(b *managedBox) {
 // comTunnels has curl at the pages of the box, and looks for its SSH server.
 func comTunnels(b *managedBox) {
 	web := b.tunnel(wire.ToWeb)
-	for page, want := range map[string]string{"/": "Causeway", "/metrics": "causeway_"} {
-		output, err := exec.CommandContext(b.t.Context(), "curl", "--silent", "--show-error", "--fail", "--max-time", "60", "http://"+web+page).CombinedOutput()
-		if err != nil || !strings.Contains(string(output), want) {
-			b.t.Errorf("curl %s = %v: %s; want %q", page, err, output, want)
-		}
+	output, err := exec.CommandContext(b.t.Context(), "curl", "--silent", "--show-error", "--fail", "--insecure", "--location", "--max-time", "60",
+		"https://"+web+"/").CombinedOutput()
+	if want := `name="password"`; err != nil || !strings.Contains(string(output), want) {
+		b.t.Errorf("curl = %v: %s; want the login page, %q", err, output, want)
 	}
 	conn, err := net.Dial("tcp", b.tunnel(wire.ToSSH))
 	b.check(err)

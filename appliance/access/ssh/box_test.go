@@ -76,11 +76,10 @@ func startOn(t *testing.T, l net.Listener) *box {
 	b.Server = New(Options{
 		HostKey: func() (ssh.Signer, error) { return host, nil },
 		Login:   b, Shell: b.shell, Files: b.files,
-		Log: slog.New(slog.DiscardHandler),
+		Listen: func(model.Port, uint16) (net.Listener, error) { return l, nil },
+		Log:    slog.New(slog.DiscardHandler),
 	})
 	b.failed = 0
-	b.find = func(p model.Port, tcp uint16) (door, error) { return door{p.Interface(), 1, tcp}, nil }
-	b.listen = func(door) (net.Listener, error) { return l, nil }
 	b.address = l.Addr().String()
 	b.Apply(model.Access{Users: []model.User{{Name: user}}})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"sync"
+
+	"causeway/appliance/entrance"
 )
 
 // What connections may take of control at once.
@@ -34,20 +36,9 @@ type seat struct {
 	open     int // channels
 }
 
-// sourceOf is who counts as one: an address, of IPv6 the network that a host
-// has to itself.
-func sourceOf(peer netip.Addr) netip.Prefix {
-	bits := 32
-	if peer.Is6() {
-		bits = 64
-	}
-	source, _ := peer.WithZone("").Prefix(bits)
-	return source
-}
-
 // take gives a seat to wait in for a login; nil: there is none.
 func (s *seats) take(peer netip.AddrPort) *seat {
-	source := sourceOf(peer.Addr())
+	source := entrance.Source(peer.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all >= waitingMost || s.waiting[source] >= sourceMost {

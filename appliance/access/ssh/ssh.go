@@ -13,10 +13,8 @@ package ssh
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -24,6 +22,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"causeway/appliance/entrance"
 	"causeway/appliance/model"
 )
 
@@ -35,7 +34,9 @@ type Options struct {
 	// after ctx has ended, or reads and writes fail.
 	Shell func(ctx context.Context, t Terminal, login model.Login) error
 	Files func(ctx context.Context, channel io.ReadWriteCloser, login model.Login) error
-	Log   *slog.Logger
+	// Listen is that of entrance.Options.
+	Listen func(p model.Port, tcp uint16) (net.Listener, error)
+	Log    *slog.Logger
 }
 
 // Login is who knows who may log in: access.Access. Origins are as in
@@ -59,118 +60,38 @@ type limits struct {
 	failed    time.Duration // from the beginning of a connection without one until its seat is free
 	keepalive time.Duration // between questions whether the peer is there
 	silence   time.Duration // for any octet from it, or to it
-	look      time.Duration // between looks at the listeners
 }
 
-var defaultLimits = limits{login: 30 * time.Second, failed: time.Second, keepalive: 30 * time.Second, silence: 100 * time.Second, look: 5 * time.Second}
+var defaultLimits = limits{login: 30 * time.Second, failed: time.Second, keepalive: 30 * time.Second, silence: 100 * time.Second}
 
 // Server serves as the configuration last applied says. Make it with New.
 type Server struct {
 	Options
 	limits
-	find   func(model.Port, uint16) (door, error) // onPort
-	listen func(door) (net.Listener, error)       // listen
-	seats  seats
-	kick   chan struct{} // holds one: the configuration has changed
-
-	mu     sync.Mutex
-	access model.Access
+	entrance *entrance.Entrance
+	seats    seats
 }
 
 // New makes a server that listens nowhere until Run runs and a configuration
 // has a user.
 func New(o Options) *Server {
-	return &Server{Options: o, limits: defaultLimits, find: onPort, listen: listen, kick: make(chan struct{}, 1)}
+	s := &Server{Options: o, limits: defaultLimits}
+	s.entrance = entrance.New(entrance.Options{
+		Service: "SSH", Serve: s.accept, Listen: o.Listen, Log: o.Log,
+		Ready: func() error {
+			_, err := s.HostKey()
+			return err
+		},
+	})
+	return s
 }
 
 // Apply makes access the desired state. Run brings it about. Sessions go on
 // where nobody else is let in.
-func (s *Server) Apply(access model.Access) {
-	s.mu.Lock()
-	s.access = access
-	s.mu.Unlock()
-	select {
-	case s.kick <- struct{}{}:
-	default: // Run will look anyway
-	}
-}
+func (s *Server) Apply(access model.Access) { s.entrance.Want(access.SSHAt, access.SSH.TCPPort()) }
 
 // Run serves until ctx ends, and then ends all sessions.
-func (s *Server) Run(ctx context.Context) error {
-	open := map[model.Port]listening{}
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer func() {
-		for _, l := range open {
-			l.Close()
-		}
-	}()
-	var told string
-	for {
-		err := s.reconcile(open, func(l net.Listener) { running.Go(func() { s.accept(ctx, l) }) })
-		if problem := fmt.Sprint(err); problem != told {
-			if told = problem; err != nil {
-				s.Log.Warn("SSH is not served everywhere, it is tried again", "error", err)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.kick:
-		case <-time.After(s.look):
-		}
-	}
-}
-
-// listening is a port that is open.
-type listening struct {
-	door
-	net.Listener
-}
-
-// reconcile opens and closes ports until they are as the configuration says.
-func (s *Server) reconcile(open map[model.Port]listening, serve func(net.Listener)) error {
-	s.mu.Lock()
-	access := s.access
-	s.mu.Unlock()
-	wanted := map[model.Port]door{}
-	var problems error
-	for lan := range model.LANCount {
-		port := model.Port{LAN: lan}
-		if !access.SSHAt(port) {
-			continue
-		}
-		d, err := s.find(port, access.SSH.TCPPort())
-		if err != nil {
-			problems = errors.Join(problems, err)
-			continue
-		}
-		wanted[port] = d
-	}
-	for port, l := range maps.All(open) {
-		if wanted[port] != l.door {
-			l.Close()
-			delete(open, port)
-		}
-	}
-	for port, d := range wanted {
-		if _, is := open[port]; is {
-			continue
-		}
-		_, err := s.HostKey()
-		var l net.Listener
-		if err == nil {
-			l, err = s.listen(d)
-		}
-		if err != nil {
-			problems = errors.Join(problems, fmt.Errorf("serve SSH on %v: %w", port, err))
-			continue
-		}
-		open[port] = listening{d, l}
-		serve(l)
-	}
-	return problems
-}
+func (s *Server) Run(ctx context.Context) error { return s.entrance.Run(ctx) }
 
 // acceptPause is how long the server waits when the kernel has no room for a
 // connection.
@@ -189,13 +110,13 @@ func (s *Server) accept(ctx context.Context, l net.Listener) {
 			wait(ctx, acceptPause)
 			continue
 		}
-		seat := s.seats.take(addressOf(wire))
+		seat := s.seats.take(entrance.Peer(wire))
 		if seat == nil {
 			wire.Close()
 			continue
 		}
 		running.Go(func() {
-			if err := s.occupy(ctx, wire, addressOf(wire).String(), seat); err != nil {
+			if err := s.occupy(ctx, wire, entrance.Peer(wire).String(), seat); err != nil {
 				s.Log.Debug("SSH connection", "peer", wire.RemoteAddr(), "error", err)
 			}
 		})

@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"causeway/appliance/model"
 )
 
 func TestPassword(t *testing.T) {
@@ -353,55 +351,6 @@ func TestSlowReader(t *testing.T) {
 	b.stop()
 	if err := <-stuck; err == nil {
 		t.Error("a write to a server that has ended succeeds")
-	}
-}
-
-// TestDoors opens and closes ports as the configuration and the interfaces say.
-func TestDoors(t *testing.T) {
-	key := newKey(t)
-	var noKey error
-	s := New(Options{HostKey: func() (ssh.Signer, error) { return key, noKey }})
-	index, there := 1, true
-	s.find = func(p model.Port, tcp uint16) (door, error) {
-		if !there {
-			return door{}, errors.New("no such interface")
-		}
-		return door{p.Interface(), index, tcp}, nil
-	}
-	s.listen = func(door) (net.Listener, error) { return net.Listen("tcp", "127.0.0.1:0") }
-	open := map[model.Port]listening{}
-	one := []model.User{{Name: user}}
-	for _, step := range []struct {
-		name   string
-		access model.Access
-		change func()
-		want   string
-	}{
-		{"a new box", model.Access{}, nil, ""},
-		{"the first user, no host key", model.Access{Users: one}, func() { noKey = errors.New("none") }, ""},
-		{"the first user", model.Access{Users: one}, func() { noKey = nil }, "lan1 22 1"},
-		{"both ports", model.Access{Users: one, SSH: model.SSH{LANs: []int{1, 2}, Port: 2222}}, nil, "lan1 2222 1, lan2 2222 1"},
-		{"another interface", model.Access{Users: one}, func() { index = 7 }, "lan1 22 7"},
-		{"no interface", model.Access{Users: one}, func() { there = false }, ""},
-		{"off", model.Access{Users: one, SSH: model.SSH{Off: true}}, func() { there = true }, ""},
-	} {
-		if step.change != nil {
-			step.change()
-		}
-		s.Apply(step.access)
-		err := s.reconcile(open, func(net.Listener) {})
-		var got []string
-		for lan := range model.LANCount {
-			if l, is := open[model.Port{LAN: lan}]; is {
-				got = append(got, fmt.Sprint(l.name, " ", l.port, " ", l.index))
-			}
-		}
-		if strings.Join(got, ", ") != step.want {
-			t.Errorf("%s: listening at %q (%v); want %q", step.name, got, err, step.want)
-		}
-	}
-	for _, l := range open {
-		l.Close()
 	}
 }
 

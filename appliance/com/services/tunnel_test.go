@@ -7,10 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
-	"net/http"
-	"strings"
 	"testing"
 
 	"causeway/appliance/com/wire"
@@ -109,41 +106,5 @@ func TestTunnelEnds(t *testing.T) {
 	cancel()
 	if err := <-over; err != nil {
 		t.Errorf("the tunnel that was cleared ended with %v; want nil", err)
-	}
-}
-
-// TestWeb: pages come through a tunnel, several over one connection.
-func TestWeb(t *testing.T) {
-	pages := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s for %s", r.URL.Path, r.RemoteAddr)
-	})
-	at, ended := open(t, Tunnels{wire.ToWeb: Web(pages, slog.New(slog.DiscardHandler))}.Streams()[0], wire.TCP{To: wire.ToWeb})
-	client := &http.Client{Transport: &http.Transport{
-		MaxConnsPerHost: 1,
-		DialContext:     func(context.Context, string, string) (net.Conn, error) { return at, nil },
-	}}
-	for _, path := range []string{"/", "/metrics"} {
-		response, err := client.Get("http://box" + path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		if want := path + " for com anna"; string(text) != want || err != nil {
-			t.Errorf("GET %s = %q, %v; want %q", path, text, err, want)
-		}
-	}
-	client.CloseIdleConnections()
-	if err := <-ended; err != nil {
-		t.Errorf("the tunnel ended with %v; want nil", err)
-	}
-
-	at, ended = open(t, Tunnels{wire.ToWeb: Web(pages, slog.New(slog.DiscardHandler))}.Streams()[0], wire.TCP{To: wire.ToWeb})
-	fmt.Fprint(at, "no HTTP\r\n\r\n")
-	if text, err := io.ReadAll(at); !strings.HasPrefix(string(text), "HTTP/1.1 400 ") || err != nil {
-		t.Errorf("what is no HTTP is answered with %q, %v; want 400 and the end", text, err)
-	}
-	if err := <-ended; err != nil {
-		t.Errorf("the tunnel ended with %v; want nil", err)
 	}
 }

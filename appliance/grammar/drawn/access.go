@@ -59,15 +59,25 @@ func drawAccess(t *rapid.T, c *model.Config) {
 		LANs: rapid.SampledFrom([][]int{nil, {2}, {1, 2}}).Draw(t, "LANs"),
 		Port: rapid.SampledFrom([]int{0, 1, 2222, 65535}).Draw(t, "SSH port"),
 	}
-	free := !c.Metrics.On || c.Metrics.TCPPort() != a.SSH.TCPPort()
-	for _, n := range c.SIP.Networks {
-		for _, l := range n.Listens {
-			free = free && l.Address.Port() != a.SSH.TCPPort()
-		}
+	a.Web = model.Web{
+		On:   rapid.Bool().Draw(t, "the pages are on"),
+		LANs: rapid.SampledFrom([][]int{nil, {2}, {1, 2}}).Draw(t, "LANs of the pages"),
+		Port: rapid.SampledFrom([]int{0, 2, 8443, 65535}).Draw(t, "port of the pages"),
 	}
-	if !free {
+	free := func(port uint16, asker string) bool {
+		for _, n := range c.SIP.Networks {
+			for _, l := range n.Listens {
+				if l.Address.Port() == port {
+					return false
+				}
+			}
+		}
+		return c.TCPServiceAt(port, asker) == ""
+	}
+	if !free(a.SSH.TCPPort(), model.ServiceSSH) {
 		a.SSH = model.SSH{Off: true}
 	}
+	a.Web.On = a.Web.On && free(a.Web.TCPPort(), model.ServiceWeb)
 }
 
 // ruledWords are what rules of each kind are about.

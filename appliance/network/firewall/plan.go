@@ -31,7 +31,7 @@ type service struct {
 // services is the table of them. What is not here, nor a SIP listener, is
 // closed.
 func services(c *model.Config, l *model.LAN) []service {
-	metrics, ssh := c.Metrics.TCPPort(), c.Access.SSH.TCPPort()
+	metrics, ssh, web := c.Metrics.TCPPort(), c.Access.SSH.TCPPort(), c.Access.Web.TCPPort()
 	return []service{
 		{"ping", []Match{is(ICMPType, Element{Number: 8})}, pingLimit, !l.NoPing},
 		{"ping over IPv6", []Match{is(ICMP6Type, Element{Number: 128})}, pingLimit, !l.NoPing && hasIPv6(l)},
@@ -39,6 +39,7 @@ func services(c *model.Config, l *model.LAN) []service {
 			l.DHCP.Mode == model.DHCPServer},
 		{fmt.Sprintf("metrics, tcp port %d", metrics), []Match{is(TCPDestination, Element{Port: metrics})}, 0, c.Metrics.On},
 		{fmt.Sprintf("SSH, tcp port %d", ssh), []Match{is(TCPDestination, Element{Port: ssh})}, 0, c.Access.SSHAt(l.Port)},
+		{fmt.Sprintf("administration pages, tcp port %d", web), []Match{is(TCPDestination, Element{Port: web})}, 0, c.Access.WebAt(l.Port)},
 	}
 }
 

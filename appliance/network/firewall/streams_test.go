@@ -192,15 +192,20 @@ func TestMetrics(t *testing.T) {
 	s.refuses(s.host1, "192.168.42.2:0", "192.168.42.1:9464", lan1, "all else")
 }
 
-// SSH is open on LAN1 once there is a user.
-func TestSSH(t *testing.T) {
+// SSH and the pages are open on LAN1 once there is a user.
+func TestSSHAndPages(t *testing.T) {
 	s := newSite(t)
 	c := builtIn()
 	c.Access.Users = []model.User{{Name: "alice"}}
+	c.Access.Web.On = true
 	s.apply(c)
-	s.talk(s.connect(s.host1, "192.168.42.2:0", s.listen(s.box, "192.168.42.1:22")))
-	s.listen(s.box, "192.168.43.1:22")
-	s.refuses(s.host2, "192.168.43.2:0", "192.168.43.1:22", lan2, "all else")
-	s.apply(builtIn())
+	for _, port := range []string{"22", "443"} {
+		s.talk(s.connect(s.host1, "192.168.42.2:0", s.listen(s.box, "192.168.42.1:"+port)))
+		s.listen(s.box, "192.168.43.1:"+port)
+		s.refuses(s.host2, "192.168.43.2:0", "192.168.43.1:"+port, lan2, "all else")
+	}
+	c.Access.Users = nil
+	s.apply(c)
 	s.refuses(s.host1, "192.168.42.2:0", "192.168.42.1:22", lan1, "all else")
+	s.refuses(s.host1, "192.168.42.2:0", "192.168.42.1:443", lan1, "all else")
 }
