@@ -1,7 +1,10 @@
 package web
 
-// historyPath is where Manage Configuration is.
-const historyPath = "/administration/configuration"
+// Where Manage Configuration and Control Panel are.
+const (
+	historyPath = "/administration/configuration"
+	panelPath   = "/administration/control-panel"
+)
 
 // candidatePages are those of Administration that are about the configuration as a
 // whole, and about who works on it.
@@ -14,8 +17,8 @@ func candidatePages() []*page {
 		},
 		{
 			path: historyPath, title: "Manage Configuration",
-			intro: "Earlier revisions of the configuration, each with what putting it in force again would change.",
-			parts: []part{history{}, revision{}},
+			intro: "Earlier revisions of the configuration, and other texts of it as a whole.",
+			parts: []part{history{}, revision{}, loading{}, defaults{}, erasing{}},
 		},
 	}
 }

@@ -8,9 +8,10 @@ import (
 )
 
 // What a session and control say to each other about a change. Control serves
-// these as control.configure, control.edit, control.load, control.validate,
-// control.commit, control.confirm, control.abort, control.release,
-// control.rollback, control.history, control.revision and control.candidate.
+// these as control.configure, control.edit, control.load, control.defaults,
+// control.validate, control.commit, control.confirm, control.abort,
+// control.release, control.rollback, control.history, control.revision and
+// control.candidate.
 type (
 	// ConfigureRequest asks for the candidate; Take takes it over from
 	// whoever holds it.
@@ -96,8 +97,9 @@ type (
 		Seen     string         `json:"seen"` // as in CommitRequest
 	}
 
-	// Who is the parameter of control.release, which gives the candidate back
-	// with its changes.
+	// Who is the parameter of control.defaults, which puts the configuration of
+	// a new box in the place of the candidate, and of control.release, which
+	// gives the candidate back with its changes.
 	Who struct {
 		Operator model.Operator `json:"operator"`
 	}

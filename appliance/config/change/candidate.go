@@ -147,6 +147,23 @@ func (c *Configuration) Load(_ context.Context, r LoadRequest) (Loaded, error) {
 	return Loaded{Lines: countLines(r.Text)}, nil
 }
 
+// Defaults puts the configuration of a new box in the place of the candidate, with
+// the users and groups that there are: somebody must be able to log in.
+func (c *Configuration) Defaults(_ context.Context, r Who) (struct{}, error) {
+	c.mu.Lock()
+	defer c.end()
+	if err := c.held(r.Operator); err != nil {
+		return struct{}{}, err
+	}
+	next, access := *c.builtIn.Config, c.inForce.Access
+	next.Access.Users, next.Access.Groups = access.Users, access.Groups
+	d, err := c.copied(draft{config: &next})
+	if err == nil {
+		c.candidate.draft = d
+	}
+	return struct{}{}, err
+}
+
 // copied gives a draft of its own.
 func (c *Configuration) copied(d draft) (draft, error) {
 	next := draft{&model.Config{}, slices.Clone(d.aside)}

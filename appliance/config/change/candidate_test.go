@@ -119,7 +119,7 @@ func TestLoad(t *testing.T) {
 			a := session{t, c, Who{alice}}
 			a.configure(false)
 			a.types("hostname new")
-			answer, err := c.Load(t.Context(), LoadRequest{alice, test.text, test.replace})
+			answer, err := c.Load(t.Context(), LoadRequest{Operator: alice, Text: test.text, Replace: test.replace})
 			var faults []int
 			for _, fault := range answer.Faults {
 				faults = append(faults, fault.Line)
@@ -217,5 +217,28 @@ func TestSeen(t *testing.T) {
 	}
 	if shown, _ := c.Candidate(t.Context()); shown.Text != named("one") {
 		t.Errorf("candidate %q; want what is in force", shown.Text)
+	}
+}
+
+// TestDefaults: the configuration of a new box is a change like any other.
+func TestDefaults(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	a.sets("one", 1, 0)
+	a.types("network a")
+	if _, err := c.Defaults(t.Context(), Who{bob}); err == nil {
+		t.Error("Defaults by one who does not hold the candidate = nil; want an error")
+	}
+	if _, err := c.Defaults(t.Context(), a.who); err != nil {
+		t.Fatal(err)
+	}
+	b.runs(c, "one", 1, SourceRevision)
+	if shown, err := c.Candidate(t.Context()); err != nil || shown.Text != named("builtin") {
+		t.Errorf("Candidate = %+v, %v; want what is built in", shown, err)
+	}
+	a.types("hostname two") // it is a copy
+	if f := c.builtIn; f.Config.HostName != "builtin" {
+		t.Errorf("built in is %q by now", f.Config.HostName)
 	}
 }

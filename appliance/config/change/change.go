@@ -171,6 +171,7 @@ func (c *Configuration) Methods() link.Methods {
 		"control.configure": link.ForOperators(c.Configure),
 		"control.edit":      link.ForOperators(c.Edit),
 		"control.load":      link.ForOperators(c.Load),
+		"control.defaults":  link.ForOperators(c.Defaults),
 		"control.abort":     link.ForOperators(c.Abort),
 		"control.release":   link.ForOperators(c.Release),
 		"control.commit":    link.ForOperators(c.Commit),

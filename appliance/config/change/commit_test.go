@@ -88,7 +88,7 @@ func TestCommitOfNothing(t *testing.T) {
 	c := b.start()
 	a := session{t, c, Who{alice}}
 	a.configure(false)
-	if answer, err := c.Load(t.Context(), LoadRequest{alice, "!\n", true}); err != nil || len(answer.Faults) > 0 {
+	if answer, err := c.Load(t.Context(), LoadRequest{Operator: alice, Text: "!\n", Replace: true}); err != nil || len(answer.Faults) > 0 {
 		t.Fatal(answer.Faults, err)
 	}
 	a.commits(1, 0)
