@@ -111,11 +111,15 @@ func (v *visit) holdCandidate(ctx context.Context, take bool) error {
 	return nil
 }
 
-// releaseCandidate gives it back, with its changes. Whoever does not hold it any
-// more need not.
-func (v *visit) releaseCandidate(ctx context.Context) {
-	if err := v.call(ctx, "control", "control.release", change.Who{Operator: v.operator()}, nil); err != nil {
-		v.Log.Error("the candidate is not given back", "operator", v.operator(), "error", err)
+// releaseTime is how long it may take to give the candidate back.
+const releaseTime = 5 * time.Second
+
+// release gives the candidate back, with its changes, where an operator has it.
+func (s *Server) release(who model.Operator) {
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTime)
+	defer cancel()
+	if err := s.Call(ctx, "control", "control.release", change.Who{Operator: who}, nil); err != nil {
+		s.Log.Error("the candidate may still be held", "operator", who, "error", err)
 	}
 }
 
@@ -211,7 +215,7 @@ func (p candidateChanges) take(ctx context.Context, v *visit) (answer, error) {
 		v.note(ctx, "configure terminal take")
 		return answer{notice: "You hold the candidate."}, nil
 	case "release":
-		v.releaseCandidate(ctx)
+		v.release(v.operator())
 		return answer{notice: "The candidate is given back, with its changes."}, nil
 	default:
 		return answer{}, fmt.Errorf("%q is nothing to do with the candidate", do)
@@ -264,7 +268,7 @@ func (p candidateChanges) commit(ctx context.Context, v *visit) (answer, error) 
 	if len(done.Faults) > 0 {
 		return answer{}, fmt.Errorf("nothing is committed: %s", strings.Join(sentences(done.Faults), "; "))
 	}
-	v.releaseCandidate(ctx)
+	v.release(v.operator())
 	return v.committed(done, request.ConfirmMinutes, step), nil
 }
 

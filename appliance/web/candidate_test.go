@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"causeway/appliance/config/change"
 	"causeway/appliance/grammar"
@@ -381,6 +382,36 @@ func TestRightsToCommit(t *testing.T) {
 	s.audited(t)
 	if holder := s.holder(t); holder != "nobody" {
 		t.Errorf("%s holds the candidate; want nobody", holder)
+	}
+}
+
+// TestCandidateOfAnEndedSession: it is given back, with its changes, once its holder
+// has no session any more.
+func TestCandidateOfAnEndedSession(t *testing.T) {
+	s := newSite(t, "hostname one")
+	first, second := s.login(t, user), s.login(t, user)
+	s.edit(t, model.Operator{User: user, Origin: "web 127.0.0.1"}, "hostname two")
+	leave := func(w *browser) {
+		t.Helper()
+		_, page := w.get(candidatePath)
+		if status, text, _ := w.post(logoutPath, url.Values{"token": {tokenOf(t, page)}}); status != http.StatusSeeOther {
+			t.Fatalf("log out = %d %s; want 303", status, text)
+		}
+	}
+	leave(first)
+	for !slices.Contains(s.people.noted(), "logout exit") {
+		time.Sleep(time.Millisecond)
+	}
+	if holder := s.holder(t); holder != user {
+		t.Errorf("%s holds the candidate while another session is open; want %s", holder, user)
+	}
+	leave(second)
+	s.server.sessions.endAll() // and waits for them
+	if holder := s.holder(t); holder != "nobody" {
+		t.Errorf("%s holds the candidate; want nobody", holder)
+	}
+	if candidate, err := s.configuration.Candidate(t.Context()); err != nil || !strings.Contains(candidate.Text, "hostname two") {
+		t.Errorf("Candidate = %+v, %v; want the change", candidate, err)
 	}
 }
 

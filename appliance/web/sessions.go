@@ -60,6 +60,7 @@ var (
 // reads does not open one.
 type sessions struct {
 	login   Login
+	left    func(model.Operator) // is told of an operator whose last session is over
 	running sync.WaitGroup
 
 	mu   sync.Mutex
@@ -67,8 +68,8 @@ type sessions struct {
 	over bool // nobody may come any more
 }
 
-func newSessions(login Login) *sessions {
-	return &sessions{login: login, open: map[[sha256.Size]byte]*session{}}
+func newSessions(login Login, left func(model.Operator)) *sessions {
+	return &sessions{login: login, left: left, open: map[[sha256.Size]byte]*session{}}
 }
 
 // begin opens a session and gives the value of its cookie.
@@ -88,7 +89,14 @@ func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
 		s.watch(opened)
 		s.mu.Lock()
 		delete(s.open, key)
+		last := true
+		for _, one := range s.open {
+			last = last && one.login.Operator != login.Operator
+		}
 		s.mu.Unlock()
+		if last {
+			s.left(login.Operator)
+		}
 		s.login.Logout(login.Session, context.Cause(opened.ctx).Error())
 	})
 	return cookie, opened

@@ -65,9 +65,10 @@ type Server struct {
 // pages and a user.
 func New(o Options) *Server {
 	s := &Server{
-		Options: o, menu: menu(), pages: map[string]*page{}, assets: assets(), sessions: newSessions(o.Login),
+		Options: o, menu: menu(), pages: map[string]*page{}, assets: assets(),
 		logins: make(chan struct{}, loginsMost), key: []byte(secret()),
 	}
+	s.sessions = newSessions(o.Login, s.release)
 	s.templates, s.handler = s.parse(), s.routes()
 	s.entrance = entrance.New(entrance.Options{
 		Service: "HTTPS", Serve: s.serve, Listen: o.Listen, Log: o.Log,
