@@ -306,10 +306,10 @@ func (s *Session) run(ctx context.Context, line typed) error {
 	}
 	out := s.onScreen()
 	out.enough = cancel
-	if line.command.shows() {
+	if line.command.Shows() {
 		out.ended = running.Err
 	}
-	if rows := s.rows(); line.command.shows() && s.Editing && rows > 0 && !line.pipe.noMore {
+	if rows := s.rows(); line.command.Shows() && s.Editing && rows > 0 && !line.pipe.noMore {
 		out.to = &pager{screen: s.screen, length: rows, width: s.screen.width()}
 	}
 	var filtered *piped

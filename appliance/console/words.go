@@ -70,13 +70,8 @@ func ofSubject(c exec.Command) command {
 	return command{Command: c, in: in}
 }
 
-// showing are the commands whose answers may be long, and may be piped.
-var showing = map[string]bool{"show": true, "more": true, "dir": true, "help": true, "rescue": true}
-
-func (c *command) shows() bool { return showing[firstWord(c.Syntax)] }
-
 // isAudited reports whether the command does more than show.
-func (c *command) isAudited() bool { return c.Level == exec.Privileged && !c.free && !c.shows() }
+func (c *command) isAudited() bool { return c.Level == exec.Privileged && !c.free && !c.Shows() }
 
 // audits reports whether a command is written down. Of who came over COM all are
 // but those that do nothing to the box: he is a guest (COM-17).
@@ -227,7 +222,7 @@ func (s *Session) elsewhere(at place, text string) string {
 
 // shows reports whether the match is a command that may be piped.
 func (w *words) shows(match config.Match) bool {
-	return match.Form < len(w.commands) && w.commands[match.Form].shows()
+	return match.Form < len(w.commands) && w.commands[match.Form].Shows()
 }
 
 // ambiguous reports whether the first word of a line stands for several here.

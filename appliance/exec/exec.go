@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"causeway/appliance/config"
@@ -43,6 +44,17 @@ type Command struct {
 	Reconfigures bool
 	// Run does it. An error is printed after "% "; nothing else need be.
 	Run func(ctx context.Context, s Session, a config.Args) error
+}
+
+// Shows reports whether the command does nothing but show something, which may be
+// long.
+func (c *Command) Shows() bool {
+	word, _, _ := strings.Cut(c.Syntax, " ")
+	switch word {
+	case "show", "more", "dir", "help", "rescue":
+		return true
+	}
+	return false
 }
 
 // ErrDeclined is a no to what Confirm asks.

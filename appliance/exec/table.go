@@ -26,11 +26,34 @@ func NewTable(commands []Command) (*Table, error) {
 	return &Table{commands, vocabulary}, nil
 }
 
+// Match finds the command that a line is, and its values; the error says that it
+// is none of them.
+func (t *Table) Match(line string) (*Command, config.Args, error) {
+	match, err := t.vocabulary.Match(line)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &t.commands[match.Form], match.Args, nil
+}
+
 // Find gives what does a line; the error says that it is none of the commands.
 func (t *Table) Find(line string) (run func(context.Context, Session) error, err error) {
-	match, err := t.vocabulary.Match(line)
+	c, args, err := t.Match(line)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, s Session) error { return t.commands[match.Form].Run(ctx, s, match.Args) }, nil
+	return func(ctx context.Context, s Session) error { return c.Run(ctx, s, args) }, nil
 }
+
+// Of gives the command that is declared with a syntax; nil: there is none.
+func (t *Table) Of(syntax string) *Command {
+	for i := range t.commands {
+		if t.commands[i].Syntax == syntax {
+			return &t.commands[i]
+		}
+	}
+	return nil
+}
+
+// Blot gives a line without its secrets.
+func (t *Table) Blot(line string) string { return t.vocabulary.Blot(line) }

@@ -45,15 +45,15 @@ type answers struct {
 // asked asks everything at once.
 func (v *visit) asked(ctx context.Context) *answers {
 	return &answers{
-		proxy:    ask(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
-		billing:  ask(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
-		system:   ask(ctx, calling[model.SystemHealth](v, "init", "init.health")),
-		control:  ask(ctx, calling[model.ControlStatus](v, "control", "control.status")),
-		alarms:   ask(ctx, calling[alarm.ActiveAlarms](v, "control", "control.alarms")),
-		callHome: ask(ctx, calling[model.CallHomeStatus](v, "control", "control.callhome.status")),
-		license:  ask(ctx, v.Sources.License),
-		com:      ask(ctx, v.Sources.COM),
-		rate:     ask(ctx, v.Sources.CallRate),
+		proxy:    asked(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
+		billing:  asked(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
+		system:   asked(ctx, calling[model.SystemHealth](v, "init", "init.health")),
+		control:  asked(ctx, calling[model.ControlStatus](v, "control", "control.status")),
+		alarms:   asked(ctx, calling[alarm.ActiveAlarms](v, "control", "control.alarms")),
+		callHome: asked(ctx, calling[model.CallHomeStatus](v, "control", "control.callhome.status")),
+		license:  asked(ctx, v.Sources.License),
+		com:      asked(ctx, v.Sources.COM),
+		rate:     asked(ctx, v.Sources.CallRate),
 	}
 }
 
@@ -67,9 +67,9 @@ func calling[A any](v *visit, process, method string) func(context.Context) (A, 
 
 var errSilent = fmt.Errorf("it has not answered within %v", healthLimit)
 
-// ask begins to ask, and gives what waits for the answer: as long as ctx, whatever
+// asked begins to ask, and gives what waits for the answer: as long as ctx, whatever
 // the question does about that.
-func ask[A any](ctx context.Context, question func(context.Context) (A, error)) func() (A, error) {
+func asked[A any](ctx context.Context, question func(context.Context) (A, error)) func() (A, error) {
 	type reply struct {
 		answer A
 		err    error
@@ -226,7 +226,7 @@ func (callRate) list(ctx context.Context, v *visit) (heading []string, rows [][]
 func (v *visit) askRate(ctx context.Context) (CallRate, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
-	return ask(ctx, v.Sources.CallRate)()
+	return asked(ctx, v.Sources.CallRate)()
 }
 
 // chart is that of the snapshots; there is one at least.

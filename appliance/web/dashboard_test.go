@@ -221,9 +221,9 @@ func TestDashboardSilent(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), healthLimit)
 		defer cancel()
 		answers := []func() (int, error){
-			ask(ctx, func(context.Context) (int, error) { <-deaf; return 1, nil }),
-			ask(ctx, func(ctx context.Context) (int, error) { <-ctx.Done(); return 2, fmt.Errorf("call: %w", ctx.Err()) }),
-			ask(ctx, func(context.Context) (int, error) { return 3, nil }),
+			asked(ctx, func(context.Context) (int, error) { <-deaf; return 1, nil }),
+			asked(ctx, func(ctx context.Context) (int, error) { <-ctx.Done(); return 2, fmt.Errorf("call: %w", ctx.Err()) }),
+			asked(ctx, func(context.Context) (int, error) { return 3, nil }),
 		}
 		for i, want := range []error{errSilent, errSilent, nil} {
 			if n, err := answers[i](); err != want {

@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"html/template"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/web/shown"
 )
 
 // showTime is how long a part may take to find out what it shows.
@@ -112,18 +112,18 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		v.servePart(ctx, w, name)
 		return
 	}
-	v.servePage(ctx, w, http.StatusOK, shown{})
+	v.servePage(ctx, w, http.StatusOK, outcome{})
 }
 
-// shown is what stands in the place of a part that has taken a form, or above it.
-type shown struct {
+// outcome is what stands in the place of a part that has taken a form, or above it.
+type outcome struct {
 	part    string
 	instead view
 	fault   error
 }
 
 // servePage answers with the whole page.
-func (v *visit) servePage(ctx context.Context, w http.ResponseWriter, status int, after shown) {
+func (v *visit) servePage(ctx context.Context, w http.ResponseWriter, status int, after outcome) {
 	parts := v.page.permitted(v.login.Rights)
 	if len(parts) == 0 {
 		v.refuse(w, http.StatusForbidden, errors.New("your groups have no right to this page"))
@@ -247,28 +247,9 @@ func (v *visit) serveList(ctx context.Context, w http.ResponseWriter, l lister) 
 		return
 	}
 	v.attach(w, "text/csv; charset=utf-8", cmp.Or(v.HostName(), "box")+strings.ReplaceAll(strings.TrimSuffix(v.page.path, "/"), "/", "-")+"-"+l.name()+".csv")
-	table := csv.NewWriter(w)
-	table.UseCRLF = true
-	table.Write(heading)
-	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, text := range row {
-			cells[i] = cell(text)
-		}
-		table.Write(cells)
+	if err := shown.WriteCSV(w, heading, rows); err != nil {
+		v.Log.Info("a table was cut off", "part", l.name(), "error", err)
 	}
-	table.Flush()
-}
-
-// cell is a text that no spreadsheet takes for a formula: callers choose some of them.
-func cell(text string) string {
-	if text == "" || !strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return text
-	}
-	if _, err := strconv.ParseFloat(text, 64); err == nil {
-		return text
-	}
-	return "'" + text
 }
 
 // serveFile answers with a file.
@@ -311,7 +292,7 @@ func (v *visit) receive(ctx context.Context, w http.ResponseWriter) {
 		if a.done {
 			status = http.StatusOK
 		}
-		v.servePage(ctx, w, status, shown{p.name(), a.instead, err})
+		v.servePage(ctx, w, status, outcome{p.name(), a.instead, err})
 		return
 	}
 	to := cmp.Or(a.to, address(v.page.path, v.at()))

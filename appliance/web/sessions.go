@@ -38,6 +38,7 @@ type session struct {
 	token string // of its forms
 	ctx   context.Context
 	end   context.CancelCauseFunc
+	jobs  *jobs
 
 	mu      sync.Mutex
 	used    time.Time // by the monotonic clock
@@ -75,7 +76,7 @@ func newSessions(login Login, left func(model.Operator)) *sessions {
 // begin opens a session and gives the value of its cookie.
 func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
 	cookie = secret()
-	opened = &session{login: login, token: secret(), used: time.Now(), things: map[string]any{}}
+	opened = &session{login: login, token: secret(), used: time.Now(), things: map[string]any{}, jobs: newJobs()}
 	opened.ctx, opened.end = context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,6 +88,7 @@ func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
 	s.open[key] = opened
 	s.running.Go(func() {
 		s.watch(opened)
+		opened.jobs.end()
 		s.mu.Lock()
 		delete(s.open, key)
 		last := true

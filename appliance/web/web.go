@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"causeway/appliance/config"
@@ -57,8 +58,9 @@ type Server struct {
 	entrance  *entrance.Entrance
 	guests    guests
 	sessions  *sessions
-	logins    chan struct{} // holds one for each login that is under way
-	key       []byte        // of the tokens of login pages
+	table     func() (*exec.Table, error) // of the commands
+	logins    chan struct{}               // holds one for each login that is under way
+	key       []byte                      // of the tokens of login pages
 }
 
 // New makes a server that listens nowhere until Run runs and a configuration has the
@@ -77,6 +79,7 @@ func New(o Options) *Server {
 			return err
 		},
 	})
+	s.table = sync.OnceValues(func() (*exec.Table, error) { return exec.NewTable(o.Commands) })
 	for _, one := range s.menu {
 		for _, p := range one.pages {
 			s.pages[p.path] = p

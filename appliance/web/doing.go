@@ -1,0 +1,305 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+	"causeway/appliance/web/shown"
+)
+
+// doing is a part that runs a command of EXEC, with a form for what may stand in
+// its line. It runs as a job: what it prints stands on the page, what it asks is
+// asked there.
+type doing struct {
+	command string // its syntax: "license smart renew WHAT"
+	// others are other ways to say the line, one of which is chosen: "reload at TIME
+	// [reason REASON]".
+	others []string
+	title  string
+	intro  string // a sentence or two under the title; may be empty
+	button string
+	as     string // its name; empty: made of the words of the command
+	danger bool   // what it does is not undone by a click: it is asked once more
+	asks   []ask
+	preset func(context.Context, *visit) (map[string]string, error) // as of showing
+}
+
+// ask is what a command asks anyway, so that the form has a field for it.
+type ask struct {
+	label string
+	hint  string
+	kind  asking
+	about string // a word of the question; empty: it is any of that kind
+}
+
+func (p doing) name() string {
+	if p.as != "" {
+		return p.as
+	}
+	return nameOf(p.command)
+}
+
+// permits leaves the part out if none of its lines is permitted.
+func (p doing) permits(rights model.Rights) error {
+	err := config.PermitsCommand(rights, p.command)
+	for _, syntax := range p.others {
+		if err != nil {
+			err = config.PermitsCommand(rights, syntax)
+		}
+	}
+	return err
+}
+
+// doingView is what doing.html is filled with.
+type doingView struct {
+	Title, Intro, Name string
+	Form               form
+	Ways               []way
+	Asks               []input
+	Button             string
+	Danger             bool
+	Fault              string // of the form
+	Job                *jobView
+}
+
+// way is one of the lines that a form can make.
+type way struct {
+	Value  string // in the form
+	Line   string // how it is written
+	Title  string
+	Chosen bool
+	Fields []input
+}
+
+// jobView is a job as the page shows it.
+type jobView struct {
+	Line     string
+	Running  string // for how long: "12 s"; empty: it has ended
+	Question *question
+	Blocks   []shown.Block
+	Fault    string
+	Ended    string
+}
+
+// liveTime is how often a job is looked at that runs.
+const liveTime = 2 * time.Second
+
+func (p doing) show(ctx context.Context, v *visit) (view, error) {
+	preset := map[string]string{}
+	if p.preset != nil {
+		var err error
+		if preset, err = p.preset(ctx, v); err != nil {
+			return view{}, err
+		}
+	}
+	return p.view(v, preset, nil, "")
+}
+
+// view is the form, with what is in it and what is wrong with that.
+func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (view, error) {
+	data := doingView{Title: p.title, Intro: p.intro, Name: p.name(), Form: v.form(p), Button: p.button, Danger: p.danger, Fault: fault}
+	chosen := v.request.PostForm.Get("way")
+	table, err := v.table()
+	if err != nil {
+		return view{}, err
+	}
+	for i, syntax := range p.syntaxes() {
+		c := table.Of(syntax)
+		if c == nil {
+			return view{}, fmt.Errorf("there is no command %s", syntax)
+		}
+		if config.PermitsCommand(v.login.Rights, syntax) != nil {
+			continue
+		}
+		blank, err := blankOf(c)
+		if err != nil {
+			return view{}, err
+		}
+		w := way{Value: strconv.Itoa(i), Line: syntax, Title: c.Help, Chosen: chosen == strconv.Itoa(i) || chosen == "" && len(data.Ways) == 0}
+		if w.Chosen {
+			w.Fields = inputs(blank, p.prefix(i), filled, wrong)
+		} else {
+			w.Fields = inputs(blank, p.prefix(i), nil, nil)
+		}
+		data.Ways = append(data.Ways, w)
+	}
+	if len(data.Ways) > 1 { // the fields of the others are empty
+		for _, w := range data.Ways {
+			for i := range w.Fields {
+				w.Fields[i].Required = false
+			}
+		}
+	}
+	for i, a := range p.asks {
+		in := input{ID: p.askName(i), Name: p.askName(i), Label: a.label, Hint: a.hint, Type: "text", Needed: true}
+		switch a.kind {
+		case secretLine:
+			in.Type = "password"
+		case confirming:
+			in.Type, in.Words = "checkbox", agreed
+		case pasting, pastingKey:
+			in.Type = "textarea"
+		}
+		data.Asks = append(data.Asks, in)
+	}
+	every := time.Duration(0)
+	if j := v.session.jobs.of(p.key(v)); j != nil {
+		data.Job = v.jobView(j.state())
+		if data.Job.Running != "" {
+			every = liveTime
+		}
+	}
+	return view{template: "doing", data: data, every: every}, nil
+}
+
+func (v *visit) jobView(s state) *jobView {
+	j := &jobView{Line: s.line, Question: s.question}
+	if s.ended.IsZero() {
+		j.Running = fmt.Sprintf("%d s", int(time.Since(s.begun).Seconds()))
+		if s.printed != "" {
+			j.Blocks = []shown.Block{{Text: s.printed}}
+		}
+		return j
+	}
+	j.Blocks, j.Ended = shown.Parse(s.printed), v.clock(s.ended)
+	switch {
+	case errors.Is(s.err, exec.ErrDeclined):
+		j.Fault = "Not confirmed."
+	case errors.Is(s.err, context.Canceled):
+		j.Fault = "Cancelled."
+	case s.err != nil:
+		j.Fault = clean(sentence(s.err))
+	}
+	return j
+}
+
+func (p doing) syntaxes() []string { return append([]string{p.command}, p.others...) }
+
+func (p doing) prefix(way int) string { return fmt.Sprintf("%s.%d", p.name(), way) }
+func (p doing) askName(i int) string  { return fmt.Sprintf("%s.ask%d", p.name(), i) }
+func (p doing) key(v *visit) string   { return v.page.path + "#" + p.name() }
+func blankOf(c *exec.Command) (*config.Blank, error) {
+	return config.NewBlank(config.Form{Syntax: c.Syntax, Args: c.Args})
+}
+
+// soon is how long an answer waits for a job to end.
+const soon = 2 * time.Second
+
+// take starts a job, answers what one asks, or ends one.
+func (p doing) take(ctx context.Context, v *visit) (answer, error) {
+	sent, key := v.request.PostForm, p.key(v)
+	switch sent.Get("do") {
+	case "forget":
+		v.session.jobs.forget(key)
+		return p.back(v), nil
+	case "answer", "decline":
+		if j := v.session.jobs.of(key); j != nil {
+			text := sent.Get("answer")
+			if sent.Get("do") == "decline" {
+				text = "no"
+			}
+			j.answer(sent.Get("question"), text)
+			j.settle(ctx, soon)
+		}
+		return p.back(v), nil
+	}
+	line, filled, wrong, err := p.line(v)
+	fault := ""
+	switch {
+	case err != nil:
+		fault = sentence(err)
+	case wrong[""] != "":
+		fault = wrong[""]
+	case len(wrong) == 0 && p.danger && sent.Get("sure") == "":
+		fault = "Tick “I am sure” if you are."
+	}
+	if fault == "" && len(wrong) == 0 {
+		if err = p.begin(ctx, v, line); err == nil {
+			return p.back(v), nil
+		}
+		fault = sentence(err)
+	}
+	again, err := p.view(v, filled, wrong, fault)
+	return answer{instead: again}, err
+}
+
+// back leads to the part, on its page.
+func (p doing) back(v *visit) answer {
+	return answer{to: address(v.page.path, v.at()) + "#part-" + p.name()}
+}
+
+// line makes the line that the form says.
+func (p doing) line(v *visit) (line string, filled, wrong map[string]string, err error) {
+	number, err := strconv.Atoi(v.request.PostForm.Get("way"))
+	syntaxes := p.syntaxes()
+	if err != nil || number < 0 || number >= len(syntaxes) {
+		return "", nil, nil, errors.New("say which of them")
+	}
+	table, err := v.table()
+	if err != nil {
+		return "", nil, nil, err
+	}
+	blank, err := blankOf(table.Of(syntaxes[number]))
+	if err != nil {
+		return "", nil, nil, err
+	}
+	filled = map[string]string{}
+	for _, f := range blank.Fields {
+		filled[f.Name] = v.request.PostForm.Get(p.prefix(number) + "." + f.Name)
+	}
+	line, wrong = blank.Compose(filled)
+	return line, filled, wrong, nil
+}
+
+// begin starts the job, and waits a little for its end.
+func (p doing) begin(ctx context.Context, v *visit, line string) error {
+	run, err := v.find(line)
+	if err != nil {
+		return err
+	}
+	table, err := v.table()
+	if err != nil {
+		return err
+	}
+	answers := make([]string, len(p.asks))
+	for i := range p.asks {
+		answers[i] = v.request.PostForm.Get(p.askName(i))
+	}
+	sure := v.request.PostForm.Get("sure") != ""
+	t := v.typed(nil)
+	j, err := v.session.jobs.begin(v.session.ctx, p.key(v), table.Blot(line), func(ctx context.Context, j *job) error {
+		t.out = &j.out
+		t.ask = func(ctx context.Context, q question) (string, error) {
+			if text, known := p.foreseen(q, answers, sure); known {
+				return text, nil
+			}
+			return j.ask(ctx, q)
+		}
+		return run(ctx, t)
+	})
+	if err != nil {
+		return err
+	}
+	j.settle(ctx, soon)
+	return nil
+}
+
+// foreseen answers a question by what the form has said already.
+func (p doing) foreseen(q question, answers []string, sure bool) (text string, known bool) {
+	for i, a := range p.asks {
+		if a.kind == q.Kind && strings.Contains(q.Text, a.about) && (answers[i] != "" || a.kind == confirming) {
+			return answers[i], true
+		}
+	}
+	if q.Kind == confirming && sure && p.danger {
+		return agreed, true
+	}
+	return "", false
+}

@@ -1,0 +1,197 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/exec"
+	"causeway/appliance/model"
+)
+
+// trial are commands of tests.
+func trial(run func(context.Context, exec.Session, config.Args) error) []exec.Command {
+	return []exec.Command{
+		{Syntax: "show thing [last COUNT]", Help: "Show it", Args: []config.Argument{{Name: "COUNT", Type: config.Integer{Min: 1, Max: 9}, Help: "How many"}}, Run: run},
+		{Syntax: "make thing [loud]", Level: exec.Privileged, Help: "Make it now", Run: run},
+		{Syntax: "make thing at TIME", Level: exec.Privileged, Help: "Make it then", Args: []config.Argument{{Name: "TIME", Type: config.TimeOfDay{}, Help: "When"}}, Run: run},
+		{Syntax: "make token TOKEN", Level: exec.Privileged, Help: "Say it", Args: []config.Argument{{Name: "TOKEN", Type: config.Token{Max: 9}, Help: "What"}}, Run: run},
+	}
+}
+
+// trialBox has one page of parts that type those.
+func trialBox(t *testing.T, answers map[string]any, run func(context.Context, exec.Session, config.Args) error, parts ...part) *box {
+	t.Helper()
+	if answers == nil {
+		answers = map[string]any{}
+	}
+	answers["control.access.audit"] = struct{}{}
+	b := newBox(t, answers, func(o *Options) { o.Commands = trial(run) })
+	b.server.pages["/trial"] = &page{path: "/trial", title: "Trial", parts: parts}
+	return b
+}
+
+var making = doing{command: "make thing [loud]", others: []string{"make thing at TIME"}, title: "Make", button: "Make it", as: "make"}
+
+// TestDoing: a form makes the line that a person would type.
+func TestDoing(t *testing.T) {
+	says := func(_ context.Context, s exec.Session, a config.Args) error {
+		fmt.Fprintf(s, "Time: %v\n%% <b>\x1b[2J\n", a["TIME"])
+		if a.Has("loud") {
+			return fmt.Errorf("too loud")
+		}
+		return nil
+	}
+	b := trialBox(t, nil, says, making, doing{command: "make token TOKEN", title: "Say", button: "Say it", as: "say", danger: true})
+	w := b.login(t, user)
+	for _, test := range []struct {
+		name, part string
+		fields     url.Values
+		status     int
+		want       []string
+		audited    string
+	}{
+		{"the first way", "make", url.Values{"way": {"0"}}, 200, []string{"<dt class=\"level0\">Time</dt><dd>&lt;nil&gt;</dd>", "&lt;b&gt;?[2J", "Ended"}, "make thing"},
+		{"an error", "make", url.Values{"way": {"0"}, "make.0.loud": {"loud"}}, 200, []string{"Too loud."}, "make thing loud"},
+		{"another way", "make", url.Values{"way": {"1"}, "make.1.TIME": {"03:30"}}, 200, []string{"<code>make thing at 03:30</code>"}, "make thing at 03:30"},
+		{"a value that is none", "make", url.Values{"way": {"1"}, "make.1.TIME": {"25:00"}}, 422, []string{`value="25:00"`, `aria-invalid="true"`}, ""},
+		{"a value that is missing", "make", url.Values{"way": {"1"}}, 422, []string{"this is needed"}, ""},
+		{"no way", "make", url.Values{"way": {"7"}}, 422, []string{"Say which of them."}, ""},
+		{"not sure", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}}, 422, []string{"I am sure", "Tick"}, ""},
+		{"a secret", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}, "sure": {"yes"}}, 200, []string{"<code>make token ****</code>"}, "make token ****"},
+	} {
+		before := len(audits(b))
+		status, text := w.send("/trial", test.part, test.fields)
+		if status != test.status {
+			t.Errorf("%s: status %d; want %d", test.name, status, test.status)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %s in %s", test.name, want, text)
+			}
+		}
+		if strings.Contains(text, "hush") {
+			t.Errorf("%s: the page says the secret", test.name)
+		}
+		if noted := strings.Join(audits(b)[before:], "\n"); noted != test.audited {
+			t.Errorf("%s: %q is in the log of access; want %q", test.name, noted, test.audited)
+		}
+	}
+}
+
+// audits are the lines in the log of access.
+func audits(b *box) (lines []string) {
+	for _, call := range b.Called() {
+		var audit model.Audit
+		if params, is := strings.CutPrefix(call, "control.access.audit "); is && json.Unmarshal([]byte(params), &audit) == nil {
+			lines = append(lines, audit.Line)
+		}
+	}
+	return lines
+}
+
+// TestQuestions: what a command asks while it runs is asked on the page, and
+// answered there or beforehand.
+func TestQuestions(t *testing.T) {
+	asks := func(_ context.Context, s exec.Session, _ config.Args) error {
+		if err := s.Confirm("Really?"); err != nil {
+			return err
+		}
+		secret, err := s.Secret("Password: ")
+		if err != nil {
+			return err
+		}
+		text, err := s.Paste("the <text>", false)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(s, "Octets: %d of %q\n", len(secret), text)
+		return err
+	}
+	b := trialBox(t, nil, asks, making, doing{command: "make thing [loud]", title: "At once", button: "Make it", as: "once", danger: true,
+		asks: []ask{{label: "Password", kind: secretLine, about: "Password"}, {label: "Text", kind: pasting}}})
+	w := b.login(t, user)
+	step := func(part string, fields url.Values, want string) {
+		t.Helper()
+		if _, text := w.send("/trial", part, fields); !strings.Contains(text, want) {
+			t.Fatalf("%v: no %q in %s", fields, want, text)
+		}
+	}
+	step("make", url.Values{"way": {"0"}}, "Really?")
+	step("make", url.Values{"way": {"0"}}, "It runs already")
+	step("make", url.Values{"do": {"decline"}, "question": {"Really?"}}, "Not confirmed.")
+	step("make", url.Values{"do": {"forget"}}, "Make it")
+	step("make", url.Values{"way": {"0"}}, "Really?")
+	step("make", url.Values{"do": {"answer"}, "question": {"Something else?"}, "answer": {"yes"}}, "Really?")
+	step("make", url.Values{"do": {"answer"}, "question": {"Really?"}, "answer": {"yes"}}, `type="password"`)
+	step("make", url.Values{"do": {"answer"}, "question": {"Password: "}, "answer": {"hush"}}, "Paste the &lt;text&gt;")
+	step("make", url.Values{"do": {"answer"}, "question": {"Paste the <text>"}, "answer": {"a\r\nb"}}, `4 of &#34;a\nb&#34;`)
+	step("once", url.Values{"way": {"0"}, "sure": {"yes"}, "once.ask0": {"hush!"}, "once.ask1": {"x"}}, `5 of &#34;x&#34;`)
+}
+
+// TestJobs: what runs long goes on after the answer, is cancelled by hand, and ends
+// with its session.
+func TestJobs(t *testing.T) {
+	ended := make(chan error, 1)
+	waits := func(ctx context.Context, s exec.Session, _ config.Args) error {
+		fmt.Fprintln(s, "So far")
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return ctx.Err()
+	}
+	b := trialBox(t, nil, waits, making)
+	w := b.login(t, user)
+	end := func(what string) {
+		t.Helper()
+		select {
+		case <-ended:
+		case <-time.After(time.Minute):
+			t.Fatalf("the job goes on after %s", what)
+		}
+	}
+	if _, text := w.send("/trial", "make", url.Values{"way": {"0"}}); !strings.Contains(text, "Running, ") || !strings.Contains(text, "So far") || !strings.Contains(text, `data-every="2"`) {
+		t.Fatalf("the page does not say that it runs: %s", text)
+	}
+	w.send("/trial", "make", url.Values{"do": {"forget"}})
+	end("it was cancelled")
+	w.send("/trial", "make", url.Values{"way": {"0"}})
+	b.people.clear(1)
+	end("its session")
+}
+
+// TestShowing: what a command prints stands on the page and is to be had as CSV.
+func TestShowing(t *testing.T) {
+	says := func(_ context.Context, s exec.Session, a config.Args) error {
+		fmt.Fprintf(s, "State: <up>\nName  Calls\n=1    %d\n", a.Int("COUNT"))
+		if a.Int("COUNT") == 9 {
+			return fmt.Errorf("no more")
+		}
+		if err := s.Confirm("?"); err == nil {
+			return fmt.Errorf("who has agreed?")
+		}
+		return nil
+	}
+	b := trialBox(t, nil, says, showing{command: "show thing [last COUNT]", title: "Things", every: 5 * time.Second})
+	w := b.login(t, user)
+	for path, wants := range map[string][]string{
+		"/trial":                           {"<dd>&lt;up&gt;</dd>", `<th scope="col">Calls</th>`, "<td>=1</td><td>0</td>", `data-every="5"`, "<code>show thing</code>"},
+		"/trial?part=thing&thing.COUNT=3":  {"<td>=1</td><td>3</td>", "<code>show thing last 3</code>"},
+		"/trial?part=thing&thing.COUNT=9":  {"<td>=1</td><td>9</td>", "No more."},
+		"/trial?part=thing&thing.COUNT=99": {"99 is not between 1 and 9", `value="99"`},
+	} {
+		_, text := w.get(path)
+		for _, want := range wants {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: no %s in %s", path, want, text)
+			}
+		}
+	}
+	if _, text := w.get("/trial?part=thing&thing.COUNT=3&as=csv"); text != "Name,Calls\r\n'=1,3\r\n" {
+		t.Errorf("CSV: %q", text)
+	}
+}

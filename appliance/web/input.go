@@ -1,0 +1,77 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+
+	"causeway/appliance/config"
+)
+
+// input is a field of a command's line as a form has it.
+type input struct {
+	ID, Name string
+	Label    string
+	Type     string // "text", "number", "password", "checkbox", "select" or "textarea"
+	Value    string // never a secret
+	Min, Max int    // of a number
+	Choices  []string
+	Hint     string // what stands there, and in which range
+	Words    string // in front of it in the line
+	Fault    string
+	Needed   bool // the line needs it
+	Required bool // the browser sends no form without it
+}
+
+// inputs are the fields of a line. prefix goes before their names; filled and wrong
+// are as config.Blank has them.
+func inputs(blank *config.Blank, prefix string, filled, wrong map[string]string) (list []input) {
+	for _, f := range blank.Fields {
+		list = append(list, inputOf(f, prefix, filled[f.Name], wrong[f.Name]))
+	}
+	return list
+}
+
+func inputOf(f config.Field, prefix, value, fault string) input {
+	i := input{
+		ID: prefix + "-" + f.Name, Name: prefix + "." + f.Name, Label: label(f), Type: "text",
+		Value: value, Words: f.Words, Fault: fault, Needed: f.Needed, Required: f.Needed,
+	}
+	if f.Arg == nil {
+		i.Type, i.Hint = "checkbox", ""
+		return i
+	}
+	i.Hint = f.Arg.Help
+	switch t := f.Arg.Type.(type) {
+	case config.Choice:
+		i.Type, i.Choices = "select", t
+	case config.Integer:
+		if !f.Repeats {
+			i.Type, i.Min, i.Max = "number", t.Min, t.Max
+		}
+		i.Hint += fmt.Sprintf(", %d to %d", t.Min, t.Max)
+	case config.Secret, config.Password, config.Token:
+		i.Type, i.Value = "password", ""
+	case config.Line, config.Word, config.Name:
+	default:
+		i.Hint += fmt.Sprintf(" (%v)", t)
+	}
+	if f.Repeats {
+		i.Type = "text"
+		i.Hint += "; several with blanks between them"
+	}
+	if f.Arg.Default != nil {
+		i.Hint += fmt.Sprintf("; %s unless given", f.Arg.Type.Format(f.Arg.Default))
+	}
+	return i
+}
+
+// label is what a field is called: its argument, or the words in front of one that
+// may be left out.
+func label(f config.Field) string {
+	text := f.Words
+	if f.Needed {
+		text = strings.ToLower(f.Name)
+	}
+	text = strings.NewReplacer("request-uri", "request-URI", "call-id", "call-ID").Replace(text)
+	return strings.ToUpper(text[:1]) + text[1:]
+}

@@ -1,0 +1,140 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"causeway/appliance/config"
+	"causeway/appliance/model"
+	"causeway/appliance/web/shown"
+)
+
+// showing is a part that runs a show command and shows what it prints: fields,
+// tables and text (package shown), which may be had as CSV. What may stand in the
+// line besides its words is a form above it.
+type showing struct {
+	command string // its syntax: "show failed-calls [last COUNT] [rule RULE] [from CALLER]"
+	title   string
+	as      string        // its name; empty: made of the words of the command
+	every   time.Duration // how often it is looked at again; 0: when somebody asks
+	plain   bool          // what it prints is a text, and stands there as it is
+	// preset gives what stands in the fields until somebody fills them in, by the
+	// names of the arguments.
+	preset func(context.Context, *visit) (map[string]string, error)
+}
+
+func (p showing) name() string {
+	if p.as != "" {
+		return p.as
+	}
+	return nameOf(p.command)
+}
+
+// nameOf makes the name of a part of the words that a command is never without.
+func nameOf(syntax string) string {
+	syntax, _, _ = strings.Cut(syntax, " [")
+	words := slices.DeleteFunc(strings.Fields(syntax), func(word string) bool { return word != strings.ToLower(word) })
+	return strings.TrimPrefix(strings.Trim(strings.Join(words, "-"), ":"), "show-")
+}
+
+func (p showing) permits(rights model.Rights) error {
+	return config.PermitsCommand(rights, p.command)
+}
+
+// shownView is what showing.html is filled with.
+type shownView struct {
+	Title, Name, Path string
+	At                []string
+	Fields            []input
+	Line              string // that was typed; empty: none, since something is missing
+	Fault             string // of the line
+	Blocks            []shown.Block
+	CSV               string // where it is to be had; empty: nowhere
+	Time              string
+}
+
+func (p showing) show(ctx context.Context, v *visit) (view, error) {
+	data := shownView{Title: p.title, Name: p.name(), Path: v.page.path, At: v.at()}
+	line, fields, err := p.line(ctx, v)
+	data.Fields = fields
+	if err != nil {
+		return view{template: "showing", data: data}, nil // the fields say what is wrong
+	}
+	text, err := v.answerTo(ctx, line)
+	data.Line, data.Time = line, v.clock(time.Now())
+	if err != nil {
+		data.Fault = sentence(err)
+	}
+	switch {
+	case !p.plain:
+		data.Blocks = shown.Parse(text)
+	case text != "":
+		data.Blocks = []shown.Block{{Text: text}}
+	}
+	if len(data.Blocks) > 0 && !p.plain {
+		query := maps.Clone(v.request.Form)
+		query.Set("part", p.name())
+		query.Set("as", "csv")
+		data.CSV = (&url.URL{Path: v.page.path, RawQuery: query.Encode()}).String()
+	}
+	return view{template: "showing", data: data, every: p.every}, nil
+}
+
+// list gives what the command prints as the rows of a table.
+func (p showing) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
+	line, _, err := p.line(ctx, v)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, err := v.answerTo(ctx, line)
+	if err != nil {
+		return nil, nil, err
+	}
+	heading, rows = shown.List(text)
+	return heading, rows, nil
+}
+
+var errIncomplete = errors.New("the line is not complete")
+
+// line gives the line that the fields make, and the fields with what is wrong.
+func (p showing) line(ctx context.Context, v *visit) (string, []input, error) {
+	table, err := v.table()
+	if err != nil {
+		return "", nil, err
+	}
+	c := table.Of(p.command)
+	if c == nil {
+		return "", nil, errors.New("there is no command " + p.command)
+	}
+	blank, err := config.NewBlank(config.Form{Syntax: c.Syntax, Args: c.Args})
+	if err != nil {
+		return "", nil, err
+	}
+	filled := map[string]string{}
+	if p.preset != nil {
+		if filled, err = p.preset(ctx, v); err != nil {
+			return "", nil, err
+		}
+	}
+	asked := false
+	for _, f := range blank.Fields {
+		if values, sent := v.request.Form[p.name()+"."+f.Name]; sent {
+			filled[f.Name], asked = values[0], true
+		}
+	}
+	line, wrong := blank.Compose(filled)
+	if !asked && len(wrong) > 0 {
+		clear(wrong) // nobody has filled them in yet
+		line = ""
+	}
+	fields := inputs(blank, p.name(), filled, wrong)
+	if line == "" {
+		return "", fields, errIncomplete
+	}
+	return line, fields, nil
+}
