@@ -18,7 +18,7 @@ import (
 
 // dashboardPages is the page that one sees first.
 func dashboardPages() []*page {
-	return []*page{{path: "/", title: "Dashboard", parts: []part{health{}, callRate{}}}}
+	return []*page{{path: "/", title: "Dashboard", parts: []part{health{}}}}
 }
 
 // How often the Dashboard is fetched again, and how long the box may take to tell how
@@ -118,6 +118,7 @@ type glance struct {
 	Level    level
 	Sentence string
 	Cards    []filledCard
+	Rate     *filledRate // nil: he may not see it
 }
 
 // filledCard is a card as somebody sees it.
@@ -145,6 +146,14 @@ func (health) show(ctx context.Context, v *visit) (view, error) {
 		}
 		g.Cards = append(g.Cards, filled)
 	}
+	if (callRate{}).permits(v.login.Rights) == nil {
+		g.Rate = &filledRate{}
+		if rate, err := a.rate(); err != nil {
+			g.Rate.Fault = err
+		} else if *g.Rate, err = rate.filled(v.Zone(), 110); err != nil {
+			return view{}, err
+		}
+	}
 	g.sum(a, cards[0].permits(v.login.Rights) == nil)
 	return view{template: "dashboard", data: g}, nil
 }
@@ -153,6 +162,9 @@ func (health) show(ctx context.Context, v *visit) (view, error) {
 // that, and what is wrong, the worst first.
 func (g *glance) sum(a *answers, calls bool) {
 	var troubles []string
+	if g.Rate != nil && g.Rate.Fault != nil {
+		g.Level, troubles = bad, append(troubles, cards[0].silent)
+	}
 	for _, at := range []level{bad, warn} {
 		for _, c := range g.Cards {
 			if c.Level == at && c.Trouble != "" && !slices.Contains(troubles, c.Trouble) {
@@ -188,6 +200,26 @@ const (
 // String is its class in the style sheet.
 func (l level) String() string { return [...]string{"good", "warn", "bad"}[l] }
 
+// filledRate is the calls a second as somebody sees them.
+type filledRate struct {
+	CallRate
+	Fault   error
+	Limited string
+	Chart   template.HTML // empty: there is no snapshot yet
+	CSV     string        // address of the file; empty: it is elsewhere
+}
+
+// filled draws the rate; high is as in chart.Chart.
+func (r CallRate) filled(zone *time.Location, high int) (f filledRate, err error) {
+	f = filledRate{CallRate: r, Limited: r.limited()}
+	if len(r.Snapshots) > 0 {
+		c := r.chart(zone)
+		c.High = high
+		f.Chart, err = c.HTML()
+	}
+	return f, err
+}
+
 // callRate is the chart of the calls a second against the limit.
 type callRate struct{}
 
@@ -202,14 +234,8 @@ func (callRate) show(ctx context.Context, v *visit) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	data := struct {
-		CallRate
-		Limited string
-		Chart   template.HTML
-	}{CallRate: rate, Limited: rate.limited()}
-	if len(rate.Snapshots) > 0 {
-		data.Chart, err = rate.chart(v.Zone()).HTML()
-	}
+	data, err := rate.filled(v.Zone(), 0)
+	data.CSV = v.csv("rate")
 	return view{template: "rate", data: data}, err
 }
 

@@ -65,14 +65,9 @@ func callsCard(_ *visit, a *answers) (c content, err error) {
 		return c, err
 	}
 	c.Big = counted(proxy.OpenCalls, "call", "calls") + " now"
-	rate, err := a.rate()
-	if err != nil {
-		return c, err
-	}
-	c.add("Calls a second", "%.1f now, %.1f over five minutes", rate.Now, rate.Average)
-	c.add("Limit", "%s", rate.limited())
-	c.add("Since the proxy started", "%d calls", proxy.Counters["offered"])
-	if rate.Rejecting {
+	c.add("Transactions", "%d", proxy.Transactions)
+	c.add("Since the proxy started", "%s", counted(int(proxy.Counters["offered"]), "call", "calls"))
+	if rate, err := a.rate(); err == nil && rate.Rejecting { // without, the chart says so
 		c.Trouble = "more calls come than may, the others are rejected"
 		c.note(bad, "Rejecting", "yes")
 	}

@@ -32,6 +32,7 @@ type Chart struct {
 	Title  string
 	Unit   string // of the values: "calls/s"; empty: they are counts
 	Shape  Shape
+	High   int // of the plot in CSS pixels; 0: 180; Ranks are as high as they are many
 	Axis   Axis
 	Series []Series
 	Limits []Limit

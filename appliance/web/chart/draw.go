@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -12,7 +13,8 @@ import (
 // and the plot depth high.
 const (
 	left, wide = 11.0, 88.0 // of the plot, percent
-	top, high  = 8, 180     // of the plot
+	top        = 8          // of the plot
+	high       = 180        // of the plot, where the chart does not say
 	below      = 24         // for the labels under it
 	unit       = 10.0
 	depth      = 1000.0
@@ -71,9 +73,10 @@ var (
 func (c Chart) figure() figure {
 	f := figure{
 		Name: c.Name, Title: c.Title, Summary: c.summary(), Note: c.Axis.Note,
-		Height: top + high + below, Top: top, High: high, Left: left, Wide: wide,
+		Top: top, High: cmp.Or(c.High, high), Left: left, Wide: wide,
 		Right: coordinate(unit * float64(len(c.Axis.Labels))),
 	}
+	f.Height = f.Top + f.High + below
 	f.Box = fmt.Sprintf("0 0 %s %s", f.Right, coordinate(depth))
 	s := c.scale()
 	if c.Shape == Ranks {
@@ -132,7 +135,7 @@ func (c Chart) drawGrid(f *figure, s scale) {
 		v := s.step * float64(i)
 		f.Grid = append(f.Grid, grid{
 			Y: height(s, v), Text: short(v),
-			TextY: coordinate(top + high*(1-v/s.top()) + 4), // the middle of a digit is so far above its foot
+			TextY: coordinate(top + float64(f.High)*(1-v/s.top()) + 4), // the middle of a digit is so far above its foot
 		})
 	}
 	for _, m := range c.Axis.marks {
