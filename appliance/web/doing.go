@@ -28,7 +28,7 @@ type doing struct {
 	as     string // its name; empty: made of the words of the command
 	danger bool   // what it does is not undone by a click: it is asked once more
 	asks   []ask
-	preset func(context.Context, *visit) (map[string]string, error) // as of showing
+	preset preset
 }
 
 // ask is what a command asks anyway, so that the form has a field for it.
@@ -62,7 +62,7 @@ type doingView struct {
 	Title, Intro, Name string
 	Form               form
 	Ways               []way
-	Asks               []input
+	Asks               []argument
 	Button             string
 	Danger             bool
 	Fault              string // of the form
@@ -75,7 +75,7 @@ type way struct {
 	Line   string // how it is written
 	Title  string
 	Chosen bool
-	Fields []input
+	Fields []argument
 }
 
 // jobView is a job as the page shows it.
@@ -92,14 +92,14 @@ type jobView struct {
 const liveTime = 2 * time.Second
 
 func (p doing) show(ctx context.Context, v *visit) (view, error) {
-	preset := map[string]string{}
-	if p.preset != nil {
-		var err error
-		if preset, err = p.preset(ctx, v); err != nil {
-			return view{}, err
-		}
+	filled, err := presetBy(ctx, v, p.preset)
+	if err != nil {
+		return view{}, err
 	}
-	return p.view(v, preset, nil, "")
+	for name, values := range v.request.URL.Query() { // a link may fill them in
+		filled[name] = values[0]
+	}
+	return p.view(v, filled, nil, "")
 }
 
 // view is the form, with what is in it and what is wrong with that.
@@ -124,9 +124,9 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 		}
 		w := way{Value: strconv.Itoa(i), Line: syntax, Title: c.Help, Chosen: chosen == strconv.Itoa(i) || chosen == "" && len(data.Ways) == 0}
 		if w.Chosen {
-			w.Fields = inputs(blank, p.prefix(i), filled, wrong)
+			w.Fields = arguments(blank, p.prefix(i), filled, wrong)
 		} else {
-			w.Fields = inputs(blank, p.prefix(i), nil, nil)
+			w.Fields = arguments(blank, p.prefix(i), nil, nil)
 		}
 		data.Ways = append(data.Ways, w)
 	}
@@ -138,7 +138,7 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 		}
 	}
 	for i, a := range p.asks {
-		in := input{ID: p.askName(i), Name: p.askName(i), Label: a.label, Hint: a.hint, Type: "text", Needed: true}
+		in := argument{ID: p.askName(i), Name: p.askName(i), Label: a.label, Hint: a.hint, Type: "text", Needed: true}
 		switch a.kind {
 		case secretLine:
 			in.Type = "password"
@@ -221,7 +221,7 @@ func (p doing) take(ctx context.Context, v *visit) (answer, error) {
 		fault = "Tick “I am sure” if you are."
 	}
 	if fault == "" && len(wrong) == 0 {
-		if err = p.begin(ctx, v, line); err == nil {
+		if err = p.start(ctx, v, line); err == nil {
 			return p.back(v), nil
 		}
 		fault = sentence(err)
@@ -258,8 +258,9 @@ func (p doing) line(v *visit) (line string, filled, wrong map[string]string, err
 	return line, filled, wrong, nil
 }
 
-// begin starts the job, and waits a little for its end.
-func (p doing) begin(ctx context.Context, v *visit, line string) error {
+// start runs a line as the job of the part, and waits a little for its end. Another
+// part of the page may start it, too.
+func (p doing) start(ctx context.Context, v *visit, line string) error {
 	run, err := v.find(line)
 	if err != nil {
 		return err

@@ -23,9 +23,22 @@ type showing struct {
 	as      string        // its name; empty: made of the words of the command
 	every   time.Duration // how often it is looked at again; 0: when somebody asks
 	plain   bool          // what it prints is a text, and stands there as it is
-	// preset gives what stands in the fields until somebody fills them in, by the
-	// names of the arguments.
-	preset func(context.Context, *visit) (map[string]string, error)
+	preset  preset
+}
+
+// preset gives what stands in fields until somebody fills them in, by the names of
+// the arguments.
+type preset func(context.Context, *visit) (map[string]string, error)
+
+// presetBy asks for it where there is one.
+func presetBy(ctx context.Context, v *visit, by preset) (map[string]string, error) {
+	filled := map[string]string{}
+	if by == nil {
+		return filled, nil
+	}
+	given, err := by(ctx, v)
+	maps.Copy(filled, given)
+	return filled, err
 }
 
 func (p showing) name() string {
@@ -50,7 +63,7 @@ func (p showing) permits(rights model.Rights) error {
 type shownView struct {
 	Title, Name, Path string
 	At                []string
-	Fields            []input
+	Fields            []argument
 	Line              string // that was typed; empty: none, since something is missing
 	Fault             string // of the line
 	Blocks            []shown.Block
@@ -102,7 +115,7 @@ func (p showing) list(ctx context.Context, v *visit) (heading []string, rows [][
 var errIncomplete = errors.New("the line is not complete")
 
 // line gives the line that the fields make, and the fields with what is wrong.
-func (p showing) line(ctx context.Context, v *visit) (string, []input, error) {
+func (p showing) line(ctx context.Context, v *visit) (string, []argument, error) {
 	table, err := v.table()
 	if err != nil {
 		return "", nil, err
@@ -111,15 +124,13 @@ func (p showing) line(ctx context.Context, v *visit) (string, []input, error) {
 	if c == nil {
 		return "", nil, errors.New("there is no command " + p.command)
 	}
-	blank, err := config.NewBlank(config.Form{Syntax: c.Syntax, Args: c.Args})
+	blank, err := blankOf(c)
 	if err != nil {
 		return "", nil, err
 	}
-	filled := map[string]string{}
-	if p.preset != nil {
-		if filled, err = p.preset(ctx, v); err != nil {
-			return "", nil, err
-		}
+	filled, err := presetBy(ctx, v, p.preset)
+	if err != nil {
+		return "", nil, err
 	}
 	asked := false
 	for _, f := range blank.Fields {
@@ -132,7 +143,7 @@ func (p showing) line(ctx context.Context, v *visit) (string, []input, error) {
 		clear(wrong) // nobody has filled them in yet
 		line = ""
 	}
-	fields := inputs(blank, p.name(), filled, wrong)
+	fields := arguments(blank, p.name(), filled, wrong)
 	if line == "" {
 		return "", fields, errIncomplete
 	}

@@ -133,12 +133,22 @@ func (v *visit) typed(out io.Writer) *typed {
 // answerTo runs a line that shows something. What was printed before an error is
 // given as well.
 func (v *visit) answerTo(ctx context.Context, line string) (string, error) {
+	return v.answered(ctx, line, nil)
+}
+
+// answered runs a line at once, with ask answering what it asks. What was printed
+// before an error is given as well.
+func (v *visit) answered(ctx context.Context, line string, ask func(question) (string, error)) (string, error) {
 	run, err := v.find(line)
 	if err != nil {
 		return "", err
 	}
 	out := printed{most: printedMost}
-	err = run(ctx, v.typed(&out))
+	t := v.typed(&out)
+	if ask != nil {
+		t.ask = func(_ context.Context, q question) (string, error) { return ask(q) }
+	}
+	err = run(ctx, t)
 	return out.String(), err
 }
 

@@ -7,8 +7,8 @@ import (
 	"causeway/appliance/config"
 )
 
-// input is a field of a command's line as a form has it.
-type input struct {
+// argument is a field of a command's line as a form has it.
+type argument struct {
 	ID, Name string
 	Label    string
 	Type     string // "text", "number", "password", "checkbox", "select" or "textarea"
@@ -22,18 +22,18 @@ type input struct {
 	Required bool // the browser sends no form without it
 }
 
-// inputs are the fields of a line. prefix goes before their names; filled and wrong
+// arguments are the fields of a line. prefix goes before their names; filled and wrong
 // are as config.Blank has them.
-func inputs(blank *config.Blank, prefix string, filled, wrong map[string]string) (list []input) {
+func arguments(blank *config.Blank, prefix string, filled, wrong map[string]string) (list []argument) {
 	for _, f := range blank.Fields {
-		list = append(list, inputOf(f, prefix, filled[f.Name], wrong[f.Name]))
+		list = append(list, argumentOf(f, prefix, filled[f.Name], wrong[f.Name]))
 	}
 	return list
 }
 
-func inputOf(f config.Field, prefix, value, fault string) input {
-	i := input{
-		ID: prefix + "-" + f.Name, Name: prefix + "." + f.Name, Label: label(f), Type: "text",
+func argumentOf(f config.Field, prefix, value, fault string) argument {
+	i := argument{
+		ID: prefix + "-" + f.Name, Name: prefix + "." + f.Name, Label: labelOf(f), Type: "text",
 		Value: value, Words: f.Words, Fault: fault, Needed: f.Needed, Required: f.Needed,
 	}
 	if f.Arg == nil {
@@ -65,9 +65,9 @@ func inputOf(f config.Field, prefix, value, fault string) input {
 	return i
 }
 
-// label is what a field is called: its argument, or the words in front of one that
+// labelOf is what a field is called: its argument, or the words in front of one that
 // may be left out.
-func label(f config.Field) string {
+func labelOf(f config.Field) string {
 	text := f.Words
 	if f.Needed {
 		text = strings.ToLower(f.Name)
