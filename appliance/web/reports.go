@@ -87,7 +87,13 @@ func (h callHistory) show(ctx context.Context, v *visit) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	return v.report(c, h.title, h.id)
+	if !c.Knows() {
+		return view{template: "report", data: report{Title: h.title, Note: "Nothing is known of this time."}}, nil
+	}
+	r := report{Title: h.title, CSV: v.csv(h.id)}
+	r.Heading, r.Rows = c.Table()
+	r.Chart, err = c.HTML()
+	return view{template: "report", data: r}, err
 }
 
 // list implements lister.
@@ -135,16 +141,7 @@ type report struct {
 	Chart   template.HTML
 	Heading []string
 	Rows    [][]string
-	CSV     string // address
-}
-
-// report is a chart with its table.
-func (v *visit) report(c chart.Chart, title, part string) (view, error) {
-	r := report{Title: title, CSV: v.csv(part)}
-	r.Heading, r.Rows = c.Table()
-	var err error
-	r.Chart, err = c.HTML()
-	return view{template: "report", data: r}, err
+	CSV     string // address; empty: there is none
 }
 
 // How many calls of the log are asked for: the proxy has other things to do.

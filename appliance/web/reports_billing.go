@@ -14,7 +14,7 @@ import (
 // billingReports are the parts of the report on billing.
 func billingReports() []part {
 	return []part{
-		billingReport{"cache", "The cache", cacheChart, nil},
+		billingReport{"cache", "The cache", cacheChart, cacheTable},
 		billingReport{"waiting", "Records that wait", waitingChart, waitingTable},
 		billingReport{"radius", "RADIUS servers", radiusChart, radiusTable},
 		billingReport{"cdr", "CDR files", nil, cdrTable},
@@ -40,11 +40,14 @@ func (r billingReport) show(ctx context.Context, v *visit) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	data := report{Title: r.title, CSV: v.csv(r.id)}
+	data := report{Title: r.title}
 	data.Heading, data.Rows = r.rows(v, status)
 	if len(data.Rows) == 0 {
 		data.Note = "There are none."
-	} else if r.chart != nil {
+		return view{template: "report", data: data}, nil
+	}
+	data.CSV = v.csv(r.id)
+	if r.chart != nil {
 		data.Chart, err = r.drawn(status).HTML()
 	}
 	return view{template: "report", data: data}, err
@@ -85,12 +88,9 @@ func rank(c *chart.Chart, name string, value int64) {
 }
 
 func cacheChart(status model.BillingStatus) chart.Chart {
-	const kilo = 1024
 	c := ranks("Of", "Size")
 	c.Unit = "KB"
-	rank(&c, "Billing cache", status.Cache.Bytes/kilo)
-	rank(&c, "In memory, not on the disk", status.Cache.MemoryBytes/kilo)
-	rank(&c, "Journal of call events", status.Journal.Bytes/kilo)
+	rank(&c, "On the disk", status.Cache.Bytes/1024)
 	for _, l := range []struct {
 		name string
 		kb   int
@@ -100,6 +100,19 @@ func cacheChart(status model.BillingStatus) chart.Chart {
 		}
 	}
 	return c
+}
+
+func cacheTable(v *visit, status model.BillingStatus) (heading []string, rows [][]string) {
+	cache, oldest := status.Cache, "-"
+	if !cache.Oldest.IsZero() {
+		oldest = v.clock(cache.Oldest)
+	}
+	return []string{"Of the cache", "Value"}, [][]string{
+		{"Directory", cache.Directory}, {"Records that wait", fmt.Sprint(cache.Records)}, {"The oldest since", oldest},
+		{"Octets on the disk", fmt.Sprint(cache.Bytes)}, {"Records in memory", fmt.Sprint(cache.MemoryRecords)}, {"Octets in memory", fmt.Sprint(cache.MemoryBytes)},
+		{"Records refused for want of room", fmt.Sprint(cache.Refused)}, {"Records lost to damage of the disk", fmt.Sprint(cache.Lost)},
+		{"Octets of the journal of call events", fmt.Sprint(status.Journal.Bytes)}, {"Problem", cache.Fault},
+	}
 }
 
 func waitingChart(status model.BillingStatus) chart.Chart {

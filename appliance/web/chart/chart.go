@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -95,6 +96,13 @@ func (c Chart) Table() (heading []string, rows [][]string) {
 		rows = append(rows, row)
 	}
 	return heading, rows
+}
+
+// Knows says whether there is a value to draw.
+func (c Chart) Knows() bool {
+	return slices.ContainsFunc(c.Series, func(s Series) bool {
+		return slices.ContainsFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
+	})
 }
 
 // at is a value that can be drawn, or NaN.

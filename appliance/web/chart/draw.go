@@ -8,17 +8,17 @@ import (
 )
 
 // The room of a figure. Heights are of the page (CSS pixels), widths parts of it in
-// percent, so that letters keep their size on a phone and on a wall. The marks stand
-// in a box of their own that is stretched over the plot: a label is unit wide there,
-// and the plot depth high.
+// percent, so that letters keep their size on a phone and on a wall. The figures of
+// the scale stand left of the plot, in its padding. The marks stand in a box of their
+// own that is stretched over the plot: a label is unit wide there, and the plot depth
+// high.
 const (
-	left, wide = 11.0, 88.0 // of the plot, percent
-	top        = 8          // of the plot
-	high       = 180        // of the plot, where the chart does not say
-	below      = 24         // for the labels under it
-	unit       = 10.0
-	depth      = 1000.0
-	rowHigh    = 36 // of a lying bar, with its name
+	top     = 8   // of the plot
+	high    = 180 // of the plot, where the chart does not say
+	below   = 24  // for the labels under it
+	unit    = 10.0
+	depth   = 1000.0
+	rowHigh = 36 // of a lying bar, with its name
 )
 
 // figure is what chart.html is filled with.
@@ -27,7 +27,6 @@ type figure struct {
 	Height                     int
 	Box, Right                 string // viewBox, and its width
 	Top, High                  int
-	Left, Wide                 float64
 	Grid                       []grid
 	Marks                      []label
 	Bars                       []bar
@@ -52,11 +51,11 @@ type (
 	}
 	line struct {
 		Class, Path, Dashes string
-		X                   string // of a limit over lying bars
 	}
 	rank struct {
 		Name, Value, Width string
-		TextY, BarY        int
+		TextY, BarY, Foot  int      // Foot: of the bar
+		Limits             []string // where they cross it, percent
 	}
 	key struct {
 		Class, Dashes, Opacity, Text string
@@ -73,7 +72,7 @@ var (
 func (c Chart) figure() figure {
 	f := figure{
 		Name: c.Name, Title: c.Title, Summary: c.summary(), Note: c.Axis.Note,
-		Top: top, High: cmp.Or(c.High, high), Left: left, Wide: wide,
+		Top: top, High: cmp.Or(c.High, high),
 		Right: coordinate(unit * float64(len(c.Axis.Labels))),
 	}
 	f.Height = f.Top + f.High + below
@@ -99,8 +98,12 @@ func (c Chart) figure() figure {
 			f.Legend = append(f.Legend, key{Class: class(i), Dashes: dashes[i%len(dashes)], Opacity: opacity[i%len(opacity)], Text: series.Name, Filled: c.Shape == Bars})
 		}
 	}
+	dashed := "5 3"
+	if c.Shape == Ranks { // a limit is as short as a bar is high
+		dashed = "none"
+	}
 	for _, l := range c.Limits {
-		f.Legend = append(f.Legend, key{Class: "limit", Dashes: "5 3", Opacity: "1", Text: l.Name + ": " + c.withUnit(l.Value)})
+		f.Legend = append(f.Legend, key{Class: "limit", Dashes: dashed, Opacity: "1", Text: l.Name + ": " + c.withUnit(l.Value)})
 	}
 	return f
 }
@@ -140,7 +143,7 @@ func (c Chart) drawGrid(f *figure, s scale) {
 	}
 	for _, m := range c.Axis.marks {
 		part := m.at / float64(len(c.Axis.Labels))
-		at := label{X: coordinate(left + wide*part), Anchor: "middle", Text: m.text}
+		at := label{X: coordinate(100 * part), Anchor: "middle", Text: m.text}
 		switch {
 		case part < 0.04:
 			at.Anchor = "start"
@@ -198,16 +201,16 @@ func (c Chart) path(s scale, series Series) string {
 func (c Chart) drawRanks(f *figure, s scale) {
 	for i, name := range c.Axis.Labels {
 		v := c.Series[0].at(i)
-		r := rank{Name: name, Value: c.withUnit(v), Width: "0", TextY: i*rowHigh + 14, BarY: i*rowHigh + 19}
+		r := rank{Name: name, Value: c.withUnit(v), Width: "0", TextY: i*rowHigh + 14, BarY: i*rowHigh + 19, Foot: i*rowHigh + 29}
+		for _, l := range c.Limits {
+			r.Limits = append(r.Limits, coordinate(100*l.Value/s.top()))
+		}
 		if !math.IsNaN(v) {
 			r.Width = coordinate(100 * v / s.top())
 		}
 		f.Ranks = append(f.Ranks, r)
 	}
 	f.Height = rowHigh * len(f.Ranks)
-	for _, l := range c.Limits {
-		f.Limits = append(f.Limits, line{X: coordinate(100 * l.Value / s.top())})
-	}
 }
 
 // height is where a value is in the box.
