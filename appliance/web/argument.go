@@ -20,6 +20,12 @@ type argument struct {
 	Fault    string
 	Needed   bool // the line needs it
 	Required bool // the browser sends no form without it
+
+	CLI    string   // the words of the configuration that it stands for
+	None   string   // the choice of nothing
+	Known  []string // values that there are already
+	Stored bool     // of a secret: there is one, which stays where nothing is typed
+	Clears bool     // a box takes the secret away
 }
 
 // arguments are the fields of a line. prefix goes before their names; filled and wrong
@@ -69,7 +75,7 @@ func argumentOf(f config.Field, prefix, value, fault string) argument {
 // may be left out.
 func labelOf(f config.Field) string {
 	text := f.Words
-	if f.Needed {
+	if f.Needed || text == "" {
 		text = strings.ToLower(f.Name)
 	}
 	text = strings.NewReplacer("request-uri", "request-URI", "call-id", "call-ID").Replace(text)

@@ -61,7 +61,7 @@ func (now standing) other(who model.Operator) *change.Holder {
 }
 
 // holdCandidate gives the candidate to who looks. Unless it is to be taken over, somebody
-// else who has it keeps it, and that is an error.
+// else who has it keeps it, and that is a *heldError.
 func (v *visit) holdCandidate(ctx context.Context, take bool) error {
 	if err := config.PermitsCommand(v.login.Rights, configureCommand); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (v *visit) holdCandidate(ctx context.Context, take bool) error {
 		return err
 	}
 	if h := answer.Holder; h != nil {
-		return fmt.Errorf("%v holds the candidate since %s", h.Operator, v.clock(h.Since))
+		return &heldError{*h, v.clock(h.Since)}
 	}
 	return nil
 }

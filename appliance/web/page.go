@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
 
@@ -14,6 +15,11 @@ type page struct {
 	title string
 	intro string // a sentence or two under the title; may be empty
 	parts []part
+	// mode is that of the places which the page is about; empty: it is about none.
+	mode config.Mode
+	// place gives the one that it is about where its address names none; nil: it
+	// must name one.
+	place func(c *model.Config) []string
 	// hidden pages stand not in the menu: others lead to them.
 	hidden bool
 }

@@ -46,7 +46,12 @@ func (v *visit) form(p part) form { return form{p.name(), v.session.token, v.at(
 
 // at gives the lines that opened the mode of the configuration that the page is
 // about: "?at=server-group+sip+group+a+lan1", once for each mode.
-func (v *visit) at() []string { return v.request.Form["at"] }
+func (v *visit) at() []string {
+	if v.request.Method == http.MethodPost { // its address may say it, too
+		return v.request.PostForm["at"]
+	}
+	return v.request.Form["at"]
+}
 
 // call asks a process of the box, as exec.Session has it.
 func (v *visit) call(ctx context.Context, process, method string, params, result any) error {

@@ -1,0 +1,120 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"causeway/appliance/config"
+	"causeway/appliance/config/change"
+	"causeway/appliance/model"
+)
+
+// permitsConfigure says what rights have against looking at the forms of the
+// configuration: each line that they bring in is held against the rights by itself.
+func permitsConfigure(rights model.Rights) error {
+	if rights.May(model.RuleConfigure, "") || rights.Within(model.RuleConfigure, "", true) {
+		return nil
+	}
+	return errors.New("your groups do not permit the configuration")
+}
+
+// heldError says that somebody else has the candidate.
+type heldError struct {
+	holder change.Holder
+	since  string
+}
+
+// Error names him.
+func (e *heldError) Error() string {
+	return fmt.Sprintf("%v holds the candidate since %s", e.holder.Operator, e.since)
+}
+
+// candidate is the configuration that is being edited, or what is in force where
+// nobody does. It need not fit together yet.
+func (v *visit) candidate(ctx context.Context) (*model.Config, error) {
+	var answer change.Candidate
+	if err := v.call(ctx, "control", "control.candidate", nil, &answer); err != nil {
+		return nil, err
+	}
+	c := &model.Config{}
+	if faults := v.Grammar.Merge(c, answer.Text); len(faults) > 0 {
+		return nil, fmt.Errorf("read the candidate: %w", faults)
+	}
+	return c, nil
+}
+
+// linesAt gives the lines that the candidate has at the place of the page, which
+// must be one of the mode: none where it does not have the place yet.
+func (v *visit) linesAt(ctx context.Context, mode config.Mode) (*model.Config, []config.PrintedLine, error) {
+	is, err := v.Grammar.ModeOf(v.at())
+	if err != nil {
+		return nil, nil, fmt.Errorf("there is no such place: %w", err)
+	}
+	if is != mode {
+		return nil, nil, fmt.Errorf("the page is about places of mode %s: go there from the menu", mode)
+	}
+	c, err := v.candidate(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	lines, _ := v.Grammar.LinesAt(c, v.at())
+	return c, lines, nil
+}
+
+// load brings lines into the candidate at the place of the page, all of them or
+// none. The lines of the faults count from 1. Who looks holds the candidate then;
+// while somebody else does, it is a *heldError unless the form says to take it over.
+func (v *visit) load(ctx context.Context, lines []string) (config.Errors, error) {
+	at := v.at()
+	text := slices.Clone(at)
+	number := make(map[int]int) // of a line, by that of the text
+	for i, line := range lines {
+		if err := v.Grammar.Permits(v.login.Rights, at, line); err != nil {
+			return nil, err
+		}
+		text = append(text, line)
+		number[len(text)] = i + 1
+		if m, _ := v.Grammar.MeaningOf(at, line); m.Opens && !m.Negated {
+			text = append(text, "exit")
+		}
+	}
+	if err := v.holdCandidate(ctx, v.request.PostForm.Get("take") != ""); err != nil {
+		return nil, err
+	}
+	var loaded change.Loaded
+	request := change.LoadRequest{Operator: v.operator(), Text: strings.Join(text, "\n") + "\n"}
+	if err := v.call(ctx, "control", "control.load", request, &loaded); err != nil {
+		return nil, err
+	}
+	for _, fault := range loaded.Faults {
+		if fault.Line = number[fault.Line]; fault.Line == 0 {
+			return nil, fault // of a line that leads to the place
+		}
+	}
+	return loaded.Faults, nil
+}
+
+// pageOf gives the page that is about places of a mode, or nil.
+func (s *Server) pageOf(mode config.Mode) (found *page) {
+	for _, p := range s.pages {
+		if p.mode == mode && (found == nil || found.place != nil) {
+			found = p
+		}
+	}
+	return found
+}
+
+// placePath leads to the page of a place; empty where there is none.
+func (v *visit) placePath(at []string) string {
+	mode, err := v.Grammar.ModeOf(at)
+	if err != nil {
+		return ""
+	}
+	if p := v.pageOf(mode); p != nil {
+		return address(p.path, at)
+	}
+	return ""
+}
