@@ -30,35 +30,31 @@ const candidatePath = "/administration/candidate"
 // a configuration and switch to it.
 const commitTime = time.Minute
 
-// standing is how the configuration stands.
-type standing struct {
+// texts are what is in force and what the candidate has.
+type texts struct {
 	inForce   change.RevisionText
 	candidate change.Candidate
-	pending   *change.Pending
 }
 
-// standing asks how the configuration stands.
-func (v *visit) standing(ctx context.Context) (now standing, err error) {
-	var status model.ControlStatus
-	err = errors.Join(
-		v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &now.inForce),
-		v.call(ctx, "control", "control.candidate", nil, &now.candidate),
-		v.call(ctx, "control", "control.status", nil, &status),
-	)
-	now.pending = status.Pending
-	return now, err
+func (v *visit) texts(ctx context.Context) (t texts, err error) {
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &t.inForce); err != nil {
+		return t, err
+	}
+	err = v.call(ctx, "control", "control.candidate", nil, &t.candidate)
+	return t, err
 }
 
 // changed reports whether the candidate differs from what is in force.
-func (now standing) changed() bool { return now.candidate.Text != now.inForce.Text }
+func (t texts) changed() bool { return t.candidate.Text != t.inForce.Text }
 
-// other is who else holds the candidate, or nil.
-func (now standing) other(who model.Operator) *change.Holder {
-	if h := now.candidate.Holder; h != nil && h.Operator != who {
-		return h
-	}
-	return nil
+// standing says how things stand with them.
+func (v *visit) standing(ctx context.Context) (now change.Standing, err error) {
+	err = v.call(ctx, "control", "control.standing", nil, &now)
+	return now, err
 }
+
+// mine reports whether who looks holds the candidate.
+func (v *visit) mine(h *change.Holder) bool { return h != nil && h.Operator == v.operator() }
 
 // holdCandidate gives the candidate to who looks. Unless it is to be taken over, somebody
 // else who has it keeps it, and that is a *heldError.
@@ -130,14 +126,14 @@ type stays struct {
 const defaultMinutes = 5
 
 func (p candidateChanges) show(ctx context.Context, v *visit) (view, error) {
-	now, err := v.standing(ctx)
+	now, err := v.texts(ctx)
 	if err != nil {
 		return view{}, err
 	}
 	rights := v.login.Rights
 	s := changesShown{
 		Form: v.form(p), Revision: now.inForce.Number, Changed: now.changed(),
-		Holder: now.candidate.Holder, Mine: now.candidate.Holder != nil && now.other(v.operator()) == nil,
+		Holder: now.candidate.Holder, Mine: v.mine(now.candidate.Holder),
 		MayDrop:   config.PermitsCommand(rights, configureCommand) == nil,
 		MayCommit: config.PermitsCommand(rights, configureCommand) == nil && config.PermitsCommand(rights, commitCommand) == nil,
 		Comment:   v.request.PostForm.Get("comment"),
@@ -217,7 +213,7 @@ func (p candidateChanges) commit(ctx context.Context, v *visit) (answer, error) 
 		}
 		line += " comment " + request.Comment
 	}
-	now, err := v.standing(ctx)
+	now, err := v.texts(ctx)
 	if err != nil {
 		return answer{}, err
 	}

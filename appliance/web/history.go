@@ -82,7 +82,11 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one); err != nil {
 		return view{}, err
 	}
-	now, err := v.standing(ctx)
+	now, err := v.texts(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	standing, err := v.standing(ctx)
 	if err != nil {
 		return view{}, err
 	}
@@ -101,7 +105,7 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 		Candidate string
 	}{
 		v.form(p), one, now.inForce.Number, one.Text == now.inForce.Text, way, permitsRollback(v.login.Rights) == nil,
-		now.changed(), now.pending, staysOf("rollback", way.Careful && now.pending == nil, v.request.PostForm), candidatePath,
+		now.changed(), standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath,
 	}}, nil
 }
 
@@ -134,19 +138,18 @@ func (revision) take(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	now, err := v.standing(ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	return v.rollBack(ctx, request, now.inForce.Text)
+	return v.rollBack(ctx, request)
 }
 
 // rollBack puts an earlier revision in force.
-func (v *visit) rollBack(ctx context.Context, request change.RollbackRequest, inForce string) (answer, error) {
+func (v *visit) rollBack(ctx context.Context, request change.RollbackRequest) (answer, error) {
 	if err := permitsRollback(v.login.Rights); err != nil {
 		return answer{}, err
 	}
-	var back change.RevisionText
+	var before, back change.RevisionText
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &before); err != nil {
+		return answer{}, err
+	}
 	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: request.Revision}, &back); err != nil {
 		return answer{}, err
 	}
@@ -159,5 +162,5 @@ func (v *visit) rollBack(ctx context.Context, request change.RollbackRequest, in
 	if len(done.Faults) > 0 {
 		return answer{}, fmt.Errorf("nothing is changed: %s", strings.Join(sentences(done.Faults), "; "))
 	}
-	return v.committed(done, request.ConfirmMinutes, v.stepTo(inForce, back.Text)), nil
+	return v.committed(done, request.ConfirmMinutes, v.stepTo(before.Text, back.Text)), nil
 }

@@ -86,7 +86,7 @@ func (v *visit) holdFor(ctx context.Context, command string) error {
 		if err != nil {
 			return err
 		}
-		if now.changed() {
+		if now.Changed {
 			return errors.New("the candidate has changes, which would be lost: commit or drop them first")
 		}
 	}

@@ -22,7 +22,7 @@ func (bar) show(ctx context.Context, v *visit) (view, error) {
 	switch {
 	case err != nil:
 		return view{}, nil // the page has more to say about that
-	case now.pending == nil && !now.changed():
+	case now.Pending == nil && !now.Changed:
 		return view{}, nil
 	}
 	return view{template: "bar", data: struct {
@@ -33,8 +33,7 @@ func (bar) show(ctx context.Context, v *visit) (view, error) {
 		Pending *change.Pending
 		Back    string
 	}{
-		candidatePath, now.changed(), now.candidate.Holder, now.candidate.Holder != nil && now.other(v.operator()) == nil,
-		now.pending, backOf(now.pending),
+		candidatePath, now.Changed, now.Holder, v.mine(now.Holder), now.Pending, backOf(now.Pending),
 	}}, nil
 }
 
@@ -56,7 +55,11 @@ func (pendingCommit) permits(rights model.Rights) error {
 
 func (p pendingCommit) show(ctx context.Context, v *visit) (view, error) {
 	now, err := v.standing(ctx)
-	if err != nil || now.pending == nil {
+	if err != nil || now.Pending == nil {
+		return view{}, err
+	}
+	var one change.RevisionText
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: now.Pending.Revision}, &one); err != nil {
 		return view{}, err
 	}
 	return view{template: "pending", data: struct {
@@ -68,9 +71,9 @@ func (p pendingCommit) show(ctx context.Context, v *visit) (view, error) {
 		By                 model.Operator
 		MayCommit, MayUndo bool
 	}{
-		v.form(p), now.pending, time.Until(now.pending.Until).Round(time.Second), backOf(now.pending), now.inForce.Comment, now.inForce.Operator,
+		v.form(p), now.Pending, time.Until(now.Pending.Until).Round(time.Second), backOf(now.Pending), one.Comment, one.Operator,
 		config.PermitsCommand(v.login.Rights, commitCommand) == nil,
-		now.pending.Back > 0 && permitsRollback(v.login.Rights) == nil,
+		now.Pending.Back > 0 && permitsRollback(v.login.Rights) == nil,
 	}}, nil
 }
 
@@ -99,10 +102,10 @@ func (p pendingCommit) take(ctx context.Context, v *visit) (answer, error) {
 		switch {
 		case err != nil:
 			return answer{}, err
-		case now.pending == nil || now.pending.Revision != revision:
+		case now.Pending == nil || now.Pending.Revision != revision:
 			return answer{}, fmt.Errorf("revision %d does not wait for a confirmation", revision)
 		}
-		return v.rollBack(ctx, change.RollbackRequest{Revision: now.pending.Back}, now.inForce.Text)
+		return v.rollBack(ctx, change.RollbackRequest{Revision: now.Pending.Back})
 	default:
 		return answer{}, fmt.Errorf("%q is nothing to do with a commit", do)
 	}

@@ -10,8 +10,8 @@ import (
 // What a session and control say to each other about a change. Control serves
 // these as control.configure, control.edit, control.load, control.defaults,
 // control.validate, control.commit, control.confirm, control.abort,
-// control.release, control.rollback, control.history, control.revision and
-// control.candidate.
+// control.release, control.rollback, control.history, control.revision,
+// control.candidate and control.standing.
 type (
 	// ConfigureRequest asks for the candidate; Take takes it over from
 	// whoever holds it.
@@ -34,6 +34,15 @@ type (
 	}
 	// Pending is a commit that is undone unless it is confirmed in time.
 	Pending = model.PendingCommit
+
+	// Standing is the answer of control.standing: what there is to know before
+	// anybody looks at lines.
+	Standing struct {
+		InForce int      `json:"in_force"` // the revision; 0: none that is kept
+		Holder  *Holder  `json:"holder"`   // of the candidate; nil: nobody
+		Changed bool     `json:"changed"`  // the candidate differs from what runs
+		Pending *Pending `json:"pending"`  // as in Configured
+	}
 
 	// EditRequest is one line typed in a place: Path are the lines that
 	// opened the modes around it, outermost first; empty in global mode.

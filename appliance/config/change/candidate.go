@@ -232,3 +232,16 @@ func (c *Configuration) Candidate(context.Context) (Candidate, error) {
 	}
 	return Candidate{c.print(c.candidate.draft), c.holder()}, nil
 }
+
+// Standing says how things stand with the candidate and with what is in force.
+func (c *Configuration) Standing(context.Context) (Standing, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := Standing{InForce: c.inForce.Number, Holder: c.holder(), Pending: c.asTold(c.pending)}
+	if s.Holder != nil {
+		s.Changed = s.Holder.Changed
+	} else {
+		s.Changed = c.changed()
+	}
+	return s, nil
+}

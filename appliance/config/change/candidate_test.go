@@ -242,3 +242,37 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("built in is %q by now", f.Config.HostName)
 	}
 }
+
+// TestStanding: what is asked for all the time says the same as what is asked for once.
+func TestStanding(t *testing.T) {
+	b := newBox(t)
+	c := b.start()
+	a := session{t, c, Who{alice}}
+	stands := func(inForce int, holder string, changed bool, pending int) {
+		t.Helper()
+		s, err := c.Standing(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		who, waits := "", 0
+		if s.Holder != nil {
+			who = s.Holder.Operator.User
+		}
+		if s.Pending != nil {
+			waits = s.Pending.Revision
+		}
+		if s.InForce != inForce || who != holder || s.Changed != changed || waits != pending {
+			t.Errorf("Standing = %+v; want revision %d, held by %q, changed %v, pending %d", s, inForce, holder, changed, pending)
+		}
+	}
+	stands(0, "", false, 0)
+	a.configure(false)
+	stands(0, alice.User, false, 0)
+	a.sets("one", 1, 5)
+	a.types("hostname two")
+	stands(1, alice.User, true, 1)
+	if _, err := c.Release(t.Context(), a.who); err != nil {
+		t.Fatal(err)
+	}
+	stands(1, "", true, 1)
+}

@@ -181,6 +181,7 @@ func (c *Configuration) Methods() link.Methods {
 		}),
 		"control.rollback":  link.ForOperators(c.Rollback),
 		"control.candidate": link.ForOperators(func(ctx context.Context, _ struct{}) (Candidate, error) { return c.Candidate(ctx) }),
+		"control.standing":  link.ForOperators(func(ctx context.Context, _ struct{}) (Standing, error) { return c.Standing(ctx) }),
 		"control.history":   c.History,
 		"control.revision":  link.ForOperators(c.Revision),
 	}
