@@ -1,9 +1,12 @@
 package web
 
-// Where Manage Configuration and Control Panel are.
+import "time"
+
+// Where pages are that others lead to.
 const (
-	historyPath = "/administration/configuration"
-	panelPath   = "/administration/control-panel"
+	historyPath  = "/administration/configuration"
+	panelPath    = "/administration/control-panel"
+	sessionsPath = "/administration/sessions"
 )
 
 // candidatePages are those of Administration that are about the configuration as a
@@ -20,5 +23,32 @@ func candidatePages() []*page {
 			intro: "Earlier revisions of the configuration, and other texts of it as a whole.",
 			parts: []part{history{}, revision{}, loading{}, defaults{}, erasing{}},
 		},
+		{
+			path: panelPath, title: "Control Panel",
+			intro: "The processes of the box, and its restart.",
+			parts: []part{
+				showing{command: "show uptime", title: "Processes", every: processesTime},
+				doing{command: "service restart SERVICE [force]", title: "Restart a process", button: "Restart", danger: true},
+				showing{command: "show reload", as: "scheduled", title: "Scheduled restart"},
+				doing{
+					command: "reload [now] [reason REASON]", others: []string{"reload in DELAY [reason REASON]", "reload at TIME [reason REASON]"},
+					title: "Restart the box", button: "Reload", danger: true,
+				},
+				doing{command: "reload cancel", title: "Forget the scheduled restart", button: "Forget it"},
+				doing{command: "power-off [now]", title: "Switch the box off", button: "Power off", danger: true},
+			},
+		},
+		{
+			path: sessionsPath, title: "Sessions",
+			intro: "Who is logged in, at the serial port, over SSH, on these pages and over COM.",
+			parts: []part{
+				showing{command: "show users", title: "Sessions and users", every: processesTime},
+				doing{command: "clear user session SESSION", title: "End a session", button: "End it", danger: true},
+				showing{command: "show access log [last ENTRIES]", title: "Access log"},
+			},
+		},
 	}
 }
+
+// processesTime is how often processes and sessions are looked at again.
+const processesTime = 10 * time.Second

@@ -239,7 +239,7 @@ func (v *visit) committed(done change.Committed, minutes int, step step) answer 
 	var said []string
 	switch {
 	case done.Revision > 0 && minutes > 0:
-		said = append(said, fmt.Sprintf("Revision %d is in force. Confirm it within %d minutes, or it is undone.", done.Revision, minutes))
+		said = append(said, fmt.Sprintf("Revision %d is in force. Confirm it within %s, or it is undone.", done.Revision, duration(minutes)))
 	case done.Revision > 0:
 		said = append(said, fmt.Sprintf("Revision %d is in force and saved.", done.Revision))
 	}
@@ -259,6 +259,13 @@ func (v *visit) committed(done change.Committed, minutes int, step step) answer 
 		}{notice, step.Then, candidatePath, minutes}}}
 	}
 	return answer{to: candidatePath, notice: notice}
+}
+
+func duration(minutes int) string {
+	if minutes == 1 {
+		return "a minute"
+	}
+	return fmt.Sprintf("%d minutes", minutes)
 }
 
 // drop drops the changes as they were shown.
