@@ -21,7 +21,7 @@ TEST_PACKAGES = baresip-core chromium-headless-shell curl e2fsprogs fonts-dejavu
 	$(if $(shell command -v npm),,npm)
 
 .PHONY: help run test check smoke image reproduce bench-sip bench-billing bench-boot bench-firewall powercut test-powercut test-update test-sticks chaos-network \
-	leak soak overload flood test-cps bench-com com-line scan test-access-load clock-offset fuzz packages test-packages clean
+	leak soak overload flood test-cps bench-com com-line scan test-access-load pages bench-pages clock-offset fuzz packages test-packages clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,13 @@ scan: test-packages ## Look at all ports of a box from both LANs
 test-access-load: test-packages ## Work at all doors of a box for SECONDS while it has all the calls that it can do
 	@go run ./images build -board $(BOARD)
 	@go test -tags e2e -count=1 -timeout 30m -run '^TestAccessBoxes$$/^(two_boxes|the_same|busy)' ./qemu/e2e -boards $(BOARD) -busy $(SECONDS)s -v
+
+pages: test-packages ## Look at every administration page, as wide as a desk and a phone; pictures of them in out/pages
+	@go test -tags e2e -count=1 -timeout 10m -run '^TestPagesEach$$' ./qemu/e2e -v
+
+bench-pages: ROUNDS = 5
+bench-pages: test-packages ## What each administration page has to fetch, and how long until there is something to see: the middle one of ROUNDS
+	@go test -tags e2e -count=1 -timeout 10m -run '^TestPagesBudget$$' ./qemu/e2e -paints $(ROUNDS) -v
 
 clock-offset: test-packages ## Follow chrony for MINUTES, and print how far the clock is from it
 	@go run ./images build -board $(BOARD)

@@ -68,6 +68,8 @@ func (s *Server) http(ctx context.Context) *http.Server {
 		Protocols:         &protocols,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug), // who misbehaves fills no log
+
+		DisableGeneralOptionsHandler: true, // OPTIONS * is refused as others are
 	}
 }
 

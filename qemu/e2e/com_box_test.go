@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"causeway/appliance/access"
 	"causeway/appliance/com"
 	"causeway/appliance/com/subscription"
 	"causeway/appliance/com/wire"
@@ -130,19 +129,7 @@ func (b *managedBox) commit(lines string) {
 // audited fails unless the access log has a line with all of these.
 func (b *managedBox) audited(words ...string) {
 	b.t.Helper()
-	var log access.Log
-	b.check(b.Control.Call(b.t.Context(), "access.log", access.LogQuery{Last: 200}, &log))
-	for _, e := range log.Entries {
-		line := fmt.Sprintf("%+v", e)
-		missing := false
-		for _, word := range words {
-			missing = missing || !strings.Contains(line, word)
-		}
-		if !missing {
-			return
-		}
-	}
-	b.t.Errorf("the access log is %+v; want an entry with %q", log.Entries, words)
+	auditedAt(b.t, b.Control, words...)
 }
 
 // comctl runs the operator's tool, and gives what it prints.

@@ -48,6 +48,7 @@ func (b *Billing) Start(ctx context.Context, config string) error {
 	}
 	command := exec.Command(b.program, "billing", "-run", path("run"), "-journal", path(journalDir), "-serial", path("run/init/serial"),
 		"-volumes", b.dir, "-key-dir", path("bootflash/keys"), "-tls", path("bootflash/certificates/radius"), "-confine", b.dir)
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 0, Gid: model.GIDCauseway}} // control may use its socket
 	process, err := b.where.run("billing", command, b.output)
 	if err != nil {
 		return err

@@ -13,8 +13,10 @@ import (
 	"github.com/chromedp/cdproto/accessibility"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/dom"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 )
 
 // pageLimit is how long a page may take, or what is waited for on one.
@@ -139,14 +141,17 @@ func text(v *accessibility.Value) string {
 // Roles of what is filled in.
 var fieldRoles = []string{"textbox", "searchbox", "spinbutton", "combobox", "listbox", "checkbox", "radio", "DateTime", "Date", "InputTime"}
 
+// Page is the whole page, whichever the tab shows.
+func (t *Tab) Page() Element { return Element{tab: t} }
+
 // Find waits for the one element of a role and name on the page.
 func (t *Tab) Find(ctx context.Context, role, name string) (Element, error) {
-	return Element{tab: t}.Find(ctx, role, name)
+	return t.Page().Find(ctx, role, name)
 }
 
 // Field waits for the one field of a label on the page.
 func (t *Tab) Field(ctx context.Context, label string) (Element, error) {
-	return Element{tab: t}.Field(ctx, label)
+	return t.Page().Field(ctx, label)
 }
 
 // Find waits for the one element of a role and name within this one.
@@ -229,13 +234,13 @@ func (e Element) Fill(ctx context.Context, text string) error {
 	if _, err := script[bool](ctx, e, "this.focus(), this.select(), true"); err != nil {
 		return e.wrap("fill", err)
 	}
+	if text == "" {
+		return e.tab.Keys(ctx, kb.Delete)
+	}
 	limited, cancel := e.tab.within(ctx)
 	defer cancel()
-	key := text
-	if text == "" {
-		key = "\u007f" // Delete
-	}
-	return e.wrap("fill", chromedp.Do(limited, chromedp.KeyEvent(key)))
+	_, err := chromedp.Call(limited, input.InsertText, input.InsertTextParams{Text: text})
+	return e.wrap("fill", err)
 }
 
 // Choose takes one of the choices of a list, by what can be read there.
@@ -265,6 +270,21 @@ func (e Element) Attach(ctx context.Context, file string) error {
 // Text is what can be read within the element.
 func (e Element) Text(ctx context.Context) (string, error) {
 	return script[string](ctx, e, "this.innerText")
+}
+
+// Around gives the element of HTML that this one is in, by its tag.
+func (e Element) Around(ctx context.Context, tag string) (around Element, err error) {
+	limited, cancel := e.tab.within(ctx)
+	defer cancel()
+	object, err := script[*runtime.RemoteObject](ctx, e, fmt.Sprintf("this.closest(%q)", tag))
+	if err != nil {
+		return around, e.wrap("look around", err)
+	}
+	node, err := chromedp.Call(limited, dom.DescribeNode, dom.DescribeNodeParams{ObjectID: object.ObjectID})
+	if err != nil {
+		return around, e.wrap("look around", err)
+	}
+	return Element{Role: tag, Name: e.Name, Node: node.Node.BackendNodeID, tab: e.tab}, nil
 }
 
 // script runs an expression whose "this" is the element.

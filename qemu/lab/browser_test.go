@@ -89,6 +89,7 @@ func TestBrowser(t *testing.T) {
 	}
 	name, err := tab.Field(ctx, "Name")
 	check(err)
+	check(name.Fill(ctx, ""))
 	check(name.Fill(ctx, "after"))
 	kind, err := tab.Field(ctx, "Kind")
 	check(err)
@@ -98,8 +99,13 @@ func TestBrowser(t *testing.T) {
 	}
 	second, err := tab.Find(ctx, "region", "Second")
 	check(err)
-	_, err = second.Find(ctx, "button", "Send")
+	inside, err := second.Find(ctx, "button", "Send")
 	check(err)
+	around, err := inside.Around(ctx, "section")
+	check(err)
+	if around.Node != second.Node {
+		t.Errorf("around the button is node %d; want the region, %d", around.Node, second.Node)
+	}
 	check(tab.Keys(ctx, kb.Tab+kb.Tab))
 	focused, err := tab.Focused(ctx)
 	check(err)

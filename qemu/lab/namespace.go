@@ -43,6 +43,20 @@ func NewNamespace() (*Namespace, error) {
 	return n, nil
 }
 
+// Here is the network that this process is in.
+func Here() (*Namespace, error) {
+	handle, err := netns.Get()
+	if err != nil {
+		return nil, fmt.Errorf("find the network namespace: %w", err)
+	}
+	links, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		handle.Close()
+		return nil, fmt.Errorf("open the network namespace: %w", err)
+	}
+	return &Namespace{handle, links}, nil
+}
+
 // onOwnThread runs f on a thread whose network namespace f may change; the
 // thread comes back to where it was.
 func onOwnThread(f func() error) error {
