@@ -108,6 +108,10 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, http.StatusBadRequest, errors.New("the address cannot be read"))
 		return
 	}
+	if p.place != nil && len(v.at()) == 0 {
+		v.goToPlace(ctx, w)
+		return
+	}
 	if name := r.Form.Get("part"); name != "" {
 		v.servePart(ctx, w, name)
 		return

@@ -16,7 +16,8 @@ type visit struct {
 	login   model.Login
 	session *session
 	page    *page
-	file    *upload // that the form has brought; nil: none
+	place   []string // of a part that has one of its own; nil: that of the page
+	file    *upload  // that the form has brought; nil: none
 }
 
 // upload is a file on its way from a browser.
@@ -47,6 +48,9 @@ func (v *visit) form(p part) form { return form{p.name(), v.session.token, v.at(
 // at gives the lines that opened the mode of the configuration that the page is
 // about: "?at=server-group+sip+group+a+lan1", once for each mode.
 func (v *visit) at() []string {
+	if v.place != nil {
+		return v.place
+	}
 	if v.request.Method == http.MethodPost { // its address may say it, too
 		return v.request.PostForm["at"]
 	}
