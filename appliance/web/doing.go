@@ -27,6 +27,7 @@ type doing struct {
 	button string
 	as     string // its name; empty: made of the words of the command
 	danger bool   // what it does is not undone by a click: it is asked once more
+	plain  bool   // what it prints is a text, and stands there as it is
 	asks   []ask
 	preset preset
 }
@@ -151,7 +152,7 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 	}
 	every := time.Duration(0)
 	if j := v.session.jobs.of(p.key(v)); j != nil {
-		data.Job = v.jobView(j.state())
+		data.Job = v.jobView(j.state(), p.plain)
 		if data.Job.Running != "" {
 			every = liveTime
 		}
@@ -159,16 +160,14 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 	return view{template: "doing", data: data, every: every}, nil
 }
 
-func (v *visit) jobView(s state) *jobView {
+func (v *visit) jobView(s state, plain bool) *jobView {
 	j := &jobView{Line: s.line, Question: s.question}
 	if s.ended.IsZero() {
 		j.Running = fmt.Sprintf("%d s", int(time.Since(s.begun).Seconds()))
-		if s.printed != "" {
-			j.Blocks = []shown.Block{{Text: s.printed}}
-		}
+		j.Blocks = blocks(s.printed, true)
 		return j
 	}
-	j.Blocks, j.Ended = shown.Parse(s.printed), v.clock(s.ended)
+	j.Blocks, j.Ended = blocks(s.printed, plain), v.clock(s.ended)
 	switch {
 	case errors.Is(s.err, exec.ErrDeclined):
 		j.Fault = "Not confirmed."
@@ -261,7 +260,7 @@ func (p doing) line(v *visit) (line string, filled, wrong map[string]string, err
 // start runs a line as the job of the part, and waits a little for its end. Another
 // part of the page may start it, too.
 func (p doing) start(ctx context.Context, v *visit, line string) error {
-	run, err := v.find(line)
+	run, err := v.runner(line)
 	if err != nil {
 		return err
 	}

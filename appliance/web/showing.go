@@ -24,6 +24,7 @@ type showing struct {
 	every   time.Duration // how often it is looked at again; 0: when somebody asks
 	plain   bool          // what it prints is a text, and stands there as it is
 	preset  preset
+	leads   []link // to where more is
 }
 
 // preset gives what stands in fields until somebody fills them in, by the names of
@@ -68,11 +69,12 @@ type shownView struct {
 	Fault             string // of the line
 	Blocks            []shown.Block
 	CSV               string // where it is to be had; empty: nowhere
+	Leads             []link
 	Time              string
 }
 
 func (p showing) show(ctx context.Context, v *visit) (view, error) {
-	data := shownView{Title: p.title, Name: p.name(), Path: v.page.path, At: v.at()}
+	data := shownView{Title: p.title, Name: p.name(), Path: v.page.path, At: v.at(), Leads: v.open(p.leads)}
 	line, fields, err := p.line(ctx, v)
 	data.Fields = fields
 	if err != nil {
@@ -83,12 +85,7 @@ func (p showing) show(ctx context.Context, v *visit) (view, error) {
 	if err != nil {
 		data.Fault = sentence(err)
 	}
-	switch {
-	case !p.plain:
-		data.Blocks = shown.Parse(text)
-	case text != "":
-		data.Blocks = []shown.Block{{Text: text}}
-	}
+	data.Blocks = blocks(text, p.plain)
 	if len(data.Blocks) > 0 && !p.plain {
 		query := maps.Clone(v.request.Form)
 		query.Set("part", p.name())
@@ -96,6 +93,28 @@ func (p showing) show(ctx context.Context, v *visit) (view, error) {
 		data.CSV = (&url.URL{Path: v.page.path, RawQuery: query.Encode()}).String()
 	}
 	return view{template: "showing", data: data, every: p.every}, nil
+}
+
+// blocks takes an answer apart, unless it is a text and nothing else.
+func blocks(text string, plain bool) []shown.Block {
+	switch {
+	case !plain:
+		return shown.Parse(text)
+	case text == "":
+		return nil
+	}
+	return []shown.Block{{Text: text}}
+}
+
+// open are the links to pages that who looks may see.
+func (v *visit) open(leads []link) (list []link) {
+	for _, one := range leads {
+		path, _, _ := strings.Cut(one.Path, "?")
+		if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // list gives what the command prints as the rows of a table.
@@ -132,10 +151,13 @@ func (p showing) line(ctx context.Context, v *visit) (string, []argument, error)
 	if err != nil {
 		return "", nil, err
 	}
-	asked := false
+	asked := slices.ContainsFunc(blank.Fields, func(f config.Field) bool { return v.request.Form.Has(p.name() + "." + f.Name) })
+	if asked {
+		clear(filled) // an empty field, and what is not ticked, is meant as well
+	}
 	for _, f := range blank.Fields {
-		if values, sent := v.request.Form[p.name()+"."+f.Name]; sent {
-			filled[f.Name], asked = values[0], true
+		if text := v.request.Form.Get(p.name() + "." + f.Name); text != "" {
+			filled[f.Name] = text
 		}
 	}
 	line, wrong := blank.Compose(filled)

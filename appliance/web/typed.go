@@ -95,10 +95,10 @@ func (t *typed) Zone() *time.Location { return t.Options.Zone() }
 // auditTime is how long control may take to note what is done.
 const auditTime = time.Second
 
-// find gives what does a line of EXEC, if the groups of who looks permit it. As on
+// runner gives what does a line of EXEC, if the groups of who looks permit it. As on
 // the console, what does more than show is written down when it is run, and so is
 // all that comes over COM.
-func (v *visit) find(line string) (run func(context.Context, *typed) error, err error) {
+func (v *visit) runner(line string) (run func(context.Context, *typed) error, err error) {
 	table, err := v.table()
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (v *visit) answerTo(ctx context.Context, line string) (string, error) {
 // answered runs a line at once, with ask answering what it asks. What was printed
 // before an error is given as well.
 func (v *visit) answered(ctx context.Context, line string, ask func(question) (string, error)) (string, error) {
-	run, err := v.find(line)
+	run, err := v.runner(line)
 	if err != nil {
 		return "", err
 	}

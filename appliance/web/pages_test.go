@@ -1,0 +1,88 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"causeway/appliance/exec"
+	"causeway/appliance/grammar"
+)
+
+// TestCommandsOfParts: each part that types a command types one that there is, and
+// has a name of its own on its page.
+func TestCommandsOfParts(t *testing.T) {
+	table, err := exec.NewTable(grammar.Exec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := 0
+	for _, s := range menu() {
+		for _, p := range s.pages {
+			names := map[string]bool{}
+			for _, one := range p.parts {
+				if name := one.name(); names[name] || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-0123456789") != "" {
+					t.Errorf("%s: a second part, or one with no name to type: %q", p.path, name)
+				}
+				names[one.name()] = true
+				for _, syntax := range syntaxesOf(one) {
+					if parts++; table.Of(syntax) == nil {
+						t.Errorf("%s: there is no command %q", p.path, syntax)
+					}
+				}
+			}
+		}
+	}
+	if parts < 80 {
+		t.Errorf("%d parts type commands; there are more", parts)
+	}
+}
+
+// syntaxesOf are the commands that a part types.
+func syntaxesOf(p part) []string {
+	switch p := p.(type) {
+	case showing:
+		return []string{p.command}
+	case doing:
+		return p.syntaxes()
+	}
+	return nil
+}
+
+// TestPagesOfDeafBox: the pages of System, Monitor and Troubleshoot are there
+// however little answers, and leave out what somebody has no right to.
+func TestPagesOfDeafBox(t *testing.T) {
+	b := newBox(t, nil)
+	all, some := b.login(t, user), b.login(t, "bob")
+	for _, p := range append(append(systemPages(), monitorPages()...), troubleshootPages()...) {
+		status, text := all.get(p.path)
+		if status != http.StatusOK || strings.Contains(text, "This part of the page") {
+			t.Errorf("%s: %d %s", p.path, status, text)
+		}
+		for _, one := range p.parts {
+			if !strings.Contains(text, `id="part-`+one.name()+`"`) {
+				t.Errorf("%s has no part %s", p.path, one.name())
+			}
+		}
+		_, text = some.get(p.path)
+		for _, one := range p.parts {
+			_, does := one.(doing)
+			if does && strings.Contains(text, `id="part-`+one.name()+`"`) {
+				t.Errorf("%s: the part %s is there for one who may only show", p.path, one.name())
+			}
+		}
+	}
+}
+
+// TestTechSupport: it is a text of its own, as long as it may be.
+func TestTechSupport(t *testing.T) {
+	b := newBox(t, nil)
+	w := b.login(t, user)
+	answer, text := w.do(w.request(http.MethodGet, "/troubleshoot/tech-support?part=tech-support&as=file", ""))
+	if disposition := answer.Header.Get("Content-Disposition"); !strings.HasPrefix(disposition, "attachment; filename=box-2") {
+		t.Errorf("Content-Disposition: %q; want a file with the name and the time of the box", disposition)
+	}
+	if !strings.Contains(text, "---- show logging ----") {
+		t.Errorf("the last of its commands is not there: %.500s", text)
+	}
+}
