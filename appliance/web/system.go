@@ -18,7 +18,7 @@ func systemPages() []*page {
 				showing{command: "show system", title: "Services, volumes and memory", every: seldom},
 				showing{command: "show uptime", title: "Since when it runs"},
 				showing{command: "show watchdog", title: "Watchdog"},
-				showing{command: "show reload", title: "Scheduled restart", leads: []link{{Path: "/administration/control-panel", Title: "Control Panel"}}},
+				showing{command: "show reload", title: "Scheduled restart", leads: []link{{Path: panelPath, Title: "Control Panel"}}},
 			},
 		},
 		{
