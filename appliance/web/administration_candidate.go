@@ -1,11 +1,16 @@
 package web
 
-import "time"
+import (
+	"time"
+
+	"causeway/appliance/config"
+)
 
 // Where pages are that others lead to.
 const (
 	historyPath  = "/administration/configuration"
 	panelPath    = "/administration/control-panel"
+	timeoutPath  = "/administration/timeout"
 	sessionsPath = "/administration/sessions"
 )
 
@@ -36,6 +41,13 @@ func candidatePages() []*page {
 				},
 				doing{command: "reload cancel", title: "Forget the scheduled restart", button: "Forget it"},
 				doing{command: "power-off [now]", title: "Switch the box off", button: "Power off", danger: true},
+			},
+		},
+		{
+			path: timeoutPath, title: "Manage Inactivity Timeout",
+			intro: "A session ends in which nobody does anything: at the serial port, over SSH and on these pages. What changes by itself on a page does not count.",
+			parts: []part{
+				settings{id: "timeout", title: "Inactivity timeout", mode: config.Global, lines: []line{{"Minutes", "exec-timeout MINUTES"}}},
 			},
 		},
 		{

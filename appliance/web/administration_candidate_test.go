@@ -40,3 +40,29 @@ func TestControlPanel(t *testing.T) {
 		}
 	}
 }
+
+// TestInactivityTimeout: the form stands for its line, from field to commit.
+func TestInactivityTimeout(t *testing.T) {
+	s := newSite(t)
+	w := s.login(t, user)
+	_, page := w.get(timeoutPath)
+	form := fill(t, page, "save")
+	for name := range form {
+		if strings.HasSuffix(name, "MINUTES") {
+			form.Set(name, "25")
+		}
+	}
+	if status, text, _ := w.post(timeoutPath, form); status != http.StatusSeeOther {
+		t.Fatalf("save = %d %s; want 303", status, text)
+	}
+	_, page = w.get(timeoutPath)
+	shows(t, page, "exec-timeout 25", "Your changes are not committed.")
+	_, page = w.get(candidatePath)
+	shows(t, page, "&#43; exec-timeout 25")
+	if status, _, _ := w.post(candidatePath, fill(t, page, "commit")); status != http.StatusSeeOther {
+		t.Errorf("commit = %d; want 303", status)
+	}
+	if access := s.configuration.InForce().Config.Access; access.Idle() != 25 {
+		t.Errorf("sessions end after %d minutes; want 25", access.Idle())
+	}
+}

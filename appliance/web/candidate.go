@@ -103,6 +103,7 @@ func (candidateChanges) permits(rights model.Rights) error {
 type changesShown struct {
 	Form      form
 	Revision  int // in force; 0: built-in
+	Pending   int // a revision that waits for its confirmation; 0: none
 	Changed   bool
 	Step      step
 	Faults    []string // what a commit would be refused for
@@ -149,6 +150,13 @@ func (p candidateChanges) show(ctx context.Context, v *visit) (view, error) {
 		return view{}, err
 	}
 	s.Faults = sentences(against.Faults)
+	standing, err := v.standing(ctx)
+	if err != nil {
+		return view{}, err
+	}
+	if p := standing.Pending; p != nil {
+		s.Pending = p.Revision
+	}
 	return view{template: "candidate", data: s}, nil
 }
 
@@ -250,7 +258,7 @@ func (v *visit) committed(done change.Committed, minutes int, step step) answer 
 		said = append(said, sentence(errors.New(note)))
 	}
 	notice := strings.Join(said, " ")
-	if done.Revision > 0 && step.Moves {
+	if done.Revision > 0 && step.Away {
 		return answer{done: true, instead: view{template: "moved", data: struct {
 			Done    string
 			At      []place

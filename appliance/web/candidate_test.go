@@ -318,6 +318,8 @@ func TestCommitConfirmed(t *testing.T) {
 
 	// What is in the candidate by then is not confirmed with it.
 	s.edit(t, somebody, "hostname other")
+	_, both := w.get(candidatePath)
+	shows(t, both, "Revision 2 of alice on web 127.0.0.1 is in force and not confirmed", "hostname other", "carol on ssh 192.0.2.7 holds the candidate")
 	if status, _, _ := w.post(candidatePath, fill(t, page, "confirm")); status != http.StatusSeeOther {
 		t.Errorf("confirm = %d; want 303", status)
 	}

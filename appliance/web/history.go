@@ -103,9 +103,10 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 		Stays   stays
 
 		Candidate string
+		All       bool // lines of it are asked for
 	}{
 		v.form(p), one, now.inForce.Number, one.Text == now.inForce.Text, way, permitsRollback(v.login.Rights) == nil,
-		now.changed(), standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath,
+		now.changed(), standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath, v.request.Form.Get("lines") != "",
 	}}, nil
 }
 

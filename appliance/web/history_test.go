@@ -53,7 +53,9 @@ func TestRollback(t *testing.T) {
 		t.Errorf("pending = %+v; want revision 4, from 3", p)
 	}
 	_, page = w.get(at)
-	shows(t, page, "It says what is in force.")
+	shows(t, page, "It says what is in force.", "!sip network lan1")
+	_, page = w.get(at + "&lines=all")
+	shows(t, page, "sip network lan1")
 	for _, wrong := range []string{"0", "x", "99", "-1"} {
 		if _, page = w.get(historyPath + "?revision=" + wrong); !strings.Contains(page, `class="fault"`) {
 			t.Errorf("?revision=%s shows no fault", wrong)

@@ -119,10 +119,10 @@ type erasing struct{}
 
 // erased is what may be wiped besides the configuration, as init knows it.
 var erased = []struct{ Name, What string }{
-	{"keys", "keys and certificates"},
-	{"licences", "the licence"},
-	{"billing", "billing records that were not delivered"},
-	{"logs", "logs and crash files"},
+	{"keys", "Keys and certificates"},
+	{"licences", "The licence"},
+	{"billing", "Billing records that were not delivered"},
+	{"logs", "Logs and crash files"},
 }
 
 func (erasing) name() string { return "erase" }

@@ -1,9 +1,12 @@
 package web
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"net/netip"
 	"reflect"
-	"strconv"
+	"slices"
 	"strings"
 
 	"causeway/appliance/config"
@@ -19,12 +22,13 @@ type step struct {
 	Left     int      // lines that are not among them
 	More     string   // where all are
 	Warnings []string // a sentence each
-	Moves    bool     // the pages are elsewhere afterwards
+	Moves    bool     // the pages have other addresses afterwards
 	Then     []place  // where
+	Away     bool     // the one that who goes it has come to is none of them
 	Careful  bool     // it may cut off who goes it: it should be confirmed
 }
 
-// diffLine is a line of config.Diff.
+// diffLine is a line of config.Diff, without secrets.
 type diffLine struct{ Class, Text string }
 
 // stepLines is how many lines of a step a page shows that is not asked for all.
@@ -35,7 +39,7 @@ func (v *visit) stepTo(from, to string) step {
 	s := step{Seen: change.Step(from, to)}
 	for line := range strings.Lines(config.Diff(from, to)) {
 		class := map[byte]string{'+': "added", '-': "removed"}[line[0]]
-		s.Lines = append(s.Lines, diffLine{class, strings.TrimSuffix(line, "\n")})
+		s.Lines = append(s.Lines, diffLine{class, config.Redact(strings.TrimSuffix(line, "\n"))})
 	}
 	if most := stepLines; len(s.Lines) > most && v.request.Form.Get("whole") == "" {
 		query := v.request.URL.Query()
@@ -61,6 +65,7 @@ func (v *visit) stepTo(from, to string) step {
 	}
 	s.Then = placesOf(&after)
 	s.Moves = !reflect.DeepEqual(placesOf(&before), s.Then)
+	s.Away = s.Moves && !v.staysAt(s.Then)
 	if s.Moves && len(s.Then) == 0 {
 		s.Warnings = append(s.Warnings, "These pages are nowhere afterwards: the box is reached at its serial port and where else it may be logged in.")
 	}
@@ -107,10 +112,6 @@ type place struct{ Port, URL string }
 func placesOf(c *model.Config) (list []place) {
 	access := c.Access
 	access.Users = []model.User{{}} // who looks is one, and some stay: those of the newest revision that has any
-	port := ""
-	if p := access.Web.TCPPort(); p != model.DefaultWebPort {
-		port = ":" + strconv.Itoa(int(p))
-	}
 	for _, l := range c.LANs {
 		if l.Shutdown || !access.WebAt(l.Port) {
 			continue
@@ -119,15 +120,30 @@ func placesOf(c *model.Config) (list []place) {
 			list = append(list, place{Port: l.Port.String()})
 		}
 		for _, prefix := range []netip.Prefix{l.Address, l.Address6} {
-			if !prefix.IsValid() {
-				continue
+			if prefix.IsValid() {
+				list = append(list, place{l.Port.String(), urlAt(prefix.Addr(), access.Web.TCPPort())})
 			}
-			host := prefix.Addr().String()
-			if prefix.Addr().Is6() {
-				host = "[" + host + "]"
-			}
-			list = append(list, place{l.Port.String(), "https://" + host + port + "/"})
 		}
 	}
 	return list
+}
+
+// urlAt is that of the pages at an address.
+func urlAt(address netip.Addr, port uint16) string {
+	host := netip.AddrPortFrom(address, port).String()
+	return "https://" + strings.TrimSuffix(host, fmt.Sprintf(":%d", model.DefaultWebPort)) + "/"
+}
+
+// staysAt reports whether who looks has come to one of the places, or through the
+// tunnel of COM, which ends where it ended.
+func (v *visit) staysAt(places []place) bool {
+	if strings.HasPrefix(v.operator().Origin, "web com") {
+		return true
+	}
+	local, _ := v.request.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if local == nil {
+		return false
+	}
+	here, err := netip.ParseAddrPort(local.String())
+	return err == nil && slices.ContainsFunc(places, func(p place) bool { return p.URL == urlAt(here.Addr().Unmap(), here.Port()) })
 }
