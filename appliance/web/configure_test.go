@@ -20,7 +20,6 @@ var elsewhere = map[config.Mode]map[string]string{
 		"sip dns-srv":          "it says nothing but what is said in there, for which there is a page",
 		"accounting":           withoutEffect,
 		"license smart enable": opposite,
-		"exec-timeout":         toCome,
 		"license smart":        toCome, "license profile": toCome, "license source": toCome, "no license smart": toCome,
 		"com": toCome, "backup": toCome, "call-home": toCome,
 	},
