@@ -117,7 +117,9 @@ func newBox(t *testing.T, answers map[string]any, prepare ...func(*Options)) *bo
 		change(&o)
 	}
 	b.server = New(o)
-	b.web = httptest.NewTLSServer(b.server.handler)
+	b.web = httptest.NewUnstartedServer(nil)
+	b.web.Config = b.server.http(t.Context())
+	b.web.StartTLS()
 	t.Cleanup(func() {
 		b.web.Close()
 		b.server.sessions.endAll()

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 // What a request may bring.
 const (
 	headerOctets = 16 << 10
+	doorOctets   = 8 << 10 // a form of somebody who has not logged in
 	formOctets   = 256 << 10
 )
 
@@ -33,6 +35,10 @@ var headers = map[string]string{
 	"Cache-Control":                "no-store",
 }
 
+// strict has browsers come over HTTPS alone, and bear no doubt about the certificate
+// (RFC 6797). One that the box has signed for itself always comes with a doubt.
+const strict = "max-age=604800"
+
 // guard lets through what a browser sends that looks at this box and at nothing
 // else.
 func (s *Server) guard(next http.Handler) http.Handler {
@@ -40,6 +46,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range headers {
 			w.Header().Set(name, value)
+		}
+		if c, err := s.Certificate(); err == nil && c.Leaf != nil && !bytes.Equal(c.Leaf.RawIssuer, c.Leaf.RawSubject) {
+			w.Header().Set("Strict-Transport-Security", strict)
 		}
 		switch err := origins.Check(r); {
 		case !s.answersTo(r.Host):

@@ -49,18 +49,18 @@ type piece struct {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/static/", s.serveAsset)
-	mux.HandleFunc(loginPath, small(s.serveLogin))
-	mux.HandleFunc("POST "+logoutPath, small(s.serveLogout))
+	mux.HandleFunc(loginPath, s.small(s.serveLogin))
+	mux.HandleFunc("POST "+logoutPath, s.small(s.serveLogout))
 	mux.HandleFunc("/", s.servePage)
 	return s.guard(mux)
 }
 
-// small reads a form of fields alone.
-func small(next http.HandlerFunc) http.HandlerFunc {
+// small reads a form of a few fields.
+func (s *Server) small(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r.Body = http.MaxBytesReader(w, r.Body, formOctets)
+		r.Body = http.MaxBytesReader(w, r.Body, doorOctets)
 		if err := r.ParseForm(); err != nil {
-			http.Error(w, "The form cannot be read.", statusOf(err))
+			s.refuse(w, statusOf(err), errors.New("the form cannot be read"))
 			return
 		}
 		next(w, r)

@@ -1,11 +1,19 @@
 package web
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"causeway/appliance/model"
 )
 
 // TestLogin: the first look leads to the login page, and that to the page that was
@@ -43,4 +51,72 @@ func TestLogin(t *testing.T) {
 	if got := b.people.noted(); !slices.Equal(got, want) {
 		t.Errorf("noted %q; want %q", got, want)
 	}
+}
+
+// fake is a part of every kind.
+type fake struct {
+	rights  string // command that one must have the right to
+	taken   *[]string
+	failing *error
+}
+
+func (fake) name() string         { return "fake" }
+func (fake) every() time.Duration { return 5 * time.Second }
+func (fake) most() int64          { return 1 << 20 }
+
+func (f fake) permits(r model.Rights) error {
+	if !r.May(model.RuleExec, f.rights) {
+		return errors.New("no right")
+	}
+	return nil
+}
+
+func (f fake) show(_ context.Context, v *visit) (view, error) {
+	return view{template: "hidden-test", data: v.form(f)}, *f.failing
+}
+
+func (f fake) take(_ context.Context, v *visit) (answer, error) {
+	text := v.request.PostForm.Get("do")
+	if v.file != nil {
+		content, err := io.ReadAll(v.file)
+		if err != nil {
+			return answer{}, err
+		}
+		text = fmt.Sprint(v.file.name, " ", len(content))
+	}
+	switch text {
+	case "fail":
+		return answer{}, errors.New("it fails")
+	case "again":
+		return answer{instead: view{template: "fault", data: "instead"}}, nil
+	case "panic":
+		panic("on purpose")
+	}
+	*f.taken = append(*f.taken, text)
+	return answer{notice: "done " + text}, nil
+}
+
+func (f fake) list(context.Context, *visit) ([]string, [][]string, error) {
+	return []string{"a", "b"}, [][]string{{"=1+1", "-5"}, {"x,\"y\"", "@sum"}, {"+49", "plain"}}, *f.failing
+}
+
+func (f fake) download(context.Context, *visit) (download, error) {
+	return download{name: "fähre \"1\".txt", octets: 4, write: func(w io.Writer) error {
+		_, err := io.WriteString(w, "text")
+		return err
+	}}, *f.failing
+}
+
+// addTest adds the page /test with a part of every kind, and gives what it takes.
+func (b *box) addTest() (taken *[]string) {
+	one := fake{"show test", new([]string), new(error)}
+	b.addPage("/test", one)
+	return one.taken
+}
+
+func (b *box) addPage(path string, parts ...part) {
+	p := &page{path: path, title: "Test", parts: parts}
+	b.server.pages[path] = p
+	b.server.menu = append(b.server.menu, section{"Test", []*page{p}})
+	template.Must(b.server.templates.New("hidden-test.html").Parse(`<h2>Fake</h2><form method="post">{{template "hidden" .}}</form>`))
 }

@@ -4,11 +4,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
-	"path"
 	"strings"
 	"time"
 
@@ -68,12 +68,12 @@ func assets() map[string]asset {
 // serveAsset serves one of the assets.
 func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
 	for _, a := range s.assets {
-		if a.URL == path.Clean(r.URL.Path) {
+		if a.URL == r.URL.Path {
 			w.Header().Set("Content-Type", a.mediaType)
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 			w.Write(a.content)
 			return
 		}
 	}
-	http.NotFound(w, r)
+	s.refuse(w, http.StatusNotFound, errors.New("there is no such file"))
 }
