@@ -43,6 +43,7 @@ func (p *page) part(name string, rights model.Rights) part {
 // entry is a section of the menu for somebody who looks at a page.
 type entry struct {
 	Title   string
+	Only    bool // there is one page, of the same name
 	Current bool // the page is in it
 	Links   []link
 }
@@ -64,6 +65,7 @@ func (s *Server) menuFor(rights model.Rights, at *page) (list []entry) {
 			e.Links = append(e.Links, link{p.path, p.title, p == at})
 			e.Current = e.Current || p == at
 		}
+		e.Only = len(one.pages) == 1 && one.pages[0].title == one.title
 		if len(e.Links) > 0 {
 			list = append(list, e)
 		}
