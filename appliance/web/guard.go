@@ -86,7 +86,7 @@ func (s *Server) answersTo(host string) bool {
 // dot of a complete one.
 func hostOf(header string) string {
 	name := header
-	if i := strings.LastIndexByte(name, ':'); i >= 0 && !strings.HasSuffix(name, "]") {
+	if i := strings.LastIndexByte(name, ':'); i >= 0 && strings.Trim(name[i+1:], "0123456789") == "" {
 		name = name[:i]
 	}
 	return strings.ToLower(strings.TrimSuffix(name, "."))

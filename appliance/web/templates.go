@@ -21,12 +21,17 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// templates are all of them, by the names of their files.
+// parse gives the templates, by the names of their files.
 func (s *Server) parse() *template.Template {
-	return template.Must(template.New("").Funcs(template.FuncMap{
+	return template.Must(s.functions(template.New("")).ParseFS(templateFiles, "templates/*.html"))
+}
+
+// functions gives a template what all of them may call.
+func (s *Server) functions(t *template.Template) *template.Template {
+	return t.Funcs(template.FuncMap{
 		"clock": func(t time.Time) string { return clock(t, s.Zone()) },
 		"join":  strings.Join,
-	}).ParseFS(templateFiles, "templates/*.html"))
+	})
 }
 
 // fill gives a view as HTML.
