@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"causeway/appliance/exec"
 	"causeway/appliance/exec/exectest"
 	"causeway/appliance/grammar"
 	"causeway/appliance/model"
@@ -83,10 +82,9 @@ var everything = model.Rights{Rules: []model.Rule{{Permit: true, Kind: model.Rul
 // box is a box of tests: what its processes answer is in Session.Answers.
 type box struct {
 	exectest.Session
-	people   *people
-	commands []exec.Command
-	server   *Server
-	web      *httptest.Server
+	people *people
+	server *Server
+	web    *httptest.Server
 }
 
 // newBox makes one with the grammar and the commands of the real one. prepare may

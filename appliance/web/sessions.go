@@ -43,7 +43,6 @@ type session struct {
 	mu      sync.Mutex
 	used    time.Time // by the monotonic clock
 	notices []notice
-	things  map[string]any
 }
 
 // notice is what somebody is to be told at his next look at a page.
@@ -76,7 +75,7 @@ func newSessions(login Login, left func(model.Operator)) *sessions {
 // begin opens a session and gives the value of its cookie.
 func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
 	cookie = secret()
-	opened = &session{login: login, token: secret(), used: time.Now(), things: map[string]any{}, jobs: newJobs()}
+	opened = &session{login: login, token: secret(), used: time.Now(), jobs: newJobs()}
 	opened.ctx, opened.end = context.WithCancelCause(context.Background())
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,20 +232,6 @@ func (s *session) told(path string) (texts []string) {
 	}
 	s.notices = left
 	return texts
-}
-
-// kept gives what a session keeps under a name, for as long as it lasts; of what it
-// does not have yet it keeps what begin makes. What is kept must stand several
-// requests at once.
-func kept[T any](s *session, name string, begin func() T) T {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if thing, is := s.things[name]; is {
-		return thing.(T)
-	}
-	thing := begin()
-	s.things[name] = thing
-	return thing
 }
 
 // secret is one that nobody guesses.
