@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -243,4 +244,34 @@ func TestReportRights(t *testing.T) {
 			t.Errorf("GET %s = %d %s; want %d", path, status, text, want)
 		}
 	}
+}
+
+// FuzzWindow: whatever the form says, it is an error, or steps that follow each other,
+// as many as a file has at most, none of them to come.
+func FuzzWindow(f *testing.F) {
+	f.Add("day", "hour", "2026-03-02T12:30")
+	f.Add("90-days", "", "0001-01-01T00:00")
+	f.Add("hour", "day", "9999-12-31T23:59")
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, last, by, until string) {
+		v := &visit{
+			Server:  &Server{Options: Options{Zone: func() *time.Location { return zone }}},
+			request: &http.Request{Form: url.Values{"last": {last}, "by": {by}, "until": {until}}},
+		}
+		w, err := v.window()
+		if err != nil {
+			return
+		}
+		if n := len(w.edges) - 1; n < 1 || n > stepsInFile+1 || w.edges[n-1].After(time.Now()) {
+			t.Fatalf("%d steps, the last begins at %v", n, w.edges[max(0, n-1)])
+		}
+		for i, edge := range w.edges[1:] {
+			if !edge.After(w.edges[i]) {
+				t.Fatalf("step %d ends at %v, and begins at %v", i, edge, w.edges[i])
+			}
+		}
+	})
 }
