@@ -89,7 +89,7 @@ type box struct {
 
 // newBox makes one with the grammar and the commands of the real one. prepare may
 // change what it is made of.
-func newBox(t *testing.T, answers map[string]any, prepare ...func(*Options)) *box {
+func newBox(t testing.TB, answers map[string]any, prepare ...func(*Options)) *box {
 	t.Helper()
 	b := &box{people: &people{
 		rights: map[string]model.Rights{user: everything, "bob": {Rules: []model.Rule{{Permit: true, Kind: model.RuleExec, Words: "show"}}}},

@@ -2,6 +2,7 @@ package web
 
 import (
 	"strings"
+	"unicode"
 
 	"causeway/appliance/config"
 )
@@ -13,9 +14,11 @@ func configured(in argument, f config.Field) argument {
 	if f.Arg == nil {
 		return in
 	}
-	in.Label, in.Hint = parted(f.Arg.Help)
+	if in.Label, in.Hint = parted(f.Arg.Help); unicode.IsLower(rune(in.Label[0])) { // it tells of the choices
+		in.Label, in.Hint = strings.ToUpper(f.Name[:1])+strings.ToLower(f.Name[1:]), f.Arg.Help
+	}
 	if f.Repeats {
-		in.Hint = strings.TrimSpace(in.Hint + " Several with blanks between.")
+		in.Hint = strings.TrimPrefix(in.Hint+"; several with blanks between", "; ")
 	}
 	if t, is := f.Arg.Type.(interface{ Known() []string }); is && in.Type == "text" {
 		in.Known = t.Known()
@@ -40,11 +43,7 @@ func parted(help string) (label, rest string) {
 			end = min(end, i)
 		}
 	}
-	rest = strings.TrimLeft(help[end:], ";: ")
-	if rest != "" {
-		rest = strings.ToUpper(rest[:1]) + rest[1:]
-	}
-	return help[:end], rest
+	return help[:end], strings.TrimLeft(help[end:], ";: ")
 }
 
 // isSecret reports whether a field is never shown again.

@@ -278,11 +278,16 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 	if len(faults) > 0 {
 		return again()
 	}
+	a := answer{}
 	var said []string
 	for _, text := range want {
 		said = append(said, s.said(text))
 	}
-	return answer{notice: inCandidate(said)}, nil
+	a.notice = inCandidate(said)
+	if s.have == nil && of.command.Opens != "" { // there is more to say of it
+		a.to = v.placePath(append(slices.Clone(v.at()), want[0]))
+	}
+	return a, nil
 }
 
 // put gives the lines that bring a line in, in the place of the one that is changed.

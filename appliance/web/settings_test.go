@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -25,8 +26,9 @@ var sealing = sync.OnceValue(func() *config.Grammar {
 	return realGrammar().Sealing(key).Hashing(config.NewHasher())
 })
 
-// withParts has a box serve one more page.
+// withParts has a box serve one more page, the only one about places of the mode.
 func (b *box) withParts(path string, mode config.Mode, parts ...part) {
+	maps.DeleteFunc(b.server.pages, func(_ string, p *page) bool { return mode != "" && p.mode == mode })
 	b.server.pages[path] = &page{path: path, title: "A page", mode: mode, parts: parts}
 }
 
