@@ -103,10 +103,14 @@ func (p doing) show(ctx context.Context, v *visit) (view, error) {
 	return p.view(v, filled, nil, "")
 }
 
-// view is the form, with what is in it and what is wrong with that.
+// view is the form, with what is in it unless it was sent, and what is wrong with
+// that.
 func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (view, error) {
 	data := doingView{Title: p.title, Intro: p.intro, Name: p.name(), Form: v.form(p), Button: p.button, Danger: p.danger, Fault: fault}
-	chosen := v.request.PostForm.Get("way")
+	chosen, mine := "", v.request.PostForm.Get("part") == p.name()
+	if mine {
+		chosen = v.request.PostForm.Get("way")
+	}
 	table, err := v.table()
 	if err != nil {
 		return view{}, err
@@ -123,11 +127,15 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 		if err != nil {
 			return view{}, err
 		}
-		w := way{Value: strconv.Itoa(i), Line: syntax, Title: c.Help, Chosen: chosen == strconv.Itoa(i) || chosen == "" && len(data.Ways) == 0}
+		w := way{Value: strconv.Itoa(i), Line: syntax, Title: c.Help}
+		w.Chosen = w.Value == chosen || chosen == "" && len(data.Ways) == 0
+		if mine {
+			filled = p.sent(v, i, blank)
+		}
 		if w.Chosen {
 			w.Fields = arguments(blank, p.prefix(i), filled, wrong)
 		} else {
-			w.Fields = arguments(blank, p.prefix(i), nil, nil)
+			w.Fields = arguments(blank, p.prefix(i), filled, nil)
 		}
 		data.Ways = append(data.Ways, w)
 	}
@@ -209,7 +217,7 @@ func (p doing) take(ctx context.Context, v *visit) (answer, error) {
 		}
 		return p.back(v), nil
 	}
-	line, filled, wrong, err := p.line(v)
+	line, wrong, err := p.line(v)
 	fault := ""
 	switch {
 	case err != nil:
@@ -225,7 +233,7 @@ func (p doing) take(ctx context.Context, v *visit) (answer, error) {
 		}
 		fault = sentence(err)
 	}
-	again, err := p.view(v, filled, wrong, fault)
+	again, err := p.view(v, nil, wrong, fault)
 	return answer{instead: again}, err
 }
 
@@ -234,27 +242,44 @@ func (p doing) back(v *visit) answer {
 	return answer{to: address(v.page.path, v.at()) + "#part-" + p.name()}
 }
 
-// line makes the line that the form says.
-func (p doing) line(v *visit) (line string, filled, wrong map[string]string, err error) {
-	number, err := strconv.Atoi(v.request.PostForm.Get("way"))
-	syntaxes := p.syntaxes()
-	if err != nil || number < 0 || number >= len(syntaxes) {
-		return "", nil, nil, errors.New("say which of them")
+// sent is what the form has in the fields of a way.
+func (p doing) sent(v *visit, way int, blank *config.Blank) map[string]string {
+	filled := map[string]string{}
+	for _, f := range blank.Fields {
+		if text := v.request.PostForm.Get(p.prefix(way) + "." + f.Name); text != "" {
+			filled[f.Name] = text
+		}
 	}
+	return filled
+}
+
+// line makes the line that the form says.
+func (p doing) line(v *visit) (line string, wrong map[string]string, err error) {
 	table, err := v.table()
 	if err != nil {
-		return "", nil, nil, err
+		return "", nil, err
 	}
-	blank, err := blankOf(table.Of(syntaxes[number]))
-	if err != nil {
-		return "", nil, nil, err
+	chosen, elsewhere := false, false
+	for i, syntax := range p.syntaxes() {
+		blank, err := blankOf(table.Of(syntax))
+		if err != nil {
+			return "", nil, err
+		}
+		sent := p.sent(v, i, blank)
+		if v.request.PostForm.Get("way") == strconv.Itoa(i) {
+			chosen = true
+			line, wrong = blank.Compose(sent)
+		} else if len(sent) > 0 {
+			elsewhere = true
+		}
 	}
-	filled = map[string]string{}
-	for _, f := range blank.Fields {
-		filled[f.Name] = v.request.PostForm.Get(p.prefix(number) + "." + f.Name)
+	switch {
+	case !chosen:
+		err = errors.New("say which of them")
+	case elsewhere:
+		err = errors.New("a field of another choice is filled in: empty it, or choose that")
 	}
-	line, wrong = blank.Compose(filled)
-	return line, filled, wrong, nil
+	return line, wrong, err
 }
 
 // start runs a line as the job of the part, and waits a little for its end. Another

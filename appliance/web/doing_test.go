@@ -61,6 +61,7 @@ func TestDoing(t *testing.T) {
 		{"another way", "make", url.Values{"way": {"1"}, "make.1.TIME": {"03:30"}}, 200, []string{"<code>make thing at 03:30</code>"}, "make thing at 03:30"},
 		{"a value that is none", "make", url.Values{"way": {"1"}, "make.1.TIME": {"25:00"}}, 422, []string{`value="25:00"`, `aria-invalid="true"`}, ""},
 		{"a value that is missing", "make", url.Values{"way": {"1"}}, 422, []string{"this is needed"}, ""},
+		{"a field of another way", "make", url.Values{"way": {"0"}, "make.1.TIME": {"03:30"}}, 422, []string{"A field of another choice", `value="03:30"`, `name="way" value="0" checked`}, ""},
 		{"no way", "make", url.Values{"way": {"7"}}, 422, []string{"Say which of them."}, ""},
 		{"not sure", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}}, 422, []string{"I am sure", "Tick"}, ""},
 		{"a secret", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}, "sure": {"yes"}}, 200, []string{"<code>make token ****</code>"}, "make token ****"},
