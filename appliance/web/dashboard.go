@@ -173,19 +173,19 @@ func (g *glance) sum(a *answers, calls bool) {
 			}
 		}
 	}
-	takes := "The box runs"
+	takes, but := "The box runs", ", but "
 	if calls {
 		takes = "The box takes calls"
 		_, proxy := a.proxy()
 		if license, err := a.license(); proxy != nil || err == nil && !license.Calls {
-			takes, g.Level = "The box takes no calls", bad
+			takes, but, g.Level = "The box takes no calls", ": ", bad
 		}
 	}
 	if len(troubles) == 0 {
 		g.Sentence = takes + ", and nothing is wrong."
 		return
 	}
-	g.Sentence = takes + ": " + strings.Join(troubles, "; ") + "."
+	g.Sentence = takes + but + strings.Join(troubles, "; ") + "."
 }
 
 // level is how well something is.

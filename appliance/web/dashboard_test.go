@@ -142,18 +142,18 @@ func TestDashboardTroubles(t *testing.T) {
 			"state bad: The box takes no calls: the proxy does not answer."},
 		{"the rate is not told", func(b *box) {
 			b.server.Sources.CallRate = func(context.Context) (CallRate, error) { return CallRate{}, errors.New("refused") }
-		}, "Calls per second", "No answer: refused", "state bad: The box takes calls: the proxy does not answer."},
+		}, "Calls per second", "No answer: refused", "state bad: The box takes calls, but the proxy does not answer."},
 		{"billing is down", change("billing.status", errors.New("refused")), "RADIUS and cache", "No answer: billing refused",
-			"state bad: The box takes calls: billing does not answer."},
+			"state bad: The box takes calls, but billing does not answer."},
 		{"alarms", change("control.alarms", alarm.ActiveAlarms{Active: []model.Alarm{
 			{Severity: model.Major, Text: "one"}, {Severity: model.Minor, Text: "two"}, {Severity: model.Warning, Text: "three"}, {Severity: model.Warning, Text: "four"}, {Severity: model.Warning, Text: "five"},
-		}}), "Alarms", "5 alarms major one minor two warning three warning four And 1 more", "state bad: The box takes calls: 1 major alarm is active."},
+		}}), "Alarms", "5 alarms major one minor two warning three warning four And 1 more", "state bad: The box takes calls, but 1 major alarm is active."},
 		{"RADIUS", change("billing.status", model.BillingStatus{RADIUS: []model.RADIUSClientStatus{{Name: "acct", Servers: []model.RADIUSServerStatus{{}, {}}}}}),
-			"RADIUS and cache", "acct 0 of 2 servers up", "state bad: The box takes calls: no RADIUS server of acct answers."},
+			"RADIUS and cache", "acct 0 of 2 servers up", "state bad: The box takes calls, but no RADIUS server of acct answers."},
 		{"a full disk", change("init.health", model.SystemHealth{Volumes: []model.VolumeStatus{{Name: "harddisk", State: "mounted", Device: "/dev/vda4", TotalKB: 100, FreeKB: 5}}}),
-			"Disks", "harddisk: 95 % of 100 KiB used", "state warn: The box takes calls: harddisk: is full to 95 %."},
+			"Disks", "harddisk: 95 % of 100 KiB used", "state warn: The box takes calls, but harddisk: is full to 95 %."},
 		{"a trial, and a process that is gone", change("init.health", model.SystemHealth{Trial: true, Services: []model.ServiceStatus{{Name: "billing"}}}),
-			"Firmware", "Does not run billing", "state bad: The box takes calls: billing does not run."},
+			"Firmware", "Does not run billing", "state bad: The box takes calls, but billing does not run."},
 		{"the licence", func(b *box) {
 			b.server.Sources.License = func(context.Context) (License, error) { return License{State: "EVAL_EXPIRED"}, nil }
 		}, "Licence", "EVAL_EXPIRED Calls rejected", "state bad: The box takes no calls: the licence allows none (EVAL_EXPIRED)."},
@@ -163,7 +163,7 @@ func TestDashboardTroubles(t *testing.T) {
 			}
 			b.server.Sources.CallRate = func(context.Context) (CallRate, error) { return CallRate{Rejecting: true}, nil }
 		}, "COM", "dials What is subscribed goes on for 29 days To be told 7",
-			"state bad: The box takes calls: more calls come than may, the others are rejected; there is no link to COM (dials)."},
+			"state bad: The box takes calls, but more calls come than may, the others are rejected; there is no link to COM (dials)."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newBox(t, wellAnswers())

@@ -79,7 +79,7 @@ func (h callHistory) show(ctx context.Context, v *visit) (view, error) {
 	switch {
 	case err != nil:
 		return view{}, nil // the form says so
-	case len(w.edges) > stepsOnPage:
+	case len(w.edges)-1 > stepsOnPage:
 		note := fmt.Sprintf("A page has room for %d steps, these are %d: take the file, or choose longer steps.", stepsOnPage, len(w.edges)-1)
 		return view{template: "report", data: report{Title: h.title, Note: note, CSV: v.csv(h.id)}}, nil
 	}

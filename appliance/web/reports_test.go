@@ -118,7 +118,7 @@ func TestReportSpans(t *testing.T) {
 				is   bool
 				text string
 			}{
-				{n < stepsOnPage, `id="history-title"`}, {n >= stepsOnPage && n <= stepsInFile, "A page has room for 360 steps"}, {n > stepsInFile, "choose longer ones"},
+				{n < stepsOnPage, `id="history-title"`}, {n >= stepsOnPage && n <= stepsInFile, "A page has room for 361 steps"}, {n > stepsInFile, "choose longer ones"},
 			} {
 				if strings.Contains(page, one.text) != one.is {
 					t.Errorf("%s: %q is there: %t", query, one.text, !one.is)

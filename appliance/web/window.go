@@ -43,7 +43,7 @@ var paces = []span{
 
 // How many steps a page and a file have.
 const (
-	stepsOnPage = 360
+	stepsOnPage = 6*60 + 1 // six hours by the minute, that begin within one
 	stepsInFile = 31 * 24 * 60
 )
 
