@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"causeway/appliance/config/change"
+	"causeway/appliance/console"
 	"causeway/appliance/grammar"
 	"causeway/appliance/model"
 )
@@ -434,4 +435,21 @@ func TestLongStep(t *testing.T) {
 	}
 	_, page = w.get(candidatePath + "?whole=yes")
 	shows(t, page, "198.19.153.128", "198.18.1.128", "!more lines")
+}
+
+// TestCommandsOfTheConsole: who may not type a command there may not press its button
+// here, so the rights are asked about the commands that there are.
+func TestCommandsOfTheConsole(t *testing.T) {
+	known := map[string]bool{}
+	for _, c := range slices.Concat(console.Commands(), console.ConfigurationCommands()) {
+		known[c.Syntax] = true
+	}
+	for _, syntax := range []string{
+		configureCommand, commitCommand, rollbackCommand, showDiffCommand, showCandidateCommand, showHistoryCommand, showRevisionCommand,
+		loadMergeCommand, loadReplaceCommand, eraseCommand,
+	} {
+		if !known[syntax] {
+			t.Errorf("the console has no command %q", syntax)
+		}
+	}
 }
