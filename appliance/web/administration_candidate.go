@@ -54,8 +54,7 @@ func candidatePages() []*page {
 			path: sessionsPath, title: "Sessions",
 			intro: "Who is logged in, at the serial port, over SSH, on these pages and over COM.",
 			parts: []part{
-				showing{command: "show users", title: "Sessions and users", every: processesTime},
-				doing{command: "clear user session SESSION", title: "End a session", button: "End it", danger: true},
+				operators{},
 				showing{command: "show access log [last ENTRIES]", title: "Access log"},
 			},
 		},

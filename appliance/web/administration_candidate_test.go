@@ -6,9 +6,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"causeway/appliance/access"
+	"causeway/appliance/model"
 )
 
-// TestControlPanel: what ends a process, a session or the box needs a word more.
+// TestControlPanel: what ends a process or the box needs a word more.
 func TestControlPanel(t *testing.T) {
 	for _, test := range []struct {
 		path, part string
@@ -18,12 +22,10 @@ func TestControlPanel(t *testing.T) {
 		{panelPath, "service-restart", url.Values{"service-restart.0.SERVICE": {"billing"}}, `init.restart {"service":"billing","force":false}`},
 		{panelPath, "reload", url.Values{"reload.0.REASON": {"moved"}}, `init.reboot {"mode":"reboot","reason":"alice on web 127.0.0.1: moved"}`},
 		{panelPath, "power-off", url.Values{}, `init.reboot {"mode":"poweroff","reason":"alice on web 127.0.0.1"}`},
-		{sessionsPath, "clear-user-session", url.Values{"clear-user-session.0.SESSION": {"7"}},
-			`control.access.clear {"session":7,"operator":{"user":"alice","origin":"web 127.0.0.1"}}`},
 	} {
 		method, _, _ := strings.Cut(test.want, " ")
 		s := newSite(t)
-		for _, method := range []string{"init.restart", "init.reboot", "control.access.clear"} {
+		for _, method := range []string{"init.restart", "init.reboot"} {
 			s.Answers[method] = struct{}{}
 		}
 		called := func() []string {
@@ -64,5 +66,46 @@ func TestInactivityTimeout(t *testing.T) {
 	}
 	if access := s.configuration.InForce().Config.Access; access.Idle() != 25 {
 		t.Errorf("sessions end after %d minutes; want 25", access.Idle())
+	}
+}
+
+// TestSessions: who is logged in is shown, and sent away by those who may.
+func TestSessions(t *testing.T) {
+	s := newSite(t)
+	s.Answers["control.access.clear"] = struct{}{}
+	s.Answers["control.access.users"] = access.Users{
+		Sessions: []access.Session{
+			{ID: 1, User: user, Origin: "web 127.0.0.1", Since: time.Unix(0, 0)}, {ID: 7, User: "carol", Origin: "ssh 192.0.2.7", Idle: 61},
+		},
+		Accounts: []access.Account{
+			{Name: user, Groups: []string{"pfs-privusers", "nights"}, Password: true, Keys: 2}, {Name: "dan", Locked: 9}, {Name: "eve"},
+			{Name: model.COMAdmin, Groups: []string{"pfs-privusers"}, BuiltIn: true},
+		},
+	}
+	w := s.login(t, user)
+	_, page := w.get(sessionsPath)
+	shows(t, page, "1970-01-01 01:00:00 CET", "this one", "ssh 192.0.2.7", "1m1s", "End session 7", "!End session 1",
+		"pfs-privusers, nights", "may log in", "locked out for 9 s", "in no group", "over COM only")
+	status, page := w.send(sessionsPath, "sessions", url.Values{"session": {"7"}})
+	shows(t, page, "Session 7 is ended.")
+	s.audited(t, "alice: clear user session 7")
+	want := `control.access.clear {"session":7,"operator":{"user":"alice","origin":"web 127.0.0.1"}}`
+	if status != http.StatusOK || !slices.Contains(s.Called(), want) {
+		t.Errorf("end of a session = %d, %q; want 200, %s", status, s.Called(), want)
+	}
+	for _, wrong := range []string{"", "-1", "x", "99999999999"} {
+		if status, _ := w.send(sessionsPath, "sessions", url.Values{"session": {wrong}}); status != http.StatusUnprocessableEntity {
+			t.Errorf("end of session %q = %d; want 422", wrong, status)
+		}
+	}
+	looker := s.login(t, "bob")
+	_, page = looker.get(sessionsPath)
+	shows(t, page, "ssh 192.0.2.7", "!End session")
+	if status, _ := looker.send(sessionsPath, "sessions", url.Values{"session": {"7"}}); status != http.StatusUnprocessableEntity {
+		t.Errorf("end of a session by bob = %d; want 422", status)
+	}
+	s.audited(t)
+	if _, text := w.get(sessionsPath + "?part=sessions&as=csv"); text != "Session,User,From,Since,Idle (s)\r\n1,alice,web 127.0.0.1,1970-01-01 01:00:00 CET,0\r\n7,carol,ssh 192.0.2.7,0001-01-01 01:00:00 CET,61\r\n" {
+		t.Errorf("CSV = %q", text)
 	}
 }

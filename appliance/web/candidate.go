@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
@@ -216,8 +217,8 @@ func (p candidateChanges) commit(ctx context.Context, v *visit) (answer, error) 
 		line += fmt.Sprintf(" confirmed %d", request.ConfirmMinutes)
 	}
 	if request.Comment != "" {
-		if _, err := (config.Line{}).Parse(request.Comment); err != nil {
-			return answer{}, fmt.Errorf("the comment: %w", err)
+		if strings.ContainsFunc(request.Comment, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return answer{}, errors.New("the comment has a character that cannot be printed")
 		}
 		line += " comment " + request.Comment
 	}

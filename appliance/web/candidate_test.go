@@ -181,6 +181,9 @@ func TestCommit(t *testing.T) {
 	s.release(t, somebody)
 	_, page = w.get(candidatePath)
 	shows(t, page, `<span class="removed">- hostname one</span>`, `<span class="added">&#43; hostname two</span>`, "!A commit is refused")
+	if status, _, _ := w.post(candidatePath, fill(t, page, "commit", "comment", "the\nsecond")); status != http.StatusUnprocessableEntity {
+		t.Errorf("commit with a comment of two lines = %d; want 422", status)
+	}
 	status, _, to := w.post(candidatePath, fill(t, page, "commit", "comment", "the <second>"))
 	if status != http.StatusSeeOther || to != candidatePath {
 		t.Errorf("commit = %d to %q; want 303 to the page", status, to)
@@ -441,15 +444,15 @@ func TestLongStep(t *testing.T) {
 // here, so the rights are asked about the commands that there are.
 func TestCommandsOfTheConsole(t *testing.T) {
 	known := map[string]bool{}
-	for _, c := range slices.Concat(console.Commands(), console.ConfigurationCommands()) {
+	for _, c := range slices.Concat(console.Commands(), console.ConfigurationCommands(), grammar.Exec()) {
 		known[c.Syntax] = true
 	}
 	for _, syntax := range []string{
 		configureCommand, commitCommand, rollbackCommand, showDiffCommand, showCandidateCommand, showHistoryCommand, showRevisionCommand,
-		loadMergeCommand, loadReplaceCommand, eraseCommand,
+		loadMergeCommand, loadReplaceCommand, eraseCommand, showUsersCommand, clearSessionCommand,
 	} {
 		if !known[syntax] {
-			t.Errorf("the console has no command %q", syntax)
+			t.Errorf("there is no command %q", syntax)
 		}
 	}
 }
