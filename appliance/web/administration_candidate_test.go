@@ -36,6 +36,9 @@ func TestControlPanel(t *testing.T) {
 		if status, _ := w.send(test.path, test.part, test.fields); status != http.StatusUnprocessableEntity || len(called()) > 0 {
 			t.Errorf("%s without being sure = %d, %q; want 422 and nothing", test.part, status, called())
 		}
+		if _, page := w.get(test.path); strings.Contains(page, `.now"`) {
+			t.Errorf("%s has a field for what its box says", test.path)
+		}
 		test.fields.Set("sure", "yes")
 		if status, page := w.send(test.path, test.part, test.fields); status != http.StatusOK || !slices.Equal(called(), []string{test.want}) {
 			t.Errorf("%s = %d, %q; want 200, %q\n%s", test.part, status, called(), test.want, page)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -136,6 +137,10 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 			w.Fields = arguments(blank, p.prefix(i), filled, wrong)
 		} else {
 			w.Fields = arguments(blank, p.prefix(i), filled, nil)
+		}
+		if p.danger { // "now" asks nothing: the box of the form says so
+			w.Title, _, _ = strings.Cut(w.Title, "; now ")
+			w.Fields = slices.DeleteFunc(w.Fields, func(a argument) bool { return a.Name == p.prefix(i)+".now" })
 		}
 		data.Ways = append(data.Ways, w)
 	}
