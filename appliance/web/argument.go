@@ -75,8 +75,12 @@ func argumentOf(f config.Field, prefix, value, fault string) argument {
 // may be left out.
 func labelOf(f config.Field) string {
 	text := f.Words
-	if f.Needed || text == "" {
+	if f.Arg != nil && (f.Needed || text == "" || strings.Contains(text, " ")) { // else they are the command's
 		text = strings.ToLower(f.Name)
+	}
+	switch text {
+	case "sbc", "lan", "uri":
+		return strings.ToUpper(text)
 	}
 	text = strings.NewReplacer("request-uri", "request-URI", "call-id", "call-ID").Replace(text)
 	return strings.ToUpper(text[:1]) + text[1:]

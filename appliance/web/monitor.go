@@ -100,8 +100,11 @@ func monitorPages() []*page {
 				showing{command: "show alarms detail", title: "Active alarms", every: often},
 				doing{command: "clear alarm ALARM [OBJECT]", title: "Clear an alarm", intro: "It is raised again when its condition comes anew.", button: "Clear"},
 				showing{command: "show alarms history", title: "What was raised and cleared"},
-				showing{command: "show alarms table", title: "All alarms that there can be"},
 			},
+		},
+		{
+			path: "/monitor/alarm-table", title: "Table of alarms",
+			parts: []part{showing{command: "show alarms table", title: "All alarms that there can be"}},
 		},
 	}
 }

@@ -65,6 +65,7 @@ type shownView struct {
 	Title, Name, Path string
 	At                []string
 	Fields            []argument
+	Folded            bool   // they are filled in as most want them
 	Line              string // that was typed; empty: none, since something is missing
 	Fault             string // of the line
 	Blocks            []shown.Block
@@ -80,6 +81,7 @@ func (p showing) show(ctx context.Context, v *visit) (view, error) {
 	if err != nil {
 		return view{template: "showing", data: data}, nil // the fields say what is wrong
 	}
+	data.Folded = slices.ContainsFunc(fields, func(f argument) bool { return f.Needed })
 	text, err := v.answerTo(ctx, line)
 	data.Line, data.Time = line, v.clock(time.Now())
 	if err != nil {

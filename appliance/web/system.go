@@ -1,6 +1,10 @@
 package web
 
-import "time"
+import (
+	"context"
+	"strconv"
+	"time"
+)
 
 // Parts that are fetched again by themselves: often where numbers move.
 const (
@@ -54,7 +58,7 @@ func systemPages() []*page {
 				showing{command: "show ntp status", title: "How the clock is kept right", every: seldom},
 				showing{command: "show ntp associations", title: "Time servers", plain: true},
 				doing{command: "clock step", title: "Take the time of the servers although the step was refused", button: "Take it", danger: true},
-				doing{command: "clock set TIME DAY MONTH YEAR", title: "Set the clock by hand", button: "Set the clock", danger: true},
+				doing{command: "clock set TIME DAY MONTH YEAR", title: "Set the clock by hand", button: "Set the clock", danger: true, preset: today},
 			},
 		},
 		{
@@ -66,4 +70,10 @@ func systemPages() []*page {
 			},
 		},
 	}
+}
+
+// today fills in the day that it is on the box.
+func today(_ context.Context, v *visit) (map[string]string, error) {
+	now := time.Now().In(v.Zone())
+	return map[string]string{"DAY": strconv.Itoa(now.Day()), "MONTH": now.Month().String(), "YEAR": strconv.Itoa(now.Year())}, nil
 }

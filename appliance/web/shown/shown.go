@@ -21,12 +21,21 @@ type Block struct {
 	Fault  string // what could not be done or said: a line that began with "% "
 }
 
-// Field is what stands behind a name. A field without a value heads those of a
-// higher level that follow it.
+// Line is the text if it is one line that needs no columns, else empty.
+func (b Block) Line() string {
+	line := strings.TrimSuffix(b.Text, "\n")
+	if strings.ContainsAny(line, "\n\t") || strings.Contains(line, "  ") || strings.HasPrefix(line, " ") {
+		return ""
+	}
+	return line
+}
+
+// Field is what stands behind a name.
 type Field struct {
 	Level int // how deep it is below others, from 0
 	Name  string
 	Value string // lines of it end in "\n" but for the last one
+	Heads bool   // it has no value, and stands above others
 }
 
 // Table is what stands under a heading. Its rows have as many cells as that.
@@ -76,6 +85,10 @@ func (p *parser) block() {
 		return
 	}
 	if fields, n := readFields(p.lines); n > 0 {
+		for i := range fields {
+			more := fields[i+1:]
+			fields[i].Heads = fields[i].Value == "" && len(more) > 0 && (i == 0 || more[0].Level > fields[i].Level)
+		}
 		p.add(Block{Fields: fields})
 		p.lines = p.lines[n:]
 		return
@@ -167,10 +180,10 @@ func readFields(lines []string) (fields []Field, n int) {
 		switch {
 		case len(parts) > 0:
 			for _, part := range parts {
-				fields = append(fields, Field{level(part.column), part.Name, part.Value})
+				fields = append(fields, Field{Level: level(part.column), Name: part.Name, Value: part.Value})
 			}
 		case heads(lines[n:]):
-			fields = append(fields, Field{level(indent(lines[n])), strings.TrimSpace(lines[n]), ""})
+			fields = append(fields, Field{Level: level(indent(lines[n])), Name: strings.TrimSpace(lines[n])})
 		case len(fields) > 0 && indent(lines[n]) > 0 && indent(lines[n]) >= open[len(open)-1]:
 			last := &fields[len(fields)-1]
 			last.Value = strings.TrimPrefix(last.Value+"\n"+strings.TrimSpace(lines[n]), "\n")

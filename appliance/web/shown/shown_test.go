@@ -129,17 +129,17 @@ func TestParse(t *testing.T) {
 		{"nothing", "", nil},
 		{"empty lines", "\n\n\n", nil},
 		{"fields", "Link: up\nAddress: [2001:db8::1]:5060\nCopies to:\n", []Block{{Fields: []Field{
-			{0, "Link", "up"}, {0, "Address", "[2001:db8::1]:5060"}, {0, "Copies to", ""}}}}},
+			{Level: 0, Name: "Link", Value: "up"}, {Level: 0, Name: "Address", Value: "[2001:db8::1]:5060"}, {Level: 0, Name: "Copies to", Value: ""}}}}},
 		{"a value of several lines", "    Impact: When it is full\n    calls are refused.\n    Remedy: x\n", []Block{{Fields: []Field{
-			{0, "Impact", "When it is full\ncalls are refused."}, {0, "Remedy", "x"}}}}},
+			{Level: 0, Name: "Impact", Value: "When it is full\ncalls are refused."}, {Level: 0, Name: "Remedy", Value: "x"}}}}},
 		{"fields below others", "Send data\n  To: a\n  Proxy:\n    Port: 1\nAgreement: yes\n", []Block{{Fields: []Field{
-			{0, "Send data", ""}, {1, "To", "a"}, {1, "Proxy", ""}, {2, "Port", "1"}, {0, "Agreement", "yes"}}}}},
+			{Level: 0, Name: "Send data", Value: "", Heads: true}, {Level: 1, Name: "To", Value: "a"}, {Level: 1, Name: "Proxy", Value: "", Heads: true}, {Level: 2, Name: "Port", Value: "1"}, {Level: 0, Name: "Agreement", Value: "yes"}}}}},
 		{"several in a line", "proxy  PID: 312   Restarts: 1\n       Last exit: none\n", []Block{{Fields: []Field{
-			{0, "proxy", ""}, {1, "PID", "312"}, {1, "Restarts", "1"}, {1, "Last exit", "none"}}}}},
+			{Level: 0, Name: "proxy", Value: "", Heads: true}, {Level: 1, Name: "PID", Value: "312"}, {Level: 1, Name: "Restarts", Value: "1"}, {Level: 1, Name: "Last exit", Value: "none"}}}}},
 		{"a sentence", "Is that its key? The password goes to whoever has it.\n\nLet it go on\n",
 			[]Block{{Text: "Is that its key? The password goes to whoever has it.\n\nLet it go on\n"}}},
 		{"a fault in between", "Link: up\n% no answer\nState: x\n", []Block{
-			{Fields: []Field{{0, "Link", "up"}}}, {Fault: "no answer"}, {Fields: []Field{{0, "State", "x"}}}}},
+			{Fields: []Field{{Level: 0, Name: "Link", Value: "up"}}}, {Fault: "no answer"}, {Fields: []Field{{Level: 0, Name: "State", Value: "x"}}}}},
 		{"columns to the left and to the right", "Service    Used (kB)  Limit\nproxy          25600  -\na long one         1  7\n", []Block{{Table: &Table{
 			Heading: []string{"Service", "Used (kB)", "Limit"},
 			Rows:    []Row{{Cells: []string{"proxy", "25600", "-"}}, {Cells: []string{"a long one", "1", "7"}}}}}}},
