@@ -218,7 +218,7 @@ func (w *browser) post(path string, form url.Values) (status int, text, to strin
 func (w *browser) send(path, part string, fields url.Values) (status int, text string) {
 	w.t.Helper()
 	_, page := w.get(path)
-	form := url.Values{"part": {part}, "token": {tokenOf(w.t, page)}}
+	form := url.Values{"part": {part}, "token": {tokenOf(w.t, page)}, "at": w.request(http.MethodGet, path, "").URL.Query()["at"]}
 	for name, values := range fields {
 		form[name] = values
 	}

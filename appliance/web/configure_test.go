@@ -20,8 +20,7 @@ var elsewhere = map[config.Mode]map[string]string{
 		"sip dns-srv":          "it says nothing but what is said in there, for which there is a page",
 		"accounting":           withoutEffect,
 		"license smart enable": opposite,
-		"license smart":        toCome, "license profile": toCome, "license source": toCome, "no license smart": toCome,
-		"com": toCome, "backup": toCome, "call-home": toCome,
+		"call-home":            "it says nothing but what is said in there, for which there is a page",
 	},
 	"config-sip-queue":         {"": withoutEffect},
 	"config-accounting":        {"": withoutEffect},
@@ -29,8 +28,7 @@ var elsewhere = map[config.Mode]map[string]string{
 	"config-sip-network":       {"allow-connections": opposite},
 	"config-dns":               {"enable": opposite, "naptr": opposite, "use-naptr": otherWords},
 	"config-sg":                {"ping": opposite},
-	"config-call-home":         {"": toCome},
-	"config-call-home-profile": {"active": opposite, "": toCome},
+	"config-call-home-profile": {"active": opposite},
 	"config-ping":              {"method": "OPTIONS is the only one"},
 	"config-norm": {
 		"header": numbered, "header-param": numbered, "uri-component": numbered, "uri-param": numbered, "sip-to-tel": numbered, "tel-to-sip": numbered,
@@ -45,7 +43,6 @@ const (
 	withoutEffect = "it is understood for the sake of other systems' configurations, and does nothing"
 	opposite      = "it takes back the line that is on a page"
 	otherWords    = "it is printed in the words of another command, which is on a page"
-	toCome        = "it belongs to Administration, whose pages come by and by"
 	numbered      = "it becomes the last of the numbered lines, which are on a page"
 )
 

@@ -267,3 +267,39 @@ func (u uploading) take(ctx context.Context, v *visit) (answer, error) {
 	}
 	return u.then(to), v.changed(ctx, "put", to)
 }
+
+// shelf shows the files of one directory, which is empty until something is put
+// there, with what may be done with each.
+type shelf struct {
+	anchor, title string
+	dir           storage.Path
+	act           string                    // "Restore"
+	leads         func(storage.Path) string // where that is done
+}
+
+func (s shelf) name() string { return s.anchor }
+
+func (shelf) permits(rights model.Rights) error { return browsing{}.permits(rights) }
+
+func (s shelf) show(ctx context.Context, v *visit) (view, error) {
+	list, err := v.Files.List(ctx, files.ListRequest{Path: s.dir, Most: entriesMost})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return view{}, err
+	}
+	type row struct {
+		file
+		Leads string
+	}
+	var rows []row
+	for _, e := range list.Entries {
+		if at, err := s.dir.Join(e.Name); err == nil && !e.IsDir {
+			rows = append(rows, row{file{e, downloadURL(at)}, s.leads(at)})
+		}
+	}
+	return view{template: "shelf", data: struct {
+		Title, Act, URL string
+		Dir             storage.Path
+		More            bool
+		Files           []row
+	}{s.title, s.act, directoryURL(s.dir), s.dir, len(list.Next) > 0, rows}}, nil
+}

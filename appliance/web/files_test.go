@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"mime/multipart"
 	"net/http"
@@ -149,6 +150,20 @@ func TestFilesChange(t *testing.T) {
 	}
 }
 
+// TestBackupFiles: a backup that was brought may be taken home and restored.
+func TestBackupFiles(t *testing.T) {
+	b, _ := filing(t)
+	b.people.rights["writer"] = everything
+	w := b.login(t, "writer")
+	_, page := w.get(backupPath)
+	shows(t, page, "There is none in harddisk:/backup.")
+	_, page = w.upload(backupPath, map[string]string{}, "box&1.age", "sealed", 0)
+	shows(t, page, "harddisk:/backup/box&amp;1.age is on the box", `value="harddisk:/backup/box&amp;1.age"`, "?FROM=harddisk%3A%2Fbackup%2Fbox%261.age#part-backup-restore")
+	if _, text := w.get(fileQuery("harddisk:/backup/box&1.age")); text != "sealed" {
+		t.Errorf("the backup is %q", text)
+	}
+}
+
 // upload fills in the form that brings a file; of what is sent the first octets
 // arrive, or all if cut is 0.
 func (w *browser) upload(path string, fields map[string]string, name, content string, cut int) (status int, text string) {
@@ -156,7 +171,7 @@ func (w *browser) upload(path string, fields map[string]string, name, content st
 	_, page := w.get(path)
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
-	fields["part"], fields["token"] = "upload", tokenOf(w.t, page)
+	fields["part"], fields["token"] = cmp.Or(fields["part"], "upload"), tokenOf(w.t, page)
 	for name, value := range fields {
 		if err := form.WriteField(name, value); err != nil {
 			w.t.Fatal(err)

@@ -34,7 +34,7 @@ type screen struct {
 	Logout                 form
 	Menu                   []entry
 	Notices                []string
-	Bar                    template.HTML
+	Bar, Reminder          template.HTML
 	Parts                  []piece
 }
 
@@ -141,6 +141,7 @@ func (v *visit) servePage(ctx context.Context, w http.ResponseWriter, status int
 	page.Parts = make([]piece, len(parts))
 	var running sync.WaitGroup
 	running.Go(func() { page.Bar = v.piece(ctx, bar{}).HTML })
+	running.Go(func() { page.Reminder = v.piece(ctx, reminder{}).HTML })
 	for i, p := range parts {
 		running.Go(func() {
 			switch {

@@ -48,13 +48,15 @@ function ended() {
   document.querySelector("main").prepend(text);
 }
 
-// A field with data-unless="NAME VALUE..." is dimmed while the field NAME has one of
-// the values. The box decides by itself.
+// A field with data-unless="NAME VALUE...;NAME VALUE..." is dimmed while one of the
+// fields NAME has one of its values; a box that is not ticked has "". The box decides
+// by itself.
 function dim() {
   for (const field of document.querySelectorAll("[data-unless]")) {
-    const [name, ...values] = field.dataset.unless.split(" ");
-    const chosen = field.form?.elements[name]?.value;
-    if (chosen !== undefined) field.disabled = values.includes(chosen);
+    field.disabled = field.dataset.unless.split(";").some((rule) => {
+      const [name, ...values] = rule.split(" "), chosen = field.form?.elements[name];
+      return chosen && values.includes(chosen.type === "checkbox" && !chosen.checked ? "" : chosen.value);
+    });
   }
 }
 
