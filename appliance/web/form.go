@@ -42,7 +42,7 @@ func (v *visit) readForm(w http.ResponseWriter) (p taker, status int, err error)
 
 // readFields reads the fields of a form that has a file, until that comes.
 func (v *visit) readFields(w http.ResponseWriter) error {
-	body := &patient{reader: v.request.Body, control: http.NewResponseController(w), active: v.active}
+	body := &patient{reader: v.request.Body, control: http.NewResponseController(w), goesOn: v.goesOn}
 	_, params, err := mime.ParseMediaType(v.request.Header.Get("Content-Type"))
 	if err != nil {
 		return err
@@ -81,12 +81,14 @@ type patient struct {
 	reader  io.Reader
 	writer  io.Writer
 	control *http.ResponseController
-	active  func() // is told that it goes on
+	goesOn  func() error // is told that it does; an error: it must not
 }
 
 // Read implements io.Reader.
 func (p *patient) Read(octets []byte) (int, error) {
-	p.active()
+	if err := p.goesOn(); err != nil {
+		return 0, err
+	}
 	late := time.Now().Add(stillTime)
 	p.control.SetReadDeadline(late)
 	p.control.SetWriteDeadline(late.Add(stillTime)) // of the answer, which comes after the last piece
@@ -95,7 +97,9 @@ func (p *patient) Read(octets []byte) (int, error) {
 
 // Write implements io.Writer.
 func (p *patient) Write(octets []byte) (int, error) {
-	p.active()
+	if err := p.goesOn(); err != nil {
+		return 0, err
+	}
 	p.control.SetWriteDeadline(time.Now().Add(stillTime))
 	return p.writer.Write(octets)
 }

@@ -6,10 +6,12 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 // with sets a header of a request.
@@ -224,6 +226,44 @@ func TestLoginToken(t *testing.T) {
 	if status, _ := victim.get("/"); status != http.StatusSeeOther {
 		t.Errorf("the first session answers with %d; want 303 to the login page", status)
 	}
+}
+
+// TestLogins: of one source few wait for an answer to their passwords; the others can
+// log in beside it.
+func TestLogins(t *testing.T) {
+	s, _ := still()
+	who := s.Login.(*people)
+	cookie := secret()
+	login := func(address string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "https://box"+loginPath,
+			strings.NewReader(url.Values{"token": {s.doorToken(cookie)}, "user": {user}, "password": {password}}.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.AddCookie(&http.Cookie{Name: doorCookie, Value: cookie})
+		r.RemoteAddr = address
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, r)
+		return w
+	}
+	synctest.Test(t, func(t *testing.T) {
+		who.hold = make(chan struct{})
+		answers := make(chan int, loginsOfSource+1)
+		for range loginsOfSource {
+			go func() { answers <- login("192.0.2.7:1").Code }()
+		}
+		synctest.Wait()
+		if w := login("192.0.2.7:2"); w.Code != http.StatusServiceUnavailable || !strings.Contains(w.Body.String(), "Try again") {
+			t.Errorf("one more of the source = %d %s; want 503", w.Code, w.Body)
+		}
+		go func() { answers <- login("192.0.2.8:1").Code }()
+		synctest.Wait()
+		close(who.hold)
+		for range loginsOfSource + 1 {
+			if got := <-answers; got != http.StatusSeeOther {
+				t.Errorf("a login = %d; want 303", got)
+			}
+		}
+		s.sessions.endAll()
+	})
 }
 
 // TestDestinations: a login leads to a page of the box, and nowhere else.

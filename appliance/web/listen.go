@@ -79,7 +79,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener) {
 	server := s.http(ctx)
 	defer server.Close()
 	defer context.AfterFunc(ctx, func() { server.Close() })()
-	if err := server.Serve(tls.NewListener(&welcome{l, &s.guests}, s.tls())); ctx.Err() == nil {
+	if err := server.Serve(tls.NewListener(&welcome{l, s.guests}, s.tls())); ctx.Err() == nil {
 		s.Log.Debug("the pages are not served at a port any more", "error", err)
 		leaving, cancel := context.WithTimeout(ctx, leaveTime)
 		defer cancel()
@@ -113,22 +113,25 @@ func (s *Server) ServeConn(ctx context.Context, wire net.Conn, peer string) erro
 	return nil
 }
 
-// guests counts connections. The zero value counts none.
+// guests counts connections, or what else somebody takes of the box.
 type guests struct {
+	most, ofSource int
+
 	mu  sync.Mutex
 	all int
 	of  map[netip.Prefix]int
+}
+
+func newGuests(most, ofSource int) *guests {
+	return &guests{most: most, ofSource: ofSource, of: map[netip.Prefix]int{}}
 }
 
 // enter reports whether there is room for one more from a source.
 func (g *guests) enter(source netip.Prefix) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.all >= guestsMost || g.of[source] >= ofSourceMost {
+	if g.all >= g.most || g.of[source] >= g.ofSource {
 		return false
-	}
-	if g.of == nil {
-		g.of = map[netip.Prefix]int{}
 	}
 	g.all++
 	g.of[source]++
@@ -211,11 +214,16 @@ func (l *one) Close() error { return nil }
 // Addr implements net.Listener.
 func (l *one) Addr() net.Addr { return l.addr }
 
-// peerOf is who a request is from, without the port.
+// addressOf is who a request is from; the zero value, if he came through another door.
+func addressOf(r *http.Request) netip.Addr {
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return peer.Addr().Unmap()
+}
+
+// peerOf is the same in the words of an origin.
 func peerOf(r *http.Request) string {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil { // through another door
-		return r.RemoteAddr
+	if address := addressOf(r); address.IsValid() {
+		return address.String()
 	}
-	return peer.Addr().Unmap().String()
+	return r.RemoteAddr
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"causeway/appliance/entrance"
 	"causeway/appliance/model"
 )
 
@@ -19,9 +20,12 @@ const (
 	logoutPath = "/logout"
 )
 
-// loginsMost is how many may wait for an answer to their passwords: they are checked
-// one after the other.
-const loginsMost = 8
+// How many may wait for an answer to their passwords, which are checked one after the
+// other, and take longer when they are wrong.
+const (
+	loginsMost     = 8
+	loginsOfSource = 3
+)
 
 // door is the login page. Its form has a token of its own, that belongs to a cookie
 // of who fetched the page: no other page can log somebody in under another name.
@@ -49,22 +53,21 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 		s.openDoor(w, r, http.StatusOK, door{Token: s.doorToken(cookie)})
 		return
 	}
-	if cookie == "" || !equal(r.Form.Get("token"), s.doorToken(cookie)) {
+	if cookie == "" || !equal(r.PostForm.Get("token"), s.doorToken(cookie)) {
 		cookie = secret()
 		setCookie(w, doorCookie, cookie)
 		s.openDoor(w, r, http.StatusForbidden, door{Token: s.doorToken(cookie), Fault: "The login page was too old. Log in here."})
 		return
 	}
-	again := door{Token: s.doorToken(cookie), User: r.Form.Get("user")}
-	select {
-	case s.logins <- struct{}{}:
-		defer func() { <-s.logins }()
-	default:
+	again := door{Token: s.doorToken(cookie), User: r.PostForm.Get("user")}
+	source := entrance.Source(addressOf(r))
+	if !s.logins.enter(source) {
 		again.Fault = "Too many people log in at this moment. Try again in a few seconds."
 		s.openDoor(w, r, http.StatusServiceUnavailable, again)
 		return
 	}
-	login, err := s.Login.Password(r.Context(), r.Form.Get("user"), r.Form.Get("password"), "web "+peerOf(r))
+	defer s.logins.leave(source)
+	login, err := s.Login.Password(r.Context(), r.PostForm.Get("user"), r.PostForm.Get("password"), "web "+peerOf(r))
 	if err != nil {
 		again.Fault = sentence(err)
 		s.openDoor(w, r, http.StatusUnprocessableEntity, again)
@@ -93,7 +96,7 @@ func (s *Server) openDoor(w http.ResponseWriter, r *http.Request, status int, d 
 // serveLogout ends the session.
 func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
 	if one := s.sessions.of(r); one != nil {
-		if !equal(r.Form.Get("token"), one.token) {
+		if !equal(r.PostForm.Get("token"), one.token) {
 			s.refuse(w, http.StatusForbidden, errToken)
 			return
 		}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"mime/multipart"
 	"net/http"
@@ -146,5 +147,36 @@ func TestReceiver(t *testing.T) {
 	}
 	if status, text := send(10, "part=fake"); status != 403 || len(*taken) != 1 {
 		t.Errorf("a file without a token = %d %s, taken %q; want 403", status, text, *taken)
+	}
+}
+
+// last is a form that ends the session of who sends it.
+type last struct {
+	fake
+	people *people
+	done   *error
+}
+
+func (l last) take(ctx context.Context, v *visit) (answer, error) {
+	l.people.clear(v.login.Session)
+	<-v.session.ctx.Done()
+	*l.done = ctx.Err()
+	return answer{notice: "done"}, nil
+}
+
+// TestLastForm: a form that ends the session is taken to its end; who sends the next
+// one is shown where to log in.
+func TestLastForm(t *testing.T) {
+	b := newBox(t, nil)
+	done := errors.New("not taken")
+	b.addPage("/test", last{fake{"show test", nil, new(error)}, b.people, &done})
+	w := b.login(t, user)
+	_, page := w.get("/test")
+	form := url.Values{"part": {"fake"}, "token": {tokenOf(t, page)}}
+	if status, text, to := w.post("/test", form); status != http.StatusSeeOther || to != "/test" || done != nil {
+		t.Errorf("the form = %d to %s %s, its context: %v; want it taken", status, to, text, done)
+	}
+	if status, text, _ := w.post("/test?at=a", form); status != http.StatusUnauthorized || !strings.Contains(text, `href="/login?to=%2ftest%3fat%3da"`) {
+		t.Errorf("the next one = %d %s; want 401 and the way to the login page", status, text)
 	}
 }

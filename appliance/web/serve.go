@@ -80,7 +80,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	p, one := s.pages[r.URL.Path], s.sessions.of(r)
 	switch {
 	case one == nil && (r.Header.Get(liveHeader) != "" || r.Method == http.MethodPost):
-		s.refuse(w, http.StatusUnauthorized, errors.New("the session has ended: log in again"))
+		s.ended(w, address(r.URL.Path, r.URL.Query()["at"]))
 		return
 	case one == nil:
 		to := "/"
@@ -97,13 +97,15 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get(liveHeader) == "" {
 		v.active()
 	}
+	if r.Method == http.MethodPost {
+		// What is begun is brought to its end, even if it ends the session, or takes
+		// the way to the box away.
+		v.receive(context.WithoutCancel(r.Context()), w)
+		return
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(one.ctx, cancel)() // what a session asks for ends with it
-	if r.Method == http.MethodPost {
-		v.receive(ctx, w)
-		return
-	}
 	if err := r.ParseForm(); err != nil {
 		s.refuse(w, http.StatusBadRequest, errors.New("the address cannot be read"))
 		return
@@ -271,7 +273,7 @@ func (v *visit) serveFile(ctx context.Context, w http.ResponseWriter, d download
 	if v.request.Method == http.MethodHead {
 		return
 	}
-	if err := file.write(&patient{writer: w, control: http.NewResponseController(w), active: v.active}); err != nil {
+	if err := file.write(&patient{writer: w, control: http.NewResponseController(w), goesOn: v.goesOn}); err != nil {
 		v.Log.Info("a download was cut off", "file", file.name, "error", err)
 		panic(http.ErrAbortHandler) // so that the browser knows
 	}
@@ -324,6 +326,17 @@ func (s *Server) refuse(w http.ResponseWriter, status int, err error) {
 	one := s.screen(http.StatusText(status))
 	one.Parts = []piece{{HTML: s.fault(err)}}
 	s.write(w, status, view{template: "page", data: one})
+}
+
+// ended answers that the session is over, with the way to a new one.
+func (s *Server) ended(w http.ResponseWriter, to string) {
+	html, err := s.fill(view{template: "ended", data: s.destination(to)})
+	if err != nil {
+		s.Log.Error("a page cannot be shown", "error", err)
+	}
+	one := s.screen("The session has ended")
+	one.Parts = []piece{{HTML: html}}
+	s.write(w, http.StatusUnauthorized, view{template: "page", data: one})
 }
 
 // screen begins one.

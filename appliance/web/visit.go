@@ -26,10 +26,16 @@ type upload struct {
 	io.Reader
 }
 
-// active notes that somebody does something, or that something long goes on for him.
+// active notes that somebody does something.
 func (v *visit) active() {
 	v.session.active()
 	v.Login.Active(v.login.Session)
+}
+
+// goesOn is told that something long does. It must not when the session is over.
+func (v *visit) goesOn() error {
+	v.active()
+	return context.Cause(v.session.ctx)
 }
 
 // operator is who looks.

@@ -56,10 +56,10 @@ type Server struct {
 	assets    map[string]asset
 	handler   http.Handler
 	entrance  *entrance.Entrance
-	guests    guests
+	guests    *guests // connections
 	sessions  *sessions
 	table     func() (*exec.Table, error) // of the commands
-	logins    chan struct{}               // holds one for each login that is under way
+	logins    *guests                     // logins that are under way
 	key       []byte                      // of the tokens of login pages
 }
 
@@ -68,7 +68,7 @@ type Server struct {
 func New(o Options) *Server {
 	s := &Server{
 		Options: o, menu: menu(), pages: map[string]*page{}, assets: assets(),
-		logins: make(chan struct{}, loginsMost), key: []byte(secret()),
+		guests: newGuests(guestsMost, ofSourceMost), logins: newGuests(loginsMost, loginsOfSource), key: []byte(secret()),
 	}
 	s.sessions = newSessions(o.Login, s.release)
 	s.templates, s.handler = s.parse(), s.routes()
