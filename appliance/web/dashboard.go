@@ -65,7 +65,7 @@ func calling[A any](v *visit, process, method string) func(context.Context) (A, 
 	}
 }
 
-var errSilent = fmt.Errorf("it has not answered within %v", healthLimit)
+var errSilent = errors.New("it has not answered in time")
 
 // asked begins to ask, and gives what waits for the answer: as long as ctx, whatever
 // the question does about that.

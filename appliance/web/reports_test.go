@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,6 +158,22 @@ func TestReportFaults(t *testing.T) {
 	if status, _ := w.get("/reports/cps?part=history&as=csv"); status != http.StatusInternalServerError {
 		t.Errorf("the file without history = %d; want 500", status)
 	}
+}
+
+// TestReportHangs: a disk that hangs does not hold a page.
+func TestReportHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(chan struct{})
+		defer close(hangs)
+		v := &visit{Server: &Server{Options: Options{Sources: Sources{
+			CallsBetween: func(context.Context, time.Time, time.Time, time.Duration) ([]Calls, error) { <-hangs; return nil, nil },
+		}}}}
+		started := time.Now()
+		w := window{edges: edgesBetween(noon, noon.Add(time.Hour), time.Minute), step: time.Minute}
+		if _, err := v.calls(t.Context(), w); err != errSilent || time.Since(started) != historyLimit {
+			t.Errorf("calls = %v after %v; want %v after %v", err, time.Since(started), errSilent, historyLimit)
+		}
+	})
 }
 
 // TestReportNothing: a box that has seen no call yet has gaps, and no numbers.

@@ -145,12 +145,17 @@ func (v *visit) csv(part string) string {
 	return "?" + query.Encode()
 }
 
+// historyLimit is how long the history may take: it is on a disk, which may hang.
+const historyLimit = 10 * time.Second
+
 // calls are those of each step; of one without Seconds nothing is known.
 func (v *visit) calls(ctx context.Context, w window) ([]Calls, error) {
 	const (
 		finest = 15 * time.Minute // where midnight is in all zones
 		atOnce = 2000             // steps of one question
 	)
+	ctx, cancel := context.WithTimeout(ctx, historyLimit)
+	defer cancel()
 	step := min(w.step, finest)
 	sums, at := make([]Calls, len(w.edges)-1), 0
 	for from, end := w.edges[0], w.edges[len(w.edges)-1]; from.Before(end); {
@@ -158,7 +163,9 @@ func (v *visit) calls(ctx context.Context, w window) ([]Calls, error) {
 		if to.After(end) {
 			to = end
 		}
-		points, err := v.Sources.CallsBetween(ctx, from, to, step)
+		points, err := asked(ctx, func(ctx context.Context) ([]Calls, error) {
+			return v.Sources.CallsBetween(ctx, from, to, step)
+		})()
 		if err != nil {
 			return nil, err
 		}
