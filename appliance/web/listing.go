@@ -58,6 +58,7 @@ type editor struct {
 	Kind    int
 	Setting *setting
 	Away    string // leads out of it; empty: it always stands there
+	Open    bool   // it is asked for, or something is wrong with it
 	Held    *heldError
 	Fault   string
 }
@@ -214,7 +215,7 @@ func (l listing) editor(v *visit, mine []config.PrintedLine, k int, row string) 
 		e.Title = "Add: " + of.label
 	}
 	if row != "" || len(l.lines) > 1 {
-		e.Away = address(v.page.path, v.at())
+		e.Away, e.Open = address(v.page.path, v.at()), true
 	}
 	var err error
 	if e.Setting, err = newSetting(v.Grammar, l.id, l.mode, of, mine); err != nil {
@@ -237,7 +238,10 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	again := func() (answer, error) { return answer{instead: l.view(v, c, lines, e)}, nil }
+	again := func() (answer, error) {
+		e.Open = true
+		return answer{instead: l.view(v, c, lines, e)}, nil
+	}
 	s := e.Setting
 	var want []string
 	var of *variant

@@ -160,6 +160,9 @@ func (s *setting) shown(g *config.Grammar, c *model.Config) {
 			}
 			in.Stored = isSecret(f) && s.stands(one) && one.blank.Fill(s.have.Args)[f.Name] != ""
 			in.Clears = in.Stored && (!f.Needed || alone && !s.Row)
+			if in.Required = s.Row && f.Needed && !in.Stored; in.Required && in.Type == "select" {
+				in.None = "choose"
+			}
 			in.Needed = in.Needed || !s.Row // nothing of a setting has to be there
 			one.Inputs[i] = in
 		}
