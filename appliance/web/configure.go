@@ -31,7 +31,7 @@ func configureGroups() []group {
 func configurePages() []*page {
 	groups := configureGroups()
 	all := []*page{{
-		path: "/configure", title: "Configure",
+		path: "/configure", title: "Overview",
 		intro: "Changes go to the candidate and do nothing until they are committed.",
 		parts: []part{firstCall{}, index{groups}},
 	}}

@@ -15,7 +15,7 @@ import (
 	"causeway/appliance/model"
 )
 
-// TestConfigurePages shows every page that sets commands, at every place of random
+// TestConfigurePages shows every page that sets commands, at places of random
 // configurations and of an empty one, and sends every form back as it is: that
 // changes nothing.
 func TestConfigurePages(t *testing.T) {
@@ -57,7 +57,11 @@ func setsBack(t *testing.T, name string, c *model.Config) {
 				case callHome, agreement: // they commit at once: see TestCallHomeValues
 					continue
 				}
-				for _, at := range placesFor(c, p) {
+				places := placesFor(c, p)
+				if len(places) > 2 {
+					places = [][]string{places[0], places[len(places)-1]}
+				}
+				for _, at := range places {
 					w.sendsBack(d, p.path, url.Values{"at": at, "part": {one.name()}})
 				}
 			}

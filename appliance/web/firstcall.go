@@ -16,7 +16,8 @@ type firstCall struct{}
 // milestone is one of them.
 type milestone struct {
 	title, path, why string
-	// have says what the candidate has of it; empty: nothing.
+	// have says what the candidate has of it; empty: nothing. It is nil where that
+	// is not of the candidate.
 	have func(c *model.Config) string
 	must bool // without it no call goes through
 }
@@ -28,6 +29,8 @@ var milestones = []milestone{
 	{"DNS", "/configure/dns", "Needed as soon as anything is named by a host name.", haveDNS, false},
 	{"SIP networks", "/configure/networks", "A network for each side, each with a listen point at the address of its LAN.", haveNetworks, true},
 	{"Where calls go", "/configure/networks#part-next-hops", "The simplest is a next hop of each network. Server groups, route tables and triggers do the same with several servers, by number and by time.", haveRoutes, true},
+	{"Look at it, and commit", candidatePath, "Until then nothing is in force.", nil, false},
+	{"Test route", "/troubleshoot/test-route", "Goes the way of a call, says where it would lead, and sends nothing.", nil, false},
 }
 
 func (firstCall) name() string { return "first-call" }
@@ -36,8 +39,10 @@ func (firstCall) permits(rights model.Rights) error { return permitsConfigure(ri
 
 // shownMilestone is a milestone as it is shown.
 type shownMilestone struct {
-	Title, Path, Why, Have string
-	Missing                bool
+	Title, Path, Why string
+	Asked            bool // of the candidate
+	Have             string
+	Missing          bool
 }
 
 func (firstCall) show(ctx context.Context, v *visit) (view, error) {
@@ -47,8 +52,12 @@ func (firstCall) show(ctx context.Context, v *visit) (view, error) {
 	}
 	var list []shownMilestone
 	for _, s := range milestones {
-		have := s.have(c)
-		list = append(list, shownMilestone{s.title, s.path, s.why, have, s.must && have == ""})
+		one := shownMilestone{Title: s.title, Path: s.path, Why: s.why, Asked: s.have != nil}
+		if one.Asked {
+			one.Have = s.have(c)
+			one.Missing = s.must && one.Have == ""
+		}
+		list = append(list, one)
 	}
 	return view{template: "firstcall", data: list}, nil
 }

@@ -59,11 +59,11 @@ func (s *Server) menuFor(rights model.Rights, at *page) (list []entry) {
 	for _, one := range s.menu {
 		e := entry{Title: one.title}
 		for _, p := range one.pages {
+			e.Current = e.Current || p == at
 			if p.hidden || len(p.permitted(rights)) == 0 {
 				continue
 			}
 			e.Links = append(e.Links, link{p.path, p.title, p == at})
-			e.Current = e.Current || p == at
 		}
 		e.Only = len(one.pages) == 1 && one.pages[0].title == one.title
 		if len(e.Links) > 0 {
