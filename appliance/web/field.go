@@ -1,24 +1,22 @@
 package web
 
 import (
+	"cmp"
 	"strings"
-	"unicode"
 
 	"causeway/appliance/config"
 )
 
-// configured makes of an argument one of the configuration: its name is in the help of
-// its argument, and the words of the line that it stands for are beside it.
+// configured makes of an argument one of the configuration: all of its help explains it, and
+// the words of the line that it stands for are beside it.
 func configured(in argument, f config.Field) argument {
 	in.CLI, in.Required = f.Words, false
 	if f.Arg == nil {
 		return in
 	}
-	if in.Label, in.Hint = parted(f.Arg.Help); unicode.IsLower(rune(in.Label[0])) { // it tells of the choices
-		in.Label, in.Hint = strings.ToUpper(f.Name[:1])+strings.ToLower(f.Name[1:]), f.Arg.Help
-	}
+	in.Label, in.Hint = cmp.Or(called[f.Name], in.Label), f.Arg.Help
 	if f.Repeats {
-		in.Hint = strings.TrimPrefix(in.Hint+"; several with blanks between", "; ")
+		in.Hint += "; several with blanks between"
 	}
 	if t, is := f.Arg.Type.(interface{ Known() []string }); is && in.Type == "text" {
 		in.Known = t.Known()
@@ -34,16 +32,11 @@ func configured(in argument, f config.Field) argument {
 	return in
 }
 
-// parted takes a help text apart: its first words name the field, and what follows
-// explains it.
-func parted(help string) (label, rest string) {
-	end := len(help)
-	for _, mark := range []string{"; ", ": ", " ("} {
-		if i := strings.Index(help, mark); i > 0 {
-			end = min(end, i)
-		}
-	}
-	return help[:end], strings.TrimLeft(help[end:], ";: ")
+// called are the names of arguments that are no words for people.
+var called = map[string]string{
+	"CODES": "Failover codes", "DSCP": "DSCP", "ID": "ID", "KB": "KB", "LAN": "LAN", "MATCH": "What is replaced", "MS": "Milliseconds",
+	"OUT-NETWORK": "Leaves by network", "ROUTE-GROUP": "Route group", "SBC": "SBC", "TARGET": "Server group or host",
+	"TIMES": "Time policy", "URL": "URL", "VRF": "VRF", "WHICH": "Which of several", "WORDS": "First words",
 }
 
 // isSecret reports whether a field is never shown again.

@@ -140,7 +140,7 @@ func TestListingShown(t *testing.T) {
 			t.Errorf("the page is %s; want %q in it", page, want)
 		}
 	}
-	if _, csv := w.get("/table?part=networks&as=csv"); !strings.HasSuffix(csv, "Name of a SIP network,Kind\r\na,\r\nb,nat\r\n") {
+	if _, csv := w.get("/table?part=networks&as=csv"); !strings.HasSuffix(csv, "Network,Kind\r\na,\r\nb,nat\r\n") {
 		t.Errorf("as CSV it is %q; want two rows", csv)
 	}
 	for path, want := range map[string]string{

@@ -25,14 +25,14 @@ func TestPagesChange(t *testing.T) {
 	v.visits("SIP networks")
 	v.follows("link", "Change sip next-hop lan1 udp 192.168.43.2 5060 lan2")
 	hops := v.part("Next hops")
-	hops.fills("IP address", "192.168.43.300")
+	hops.fills("Address", "192.168.43.300")
 	hops.follows("button", "Save to the candidate")
 	if v.Status() != http.StatusUnprocessableEntity {
 		t.Errorf("a wrong address is answered with the status %d; want 422", v.Status())
 	}
 	hops = v.part("Next hops")
 	hops.sees("192.168.43.300")
-	hops.fills("IP address", lab.PeerLAN2.String())
+	hops.fills("Address", lab.PeerLAN2.String())
 	hops.fills("Port", otherCallee)
 	hops.follows("button", "Save to the candidate")
 	v.sees("sip next-hop lan1 udp 192.168.43.2 5062 lan2", "Your changes are not committed")
