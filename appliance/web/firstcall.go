@@ -29,6 +29,7 @@ var milestones = []milestone{
 	{"DNS", "/configure/dns", "Needed as soon as anything is named by a host name.", haveDNS, false},
 	{"SIP networks", "/configure/networks", "A network for each side, each with a listen point at the address of its LAN.", haveNetworks, true},
 	{"Where calls go", "/configure/networks#part-next-hops", "The simplest is a next hop of each network. Server groups, route tables and triggers do the same with several servers, by number and by time.", haveRoutes, true},
+	{"Calls per second", "/administration/license", "How many the licence is asked for. A new box calls for 90 days of evaluation.", haveLicense, true},
 	{"Look at it, and commit", candidatePath, "Until then nothing is in force.", nil, false},
 	{"Test route", "/troubleshoot/test-route", "Goes the way of a call, says where it would lead, and sends nothing.", nil, false},
 }
@@ -141,4 +142,11 @@ func haveRoutes(c *model.Config) string {
 		all = append(all, fmt.Sprintf("%d routing triggers", n))
 	}
 	return strings.Join(all, ", ")
+}
+
+func haveLicense(c *model.Config) string {
+	if c.License.Off {
+		return ""
+	}
+	return fmt.Sprintf("%d calls per second", cmp.Or(c.License.CPS, model.DefaultLicenseCPS))
 }
