@@ -42,9 +42,8 @@ func (history) show(ctx context.Context, v *visit) (view, error) {
 	}
 	return view{template: "history", data: struct {
 		change.History
-		Shown string
-		Look  bool
-	}{kept, v.request.Form.Get("revision"), config.PermitsCommand(v.login.Rights, showRevisionCommand) == nil}}, nil
+		Look bool
+	}{kept, config.PermitsCommand(v.login.Rights, showRevisionCommand) == nil}}, nil
 }
 
 func (history) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
