@@ -239,3 +239,13 @@ func TestDashboardSilent(t *testing.T) {
 		}
 	})
 }
+
+// TestDashboardLeads: each card leads to a page that there is.
+func TestDashboardLeads(t *testing.T) {
+	b := newBox(t, wellAnswers())
+	for _, c := range cards {
+		if b.server.pages[c.path] == nil {
+			t.Errorf("card %s leads to %s, which is no page", c.title, c.path)
+		}
+	}
+}
