@@ -37,7 +37,6 @@ func monitorPages() []*page {
 		{
 			path: "/monitor/transactions", title: "Transactions",
 			parts: []part{
-				showing{command: "show sip status", title: "The proxy", every: often},
 				showing{command: "show sip transactions", title: "Transactions under way", every: often},
 				showing{command: "show sip connections", title: "Connections", every: often},
 				showing{command: "show sip listen", title: "Where the proxy listens"},

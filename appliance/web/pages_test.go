@@ -86,3 +86,20 @@ func TestTechSupport(t *testing.T) {
 		t.Errorf("the last of its commands is not there: %.500s", text)
 	}
 }
+
+// TestPresetByRunning: what the configuration in force names stands in the fields,
+// until somebody asks for something else.
+func TestPresetByRunning(t *testing.T) {
+	b := newBox(t, map[string]any{"control.running": map[string]string{
+		"text": "radius accounting other\nsbc proxy\n sbe\n  active-cac-policy-set 2\n  radius accounting set1\nsbc second\n"}})
+	w := b.login(t, user)
+	for path, line := range map[string]string{
+		"/monitor/admission": "show sbc proxy sbe cac-policy-set 2",
+		"/monitor/radius":    "show sbc proxy sbe radius-client-accounting other",
+		"/monitor/admission?sbc-sbe-cac-policy-set.SBC=second&sbc-sbe-cac-policy-set.SET=7": "show sbc second sbe cac-policy-set 7",
+	} {
+		if _, text := w.get(path); !strings.Contains(text, "<code>"+line+"</code>") {
+			t.Errorf("%s does not type %q: %s", path, line, text)
+		}
+	}
+}
