@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"causeway/appliance/config"
 	"causeway/appliance/config/change"
@@ -33,17 +34,33 @@ func (e *heldError) Error() string {
 }
 
 // candidate is the configuration that is being edited, or what is in force where
-// nobody does. It need not fit together yet.
+// nobody does. It need not fit together yet, and is not to be changed.
 func (v *visit) candidate(ctx context.Context) (*model.Config, error) {
 	var answer change.Candidate
 	if err := v.call(ctx, "control", "control.candidate", nil, &answer); err != nil {
 		return nil, err
 	}
-	c := &model.Config{}
-	if faults := v.Grammar.Merge(c, answer.Text); len(faults) > 0 {
-		return nil, fmt.Errorf("read the candidate: %w", faults)
+	return v.candidates.read(v.Grammar, answer.Text)
+}
+
+// reader knows the text that was read last: all parts of a page ask for the same.
+type reader struct {
+	mu     sync.Mutex
+	text   string
+	config *model.Config // nil: none was read yet
+}
+
+func (r *reader) read(g *config.Grammar, text string) (*model.Config, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.config == nil || r.text != text {
+		c := &model.Config{}
+		if faults := g.Merge(c, text); len(faults) > 0 {
+			return nil, fmt.Errorf("read the candidate: %w", faults)
+		}
+		r.text, r.config = text, c
 	}
-	return c, nil
+	return r.config, nil
 }
 
 // linesAt gives the lines that the candidate has at the place of the page, which
@@ -95,6 +112,29 @@ func (v *visit) load(ctx context.Context, lines []string) (config.Errors, error)
 		}
 	}
 	return loaded.Faults, nil
+}
+
+// refusal is why a form has changed nothing.
+type refusal struct {
+	Held  *heldError // somebody else has the candidate
+	Fault string     // of the form as a whole; else blame was told
+}
+
+// bring brings lines into the candidate as load does. What is against one of them
+// is told to blame, with its number from 0.
+func (v *visit) bring(ctx context.Context, lines []string, blame func(i int, fault *config.Error)) (refused refusal, ok bool) {
+	faults, err := v.load(ctx, lines)
+	switch {
+	case errors.As(err, &refused.Held):
+		return refused, false
+	case err != nil:
+		refused.Fault = sentence(err)
+		return refused, false
+	}
+	for _, fault := range faults {
+		blame(fault.Line-1, fault)
+	}
+	return refused, len(faults) == 0
 }
 
 // pageOf gives the page that is about places of a mode, or nil.

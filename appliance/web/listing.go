@@ -59,8 +59,7 @@ type editor struct {
 	Setting *setting
 	Away    string // leads out of it; empty: it always stands there
 	Open    bool   // it is asked for, or something is wrong with it
-	Held    *heldError
-	Fault   string
+	refusal
 }
 
 // has are the lines of the listing among those of its place, with which of its
@@ -137,24 +136,27 @@ func (l listing) view(v *visit, c *model.Config, lines []config.PrintedLine, one
 	s := listingShown{Form: v.form(l), Title: l.title, Here: address(v.page.path, v.at()), Find: strings.TrimSpace(v.request.URL.Query().Get("find")), Editor: one}
 	s.CSV = l.asking(v, url.Values{"part": {l.id}, "as": {"csv"}})
 	mine, kinds := l.has(v.Grammar, lines)
-	heading, rows := l.table(v.Grammar, mine, kinds)
-	s.Columns, s.Searched = heading, len(mine) > rowsFew
+	s.Searched = len(mine) > rowsFew
+	var found []config.PrintedLine
+	var of []int
 	for i, have := range mine {
-		text := config.Redact(have.Text)
-		if s.Find != "" && !strings.Contains(strings.ToLower(text), strings.ToLower(s.Find)) {
-			continue
-		}
-		if len(s.Rows) == rowsMost {
+		switch {
+		case s.Find != "" && !strings.Contains(strings.ToLower(config.Redact(have.Text)), strings.ToLower(s.Find)):
+		case len(found) == rowsMost:
 			s.More++
-			continue
+		default:
+			found, of = append(found, have), append(of, kinds[i])
 		}
-		row := listed{Cells: rows[i], Text: text, Edit: l.asking(v, url.Values{"edit": {l.id + "." + mark(&have)}}) + "#part-" + l.id}
+	}
+	heading, rows := l.table(v.Grammar, found, of)
+	s.Columns = heading
+	for i, have := range found {
+		row := listed{Cells: rows[i], Text: config.Redact(have.Text), Edit: l.asking(v, url.Values{"edit": {l.id + "." + mark(&have)}}) + "#part-" + l.id}
 		row.Current = one != nil && one.Setting.Was == mark(&have)
 		if have.Command.Opens != "" {
 			row.Open = v.placePath(append(slices.Clone(v.at()), have.Text))
 		}
-		s.Rows = append(s.Rows, row)
-		s.Lines = append(s.Lines, text)
+		s.Rows, s.Lines = append(s.Rows, row), append(s.Lines, row.Text)
 	}
 	if len(l.lines) > 1 {
 		for i, of := range l.lines {
@@ -267,27 +269,16 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 			return answer{notice: "Nothing was changed."}, nil
 		}
 	}
-	faults, err := v.load(ctx, want)
-	if held := (*heldError)(nil); errors.As(err, &held) {
-		e.Held = held
+	refused, ok := v.bring(ctx, want, func(_ int, fault *config.Error) { s.blame(of, fault) })
+	if !ok {
+		e.refusal = refused
 		return again()
 	}
-	if err != nil {
-		e.Fault = sentence(err)
-		return again()
-	}
-	for _, fault := range faults {
-		s.blame(of, fault)
-	}
-	if len(faults) > 0 {
-		return again()
-	}
-	a := answer{}
 	var said []string
 	for _, text := range want {
 		said = append(said, s.said(text))
 	}
-	a.notice = inCandidate(said)
+	a := answer{notice: inCandidate(said)}
 	if s.have == nil && of.command.Opens != "" { // there is more to say of it
 		a.to = v.placePath(append(slices.Clone(v.at()), want[0]))
 	}

@@ -89,7 +89,8 @@ func (s *setting) read(posted url.Values) {
 			one.On = one.On || text != "" && (f.Needed || !isSecret(f))
 		}
 		if !s.Row && (one.Bare || len(s.Variants) > 1) {
-			one.On = posted.Get(s.ID) == one.ID
+			chosen := posted.Get(s.ID) // who fills fields in means them, even if the box before them is left out
+			one.On = chosen == one.ID || one.On && chosen == "" && s.have == nil
 		}
 	}
 }

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -35,8 +34,7 @@ type settingsForm struct {
 	Title    string
 	Settings []*setting
 	Lines    []string // that the candidate has
-	Held     *heldError
-	Fault    string
+	refusal
 
 	v      *visit
 	config *model.Config
@@ -70,11 +68,10 @@ func (f *settingsForm) view() view {
 	return view{template: "settings", data: f}
 }
 
-// wanted are the lines that a form brings in, each with where it comes from.
+// wanted is a line that a form brings in, and where it comes from.
 type wanted struct {
-	lines []string
-	from  []*setting
-	of    []*variant
+	from *setting
+	of   *variant
 }
 
 // take brings in what somebody has changed: not what another one has since the form
@@ -84,8 +81,8 @@ func (s settings) take(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	var want wanted
-	var said []string
+	var lines, said []string
+	var want []wanted // of each line
 	wrong := false
 	for _, one := range f.Settings {
 		one.read(v.request.PostForm)
@@ -99,32 +96,21 @@ func (s settings) take(ctx context.Context, v *visit) (answer, error) {
 			wrong = true
 			continue
 		}
-		lines, of, ok := one.change(v.Grammar, v.at())
+		change, of, ok := one.change(v.Grammar, v.at())
 		wrong = wrong || !ok
-		for _, text := range lines {
-			want.lines, want.from, want.of = append(want.lines, text), append(want.from, one), append(want.of, of)
-			said = append(said, one.said(text))
+		for _, text := range change {
+			lines, said, want = append(lines, text), append(said, one.said(text)), append(want, wanted{one, of})
 		}
 	}
 	switch {
 	case wrong:
 		return answer{instead: f.view()}, nil
-	case len(want.lines) == 0:
+	case len(lines) == 0:
 		return answer{notice: "Nothing was changed."}, nil
 	}
-	faults, err := v.load(ctx, want.lines)
-	if held := (*heldError)(nil); errors.As(err, &held) {
-		f.Held = held
-		return answer{instead: f.view()}, nil
-	}
-	if err != nil {
-		f.Fault = sentence(err)
-		return answer{instead: f.view()}, nil
-	}
-	for _, fault := range faults {
-		want.from[fault.Line-1].blame(want.of[fault.Line-1], fault)
-	}
-	if len(faults) > 0 {
+	refused, ok := v.bring(ctx, lines, func(i int, fault *config.Error) { want[i].from.blame(want[i].of, fault) })
+	if !ok {
+		f.refusal = refused
 		return answer{instead: f.view()}, nil
 	}
 	return answer{notice: inCandidate(said)}, nil

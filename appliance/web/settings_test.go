@@ -68,6 +68,7 @@ func TestSettings(t *testing.T) {
 		{name: "another way", fields: map[string]string{"limits.2": "limits.2.1", "limits.2.1.HOST": "proxy.example.com"},
 			want: []string{"no sip overload", "sip overload redirect proxy.example.com"}},
 		{name: "no way", fields: map[string]string{"limits.2": ""}, want: []string{"no sip overload"}},
+		{name: "a way that is gone and typed", fields: map[string]string{"limits.2": "", "limits.2.1.HOST": "proxy.example.com"}, want: []string{"no sip overload"}},
 		{name: "a switch", fields: map[string]string{"limits.3.0.SWITCH": "off"}, want: []string{"firewall off"}},
 		{name: "a secret", fields: map[string]string{"limits.4.0.PASSPHRASE": "mnopqrstuvwx"},
 			want: []string{"backup passphrase mnopqrstuvwx"}, says: "Brought into the candidate: backup passphrase ********"},

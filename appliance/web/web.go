@@ -50,17 +50,18 @@ type Login interface {
 // Server serves the pages as the configuration last applied says. Make it with New.
 type Server struct {
 	Options
-	menu      []section
-	pages     map[string]*page // by path
-	templates *template.Template
-	assets    map[string]asset
-	handler   http.Handler
-	entrance  *entrance.Entrance
-	guests    *guests // connections
-	sessions  *sessions
-	table     func() (*exec.Table, error) // of the commands
-	logins    *guests                     // logins that are under way
-	key       []byte                      // of the tokens of login pages
+	menu       []section
+	pages      map[string]*page // by path
+	templates  *template.Template
+	assets     map[string]asset
+	handler    http.Handler
+	entrance   *entrance.Entrance
+	guests     *guests // connections
+	sessions   *sessions
+	candidates reader                      // the candidate as it was read last
+	table      func() (*exec.Table, error) // of the commands
+	logins     *guests                     // logins that are under way
+	key        []byte                      // of the tokens of login pages
 }
 
 // New makes a server that listens nowhere until Run runs and a configuration has the
