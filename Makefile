@@ -41,7 +41,7 @@ suite = @start=$$(date +%s); TIMEFORMAT='%0U+%0S'; exec 3>&1 4>&2; \
 # The end-to-end tests are those that place calls on this host, those that boot a
 # machine, and the rest, which boot none and mostly wait: many at a time.
 calls    = ^TestSIP|^TestBilling
-machines = ^Test(Boot|Console|Images)|^TestAccess(Boxes|FirstBoot|TPM)$$|^TestNetwork$$|^Test(COM|CallHome|Licensing)Box$$
+machines = ^Test(Boot|Console|Images)|^TestAccess(Boxes|FirstBoot|TPM)$$|^TestNetwork$$|^Test(COM|CallHome|Licensing|Pages)Box$$
 
 test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
