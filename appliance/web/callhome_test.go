@@ -92,6 +92,34 @@ func TestCallHomeValues(t *testing.T) {
 	})
 }
 
+// FuzzCallHome: whatever is in the form makes lines of Call Home and of nothing else.
+func FuzzCallHome(f *testing.F) {
+	f.Add("mode=smart&contact-email-addr=ann%40example.com&company=A%0Ahostname+b&transport=https&copy=1&copy-email-addr=a%40example.com")
+	f.Add("mode=anonymous&transport=https-proxy&proxy-host=192.0.2.1&proxy-port=80")
+	f.Fuzz(func(t *testing.T, query string) {
+		sent, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		g, c := realGrammar(), &model.Config{}
+		values, faults := readCallHome(callHomeValues(g, c), sent)
+		lines, fields, wrong := composeCallHome(g, c, values)
+		if len(lines) != len(fields) {
+			t.Fatalf("%q are of the fields %q", lines, fields)
+		}
+		if len(faults)+len(wrong) > 0 {
+			return
+		}
+		if faults := g.Merge(c, callHomePlace+"\n "+strings.Join(lines, "\n ")+"\n"); len(faults) > 0 {
+			return // a rule of the line as a whole
+		}
+		c.CallHome = model.CallHome{}
+		if text := g.Render(c); text != g.Render(&model.Config{}) {
+			t.Errorf("%q has configured %s", lines, text)
+		}
+	})
+}
+
 // without leaves out what is empty.
 func without(values map[string]string) map[string]string {
 	values = maps.Clone(values)

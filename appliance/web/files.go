@@ -176,7 +176,8 @@ func (b browsing) take(ctx context.Context, v *visit) (answer, error) {
 			return answer{}, err
 		}
 		to.notice = fmt.Sprintf("Deleted %v", at)
-		return to, v.changed(ctx, "delete", at)
+		v.note(ctx, fmt.Sprintf("web delete %v", at))
+		return to, nil
 	}
 	at, err := within(p, form.Get("directory"))
 	if err == nil {
@@ -186,7 +187,8 @@ func (b browsing) take(ctx context.Context, v *visit) (answer, error) {
 		return answer{}, err
 	}
 	to.notice = fmt.Sprintf("Made directory %v", at)
-	return to, v.changed(ctx, "mkdir", at)
+	v.note(ctx, fmt.Sprintf("web mkdir %v", at))
+	return to, nil
 }
 
 // within is the path of a name in a directory.
@@ -195,12 +197,6 @@ func within(dir storage.Path, name string) (storage.Path, error) {
 		return storage.Path{}, fmt.Errorf("%q is no name of a file: it has a character and no slash", name)
 	}
 	return dir.Join(name)
-}
-
-// changed has the audit know of a change to a file.
-func (v *visit) changed(ctx context.Context, what string, p storage.Path) error {
-	entry := model.Audit{Operator: v.operator(), Line: "web " + what + " " + p.String()}
-	return v.call(context.WithoutCancel(ctx), "control", "control.access.audit", entry, nil)
 }
 
 // uploading is a form that brings a file to a directory of the box. It is there
@@ -265,7 +261,8 @@ func (u uploading) take(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return u.then(to), v.changed(ctx, "put", to)
+	v.note(ctx, fmt.Sprintf("web put %v", to))
+	return u.then(to), nil
 }
 
 // shelf shows the files of one directory, which is empty until something is put
