@@ -79,21 +79,23 @@ func (v *visit) withWords(words []string) (list []found) {
 	return list
 }
 
-// links lead to pages.
+// links lead to the pages of these paths.
 type links struct {
 	id, title string
-	to        []link
+	paths     []string
 }
+
+// related leads to what the things on a page name.
+func related(paths ...string) part { return links{"related", "What they lead to", paths} }
 
 func (l links) name() string                    { return l.id }
 func (links) permits(rights model.Rights) error { return permitsConfigure(rights) }
 
 func (l links) show(_ context.Context, v *visit) (view, error) {
 	one := indexed{Title: l.title}
-	for _, to := range l.to {
-		path, _, _ := strings.Cut(to.Path, "?")
+	for _, path := range l.paths {
 		if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
-			one.Links = append(one.Links, to)
+			one.Links = append(one.Links, link{Path: path, Title: p.title})
 		}
 	}
 	return view{template: "links", data: one}, nil

@@ -15,6 +15,7 @@ func routingPages() []*page {
 					line{"Trigger", "trigger STAGE sequence SEQUENCE [by-pass] [policy POLICY] [condition CONDITION]"}),
 				several("conditions", "Conditions", config.Global,
 					line{"Condition", "trigger condition CONDITION"}),
+				related("/configure/lookup-policies", "/configure/normalization", "/configure/time-policies"),
 			},
 		},
 		{
@@ -36,6 +37,7 @@ func routingPages() []*page {
 			parts: []part{
 				several("policies", "Lookup policies", config.Global,
 					line{"Lookup policy", "policy lookup POLICY"}),
+				related("/configure/route-tables"),
 			},
 		},
 		{
@@ -58,6 +60,7 @@ func routingPages() []*page {
 			parts: []part{
 				several("tables", "Route tables", config.Global,
 					line{"Route table", "route table TABLE"}),
+				related("/configure/route-groups", "/configure/server-groups"),
 			},
 		},
 		{
@@ -79,6 +82,7 @@ func routingPages() []*page {
 			parts: []part{
 				several("groups", "Route groups", config.Global,
 					line{"Route group", "route group ROUTE-GROUP"}),
+				related("/configure/server-groups", "/configure/time-policies"),
 			},
 		},
 		{
@@ -108,6 +112,7 @@ func routingPages() []*page {
 					line{"Failures", "server-group sip element-retries TRANSPORT COUNT"}),
 				several("pings", "How servers are pinged", config.Global,
 					line{"Pings of a network", "server-group sip ping-options NETWORK ADDRESS PORT"}),
+				related("/configure/networks"),
 			},
 		},
 		{

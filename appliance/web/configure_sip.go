@@ -81,12 +81,7 @@ func sipPages() []*page {
 		{
 			path: "/configure/sbc/sbe", title: "Signalling border element", mode: "config-sbc-sbe",
 			parts: []part{
-				links{"in-there", "What is in there", []link{
-					{Path: "/configure/adjacencies", Title: "Adjacencies"},
-					{Path: "/configure/cac", Title: "Call admission control"},
-					{Path: "/configure/radius", Title: "RADIUS accounting"},
-					{Path: "/configure/billing", Title: "Billing"},
-				}},
+				links{"in-there", "What is in there", []string{"/configure/adjacencies", "/configure/cac", "/configure/radius", "/configure/billing"}},
 				single("billing", "Billing", "config-sbc-sbe",
 					line{"There is billing", "billing"}),
 			},

@@ -2,6 +2,8 @@ package web
 
 import (
 	"maps"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -151,14 +153,74 @@ func TestModesHavePages(t *testing.T) {
 	}
 }
 
-// TestStepsLeadSomewhere: the steps to the first call are pages.
-func TestStepsLeadSomewhere(t *testing.T) {
+// TestLinksLeadSomewhere: the steps to the first call, and what pages lead to, are
+// pages of the menu.
+func TestLinksLeadSomewhere(t *testing.T) {
 	s := newBox(t, nil).server
-	for _, milestone := range milestones {
-		path, part, _ := strings.Cut(milestone.path, "#part-")
-		p := s.pages[path]
-		if p == nil || p.hidden || part != "" && p.part(part, everything) == nil {
-			t.Errorf("milestone %q leads to %s; the pages are %q", milestone.title, milestone.path, slices.Sorted(maps.Keys(s.pages)))
+	to := make(map[string]string) // from where
+	for _, one := range milestones {
+		to[one.path] = one.title
+	}
+	for _, p := range s.pages {
+		for _, one := range p.parts {
+			if l, is := one.(links); is {
+				for _, path := range l.paths {
+					to[path] = p.path
+				}
+			}
 		}
+	}
+	for address, from := range to {
+		path, part, _ := strings.Cut(address, "#part-")
+		if p := s.pages[path]; p == nil || p.hidden || part != "" && p.part(part, everything) == nil {
+			t.Errorf("%s leads to %s; the pages are %q", from, address, slices.Sorted(maps.Keys(s.pages)))
+		}
+	}
+}
+
+// TestFound: a setting is found by words of its command and of its label, whoever
+// looks for it is led to the page in the menu.
+func TestFound(t *testing.T) {
+	w := newBox(t, newDraft(t, "").answers()).login(t, user)
+	for words, want := range map[string]string{
+		"retransmit-timer": `<td><code>retransmit-timer TIMER MILLISECONDS</code></td><td><a href="/configure/networks">SIP networks</a></td>`,
+		"default-sip ways": `No setting has the words`,
+		"route table":      `<td><code>route table TABLE</code></td><td><a href="/configure/route-tables">Route tables</a></td>`,
+		"LEASE":            `<td><code>dhcp lease-time MINUTES</code></td><td><a href="/configure/lan">LAN1 and LAN2</a></td>`,
+	} {
+		if _, page := w.get("/configure?find=" + url.QueryEscape(words)); !strings.Contains(page, want) {
+			t.Errorf("looking for %q finds %s; want %s", words, page, want)
+		}
+	}
+}
+
+// TestPlacedAtOnce: a part with a place of its own changes that, and its page goes on
+// being about none.
+func TestPlacedAtOnce(t *testing.T) {
+	d := newDraft(t, "lan LAN1\n ip address 192.0.2.1 255.255.255.0\n")
+	w := newBox(t, d.answers()).login(t, user)
+	_, page := w.get("/configure/lan?part=lan2")
+	form := formsOf(t, page, "post")[0]
+	for name := range form {
+		if strings.HasSuffix(name, ".ADDRESS") {
+			form.Set(name, "198.51.100.1")
+		}
+		if strings.HasSuffix(name, ".MASK") {
+			form.Set(name, "255.255.0.255")
+		}
+	}
+	if status, page, _ := w.post("/configure/lan", form); status != http.StatusUnprocessableEntity ||
+		!strings.Contains(page, "not a contiguous mask") || strings.Contains(page, "The page is about places") {
+		t.Errorf("a wrong mask is answered %d %s; want the page with the fault in it", status, page)
+	}
+	for name := range form {
+		if strings.HasSuffix(name, ".MASK") {
+			form.Set(name, "255.255.0.0")
+		}
+	}
+	status, page, to := w.post("/configure/lan", form)
+	want := "lan LAN1\n ip address 192.0.2.1 255.255.255.0\n exit\n!\nlan LAN2\n ip address 198.51.100.1 255.255.0.0\n exit\n"
+	if got := d.text(); status != http.StatusSeeOther || to != "/configure/lan" || !strings.HasSuffix(got, want) {
+		t.Errorf("the form is answered %d to %q %s, and the candidate is\n%s\nwant\n%s", status, to, page, got, want)
 	}
 }

@@ -34,9 +34,9 @@ func configured(in argument, f config.Field) argument {
 
 // called are the names of arguments that are no words for people.
 var called = map[string]string{
-	"CODES": "Failover codes", "DSCP": "DSCP", "ID": "ID", "KB": "KB", "LAN": "LAN", "MATCH": "What is replaced", "MS": "Milliseconds",
+	"CODES": "Failover codes", "DOWN": "While it is down", "DSCP": "DSCP", "ID": "ID", "KB": "KB", "LAN": "LAN", "MATCH": "What is replaced", "MS": "Milliseconds",
 	"OUT-NETWORK": "Leaves by network", "ROUTE-GROUP": "Route group", "SBC": "SBC", "TARGET": "Server group or host",
-	"TIMES": "Time policy", "URL": "URL", "VRF": "VRF", "WHICH": "Which of several", "WORDS": "First words",
+	"TIMES": "Time policy", "UP": "While it is up", "URL": "URL", "VRF": "VRF", "WHICH": "Which of several", "WORDS": "First words",
 }
 
 // isSecret reports whether a field is never shown again.
