@@ -63,7 +63,8 @@ type savedCallHome struct {
 }
 
 // saveCallHome brings lines of Call Home into the candidate and commits that, unless
-// it has changes of something else. With faults nothing has changed.
+// it has changes of something else, or a commit waits for its confirmation. With
+// faults nothing has changed.
 func (v *visit) saveCallHome(ctx context.Context, lines []string) (saved savedCallHome, faults config.Errors, err error) {
 	ctx, cancel := unhurried(ctx)
 	defer cancel()
@@ -82,15 +83,26 @@ func (v *visit) saveCallHome(ctx context.Context, lines []string) (saved savedCa
 	if len(faults) > 0 {
 		return saved, faults, nil
 	}
+	now, err := v.texts(ctx) // somebody may have been faster
+	if err != nil {
+		return saved, nil, err
+	}
+	standing, err := v.standing(ctx)
+	if err != nil {
+		return saved, nil, err
+	}
 	switch mayCommit := config.PermitsCommand(v.login.Rights, commitCommand); {
 	case mayCommit != nil:
 		saved.notice = fmt.Sprintf("Saved in the candidate: %v.", mayCommit)
 		return saved, nil, nil
-	case !v.onlyCallHome(before):
+	case standing.Pending != nil: // which the commit would confirm
+		saved.notice = fmt.Sprintf("Saved in the candidate: revision %d is to be confirmed or undone first.", standing.Pending.Revision)
+		return saved, nil, nil
+	case !v.onlyCallHome(now):
 		saved.notice = "Saved in the candidate, which has other changes, too: commit it in Candidate Preview."
 		return saved, nil, nil
 	}
-	request := change.CommitRequest{Operator: v.operator(), Comment: "Call Home configuration"}
+	request := change.CommitRequest{Operator: v.operator(), Comment: "Call Home configuration", Seen: change.Step(now.inForce.Text, now.candidate.Text)}
 	v.note(ctx, "commit comment "+request.Comment)
 	var done change.Committed
 	if err := v.call(ctx, "control", "control.commit", request, &done); err != nil {

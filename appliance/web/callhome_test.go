@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"causeway/appliance/config/change"
 	"causeway/appliance/grammar/drawn"
 	"causeway/appliance/model"
 )
@@ -216,6 +217,21 @@ func TestCallHomeBesideOthers(t *testing.T) {
 	now, err := s.configuration.Candidate(t.Context())
 	if err != nil || !strings.Contains(now.Text, "mode none") || !strings.Contains(now.Text, "hostname b") {
 		t.Errorf("the candidate is %s, %v", now.Text, err)
+	}
+}
+
+// TestCallHomeBesidePending: what somebody saves here confirms nothing else.
+func TestCallHomeBesidePending(t *testing.T) {
+	s := newCaller(t, "hostname a")
+	s.edit(t, somebody, "hostname b")
+	if _, err := s.configuration.Commit(t.Context(), change.CommitRequest{Operator: somebody, ConfirmMinutes: 5}); err != nil {
+		t.Fatal(err)
+	}
+	s.release(t, somebody)
+	_, page := s.login(t, user).send(callHomeForm, "call-home", url.Values{"mode": {"none"}})
+	shows(t, page, "Saved in the candidate: revision 2 is to be confirmed or undone first")
+	if p := s.configuration.Status().Pending; p == nil || p.Revision != 2 {
+		t.Errorf("pending = %+v; want revision 2 still", p)
 	}
 }
 

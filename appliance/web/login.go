@@ -1,14 +1,12 @@
 package web
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -78,30 +76,10 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	if before := s.sessions.of(r); before != nil { // who logs in twice leaves the first
 		before.end(errExit)
 	}
-	value, opened := s.sessions.begin(login)
+	value, _ := s.sessions.begin(login)
 	setCookie(w, sessionCookie, value) // a new one: nobody can know it before
 	setCookie(w, doorCookie, "")
-	to := s.destination(r.Form.Get("to"))
-	s.remind(r.Context(), opened, to)
-	http.Redirect(w, r, to, http.StatusSeeOther)
-}
-
-// remindTime is how long somebody waits at the door for what he is to be reminded of.
-const remindTime = 2 * time.Second
-
-// remind has the page that somebody comes to say what is to be decided (CH-33), as
-// the console does.
-func (s *Server) remind(ctx context.Context, who *session, to string) {
-	ctx, cancel := context.WithTimeout(ctx, remindTime)
-	defer cancel()
-	var status model.ControlStatus
-	if err := s.Call(ctx, "control", "control.status", nil, &status); err != nil {
-		return // the Dashboard says what is wrong with control
-	}
-	path, _, _ := strings.Cut(to, "?")
-	for _, reminder := range status.Reminders {
-		who.tell(path, reminder)
-	}
+	http.Redirect(w, r, s.destination(r.Form.Get("to")), http.StatusSeeOther)
 }
 
 // openDoor answers with the login page.

@@ -211,13 +211,3 @@ func TestNotices(t *testing.T) {
 		t.Errorf("told %q and %q; want b once", got, again)
 	}
 }
-
-// TestReminders: what is to be decided is said to who logs in, once (CH-33).
-func TestReminders(t *testing.T) {
-	b := newBox(t, map[string]any{"control.status": model.ControlStatus{Reminders: []string{"Call Home is to be decided"}}})
-	w := b.login(t, user)
-	_, page := w.get("/")
-	shows(t, page, "Call Home is to be decided")
-	_, page = w.get("/")
-	shows(t, page, "!Call Home is to be decided")
-}
