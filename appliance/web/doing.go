@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -304,7 +305,13 @@ func (p doing) start(ctx context.Context, v *visit, line string) error {
 	}
 	sure := v.request.PostForm.Get("sure") != ""
 	t := v.typed(nil)
-	j, err := v.session.jobs.begin(v.session.ctx, p.key(v), table.Blot(line), func(ctx context.Context, j *job) error {
+	j, err := v.session.jobs.begin(v.session.ctx, p.key(v), table.Blot(line), func(ctx context.Context, j *job) (err error) {
+		defer func() {
+			if reason := recover(); reason != nil {
+				t.Log.Error("a command of a page failed", "command", p.command, "reason", reason, "stack", string(debug.Stack()))
+				err = errors.New("the command has failed: the log says why")
+			}
+		}()
 		t.out = &j.out
 		t.ask = func(ctx context.Context, q question) (string, error) {
 			if text, known := p.foreseen(q, answers, sure); known {

@@ -42,8 +42,11 @@ var making = doing{command: "make thing [loud]", others: []string{"make thing at
 func TestDoing(t *testing.T) {
 	says := func(_ context.Context, s exec.Session, a config.Args) error {
 		fmt.Fprintf(s, "Time: %v\n%% <b>\x1b[2J\n", a["TIME"])
-		if a.Has("loud") {
+		switch {
+		case a.Has("loud"):
 			return fmt.Errorf("too loud")
+		case a.Has("TOKEN") && a.Token("TOKEN") == "bad":
+			panic("a fault of ours")
 		}
 		return nil
 	}
@@ -64,6 +67,7 @@ func TestDoing(t *testing.T) {
 		{"a field of another way", "make", url.Values{"way": {"0"}, "make.1.TIME": {"03:30"}}, 422, []string{"A field of another choice", `value="03:30"`, `name="way" value="0" checked`}, ""},
 		{"no way", "make", url.Values{"way": {"7"}}, 422, []string{"Say which of them."}, ""},
 		{"not sure", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}}, 422, []string{"I am sure", "Tick"}, ""},
+		{"a fault of ours", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"bad"}, "sure": {"yes"}}, 200, []string{"The command has failed: the log says why."}, "make token ***"},
 		{"a secret", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"hush"}, "sure": {"yes"}}, 200, []string{"<code>make token ****</code>"}, "make token ****"},
 	} {
 		before := len(audits(b))

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 )
@@ -47,7 +48,14 @@ func (j *job) state() state {
 	return state{j.line, j.begun, j.ended, j.question, j.out.String(), j.err}
 }
 
-func (j *job) running() bool { return j.state().ended.IsZero() }
+// end is when it ended; zero: it runs.
+func (j *job) end() time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.ended
+}
+
+func (j *job) running() bool { return j.end().IsZero() }
 
 // ask has somebody answer a question by a form.
 func (j *job) ask(ctx context.Context, q question) (string, error) {
@@ -150,15 +158,8 @@ func (all *jobs) begin(ctx context.Context, key, line string, run func(context.C
 	if running >= jobsRunning {
 		return nil, errMany
 	}
-	for len(ended) >= jobsKept {
-		oldest := 0
-		for i, key := range ended {
-			if all.list[key].ended.Before(all.list[ended[oldest]].ended) {
-				oldest = i
-			}
-		}
-		delete(all.list, ended[oldest])
-		ended = append(ended[:oldest], ended[oldest+1:]...)
+	if len(ended) >= jobsKept {
+		delete(all.list, slices.MinFunc(ended, func(a, b string) int { return all.list[a].end().Compare(all.list[b].end()) }))
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	j := &job{out: printed{most: jobPrints}, cancel: cancel, begun: time.Now(), changed: make(chan struct{}, 1), line: line}

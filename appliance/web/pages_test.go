@@ -103,3 +103,64 @@ func TestPresetByRunning(t *testing.T) {
 		}
 	}
 }
+
+// elsewhereTyped are commands that no part types, and what does the same on the pages.
+var elsewhereTyped = map[string]string{
+	"backup show":                                  "show backup",
+	"clear user session SESSION":                   "Sessions",
+	"copy FROM running-config":                     "Manage Configuration, lines from a file",
+	"copy running-config TO":                       "Manage Configuration, download",
+	"crypto pki authenticate PURPOSE [PATH]":       "Certificates, with an upload",
+	"crypto pki import PURPOSE certificate [PATH]": "Certificates, with an upload",
+	"crypto pki import PURPOSE pem [PATH]":         "Certificates, with an upload",
+	"delete PATH [recursive] [force]":              "Files",
+	"dir [PATH]":                                   "Files",
+	"mkdir PATH":                                   "Files",
+	"more PATH":                                    "Files, download",
+	"show alarms [active]":                         "show alarms detail",
+	"show billing status":                          "Reports, Billing",
+	"show call-home":                               "Call Home",
+	"show call-home detail":                        "Call Home",
+	"show call-home eula":                          "Call Home, the agreement",
+	"show groups":                                  "Users and groups",
+	"show license all":                             "the License Summary and what else is shown of licences",
+	"show license summary":                         "show license summary cusp",
+	"show license tech-support":                    "Tech support has it",
+	"show license udi":                             "the License Summary",
+	"show metrics":                                 "for Prometheus",
+	"show ntp":                                     "show ntp status, show ntp associations",
+	"show reports [calls]":                         "Reports, Calls",
+	"show reports [calls] days DAYS":               "Reports, Calls",
+	"show reports [calls] hours HOURS":             "Reports, Calls",
+	"show sbc SBC sbe billing configuration release RELEASE": "for those who come from CUBE with a script",
+	"show sip status":   "show calls summary, show sip listen, show sip statistics",
+	"show tech-support": "Tech support, download",
+	"show users":        "Sessions",
+	"undebug PROCESS":   "no debug PROCESS",
+}
+
+// TestEveryCommandHasItsPage: what is typed in EXEC is done on a page, too.
+func TestEveryCommandHasItsPage(t *testing.T) {
+	on := map[string]bool{}
+	for _, s := range menu() {
+		for _, p := range s.pages {
+			for _, one := range p.parts {
+				for _, syntax := range syntaxesOf(one) {
+					on[syntax] = true
+				}
+			}
+		}
+	}
+	known := map[string]bool{}
+	for _, c := range grammar.Exec() {
+		known[c.Syntax] = true
+		if !on[c.Syntax] && elsewhereTyped[c.Syntax] == "" {
+			t.Errorf("no page has %q, and nothing says what does the same", c.Syntax)
+		}
+	}
+	for syntax := range elsewhereTyped {
+		if !known[syntax] {
+			t.Errorf("there is no command %q", syntax)
+		}
+	}
+}
