@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,29 +106,24 @@ func (s *sessions) begin(login model.Login) (cookie string, opened *session) {
 
 // makeRoom ends the session that one more of a user has no room beside. s.mu is held.
 func (s *sessions) makeRoom(user string) {
-	all, his := 0, 0
-	var idlest, hisIdlest *session
+	var all, his []*session
 	for _, one := range s.open {
 		if one.ctx.Err() != nil {
 			continue
 		}
-		all++
-		if idlest == nil || one.last().Before(idlest.last()) {
-			idlest = one
-		}
-		if one.login.Operator.User != user {
-			continue
-		}
-		his++
-		if hisIdlest == nil || one.last().Before(hisIdlest.last()) {
-			hisIdlest = one
+		all = append(all, one)
+		if one.login.Operator.User == user {
+			his = append(his, one)
 		}
 	}
+	idlest := func(list []*session) *session {
+		return slices.MinFunc(list, func(a, b *session) int { return a.last().Compare(b.last()) })
+	}
 	switch {
-	case his >= ofUserMost:
-		hisIdlest.end(errRoom)
-	case all >= sessionsMost:
-		idlest.end(errRoom)
+	case len(his) >= ofUserMost:
+		idlest(his).end(errRoom)
+	case len(all) >= sessionsMost:
+		idlest(all).end(errRoom)
 	}
 }
 
