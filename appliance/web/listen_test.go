@@ -75,7 +75,7 @@ type house struct {
 	end    func() // ends the server and waits for it
 }
 
-func newHouse(t *testing.T, own tls.Certificate) *house {
+func newHouse(t *testing.T, own tls.Certificate, change ...func(*Server)) *house {
 	h := &house{people: newEntries(10).people, doors: newPipes()}
 	h.Server = New(Options{
 		Certificate: func() (*tls.Certificate, error) { return &own, nil }, HostName: func() string { return "box" },
@@ -83,6 +83,9 @@ func newHouse(t *testing.T, own tls.Certificate) *house {
 		Listen: func(model.Port, uint16) (net.Listener, error) { return h.doors, nil },
 		Log:    slog.New(slog.DiscardHandler),
 	})
+	for _, one := range change {
+		one(h.Server)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
@@ -271,14 +274,15 @@ func TestServeConn(t *testing.T) {
 func TestLeaving(t *testing.T) {
 	own := certificate(t)
 	synctest.Test(t, func(t *testing.T) {
-		h := newHouse(t, own)
-		defer h.end()
 		begun, may := make(chan struct{}), make(chan struct{})
-		h.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			close(begun)
-			<-may
-			io.WriteString(w, "saved")
+		h := newHouse(t, own, func(s *Server) {
+			s.handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				close(begun)
+				<-may
+				io.WriteString(w, "saved")
+			})
 		})
+		defer h.end()
 		conn := tls.Client(h.doors.dial("192.0.2.7:1"), &tls.Config{InsecureSkipVerify: true})
 		go io.WriteString(conn, "POST / HTTP/1.1\r\nHost: box\r\nContent-Length: 0\r\n\r\n")
 		<-begun
