@@ -39,8 +39,10 @@ suite = @start=$$(date +%s); TIMEFORMAT='%0U+%0S'; exec 3>&1 4>&2; \
 	echo "suite=$(1) seconds=$$(($$(date +%s) - start)) processor_seconds=$$((used)) status=$$status"; exit $$status
 
 # The end-to-end tests are those that place calls on this host, those that boot a
-# machine, and the rest, which boot none and mostly wait: many at a time.
+# machine, those of the pages in a browser, and the rest, which boot none and mostly
+# wait: many at a time.
 calls    = ^TestSIP|^TestBilling
+pages    = ^TestPages
 machines = ^Test(Boot|Console|Images)|^TestAccess(Boxes|FirstBoot|TPM)$$|^TestNetwork$$|^Test(COM|CallHome|Licensing|Pages)Box$$
 
 test: test-packages ## Install what is needed and pass every test
@@ -49,7 +51,8 @@ test: test-packages ## Install what is needed and pass every test
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
 	$(call suite,reproducible,go run ./images reproduce -board x86_64 -made out/x86_64-release && go run ./images reproduce -board arm64 -made out/arm64-release)
 	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
-	$(call suite,services,go test -tags e2e -count=1 -timeout 10m -parallel 6 -skip '$(calls)|$(machines)' ./qemu/e2e)
+	$(call suite,services,go test -tags e2e -count=1 -timeout 10m -parallel 6 -skip '$(calls)|$(pages)|$(machines)' ./qemu/e2e)
+	$(call suite,pages,go test -tags e2e -count=1 -timeout 10m -parallel 6 -run '$(pages)' -skip '$(machines)' ./qemu/e2e)
 	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -run '$(machines)' ./qemu/e2e -boards x86_64)
 	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$|^TestImagesSecureBoot$$' ./qemu/e2e -boards arm64)
 

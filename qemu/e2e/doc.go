@@ -10,6 +10,7 @@
 // port of one, pull its cables, sticks and power; TestNetwork… try its LANs
 // between name, time and DHCP servers; TestLicensing… have a licence server;
 // TestCOM… have a COM server and control on this host, TestCOMBox… a box;
+// TestPages… look at the administration pages of control on this host in Chromium;
 // TestImages… flash, update, hang and attack boxes. An image that is not there
 // is built. Tests run side by side, as many as -parallel says, but those that time
 // what others would slow down. Most boxes go on from one that was saved when it had

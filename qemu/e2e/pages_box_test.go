@@ -362,3 +362,9 @@ func auditedAt(t *testing.T, control *lab.Control, words ...string) {
 	}
 	t.Errorf("the access log is %+v; want an entry with %q", log.Entries, words)
 }
+func (v *visitor) chooses(label, choice string) {
+	v.t.Helper()
+	field, err := v.scope.Field(v.ctx, label)
+	v.check(err)
+	v.check(field.Choose(v.ctx, choice))
+}

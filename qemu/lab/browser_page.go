@@ -98,6 +98,7 @@ func (t *Tab) await(ctx context.Context, complaint func() error) error {
 type Element struct {
 	Role, Name string // of WAI-ARIA, as the browser computes them
 	Value      string
+	Disabled   bool
 	Node       cdp.BackendNodeID
 
 	tab *Tab
@@ -124,10 +125,17 @@ func (t *Tab) elements(ctx context.Context, below cdp.BackendNodeID) (all []Elem
 	}
 	for _, n := range found.Nodes {
 		if !n.Ignored && n.Role != nil && n.BackendDOMNodeID != 0 {
-			all = append(all, Element{Role: text(n.Role), Name: strings.TrimSpace(text(n.Name)), Value: text(n.Value), Node: n.BackendDOMNodeID, tab: t})
+			all = append(all, t.element(n))
 		}
 	}
 	return all, nil
+}
+
+func (t *Tab) element(n *accessibility.Node) Element {
+	disabled := slices.ContainsFunc(n.Properties, func(p *accessibility.Property) bool {
+		return p.Name == accessibility.PropertyNameDisabled && text(p.Value) == "true"
+	})
+	return Element{text(n.Role), strings.TrimSpace(text(n.Name)), text(n.Value), disabled, n.BackendDOMNodeID, t}
 }
 
 // text is a value of the browser that is a string, or can be read as one.
@@ -323,8 +331,7 @@ func (t *Tab) Focused(ctx context.Context) (focused Element, err error) {
 	if err != nil || len(found.Nodes) == 0 {
 		return focused, fmt.Errorf("look for the focus: %w", errors.Join(err))
 	}
-	n := found.Nodes[0]
-	return Element{Role: text(n.Role), Name: strings.TrimSpace(text(n.Name)), Value: text(n.Value), Node: n.BackendDOMNodeID, tab: t}, nil
+	return t.element(found.Nodes[0]), nil
 }
 
 // Screenshot keeps a picture of the whole page, in PNG.
