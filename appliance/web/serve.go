@@ -263,7 +263,7 @@ func (v *visit) serveList(ctx context.Context, w http.ResponseWriter, l lister) 
 func (v *visit) serveFile(ctx context.Context, w http.ResponseWriter, d downloader) {
 	file, err := d.download(ctx, v)
 	if err != nil {
-		v.refuse(w, http.StatusNotFound, err)
+		v.refuse(w, http.StatusInternalServerError, err)
 		return
 	}
 	v.attach(w, "application/octet-stream", file.name)
