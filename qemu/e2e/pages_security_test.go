@@ -283,6 +283,10 @@ func pagesRights(b *pagesBox) {
 	before := b.running()
 	for _, path := range b.operatorPages() {
 		answer, page := c.get(path)
+		if to := answer.Header.Get("Location"); strings.HasPrefix(to, path+"?at=") { // where it is about a place
+			path = to
+			answer, page = c.get(path)
+		}
 		if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusForbidden {
 			b.t.Errorf("%s is answered with %s for olga", path, answer.Status)
 		}
