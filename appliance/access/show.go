@@ -43,7 +43,7 @@ func showUsers(ctx context.Context, s exec.Session, _ config.Args) error {
 	exec.Field(s, "Time zone", s.Zone())
 	printSessions(s, all.Sessions)
 	fmt.Fprintln(s)
-	const row = "%-32s %-9s %5s %s\n"
+	const row = "%-32s  %-8s  %4s  %s\n"
 	fmt.Fprintf(s, row, "User", "Password", "Keys", "Groups")
 	for _, u := range all.Accounts {
 		password, groups := "no", strings.Join(u.Groups, ", ")
@@ -65,7 +65,7 @@ func showUsers(ctx context.Context, s exec.Session, _ config.Args) error {
 }
 
 func printSessions(s exec.Session, sessions []Session) {
-	const row = "%7s %-20s %-24s %-13s %s\n"
+	const row = "%7s  %-20s  %-24s  %-12s  %s\n"
 	fmt.Fprintf(s, row, "Session", "User", "From", "Since", "Idle")
 	for _, one := range sessions {
 		fmt.Fprintf(s, row, fmt.Sprint(one.ID), one.User, one.Origin, exec.Time(s, one.Since, "Jan _2 15:04"),

@@ -65,7 +65,7 @@ func stepFor(length time.Duration) time.Duration {
 
 // The columns of the chart; the bar shows the peak rate.
 const (
-	rowFormat = "%-16s %9v %8v %8v %7v %7v %6v"
+	rowFormat = "%-16s  %7v  %7v  %7v  %6v  %6v  %5v"
 	barMost   = 12
 )
 
@@ -73,7 +73,7 @@ const (
 func chart(s exec.Session, points []Point, from, to time.Time, step time.Duration) {
 	fmt.Fprintf(s, "Calls offered, from the proxy's counters once a second; steps of %s\n", name(step))
 	exec.Field(s, "Time zone", s.Zone())
-	fmt.Fprintf(s, rowFormat+" Peak/s\n", "Time", "Calls", "Refused", "Failed", "Mean/s", "Peak/s", "Open")
+	fmt.Fprintf(s, rowFormat+"  Peak/s\n", "Time", "Calls", "Refused", "Failed", "Mean/s", "Peak/s", "Open")
 	top := 0.0
 	known := map[int64]Point{}
 	for _, p := range points {
@@ -88,7 +88,7 @@ func chart(s exec.Session, points []Point, from, to time.Time, step time.Duratio
 		}
 		fmt.Fprintf(s, rowFormat, row...)
 		if p.PeakCPS > 0 {
-			fmt.Fprint(s, " ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
+			fmt.Fprint(s, "  ", strings.Repeat("#", int(math.Ceil(barMost*p.PeakCPS/top))))
 		}
 		fmt.Fprintln(s)
 	}
