@@ -3,7 +3,9 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -167,6 +169,38 @@ func TestJobs(t *testing.T) {
 	w.send("/trial", "make", url.Values{"way": {"0"}})
 	b.people.clear(1)
 	end("its session")
+}
+
+// TestLinksAfterForm: the page with which a form comes back has links for files, and in
+// none of them is what was sent.
+func TestLinksAfterForm(t *testing.T) {
+	says := func(_ context.Context, s exec.Session, _ config.Args) error {
+		fmt.Fprintln(s, "State: up")
+		return nil
+	}
+	b := trialBox(t, nil, says, showing{command: "show thing [last COUNT]", title: "Things"}, doing{command: "make token TOKEN", title: "Say", button: "Say it", as: "say"})
+	w := b.login(t, user)
+	status, text := w.send("/trial", "say", url.Values{"way": {"0"}, "say.0.TOKEN": {"more than nine"}})
+	links := linksWith(t, text, "as")
+	if status != http.StatusUnprocessableEntity || len(links) != 1 {
+		t.Fatalf("the form again = %d, links to files %q: %s", status, links, text)
+	}
+	for _, key := range []string{"token", "say.0.TOKEN", "way"} {
+		if sent := linksWith(t, text, key); len(sent) > 0 {
+			t.Errorf("links have %s = %q", key, sent)
+		}
+	}
+}
+
+// TestShowingFault: what keeps a part from knowing its line stands on the page.
+func TestShowingFault(t *testing.T) {
+	lost := func(context.Context, *visit) (map[string]string, error) {
+		return nil, errors.New("control does not run")
+	}
+	b := trialBox(t, nil, nil, showing{command: "show thing [last COUNT]", title: "Things", preset: lost})
+	if _, text := b.login(t, user).get("/trial"); !strings.Contains(text, "Control does not run.") {
+		t.Errorf("no fault in %s", text)
+	}
 }
 
 // TestShowing: what a command prints stands on the page and is to be had as CSV.

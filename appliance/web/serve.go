@@ -223,24 +223,18 @@ func (v *visit) servePart(ctx context.Context, w http.ResponseWriter, name strin
 		v.refuse(w, http.StatusNotFound, errors.New("the page has no such part"))
 		return
 	}
-	switch as := v.request.Form.Get("as"); as {
-	case "":
+	list, lists := p.(lister)
+	file, gives := p.(downloader)
+	switch as := v.request.Form.Get("as"); {
+	case as == "":
 		one := v.piece(ctx, p)
 		w.Header().Set("X-Causeway-Every", strconv.Itoa(one.Every))
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		io.WriteString(w, string(one.HTML))
-	case "csv":
-		if l, is := p.(lister); is {
-			v.serveList(ctx, w, l)
-			return
-		}
-		fallthrough
-	case "file":
-		if d, is := p.(downloader); is && as == "file" {
-			v.serveFile(ctx, w, d)
-			return
-		}
-		fallthrough
+	case as == "csv" && lists:
+		v.serveList(ctx, w, list)
+	case as == "file" && gives:
+		v.serveFile(ctx, w, file)
 	default:
 		v.refuse(w, http.StatusNotFound, fmt.Errorf("the part is not to be had as %q", as))
 	}

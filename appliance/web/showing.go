@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -78,8 +77,11 @@ func (p showing) show(ctx context.Context, v *visit) (view, error) {
 	data := shownView{Title: p.title, Name: p.name(), Path: v.page.path, At: v.at(), Leads: v.open(p.leads)}
 	line, fields, err := p.line(ctx, v)
 	data.Fields = fields
-	if err != nil {
-		return view{template: "showing", data: data}, nil // the fields say what is wrong
+	switch {
+	case errors.Is(err, errIncomplete): // the fields say what is wrong
+		return view{template: "showing", data: data}, nil
+	case err != nil:
+		return view{}, err
 	}
 	data.Folded = slices.ContainsFunc(fields, func(f argument) bool { return f.Needed })
 	text, err := v.answerTo(ctx, line)
@@ -89,10 +91,7 @@ func (p showing) show(ctx context.Context, v *visit) (view, error) {
 	}
 	data.Blocks = blocks(text, p.plain)
 	if len(data.Blocks) > 0 && !p.plain {
-		query := maps.Clone(v.request.Form)
-		query.Set("part", p.name())
-		query.Set("as", "csv")
-		data.CSV = (&url.URL{Path: v.page.path, RawQuery: query.Encode()}).String()
+		data.CSV = v.csv(p.name())
 	}
 	return view{template: "showing", data: data, every: p.every}, nil
 }

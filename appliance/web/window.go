@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"time"
 
@@ -121,11 +120,12 @@ func edgesBetween(from, to time.Time, step time.Duration) []time.Time {
 // choice is a field that another form of the page has.
 type choice struct{ Name, Value string }
 
-// others are what other forms of the page chose: a form keeps them.
+// others are what other forms of the page chose, as its address has it: a form keeps them.
 func (v *visit) others(own ...string) (list []choice) {
 	own = append(own, "part", "as")
-	for _, name := range slices.Sorted(maps.Keys(v.request.Form)) {
-		for _, value := range v.request.Form[name] {
+	query := v.request.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		for _, value := range query[name] {
 			if value != "" && !slices.Contains(own, name) {
 				list = append(list, choice{name, value})
 			}
@@ -134,11 +134,12 @@ func (v *visit) others(own ...string) (list []choice) {
 	return list
 }
 
-// csv is the address of a part of the page as a file, with what the forms chose.
+// csv is the address of a part of the page as a file, with what its address chose:
+// what a form has sent, its token and passwords, is in no link.
 func (v *visit) csv(part string) string {
-	query := url.Values{}
-	for name, values := range v.request.Form {
-		query[name] = values
+	query := v.request.URL.Query()
+	if at := v.at(); len(at) > 0 {
+		query["at"] = at
 	}
 	query.Set("part", part)
 	query.Set("as", "csv")
