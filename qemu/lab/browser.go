@@ -89,8 +89,9 @@ type Tab struct {
 	mu       sync.Mutex // guards what follows
 	faults   []string
 	document network.RequestID
-	status   int // of the document
-	octets   int // received since the document was asked for
+	status   int  // of the document
+	octets   int  // received since the document was asked for
+	dropped  bool // since the network has changed
 	asked    map[network.RequestID]string
 }
 
@@ -174,7 +175,9 @@ func (t *Tab) hear(event any) {
 	case *network.EventLoadingFinished:
 		t.octets += int(e.EncodedDataLength)
 	case *network.EventLoadingFailed:
-		if !e.Canceled {
+		if e.ErrorText == networkChanged {
+			t.dropped = true
+		} else if !e.Canceled {
 			t.fault("%s: %s %s", t.asked[e.RequestID], e.ErrorText, e.BlockedReason)
 		}
 	case *runtime.EventExceptionThrown:
@@ -190,6 +193,19 @@ func (t *Tab) hear(event any) {
 	case *page.EventJavascriptDialogOpening:
 		go chromedp.Call(t.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
 	}
+}
+
+// networkChanged is what Chromium says where it has dropped a request since the
+// addresses of a device are others.
+const networkChanged = "net::ERR_NETWORK_CHANGED"
+
+// wasDropped says whether that has happened since it was asked last.
+func (t *Tab) wasDropped() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	dropped := t.dropped
+	t.dropped = false
+	return dropped
 }
 
 func (t *Tab) fault(format string, args ...any) {

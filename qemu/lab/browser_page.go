@@ -33,14 +33,22 @@ func (t *Tab) within(ctx context.Context) (context.Context, context.CancelFunc) 
 }
 
 // Open goes to a page and waits until all of it is there. An error status is no
-// error: Status.
+// error: Status. While the network of the namespace changes, as it does for some
+// seconds after a machine was started, Chromium drops what is under way: it goes there
+// again.
 func (t *Tab) Open(ctx context.Context, url string) error {
 	limited, cancel := t.within(ctx)
 	defer cancel()
-	if err := chromedp.Do(limited, chromedp.Navigate(url)); err != nil {
-		return fmt.Errorf("open %s: %w", url, err)
+	for {
+		err := chromedp.Do(limited, chromedp.Navigate(url))
+		switch dropped := t.wasDropped(); {
+		case dropped && limited.Err() == nil:
+		case err != nil:
+			return fmt.Errorf("open %s: %w", url, err)
+		default:
+			return nil
+		}
 	}
-	return nil
 }
 
 // Address is the URL of the page.
