@@ -192,6 +192,29 @@ func TestLinksAfterForm(t *testing.T) {
 	}
 }
 
+// TestShowingSlow: a page does not wait for a part that takes its time. That is fetched
+// a moment later, or, without a script, by a link.
+func TestShowingSlow(t *testing.T) {
+	says := func(_ context.Context, s exec.Session, _ config.Args) error {
+		_, err := fmt.Fprintln(s, "Thing: measured")
+		return err
+	}
+	w := trialBox(t, nil, says, showing{command: "show thing [last COUNT]", title: "Thing", slow: true}).login(t, user)
+	for path, want := range map[string]string{
+		"/trial":            `data-every="1"`,
+		"/trial?part=thing": "<dd>measured</dd>",
+		"/trial?wait=thing": "<dd>measured</dd>",
+	} {
+		_, text := w.get(path)
+		if !strings.Contains(text, want) || strings.Contains(text, "measured") != strings.Contains(want, "measured") {
+			t.Errorf("%s is %s; want %q", path, text, want)
+		}
+		if waits := strings.Contains(text, `href="/trial?wait=thing#part-thing"`); waits != (path == "/trial") {
+			t.Errorf("%s has the link to wait: %t", path, waits)
+		}
+	}
+}
+
 // TestShowingFault: what keeps a part from knowing its line stands on the page.
 func TestShowingFault(t *testing.T) {
 	lost := func(context.Context, *visit) (map[string]string, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,7 @@ type showing struct {
 	as      string        // its name; empty: made of the words of the command
 	every   time.Duration // how often it is looked at again; 0: when somebody asks
 	plain   bool          // what it prints is a text, and stands there as it is
+	slow    bool          // it takes a second or more: the page comes without it and fetches it then
 	preset  preset
 	leads   []link // to where more is
 }
@@ -74,6 +76,10 @@ type shownView struct {
 }
 
 func (p showing) show(ctx context.Context, v *visit) (view, error) {
+	if asked := v.request.Form; p.slow && asked.Get("part") != p.name() && asked.Get("wait") != p.name() {
+		now := url.URL{Path: v.page.path, RawQuery: url.Values{"wait": {p.name()}}.Encode(), Fragment: "part-" + p.name()}
+		return view{template: "late", data: link{Path: now.String(), Title: p.title}, every: time.Second}, nil
+	}
 	data := shownView{Title: p.title, Name: p.name(), Path: v.page.path, At: v.at(), Leads: v.open(p.leads)}
 	line, fields, err := p.line(ctx, v)
 	data.Fields = fields

@@ -35,7 +35,7 @@ func systemPages() []*page {
 		{
 			path: "/system/load", title: "Processors, memory and processes",
 			parts: []part{
-				showing{command: "show cpu", title: "Processors", every: often},
+				showing{command: "show cpu", title: "Processors", every: often, slow: true},
 				showing{command: "show memory", title: "Memory", every: often},
 				showing{command: "show processes", title: "Processes", every: often},
 				showing{command: "show processes cpu", title: "Processes by processor time"},

