@@ -295,6 +295,13 @@ func (v *visitor) fills(label, text string) {
 	v.check(field.Fill(v.ctx, text))
 }
 
+func (v *visitor) chooses(label, choice string) {
+	v.t.Helper()
+	field, err := v.scope.Field(v.ctx, label)
+	v.check(err)
+	v.check(field.Choose(v.ctx, choice))
+}
+
 // presses clicks on what leads nowhere: a box, a heading that opens.
 func (v *visitor) presses(role, name string) {
 	v.t.Helper()
@@ -361,10 +368,4 @@ func auditedAt(t *testing.T, control *lab.Control, words ...string) {
 		}
 	}
 	t.Errorf("the access log is %+v; want an entry with %q", log.Entries, words)
-}
-func (v *visitor) chooses(label, choice string) {
-	v.t.Helper()
-	field, err := v.scope.Field(v.ctx, label)
-	v.check(err)
-	v.check(field.Choose(v.ctx, choice))
 }

@@ -336,8 +336,11 @@ func (t *Tab) Focused(ctx context.Context) (focused Element, err error) {
 		return focused, fmt.Errorf("look for the focus: %w", err)
 	}
 	found, err := chromedp.Call(limited, accessibility.GetPartialAXTree, accessibility.GetPartialAXTreeParams{ObjectID: object.Result.ObjectID})
-	if err != nil || len(found.Nodes) == 0 {
-		return focused, fmt.Errorf("look for the focus: %w", errors.Join(err))
+	if err == nil && len(found.Nodes) == 0 {
+		err = errors.New("nothing has it")
+	}
+	if err != nil {
+		return focused, fmt.Errorf("look for the focus: %w", err)
 	}
 	return t.element(found.Nodes[0]), nil
 }
