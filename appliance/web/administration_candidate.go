@@ -47,7 +47,7 @@ func candidatePages() []*page {
 			path: timeoutPath, title: "Manage Inactivity Timeout",
 			intro: "A session ends in which nobody does anything: at the serial port, over SSH and on these pages. What changes by itself on a page does not count.",
 			parts: []part{
-				settings{id: "timeout", title: "Inactivity timeout", mode: config.Global, lines: []line{{"Minutes", "exec-timeout MINUTES"}}},
+				single("timeout", "Inactivity timeout", config.Global, line{"Minutes", "exec-timeout MINUTES"}),
 			},
 		},
 		{
