@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"mime/multipart"
 	"net/http"
@@ -40,32 +41,37 @@ func (v *visit) readForm(w http.ResponseWriter) (p taker, status int, err error)
 	return p, 0, nil
 }
 
-// readFields reads the fields of a form that has a file, until that comes.
+// readFields reads the fields of a form that has a file, until that comes: formOctets
+// of all that is sent, for a field without a name and a value takes memory, too.
 func (v *visit) readFields(w http.ResponseWriter) error {
 	body := &patient{reader: v.request.Body, control: http.NewResponseController(w), goesOn: v.goesOn}
 	_, params, err := mime.ParseMediaType(v.request.Header.Get("Content-Type"))
 	if err != nil {
 		return err
 	}
-	parts := multipart.NewReader(body, params["boundary"])
+	fields := &io.LimitedReader{R: body, N: formOctets}
+	parts := multipart.NewReader(fields, params["boundary"])
 	v.request.Form, v.request.PostForm = v.request.URL.Query(), url.Values{}
-	for left := int64(formOctets); ; {
+	for {
 		one, err := parts.NextPart()
 		switch {
+		case fields.N <= 0:
+			return &http.MaxBytesError{Limit: formOctets}
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
 		case one.FileName() != "":
+			fields.N = math.MaxInt64
 			v.file = &upload{one.FileName(), one}
 			return nil
 		}
-		text, err := io.ReadAll(io.LimitReader(one, left+1))
+		text, err := io.ReadAll(one)
+		if err != nil && fields.N <= 0 {
+			return &http.MaxBytesError{Limit: formOctets}
+		}
 		if err != nil {
 			return err
-		}
-		if left -= int64(len(text) + len(one.FormName())); left < 0 {
-			return &http.MaxBytesError{Limit: formOctets}
 		}
 		v.request.Form.Add(one.FormName(), string(text))
 		v.request.PostForm.Add(one.FormName(), string(text))

@@ -349,3 +349,16 @@ func TestBodies(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsWithoutEnd: the fields before a file are bounded, empty ones as well.
+func TestFieldsWithoutEnd(t *testing.T) {
+	b := newBox(t, nil)
+	w := b.login(t, user)
+	field := "--b\r\nContent-Disposition: form-data; name=\"\"\r\n\r\n\r\n"
+	for _, body := range []string{strings.Repeat(field, formOctets/len(field)+1), "--b\r\nX: " + strings.Repeat("x", formOctets)} {
+		r := with(w.request(http.MethodPost, "/", body+"--b--\r\n"), "Content-Type", "multipart/form-data; boundary=b")
+		if answer, text := w.do(r); answer.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%.60q… = %d %s; want 413", body, answer.StatusCode, text)
+		}
+	}
+}
