@@ -25,7 +25,15 @@ type callHome struct{}
 
 func (callHome) name() string { return "call-home" }
 
-func (callHome) permits(rights model.Rights) error { return permitsConfigure(rights) }
+// permits leaves the form out for who neither sees the candidate nor changes any of
+// it: who is called, and where, is in it.
+func (callHome) permits(rights model.Rights) error {
+	all := config.PermitsCommand(rights, showCandidateCommand)
+	if all == nil || rights.May(model.RuleConfigure, callHomePlace) || rights.Within(model.RuleConfigure, callHomePlace, true) {
+		return permitsConfigure(rights)
+	}
+	return all
+}
 
 // commands are the lines that the form has a field for.
 func (callHome) commands() (config.Mode, []line) {

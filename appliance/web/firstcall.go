@@ -53,7 +53,7 @@ func (firstCall) show(ctx context.Context, v *visit) (view, error) {
 	}
 	var list []shownMilestone
 	for _, s := range milestones {
-		one := shownMilestone{Title: s.title, Path: s.path, Why: s.why, Asked: s.have != nil}
+		one := shownMilestone{Title: s.title, Path: s.path, Why: s.why, Asked: s.have != nil && v.seesAll()}
 		if one.Asked {
 			one.Have = s.have(c)
 			one.Missing = s.must && one.Have == ""

@@ -64,7 +64,8 @@ func (r *reader) read(g *config.Grammar, text string) (*model.Config, error) {
 }
 
 // linesAt gives the lines that the candidate has at the place of the page, which
-// must be one of the mode: none where it does not have the place yet.
+// must be one of the mode: none where it does not have the place yet. Who may not see
+// the candidate at the console sees those that he may change, and no more.
 func (v *visit) linesAt(ctx context.Context, mode config.Mode) (*model.Config, []config.PrintedLine, error) {
 	is, err := v.Grammar.ModeOf(v.at())
 	if err != nil {
@@ -78,7 +79,25 @@ func (v *visit) linesAt(ctx context.Context, mode config.Mode) (*model.Config, [
 		return nil, nil, err
 	}
 	lines, _ := v.Grammar.LinesAt(c, v.at())
+	if !v.seesAll() {
+		lines = slices.DeleteFunc(lines, func(l config.PrintedLine) bool {
+			return v.Grammar.Permits(v.login.Rights, v.at(), l.Text) != nil
+		})
+	}
 	return c, lines, nil
+}
+
+// seesAll reports whether who looks may see all of the candidate.
+func (v *visit) seesAll() bool {
+	return config.PermitsCommand(v.login.Rights, showCandidateCommand) == nil
+}
+
+// offered is where fields take from what they may name.
+func (v *visit) offered(c *model.Config) *model.Config {
+	if v.seesAll() {
+		return c
+	}
+	return &model.Config{}
 }
 
 // load brings lines into the candidate at the place of the page, all of them or

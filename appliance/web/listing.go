@@ -164,7 +164,7 @@ func (l listing) view(v *visit, c *model.Config, lines []config.PrintedLine, one
 		}
 	}
 	if one != nil {
-		one.Setting.shown(v.Grammar, c)
+		one.Setting.shown(v.Grammar, v.offered(c))
 	}
 	return view{template: "listing", data: s}
 }

@@ -63,7 +63,7 @@ func (s settings) form(ctx context.Context, v *visit) (*settingsForm, error) {
 // view is the form as it stands.
 func (f *settingsForm) view() view {
 	for _, one := range f.Settings {
-		one.shown(f.v.Grammar, f.config)
+		one.shown(f.v.Grammar, f.v.offered(f.config))
 	}
 	return view{template: "settings", data: f}
 }

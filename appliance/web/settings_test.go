@@ -206,3 +206,30 @@ func TestRightsToLines(t *testing.T) {
 		t.Errorf("without a right to any line: %d %s; want 403", status, page)
 	}
 }
+
+// TestLinesInSight: who may change some lines and not see the configuration at the
+// console does not see the others here.
+func TestLinesInSight(t *testing.T) {
+	d := newDraft(t, "sip max-forwards 40\nsip overload redirect hidden.example.com\nserver-group sip group unseen.example.com lan1\n")
+	b := newBox(t, d.answers())
+	users := listing{"groups", "Groups", config.Global, []line{{"Group", "server-group sip group GROUP NETWORK"}}}
+	b.withParts("/form", "", aForm, users, firstCall{}, callHome{})
+	b.people.rights["dora"] = model.Rights{Rules: []model.Rule{
+		{Permit: true, Kind: model.RuleExec, Words: "configure"}, {Permit: true, Kind: model.RuleConfigure, Words: "sip max-forwards"},
+	}}
+	w := b.login(t, "dora")
+	_, page := w.get("/form")
+	_, rows := w.get("/form?part=groups&as=csv")
+	for _, unwanted := range []string{"hidden.example.com", "unseen.example.com", "part-call-home"} {
+		if strings.Contains(page+rows, unwanted) {
+			t.Errorf("%s is seen: %s %s", unwanted, page, rows)
+		}
+	}
+	if !strings.Contains(page, "sip max-forwards 40") {
+		t.Errorf("what she may change is not seen: %s", page)
+	}
+	b.people.rights["dora"] = everything
+	if _, page := b.login(t, "dora").get("/form"); !strings.Contains(page, "unseen.example.com") || !strings.Contains(page, "part-call-home") {
+		t.Errorf("who may see all does not: %s", page)
+	}
+}
