@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -255,5 +256,25 @@ func TestShowing(t *testing.T) {
 	}
 	if _, text := w.get("/trial?part=thing&thing.COUNT=3&as=csv"); text != "Name,Calls\r\n'=1,3\r\n" {
 		t.Errorf("CSV: %q", text)
+	}
+}
+
+// TestNotedOverCOM: what is typed over COM is written down, whatever the browser says
+// of who asks for it; what a page fetches again is not.
+func TestNotedOverCOM(t *testing.T) {
+	b := trialBox(t, nil, func(context.Context, exec.Session, config.Args) error { return nil },
+		showing{command: "show thing [last COUNT]", title: "Things"})
+	b.people.rights[model.COMAdmin] = everything
+	w := b.login(t, model.COMAdmin)
+	get := func(path string) { w.do(with(w.request(http.MethodGet, path, ""), liveHeader, "1")) }
+	get("/trial?part=thing")
+	get("/trial?part=thing&thing.COUNT=3")
+	get("/trial?part=thing")
+	if got, want := audits(b), []string{"show thing", "show thing last 3"}; !slices.Equal(got, want) {
+		t.Errorf("written down is %q; want %q", got, want)
+	}
+	w.get("/trial?part=thing")
+	if got := audits(b); len(got) != 3 {
+		t.Errorf("written down is %q; want the line that was asked for once more, too", got)
 	}
 }

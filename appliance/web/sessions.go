@@ -44,6 +44,7 @@ type session struct {
 	mu      sync.Mutex
 	used    time.Time // by the monotonic clock
 	notices []notice
+	typed   []string // lines that were run not long ago; see knows
 }
 
 // notice is what somebody is to be told at his next look at a page.
@@ -200,6 +201,21 @@ func (s *session) active() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = time.Now()
+}
+
+// typedMost is how many lines are known: more than a page has.
+const typedMost = 32
+
+// knows reports whether the session has run a line not long ago, and keeps it: a
+// browser only says that it fetches something again, and may lie.
+func (s *session) knows(line string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if slices.Contains(s.typed, line) {
+		return true
+	}
+	s.typed = append(s.typed[max(0, len(s.typed)+1-typedMost):], line)
+	return false
 }
 
 // noticesMost is how many sentences wait for somebody who does not look.

@@ -97,7 +97,7 @@ const auditTime = time.Second
 
 // runner gives what does a line of EXEC, if the groups of who looks permit it. As on
 // the console, what does more than show is written down when it is run, and so is
-// all that comes over COM.
+// all that comes over COM, but for what a page fetches again by itself.
 func (v *visit) runner(line string) (run func(context.Context, *typed) error, err error) {
 	table, err := v.table()
 	if err != nil {
@@ -110,8 +110,11 @@ func (v *visit) runner(line string) (run func(context.Context, *typed) error, er
 	if err := files.Permits(v.login.Rights, c, args); err != nil {
 		return nil, err
 	}
-	noted := c.Level == exec.Privileged && !c.Shows() ||
-		v.operator().User == model.COMAdmin && v.request.Header.Get(liveHeader) == ""
+	noted := c.Level == exec.Privileged && !c.Shows()
+	if v.operator().User == model.COMAdmin {
+		again := v.session.knows(line) && v.request.Header.Get(liveHeader) != ""
+		noted = noted || !again
+	}
 	return func(ctx context.Context, t *typed) error {
 		if noted {
 			limited, cancel := context.WithTimeout(ctx, auditTime)
