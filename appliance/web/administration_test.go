@@ -116,6 +116,9 @@ func TestAuthority(t *testing.T) {
 			t.Errorf("%.20q is answered with %d and no %q: %s", test.content, status, test.want, page)
 		}
 	}
+	if status, page := w.send(path, "authorities", url.Values{"purpose": {"callhome harddisk:/x"}, "pem": {text}}); status != http.StatusUnprocessableEntity || !strings.Contains(page, "is no purpose of certificates") {
+		t.Errorf("a purpose with a word more is answered with %d: %s", status, page)
+	}
 	_, page := w.upload(path, fields, "root.pem", text, 0)
 	plain := strings.ReplaceAll(strings.ToUpper(page), ":", "")
 	if !strings.Contains(page, "Example Root CA 2") || !strings.Contains(plain, sum) || !strings.Contains(page, "2036-05-04") {

@@ -64,6 +64,9 @@ func (b bringing) view(v *visit) (bringingView, error) {
 	}
 	i := slices.IndexFunc(command.Args, func(a config.Argument) bool { return a.Name == "PURPOSE" })
 	data.Purposes, _ = command.Args[i].Type.(config.Choice)
+	if !slices.Contains(data.Purposes, data.Purpose) { // it stands in a line: no word more
+		return data, fmt.Errorf("%q is no purpose of certificates", data.Purpose)
+	}
 	return data, nil
 }
 
