@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -68,16 +69,24 @@ func calling[A any](v *visit, process, method string) func(context.Context) (A, 
 var errSilent = errors.New("it has not answered in time")
 
 // asked begins to ask, and gives what waits for the answer: as long as ctx, whatever
-// the question does about that.
+// the question does about that. One that panics has who waits panic, whom visit.shows
+// catches: else it would take control with it.
 func asked[A any](ctx context.Context, question func(context.Context) (A, error)) func() (A, error) {
 	type reply struct {
 		answer A
 		err    error
+		panics string // with its stack; empty: it has not
 	}
 	came := make(chan reply, 1)
 	go func() {
-		answer, err := question(ctx)
-		came <- reply{answer, err}
+		var r reply
+		defer func() {
+			if reason := recover(); reason != nil {
+				r.panics = fmt.Sprintf("%v\n%s", reason, debug.Stack())
+			}
+			came <- r
+		}()
+		r.answer, r.err = question(ctx)
 	}()
 	return sync.OnceValues(func() (none A, err error) {
 		select {
@@ -87,6 +96,9 @@ func asked[A any](ctx context.Context, question func(context.Context) (A, error)
 		}
 		select { // what came in time counts, however long others were waited for
 		case r := <-came:
+			if r.panics != "" {
+				panic(r.panics)
+			}
 			if errors.Is(r.err, context.DeadlineExceeded) {
 				r.err = errSilent
 			}

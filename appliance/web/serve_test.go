@@ -120,3 +120,14 @@ func (b *box) addPage(path string, parts ...part) {
 	b.server.menu = append(b.server.menu, section{"Test", []*page{p}})
 	template.Must(b.server.templates.New("hidden-test.html").Parse(`<h2>Fake</h2><form method="post">{{template "hidden" .}}</form>`))
 }
+
+// TestQuestionPanics: what a part asks beside itself does not take control with it.
+func TestQuestionPanics(t *testing.T) {
+	b := newBox(t, wellAnswers(), func(o *Options) {
+		o.Sources.CallRate = func(context.Context) (CallRate, error) { panic("the rate") }
+	})
+	status, page := b.login(t, user).get("/")
+	if status != http.StatusOK || !strings.Contains(page, "This part of the page has failed") {
+		t.Errorf("%d %s; want 200 and that the part has failed", status, page)
+	}
+}
