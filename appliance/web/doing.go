@@ -109,28 +109,46 @@ func (p doing) show(ctx context.Context, v *visit) (view, error) {
 // that.
 func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (view, error) {
 	data := doingView{Title: p.title, Intro: p.intro, Name: p.name(), Form: v.form(p), Button: p.button, Danger: p.danger, Fault: fault}
+	var err error
+	if data.Ways, err = p.ways(v, filled, wrong); err != nil {
+		return view{}, err
+	}
+	data.Asks = p.asked()
+	every := time.Duration(0)
+	if j := v.session.jobs.of(p.key(v)); j != nil {
+		data.Job = v.jobView(j.state(), p.plain)
+		if data.Job.Running != "" {
+			every = liveTime
+		}
+	}
+	return view{template: "doing", data: data, every: every}, nil
+}
+
+// ways are the lines that the form can make for who looks, with what is in their
+// fields.
+func (p doing) ways(v *visit, filled, wrong map[string]string) (list []way, err error) {
 	chosen, mine := "", v.request.PostForm.Get("part") == p.name()
 	if mine {
 		chosen = v.request.PostForm.Get("way")
 	}
 	table, err := v.table()
 	if err != nil {
-		return view{}, err
+		return nil, err
 	}
 	for i, syntax := range p.syntaxes() {
 		c := table.Of(syntax)
 		if c == nil {
-			return view{}, fmt.Errorf("there is no command %s", syntax)
+			return nil, fmt.Errorf("there is no command %s", syntax)
 		}
 		if config.PermitsCommand(v.login.Rights, syntax) != nil {
 			continue
 		}
 		blank, err := blankOf(c)
 		if err != nil {
-			return view{}, err
+			return nil, err
 		}
 		w := way{Value: strconv.Itoa(i), Line: syntax, Title: c.Help}
-		w.Chosen = w.Value == chosen || chosen == "" && len(data.Ways) == 0
+		w.Chosen = w.Value == chosen || chosen == "" && len(list) == 0
 		if mine {
 			filled = p.sent(v, i, blank)
 		}
@@ -143,15 +161,20 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 			w.Title, _, _ = strings.Cut(w.Title, "; now ")
 			w.Fields = slices.DeleteFunc(w.Fields, func(a argument) bool { return a.Name == p.prefix(i)+".now" })
 		}
-		data.Ways = append(data.Ways, w)
+		list = append(list, w)
 	}
-	if len(data.Ways) > 1 { // the fields of the others are empty
-		for _, w := range data.Ways {
+	if len(list) > 1 { // the fields of the others are empty
+		for _, w := range list {
 			for i := range w.Fields {
 				w.Fields[i].Required = false
 			}
 		}
 	}
+	return list, nil
+}
+
+// asked are the fields for what the command asks anyway.
+func (p doing) asked() (list []argument) {
 	for i, a := range p.asks {
 		in := argument{ID: p.askName(i), Name: p.askName(i), Label: a.label, Hint: a.hint, Type: "text", Needed: true}
 		switch a.kind {
@@ -162,16 +185,9 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 		case pasting, pastingKey:
 			in.Type = "textarea"
 		}
-		data.Asks = append(data.Asks, in)
+		list = append(list, in)
 	}
-	every := time.Duration(0)
-	if j := v.session.jobs.of(p.key(v)); j != nil {
-		data.Job = v.jobView(j.state(), p.plain)
-		if data.Job.Running != "" {
-			every = liveTime
-		}
-	}
-	return view{template: "doing", data: data, every: every}, nil
+	return list
 }
 
 func (v *visit) jobView(s state, plain bool) *jobView {

@@ -123,15 +123,22 @@ func (b browsing) look(ctx context.Context, v *visit, asked *deletion) (view, er
 	return view{template: "files", data: d}, nil
 }
 
+// notHad is why somebody does not get the file that he asks for: there is none, or it
+// is not for him. It is no fault of the box.
+type notHad struct{ error }
+
+// Unwrap gives the reason.
+func (n notHad) Unwrap() error { return n.error }
+
 // download gives a file: of one that grows, what is there now.
 func (browsing) download(_ context.Context, v *visit) (download, error) {
 	p, err := pathOf(v)
 	if err != nil {
-		return download{}, err
+		return download{}, notHad{err}
 	}
 	opened, err := v.Files.Open(p)
 	if err != nil {
-		return download{}, err
+		return download{}, notHad{err}
 	}
 	info, err := opened.Stat()
 	if err != nil {

@@ -100,8 +100,10 @@ func TestFilesDownload(t *testing.T) {
 		"bootflash:/control/revisions/1": "no group of yours permits that",
 		"harddisk:/notes":                "is not a file",
 		"harddisk:/notes/none":           "no such file",
+		"harddisk:../../etc/passwd":      "leads out of its volume",
+		"/etc/passwd":                    "does not begin with a volume",
 	} {
-		if answer, text := w.do(w.request(http.MethodGet, fileQuery(path), "")); answer.StatusCode == http.StatusOK || !strings.Contains(text, want) {
+		if answer, text := w.do(w.request(http.MethodGet, fileQuery(path), "")); answer.StatusCode != http.StatusNotFound || !strings.Contains(text, want) {
 			t.Errorf("%s is answered with %s and not with %q: %s", path, answer.Status, want, text)
 		}
 	}

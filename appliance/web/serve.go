@@ -256,7 +256,11 @@ func (v *visit) serveList(ctx context.Context, w http.ResponseWriter, l lister) 
 // serveFile answers with a file.
 func (v *visit) serveFile(ctx context.Context, w http.ResponseWriter, d downloader) {
 	file, err := d.download(ctx, v)
-	if err != nil {
+	switch {
+	case errors.As(err, new(notHad)):
+		v.refuse(w, http.StatusNotFound, err)
+		return
+	case err != nil:
 		v.refuse(w, http.StatusInternalServerError, err)
 		return
 	}

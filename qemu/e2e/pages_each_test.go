@@ -124,7 +124,7 @@ func (v *visitor) eachPage(axe *lab.Axe, screen lab.Screen) (paths []string) {
 func isPage(link string) bool {
 	u, err := url.Parse(link)
 	query := u.Query()
-	return err == nil && !query.Has("as") && !query.Has("part") && !query.Has("file")
+	return err == nil && !query.Has("as") && !query.Has("part")
 }
 
 var notOfName = regexp.MustCompile(`[^a-z0-9]+`)

@@ -228,7 +228,7 @@ func pagesPaths(b *pagesBox) {
 	for _, path := range []string{
 		"/../../../../etc/passwd", "/static/../../../../etc/passwd", "/static/%2e%2e/%2e%2e/etc/passwd", "/static/..%2f..%2fetc%2fpasswd",
 		"/static/", "/static/.", "//etc/passwd", "/static/page.html", "/%00", "/?part=../../etc/passwd", "/?part=%00&as=csv",
-		"/administration/files?file=bootflash:../keys/box.key", "/administration/files?file=/etc/passwd", "/administration/files?file=harddisk:../../etc/passwd",
+		"/administration/files?part=files&as=file&path=bootflash:../keys/box.key", "/administration/files?part=files&as=file&path=/etc/passwd", "/administration/files?part=files&as=file&path=harddisk:../../etc/passwd",
 	} {
 		answer, text := c.get(path)
 		if strings.Contains(text, "root:") || strings.Contains(text, "PRIVATE KEY") {
