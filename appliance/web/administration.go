@@ -13,7 +13,7 @@ import (
 // administrationPages are those of the menu Administration but the candidate's.
 func administrationPages() []*page {
 	return []*page{
-		backupPage(), licensePage(), licenseSummaryPage(), callHomePage(), callHomeProfilePage(),
+		backupPage(), licensePage(), licenseSummaryPage(), callHomePage(), callHomeMessagesPage(), callHomeProfilePage(),
 		certificatesPage(), firmwarePage(), comPage(), filesPage(),
 	}
 }
@@ -122,10 +122,19 @@ func callHomePage() *page {
 			several("mail-servers", "Mail servers", inCallHome,
 				line{"Mail server", "mail-server HOST [port PORT] [security SECURITY] [username USER password PASSWORD] priority PRIORITY"}),
 			several("profiles", "Other destinations", inCallHome, line{"Profile", "profile PROFILE"}),
+		},
+	}
+}
+
+// callHomeMessagesPage is what Call Home has sent, and will.
+func callHomeMessagesPage() *page {
+	return &page{
+		path: callHomePath + "/messages", title: "Call Home Messages",
+		parts: []part{
+			showing{command: "show call-home schedule", title: "Schedule and what waits", every: seldom},
 			doing{command: "call-home test [profile NAME] [text LINE]", title: "Test message", button: "Send"},
 			doing{command: "call-home send alert-group GROUP [profile NAME]", title: "One message now", button: "Send"},
 			showing{command: "show call-home profile [NAME]", title: "Where messages go"},
-			showing{command: "show call-home schedule", title: "Schedule and what waits", every: seldom},
 			showing{command: "show call-home statistics", title: "Statistics"},
 			showing{command: "show call-home alert-group", title: "Alert groups"},
 			doing{command: "clear call-home dedup", title: "Forget alerts", button: "Forget"},
