@@ -12,7 +12,7 @@ import (
 type argument struct {
 	ID, Name string
 	Label    string
-	Type     string // "text", "number", "password", "checkbox", "select" or "textarea"
+	Type     string // "text", "number", "password", "checkbox" or "select"
 	Value    string // never a secret
 	Min, Max int    // of a number
 	Choices  []string

@@ -30,16 +30,7 @@ type doing struct {
 	as     string // its name; empty: made of the words of the command
 	danger bool   // what it does is not undone by a click: it is asked once more
 	plain  bool   // what it prints is a text, and stands there as it is
-	asks   []ask
 	preset preset
-}
-
-// ask is what a command asks anyway, so that the form has a field for it.
-type ask struct {
-	label string
-	hint  string
-	kind  asking
-	about string // a word of the question; empty: it is any of that kind
 }
 
 func (p doing) name() string {
@@ -65,7 +56,6 @@ type doingView struct {
 	Title, Intro, Name string
 	Form               form
 	Ways               []way
-	Asks               []argument
 	Button             string
 	Danger             bool
 	Fault              string // of the form
@@ -113,7 +103,6 @@ func (p doing) view(v *visit, filled, wrong map[string]string, fault string) (vi
 	if data.Ways, err = p.ways(v, filled, wrong); err != nil {
 		return view{}, err
 	}
-	data.Asks = p.asked()
 	every := time.Duration(0)
 	if j := v.session.jobs.of(p.key(v)); j != nil {
 		data.Job = v.jobView(j.state(), p.plain)
@@ -173,23 +162,6 @@ func (p doing) ways(v *visit, filled, wrong map[string]string) (list []way, err 
 	return list, nil
 }
 
-// asked are the fields for what the command asks anyway.
-func (p doing) asked() (list []argument) {
-	for i, a := range p.asks {
-		in := argument{ID: p.askName(i), Name: p.askName(i), Label: a.label, Hint: a.hint, Type: "text", Needed: true}
-		switch a.kind {
-		case secretLine:
-			in.Type = "password"
-		case confirming:
-			in.Type, in.Words = "checkbox", agreed
-		case pasting, pastingKey:
-			in.Type = "textarea"
-		}
-		list = append(list, in)
-	}
-	return list
-}
-
 func (v *visit) jobView(s state, plain bool) *jobView {
 	j := &jobView{Line: s.line, Question: s.question}
 	if s.ended.IsZero() {
@@ -212,7 +184,6 @@ func (v *visit) jobView(s state, plain bool) *jobView {
 func (p doing) syntaxes() []string { return append([]string{p.command}, p.others...) }
 
 func (p doing) prefix(way int) string { return fmt.Sprintf("%s.%d", p.name(), way) }
-func (p doing) askName(i int) string  { return fmt.Sprintf("%s.ask%d", p.name(), i) }
 func (p doing) key(v *visit) string   { return v.page.path + "#" + p.name() }
 func blankOf(c *exec.Command) (*config.Blank, error) {
 	return config.NewBlank(config.Form{Syntax: c.Syntax, Args: c.Args})
@@ -315,11 +286,7 @@ func (p doing) start(ctx context.Context, v *visit, line string) error {
 	if err != nil {
 		return err
 	}
-	answers := make([]string, len(p.asks))
-	for i := range p.asks {
-		answers[i] = v.request.PostForm.Get(p.askName(i))
-	}
-	sure := v.request.PostForm.Get("sure") != ""
+	sure := p.danger && v.request.PostForm.Get("sure") != ""
 	t := v.typed(nil)
 	j, err := v.session.jobs.begin(v.session.ctx, p.key(v), table.Blot(line), func(ctx context.Context, j *job) (err error) {
 		defer func() {
@@ -330,8 +297,8 @@ func (p doing) start(ctx context.Context, v *visit, line string) error {
 		}()
 		t.out = &j.out
 		t.ask = func(ctx context.Context, q question) (string, error) {
-			if text, known := p.foreseen(q, answers, sure); known {
-				return text, nil
+			if q.Kind == confirming && sure {
+				return agreed, nil
 			}
 			return j.ask(ctx, q)
 		}
@@ -342,17 +309,4 @@ func (p doing) start(ctx context.Context, v *visit, line string) error {
 	}
 	j.settle(ctx, soon)
 	return nil
-}
-
-// foreseen answers a question by what the form has said already.
-func (p doing) foreseen(q question, answers []string, sure bool) (text string, known bool) {
-	for i, a := range p.asks {
-		if a.kind == q.Kind && strings.Contains(q.Text, a.about) && (answers[i] != "" || a.kind == confirming) {
-			return answers[i], true
-		}
-	}
-	if q.Kind == confirming && sure && p.danger {
-		return agreed, true
-	}
-	return "", false
 }
