@@ -108,8 +108,8 @@ func TestPresetByRunning(t *testing.T) {
 var elsewhereTyped = map[string]string{
 	"backup show":                                  "show backup",
 	"clear user session SESSION":                   "Sessions",
-	"copy FROM running-config":                     "Manage Configuration, lines from a file",
-	"copy running-config TO":                       "Manage Configuration, download",
+	"copy FROM running-config":                     "Manage Configuration, lines that are pasted",
+	"copy running-config TO":                       "Manage Configuration, the lines of a revision, to be copied",
 	"crypto pki authenticate PURPOSE [PATH]":       "Certificates, with an upload",
 	"crypto pki import PURPOSE certificate [PATH]": "Certificates, with an upload",
 	"crypto pki import PURPOSE pem [PATH]":         "Certificates, with an upload",
