@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,13 +93,14 @@ func (s *Server) serve(ctx context.Context, l net.Listener) {
 // peer takes the place of its address in the origin of who logs in: "web " and that.
 // Those that come so count as one source.
 func (s *Server) ServeConn(ctx context.Context, wire net.Conn, peer string) error {
-	if !s.guests.enter(netip.Prefix{}) {
+	leave := s.guests.enter(netip.Prefix{}, func() { wire.Close() })
+	if leave == nil {
 		wire.Close()
 		return errors.New("too many connections to the pages")
 	}
 	over := make(chan struct{})
 	g := &guest{Conn: wire, from: from(peer), leave: sync.OnceFunc(func() {
-		s.guests.leave(netip.Prefix{})
+		leave()
 		close(over)
 	})}
 	defer g.Close()
@@ -119,31 +121,58 @@ type guests struct {
 
 	mu  sync.Mutex
 	all int
-	of  map[netip.Prefix]int
+	of  map[netip.Prefix][]*seat // oldest first
 }
+
+// seat is what one guest takes.
+type seat struct{ end func() } // nil: it goes by itself soon
 
 func newGuests(most, ofSource int) *guests {
-	return &guests{most: most, ofSource: ofSource, of: map[netip.Prefix]int{}}
+	return &guests{most: most, ofSource: ofSource, of: map[netip.Prefix][]*seat{}}
 }
 
-// enter reports whether there is room for one more from a source.
-func (g *guests) enter(source netip.Prefix) bool {
+// enter makes room for one more from a source, who calls leave at his end; a nil one
+// means that there is no room. Where all is taken, the source that has the most loses
+// its oldest guest to one that has less, so that nobody keeps the others out: end is
+// called for him.
+func (g *guests) enter(source netip.Prefix, end func()) (leave func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.all >= g.most || g.of[source] >= g.ofSource {
-		return false
+	if len(g.of[source]) >= g.ofSource {
+		return nil
 	}
+	if g.all >= g.most {
+		largest := source
+		for one, seats := range g.of {
+			if len(seats) > len(g.of[largest]) {
+				largest = one
+			}
+		}
+		if len(g.of[largest]) <= len(g.of[source])+1 || g.of[largest][0].end == nil {
+			return nil
+		}
+		oldest := g.of[largest][0]
+		g.remove(largest, oldest)
+		go oldest.end()
+	}
+	his := &seat{end}
 	g.all++
-	g.of[source]++
-	return true
+	g.of[source] = append(g.of[source], his)
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.remove(source, his)
+	}
 }
 
-// leave makes room again.
-func (g *guests) leave(source netip.Prefix) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// remove takes a seat away, if it is still there. mu is held.
+func (g *guests) remove(source netip.Prefix, his *seat) {
+	i := slices.Index(g.of[source], his)
+	if i < 0 {
+		return
+	}
 	g.all--
-	if g.of[source]--; g.of[source] == 0 {
+	if g.of[source] = slices.Delete(g.of[source], i, i+1); len(g.of[source]) == 0 {
 		delete(g.of, source)
 	}
 }
@@ -161,9 +190,8 @@ func (w *welcome) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		source := entrance.Source(entrance.Peer(wire).Addr())
-		if w.guests.enter(source) {
-			return &guest{Conn: wire, from: wire.RemoteAddr(), leave: sync.OnceFunc(func() { w.guests.leave(source) })}, nil
+		if leave := w.guests.enter(entrance.Source(entrance.Peer(wire).Addr()), func() { wire.Close() }); leave != nil {
+			return &guest{Conn: wire, from: wire.RemoteAddr(), leave: leave}, nil
 		}
 		wire.Close()
 	}

@@ -61,12 +61,13 @@ func (s *Server) serveLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	again := door{Token: s.doorToken(cookie), User: r.PostForm.Get("user")}
 	source := entrance.Source(addressOf(r))
-	if !s.logins.enter(source) {
+	leave := s.logins.enter(source, nil)
+	if leave == nil {
 		again.Fault = "Too many people log in at this moment. Try again in a few seconds."
 		s.openDoor(w, r, http.StatusServiceUnavailable, again)
 		return
 	}
-	defer s.logins.leave(source)
+	defer leave()
 	login, err := s.Login.Password(r.Context(), r.PostForm.Get("user"), r.PostForm.Get("password"), "web "+peerOf(r))
 	if err != nil {
 		again.Fault = sentence(err)
