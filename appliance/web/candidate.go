@@ -334,3 +334,10 @@ func (candidateLines) show(ctx context.Context, v *visit) (view, error) {
 	err := v.call(ctx, "control", "control.candidate", nil, &candidate)
 	return view{template: "text", data: struct{ Title, Text string }{"The whole candidate", candidate.Text}}, err
 }
+
+// download implements downloader.
+func (candidateLines) download(ctx context.Context, v *visit) (download, error) {
+	var candidate change.Candidate
+	err := v.call(ctx, "control", "control.candidate", nil, &candidate)
+	return v.textFile("candidate.conf", candidate.Text), err
+}

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -107,6 +109,30 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 		v.form(p), one, now.inForce.Number, one.Text == now.inForce.Text, way, permitsRollback(v.login.Rights) == nil,
 		now.changed(), standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath, v.request.Form.Get("lines") != "",
 	}}, nil
+}
+
+// download implements downloader: a revision as a text, as "load replace" takes it.
+func (revision) download(ctx context.Context, v *visit) (download, error) {
+	number, err := numberOf(v)
+	if err == nil && number == 0 {
+		err = errors.New("the address does not say which revision")
+	}
+	var one change.RevisionText
+	if err == nil {
+		err = v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one)
+	}
+	if err != nil {
+		return download{}, notHad{err}
+	}
+	return v.textFile(fmt.Sprintf("revision-%d.conf", number), one.Text), nil
+}
+
+// textFile is a text as a file, named after the box.
+func (v *visit) textFile(name, text string) download {
+	return download{cmp.Or(v.HostName(), "box") + "-" + name, int64(len(text)), func(w io.Writer) error {
+		_, err := io.WriteString(w, text)
+		return err
+	}}
 }
 
 // numberOf is the revision that somebody asks for; 0: none.

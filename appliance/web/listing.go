@@ -133,7 +133,7 @@ func (l listing) show(ctx context.Context, v *visit) (view, error) {
 
 // view is the table with a form.
 func (l listing) view(v *visit, c *model.Config, lines []config.PrintedLine, one *editor) view {
-	s := listingShown{Form: v.form(l), Title: l.title, Here: address(v.page.path, v.at()), Find: strings.TrimSpace(v.request.URL.Query().Get("find")), Editor: one}
+	s := listingShown{Form: v.form(l), Title: l.title, Here: address(v.page.path, v.at()), Find: strings.TrimSpace(v.request.URL.Query().Get("find-" + l.id)), Editor: one}
 	s.CSV = l.asking(v, url.Values{"part": {l.id}, "as": {"csv"}})
 	mine, kinds := l.has(v.Grammar, lines)
 	s.Searched = len(mine) > rowsFew

@@ -167,10 +167,10 @@ func TestListingMany(t *testing.T) {
 	if _, page := w.get("/table?at=route+table+t"); len(editsOf(page)) != rowsMost || !strings.Contains(page, "And 800 more") || len(page) > 150<<10 {
 		t.Errorf("a page of 1,000 routes has %d octets and %d rows; want %d rows and less than 150 KB", len(page), len(editsOf(page)), rowsMost)
 	}
-	if _, page := w.get("/table?at=route+table+t&find=5550999"); len(editsOf(page)) != 1 {
+	if _, page := w.get("/table?at=route+table+t&find-routes=5550999"); len(editsOf(page)) != 1 {
 		t.Errorf("looking for one of them finds %d", len(editsOf(page)))
 	}
-	if _, page := w.get("/table?at=route+table+t&find=6"); !strings.Contains(page, "And") && len(editsOf(page)) == 0 {
+	if _, page := w.get("/table?at=route+table+t&find-routes=6"); !strings.Contains(page, "And") && len(editsOf(page)) == 0 {
 		t.Errorf("looking for 6 finds nothing: %s", page)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 
 	"causeway/appliance/config"
@@ -28,7 +30,7 @@ func permitsLoad(rights model.Rights, command string) error {
 	return config.PermitsAll(rights)
 }
 
-// loading brings lines that somebody pastes into the candidate.
+// loading brings lines that somebody pastes, or those of a file, into the candidate.
 type loading struct{}
 
 func (loading) name() string { return "load" }
@@ -49,15 +51,14 @@ func (loading) take(ctx context.Context, v *visit) (answer, error) {
 	ctx, cancel := unhurried(ctx)
 	defer cancel()
 	posted := v.request.PostForm
-	request := change.LoadRequest{
-		Operator: v.operator(), Text: strings.ReplaceAll(posted.Get("text"), "\r\n", "\n"), Replace: posted.Get("how") == "replace",
+	text, err := v.linesToLoad()
+	if err != nil {
+		return answer{}, err
 	}
+	request := change.LoadRequest{Operator: v.operator(), Text: text, Replace: posted.Get("how") == "replace"}
 	command := loadMergeCommand
 	if request.Replace {
 		command = loadReplaceCommand
-	}
-	if strings.TrimSpace(request.Text) == "" {
-		return answer{}, errors.New("there is no line to load")
 	}
 	if err := v.holdFor(ctx, command); err != nil {
 		return answer{}, err
@@ -70,6 +71,31 @@ func (loading) take(ctx context.Context, v *visit) (answer, error) {
 		return answer{}, fmt.Errorf("nothing is loaded: %s", strings.Join(sentences(loaded.Faults), "; "))
 	}
 	return answer{to: candidatePath, notice: fmt.Sprintf("Lines that were loaded: %d. See what a commit changes.", loaded.Lines)}, nil
+}
+
+// most implements receiver.
+func (loading) most() int64 { return change.MaxText }
+
+// linesToLoad are those of the form, or of its file.
+func (v *visit) linesToLoad() (string, error) {
+	text := v.request.PostForm.Get("text")
+	if v.file != nil {
+		if strings.TrimSpace(text) != "" {
+			return "", errors.New("there are lines in the form and in a file: take one of them")
+		}
+		octets, err := io.ReadAll(v.file)
+		if statusOf(err) == http.StatusRequestEntityTooLarge {
+			err = fmt.Errorf("it has more than %d octets", change.MaxText)
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", v.file.name, err)
+		}
+		text = string(octets)
+	}
+	if strings.TrimSpace(text) == "" {
+		return "", errors.New("there is no line to load")
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n"), nil
 }
 
 // holdFor gives the candidate to who is about to bring a text into it. If that takes

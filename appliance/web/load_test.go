@@ -4,8 +4,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
+	"causeway/appliance/config/change"
 	"causeway/appliance/model"
 )
 
@@ -98,5 +100,40 @@ func TestLoadNeedsAllRights(t *testing.T) {
 	}
 	if candidate, err := s.configuration.Candidate(t.Context()); err != nil || candidate.Text != s.configuration.InForce().Text {
 		t.Errorf("Candidate = %v, %v; want what is in force", candidate, err)
+	}
+}
+
+// TestLoadFile: lines come from a file, too, and go as one.
+func TestLoadFile(t *testing.T) {
+	s := newSite(t, "hostname one")
+	w := s.login(t, user)
+	for _, test := range []struct {
+		name, pasted, content, want string
+		status                      int
+	}{
+		{"too many octets", "", strings.Repeat("!\n", change.MaxText/2+1), "It has more than", http.StatusUnprocessableEntity},
+		{"lines in both", "hostname two", "hostname three\n", "Take one of them", http.StatusUnprocessableEntity},
+		{"an empty file", "", "", "no line", http.StatusUnprocessableEntity},
+		{"a fault", "", "hostname two\nlan LAN3\n", "line 2:", http.StatusUnprocessableEntity},
+		{"lines", "", "hostname two\r\nlan LAN2\r\n", "Lines that were loaded: 2", http.StatusOK},
+	} {
+		fields := map[string]string{"part": "load", "text": test.pasted, "how": "merge"}
+		if status, page := w.upload(historyPath, fields, "edge.conf", test.content, 0); status != test.status || !strings.Contains(strings.ToLower(page), strings.ToLower(test.want)) {
+			t.Errorf("%s: %d %s; want %d and %q", test.name, status, page, test.status, test.want)
+		}
+	}
+	for path, want := range map[string]string{
+		candidatePath + "?part=lines&as=file":             "hostname two\n",
+		historyPath + "?part=revision&as=file&revision=1": "hostname one\n",
+	} {
+		answer, text := w.do(w.request(http.MethodGet, path, ""))
+		if answer.StatusCode != http.StatusOK || !strings.Contains(text, want) || !strings.HasPrefix(answer.Header.Get("Content-Disposition"), "attachment; filename=") {
+			t.Errorf("%s = %d %v %s; want a file with %q", path, answer.StatusCode, answer.Header, text, want)
+		}
+	}
+	for _, path := range []string{historyPath + "?part=revision&as=file&revision=99", historyPath + "?part=revision&as=file"} {
+		if status, _ := w.get(path); status != http.StatusNotFound {
+			t.Errorf("%s = %d; want 404", path, status)
+		}
 	}
 }

@@ -117,6 +117,7 @@ func blocks(text string, plain bool) []shown.Block {
 func (v *visit) open(leads []link) (list []link) {
 	for _, one := range leads {
 		path, _, _ := strings.Cut(one.Path, "?")
+		path, _, _ = strings.Cut(path, "#")
 		if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
 			list = append(list, one)
 		}

@@ -41,7 +41,7 @@ func troubleshootPages() []*page {
 			path: "/troubleshoot/failed-calls", title: "Failed calls",
 			parts: []part{
 				showing{command: "show failed-calls [last COUNT] [rule RULE] [from CALLER]", title: "Failed-calls log", every: seldom,
-					leads: []link{{Path: "/configure/limits", Title: "Switch it on or off"}, {Path: "/reports/failed-calls", Title: "Report"}}},
+					leads: []link{{Path: "/configure/limits#part-rate", Title: "Switch it on or off"}, {Path: "/reports/failed-calls", Title: "Report"}}},
 				doing{command: "clear failed-calls", title: "Forget the calls that failed", intro: "In the files too.", button: "Forget", danger: true},
 			},
 		},

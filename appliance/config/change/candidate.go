@@ -129,8 +129,8 @@ func (c *Configuration) Load(_ context.Context, r LoadRequest) (Loaded, error) {
 	if err := c.held(r.Operator); err != nil {
 		return Loaded{}, err
 	}
-	if len(r.Text) > maxText {
-		return Loaded{}, fmt.Errorf("the text has %d octets; a configuration has %d at the most", len(r.Text), maxText)
+	if len(r.Text) > MaxText {
+		return Loaded{}, fmt.Errorf("the text has %d octets; a configuration has %d at the most", len(r.Text), MaxText)
 	}
 	next := draft{config: &model.Config{}}
 	if !r.Replace {

@@ -134,7 +134,7 @@ func TestLoad(t *testing.T) {
 	}
 	c := newBox(t).start()
 	session{t, c, Who{alice}}.configure(false)
-	if _, err := c.Load(t.Context(), LoadRequest{Operator: alice, Text: strings.Repeat("!", maxText+1)}); err == nil {
+	if _, err := c.Load(t.Context(), LoadRequest{Operator: alice, Text: strings.Repeat("!", MaxText+1)}); err == nil {
 		t.Error("Load of a text that is too long = nil; want an error")
 	}
 }

@@ -67,8 +67,8 @@ func (c *Configuration) settled(d draft) (InForce, error) {
 		return InForce{}, fmt.Errorf("the configuration does not read as it is printed: %w", faults)
 	}
 	f := c.asInForce(d)
-	if len(f.Text) > maxText {
-		return InForce{}, fmt.Errorf("the configuration has %d octets; %d is the most", len(f.Text), maxText)
+	if len(f.Text) > MaxText {
+		return InForce{}, fmt.Errorf("the configuration has %d octets; %d is the most", len(f.Text), MaxText)
 	}
 	return f, nil
 }

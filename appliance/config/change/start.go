@@ -162,7 +162,7 @@ func (c *Configuration) tellFaults(what string, err error) {
 // once: an operator's later commit stands until another one is handed in.
 func (c *Configuration) takeMachine() {
 	const what = "the configuration handed in by the machine is not used"
-	content, err := readFile(c.Machine, maxText)
+	content, err := readFile(c.Machine, MaxText)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

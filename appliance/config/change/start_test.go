@@ -59,7 +59,7 @@ func TestStart(t *testing.T) {
 			host: "qemu", number: 2, source: SourceRevision},
 		{name: "handed in, at fault", store: []stored{{StateCommitted, named("one"), ""}}, machine: broken,
 			host: "one", number: 1, source: SourceRevision, problems: []string{`the configuration handed in by the machine is not used: line 2: "hostnaem y"`}},
-		{name: "handed in, too long", machine: strings.Repeat("!", maxText+1),
+		{name: "handed in, too long", machine: strings.Repeat("!", MaxText+1),
 			host: "builtin", source: SourceBuiltIn, problems: []string{"is longer than 1048576 octets"}},
 	}
 	for _, test := range tests {

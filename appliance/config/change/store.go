@@ -19,9 +19,9 @@ import (
 // mostKept is how many revisions the store keeps.
 const mostKept = 50
 
-// maxText bounds the text of a configuration, in octets: far above any real
+// MaxText bounds the text of a configuration, in octets: far above any real
 // one, and far below what would hurt the process.
-const maxText = 1 << 20
+const MaxText = 1 << 20
 
 // Store is the revisions of the box, one file each, in a directory. It is for
 // one goroutine at a time.
@@ -73,7 +73,7 @@ func (s *Store) path(number int) string {
 
 // read reads one revision. With an error its Number is set all the same.
 func (s *Store) read(number int) (Revision, string, error) {
-	content, err := readFile(s.path(number), maxText+len(header)*(maxRemark+20))
+	content, err := readFile(s.path(number), MaxText+len(header)*(maxRemark+20))
 	if err != nil {
 		return Revision{Number: number}, "", err
 	}
