@@ -68,22 +68,29 @@ type savedCallHome struct {
 func (v *visit) saveCallHome(ctx context.Context, lines []string) (saved savedCallHome, faults config.Errors, err error) {
 	ctx, cancel := unhurried(ctx)
 	defer cancel()
-	before, err := v.texts(ctx)
+	first, err := v.standing(ctx)
+	if err != nil {
+		return saved, nil, err
+	}
+	if err := v.holdCandidate(ctx, v.request.PostForm.Get("take") != ""); err != nil {
+		return saved, nil, err
+	}
+	defer func() {
+		if first.Holder == nil || saved.committed { // else he goes on with what he has begun
+			v.release(v.operator())
+		}
+	}()
+	before, err := v.texts(ctx) // to come back to: nobody else changes it now
 	if err != nil {
 		return saved, nil, err
 	}
 	if faults, err = v.load(ctx, lines); err != nil {
 		return saved, nil, err
 	}
-	defer func() {
-		if before.candidate.Holder == nil || saved.committed { // else he goes on with what he has begun
-			v.release(v.operator())
-		}
-	}()
 	if len(faults) > 0 {
 		return saved, faults, nil
 	}
-	now, err := v.texts(ctx) // somebody may have been faster
+	now, err := v.texts(ctx) // what is in force may be another one, or wait for its confirmation
 	if err != nil {
 		return saved, nil, err
 	}
