@@ -43,8 +43,8 @@ type answers struct {
 	rate     func() (CallRate, error)
 }
 
-// asked asks everything at once.
-func (v *visit) asked(ctx context.Context) *answers {
+// askAll asks everything at once.
+func (v *visit) askAll(ctx context.Context) *answers {
 	return &answers{
 		proxy:    asked(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
 		billing:  asked(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
@@ -143,7 +143,7 @@ type filledCard struct {
 func (health) show(ctx context.Context, v *visit) (view, error) {
 	ctx, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
-	a := v.asked(ctx)
+	a := v.askAll(ctx)
 	var g glance
 	for _, c := range cards {
 		if c.permits(v.login.Rights) != nil {

@@ -7,7 +7,7 @@ import (
 
 // monitorPages are those of the menu Monitor.
 func monitorPages() []*page {
-	inSBC := running(map[string]string{"SBC": "sbc", "SET": "active-cac-policy-set", "CLIENT": "radius accounting"})
+	inSBC := presetByRunning(map[string]string{"SBC": "sbc", "SET": "active-cac-policy-set", "CLIENT": "radius accounting"})
 	return []*page{
 		{
 			path: "/monitor/calls", title: "Calls",
@@ -49,7 +49,7 @@ func monitorPages() []*page {
 				showing{command: "show trigger", title: "Triggers", every: seldom},
 				showing{command: "show policy lookup [POLICY]", title: "Lookup policies", every: seldom},
 				showing{command: "show route table", title: "Route tables", every: seldom},
-				showing{command: "show routes table TABLE [key KEY]", title: "Routes of a table", preset: running(map[string]string{"TABLE": "route table"})},
+				showing{command: "show routes table TABLE [key KEY]", title: "Routes of a table", preset: presetByRunning(map[string]string{"TABLE": "route table"})},
 			},
 		},
 		{
@@ -108,9 +108,9 @@ func monitorPages() []*page {
 	}
 }
 
-// running gives what the configuration in force names first, by arguments and the
+// presetByRunning gives what the configuration in force names first, by arguments and the
 // words of the lines in which it stands.
-func running(words map[string]string) preset {
+func presetByRunning(words map[string]string) preset {
 	return func(ctx context.Context, v *visit) (map[string]string, error) {
 		var now struct {
 			Text string `json:"text"`

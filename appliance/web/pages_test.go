@@ -10,16 +10,21 @@ import (
 )
 
 // TestCommandsOfParts: each part that types a command types one that there is, and
-// has a name of its own on its page.
+// has a name of its own on its page, so that a form, and a request for a part alone,
+// mean one part.
 func TestCommandsOfParts(t *testing.T) {
 	table, err := exec.NewTable(grammar.Exec())
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := 0
+	parts, paths := 0, map[string]bool{}
 	for _, s := range menu() {
 		for _, p := range s.pages {
-			names := map[string]bool{}
+			if paths[p.path] {
+				t.Errorf("there are two pages %s", p.path)
+			}
+			paths[p.path] = true
+			names := map[string]bool{"bar": true, "reminder": true} // on all pages
 			for _, one := range p.parts {
 				if name := one.name(); names[name] || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz-0123456789") != "" {
 					t.Errorf("%s: a second part, or one with no name to type: %q", p.path, name)

@@ -118,7 +118,7 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 		v.servePart(ctx, w, name)
 		return
 	}
-	v.servePage(ctx, w, http.StatusOK, outcome{})
+	v.writePage(ctx, w, http.StatusOK, outcome{})
 }
 
 // outcome is what stands in the place of a part that has taken a form, or above it.
@@ -128,8 +128,8 @@ type outcome struct {
 	fault   error
 }
 
-// servePage answers with the whole page.
-func (v *visit) servePage(ctx context.Context, w http.ResponseWriter, status int, after outcome) {
+// writePage answers with the whole page.
+func (v *visit) writePage(ctx context.Context, w http.ResponseWriter, status int, after outcome) {
 	parts := v.page.permitted(v.login.Rights)
 	if len(parts) == 0 {
 		v.refuse(w, http.StatusForbidden, errors.New("your groups have no right to this page"))
@@ -297,7 +297,7 @@ func (v *visit) receive(ctx context.Context, w http.ResponseWriter) {
 		if a.done {
 			status = http.StatusOK
 		}
-		v.servePage(ctx, w, status, outcome{p.name(), a.instead, err})
+		v.writePage(ctx, w, status, outcome{p.name(), a.instead, err})
 		return
 	}
 	to := cmp.Or(a.to, address(v.page.path, v.at()))
