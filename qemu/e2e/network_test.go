@@ -227,7 +227,7 @@ func (n network) nat(t *testing.T) {
 
 // documented are the ports that answer whoever asks, by docs/network.md.
 var documented = map[string][]string{
-	"LAN1": {"tcp 22", "udp 67", "udp 5060"}, // there is a user, and the DHCP server is on
+	"LAN1": {"tcp 22", "tcp 443", "udp 67", "udp 5060"}, // there is a user, and the DHCP server is on
 	"LAN2": {"udp 5060"},
 }
 
