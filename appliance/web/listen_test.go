@@ -144,13 +144,20 @@ func TestSlow(t *testing.T) {
 			t.Errorf("a slow header: the connection is closed after %v; want %v", got, headerTime)
 		}
 		// Who does not read the answer.
-		conn = tls.Client(h.doors.dial("192.0.2.7:1"), &tls.Config{InsecureSkipVerify: true})
-		io.WriteString(conn, "GET /login HTTP/1.1\r\nHost: box\r\n\r\n")
+		deaf := tls.Client(h.doors.dial("192.0.2.7:1"), &tls.Config{InsecureSkipVerify: true})
+		io.WriteString(deaf, "GET /login HTTP/1.1\r\nHost: box\r\n\r\n")
 		time.Sleep(answerTime + time.Minute)
-		if text, _ := io.ReadAll(conn); strings.Contains(string(text), "</html>") || len(h.guests.of) != 0 {
-			t.Errorf("an answer that nobody reads: %q, %d connections; want it cut off", text, len(h.guests.of))
+		if text, _ := io.ReadAll(deaf); strings.Contains(string(text), "</html>") || h.guests.count() != 0 {
+			t.Errorf("an answer that nobody reads: %q, %d connections; want it cut off", text, h.guests.count())
 		}
 	})
+}
+
+// count is how many there are.
+func (g *guests) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.all
 }
 
 // TestGuests: there are no more connections than there may be, of one source and in
@@ -266,8 +273,8 @@ func TestServeConn(t *testing.T) {
 		near, far = net.Pipe()
 		go func() { ended <- h.ServeConn(t.Context(), near, "com anna@partner.example") }()
 		far.Close()
-		if err := <-ended; err != nil || len(h.guests.of) != 0 {
-			t.Errorf("ServeConn of one that is closed = %v, %d left; want nil, 0", err, len(h.guests.of))
+		if err := <-ended; err != nil || h.guests.count() != 0 {
+			t.Errorf("ServeConn of one that is closed = %v, %d left; want nil, 0", err, h.guests.count())
 		}
 		var leave []func()
 		for range ofSourceMost {
