@@ -1,6 +1,8 @@
 package access
 
 import (
+	"slices"
+
 	"causeway/appliance/config"
 	"causeway/appliance/model"
 )
@@ -25,38 +27,48 @@ func sshCommands() []config.Command {
 				return config.When(c.Access.SSH.Off, config.Args{"SWITCH": off})
 			},
 		},
-		sshLANs, sshPort,
+		sshLANs, sshPort(),
 	}
 }
 
-var sshLANs = config.Command{
-	Mode: config.Global, Syntax: "ip ssh lan LAN...", No: "ip ssh lan",
-	Args: []config.Argument{{Name: "LAN", Type: lans, Help: "A port"}},
-	Help: "Ports that SSH answers on (default LAN1)",
-	Apply: func(c *model.Config, a config.Args) error {
-		c.Access.SSH.LANs = lansOf(a)
-		return nil
-	},
-	Negate: func(c *model.Config, _ config.Args) error { c.Access.SSH.LANs = nil; return nil },
-	Render: func(c *model.Config, _ config.Args) []config.Args { return renderLANs(c.Access.SSH.LANs) },
+var sshLANs = lanCommand("ip ssh lan", "Ports that SSH answers on (default LAN1)", func(c *model.Config) *[]int { return &c.Access.SSH.LANs })
+
+// lanCommand declares the line that says which ports of the box a service is on.
+func lanCommand(words, help string, of func(*model.Config) *[]int) config.Command {
+	return config.Command{
+		Mode: config.Global, Syntax: words + " LAN...", No: words, Help: help,
+		Args: []config.Argument{{Name: "LAN", Type: lans, Help: "A port"}},
+		Apply: func(c *model.Config, a config.Args) error {
+			var list []int
+			for i, lan := range lans {
+				if slices.Contains(a.Texts("LAN"), lan) {
+					list = append(list, i+1)
+				}
+			}
+			if slices.Equal(list, []int{1}) {
+				list = nil
+			}
+			*of(c) = list
+			return nil
+		},
+		Negate: func(c *model.Config, _ config.Args) error { *of(c) = nil; return nil },
+		Render: func(c *model.Config, _ config.Args) []config.Args {
+			var names []any
+			for _, lan := range *of(c) {
+				names = append(names, lans[lan-1])
+			}
+			return config.When(names != nil, config.Args{"LAN": names})
+		},
+	}
 }
 
-var sshPort = config.Command{
-	Mode: config.Global, Syntax: "ip ssh port PORT", No: "ip ssh port [PORT]",
-	Args: []config.Argument{{Name: "PORT", Type: config.Port, Help: "TCP port (default 22)"}},
-	Help: "Port that SSH answers at",
-	Apply: func(c *model.Config, a config.Args) error {
-		c.Access.SSH.Port = a.Int("PORT")
-		if c.Access.SSH.Port == model.DefaultSSHPort {
-			c.Access.SSH.Port = 0
-		}
-		return nil
-	},
-	Negate: func(c *model.Config, _ config.Args) error { c.Access.SSH.Port = 0; return nil },
-	Check:  checkPort,
-	Render: func(c *model.Config, _ config.Args) []config.Args {
-		return config.When(c.Access.SSH.Port != 0, config.Args{"PORT": c.Access.SSH.Port})
-	},
+// sshPort is the line of the port.
+func sshPort() config.Command {
+	c := config.Setting("ip ssh port", "Port that SSH answers at",
+		config.Argument{Name: "PORT", Type: config.Port, Help: "TCP port (default 22)"},
+		model.DefaultSSHPort, func(c *model.Config) *int { return &c.Access.SSH.Port })
+	c.Check = checkPort
+	return c
 }
 
 // checkPort refuses a port that another service has.
