@@ -111,7 +111,7 @@ Ctrl-A X leaves, Ctrl-A H helps.
 const (
 	portLAN1  = 5042
 	portLAN2  = 5043
-	portPages = 8443
+	portPages = 9443
 )
 
 // keptDisk gives the disk of an image that stays between runs, made at the

@@ -83,15 +83,15 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one); err != nil {
 		return view{}, err
 	}
-	now, err := v.texts(ctx)
-	if err != nil {
+	var inForce change.RevisionText
+	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &inForce); err != nil {
 		return view{}, err
 	}
 	standing, err := v.standing(ctx)
 	if err != nil {
 		return view{}, err
 	}
-	way := v.stepTo(now.inForce.Text, one.Text)
+	way := v.stepTo(inForce.Text, one.Text)
 	return view{template: "revision", data: struct {
 		Form    form
 		One     change.RevisionText
@@ -106,8 +106,8 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 		Candidate string
 		All       bool // lines of it are asked for
 	}{
-		v.form(p), one, now.inForce.Number, one.Text == now.inForce.Text, way, permitsRollback(v.login.Rights) == nil,
-		now.changed(), standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath, v.request.Form.Get("lines") != "",
+		v.form(p), one, inForce.Number, one.Text == inForce.Text, way, permitsRollback(v.login.Rights) == nil,
+		standing.Changed, standing.Pending, staysOf("rollback", way.Careful && standing.Pending == nil, v.request.PostForm), candidatePath, v.request.Form.Get("lines") != "",
 	}}, nil
 }
 

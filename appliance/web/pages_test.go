@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -166,6 +167,43 @@ func TestEveryCommandHasItsPage(t *testing.T) {
 	for syntax := range elsewhereTyped {
 		if !known[syntax] {
 			t.Errorf("there is no command %q", syntax)
+		}
+	}
+}
+
+// TestMenuOfTheSeed: the headings of the menu are CUSP's, and below Administration is
+// what CUSP has there (L-36).
+func TestMenuOfTheSeed(t *testing.T) {
+	var headings []string
+	titles := map[string]bool{} // below Administration: of pages, and of what is on them
+	for _, one := range menu() {
+		headings = append(headings, one.title)
+		if one.title != "Administration" {
+			continue
+		}
+		for _, p := range one.pages {
+			titles[p.title] = true
+			for _, part := range p.parts {
+				switch part := part.(type) {
+				case doing:
+					titles[part.title] = true
+				case settings:
+					titles[part.title] = true
+				case defaults:
+					titles["Restore Defaults"] = true
+				}
+			}
+		}
+	}
+	if want := []string{"Dashboard", "Configure", "System", "Monitor", "Reports", "Administration", "Troubleshoot"}; !slices.Equal(headings, want) {
+		t.Errorf("the menu is %q; want %q", headings, want)
+	}
+	for _, want := range []string{
+		"Backup / Restore", "Start Backup", "Scheduled Backups", "Start Restore", "Control Panel", "Manage Configuration", "Restore Defaults",
+		"Candidate Preview", "Smart License", "License Summary", "Manage Inactivity Timeout",
+	} {
+		if !titles[want] {
+			t.Errorf("below Administration there is no %q", want)
 		}
 	}
 }

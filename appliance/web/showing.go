@@ -155,13 +155,12 @@ func (p showing) line(ctx context.Context, v *visit) (string, []argument, error)
 	if err != nil {
 		return "", nil, err
 	}
-	filled, err := presetBy(ctx, v, p.preset)
-	if err != nil {
-		return "", nil, err
-	}
 	asked := slices.ContainsFunc(blank.Fields, func(f config.Field) bool { return v.request.Form.Has(p.name() + "." + f.Name) })
-	if asked {
-		clear(filled) // an empty field, and what is not ticked, is meant as well
+	filled := map[string]string{}
+	if !asked { // else an empty field, and what is not ticked, is meant as well
+		if filled, err = presetBy(ctx, v, p.preset); err != nil {
+			return "", nil, err
+		}
 	}
 	for _, f := range blank.Fields {
 		if text := v.request.Form.Get(p.name() + "." + f.Name); text != "" {
