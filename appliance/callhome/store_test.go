@@ -222,6 +222,7 @@ func TestImpossibleDeliveries(t *testing.T) {
 			b.world.set(down)
 			b.start()
 			b.mustAlert("a", model.Major)
+			synctest.Wait() // the box writes nothing over what follows
 			if err := b.store.db.Update(func(tx *bbolt.Tx) error {
 				var s map[string]any
 				if err := json.Unmarshal(tx.Bucket(bucketState).Get(keyState), &s); err != nil {
