@@ -45,15 +45,16 @@ calls    = ^TestSIP|^TestBilling
 pages    = ^TestPages
 machines = ^Test(Boot|Console|Images)|^TestAccess(Boxes|FirstBoot|TPM)$$|^TestNetwork$$|^Test(COM|CallHome|Licensing|Pages)Box$$
 
+# Limits are for a machine in trouble: a slow one is not wrong.
 test: test-packages ## Install what is needed and pass every test
 	$(call suite,check,$(MAKE) --no-print-directory check)
 	$(call suite,host,go test -timeout 20m ./...)
 	$(call suite,build,go run ./images build -board x86_64 && go run ./images build -board arm64)
-	$(call suite,reproducible,go run ./images reproduce -board x86_64 -made out/x86_64-release && go run ./images reproduce -board arm64 -made out/arm64-release)
-	$(call suite,sip,go test -tags e2e -count=1 -timeout 10m -run '$(calls)' ./qemu/e2e)
-	$(call suite,services,go test -tags e2e -count=1 -timeout 10m -parallel 6 -skip '$(calls)|$(pages)|$(machines)' ./qemu/e2e)
-	$(call suite,pages,go test -tags e2e -count=1 -timeout 10m -parallel 6 -run '$(pages)' -skip '$(machines)' ./qemu/e2e)
-	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 30m -parallel 4 -run '$(machines)' ./qemu/e2e -boards x86_64)
+	$(call suite,reproducible,go run ./images reproduce -board x86_64 -made out/x86_64-release && go run ./images reproduce -board arm64 -made out/arm64-release -fresh=false)
+	$(call suite,sip,go test -tags e2e -count=1 -timeout 20m -run '$(calls)' ./qemu/e2e)
+	$(call suite,services,go test -tags e2e -count=1 -timeout 20m -parallel 6 -skip '$(calls)|$(pages)|$(machines)' ./qemu/e2e)
+	$(call suite,pages,go test -tags e2e -count=1 -timeout 20m -parallel 6 -run '$(pages)' -skip '$(machines)' ./qemu/e2e)
+	$(call suite,x86_64,go test -tags e2e -count=1 -timeout 50m -parallel 4 -run '$(machines)' ./qemu/e2e -boards x86_64)
 	$(call suite,arm64,go test -tags e2e -count=1 -timeout 30m -run '^TestBoot(Kernel|Disk)$$|^TestConsoleSerial$$|^TestImagesSecureBoot$$' ./qemu/e2e -boards arm64)
 
 check: ## Format, vet, staticcheck

@@ -32,6 +32,7 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 	variant := flags.String("variant", string(rootfs.Release), "release or debug")
 	keys := keysFlag(flags)
 	made := flags.String("made", "", "`directory` of an image that was built with these options: if it is of this commit, it stands for the first build")
+	fresh := flags.Bool("fresh", true, "compile everything anew for the second build")
 	if err := parse(flags, args); err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 		return err
 	}
 	defer os.RemoveAll(work)
-	surroundings, err := twoSurroundings(ctx, work)
+	surroundings, err := twoSurroundings(ctx, work, *fresh)
 	if err != nil {
 		return err
 	}
@@ -113,8 +114,8 @@ type surrounding struct {
 
 // twoSurroundings are this user's, and those of somebody else, who has another
 // home, language, time zone, umask and processor count, an empty cache but for
-// the Debian packages, and compiles everything anew.
-func twoSurroundings(ctx context.Context, work string) ([]surrounding, error) {
+// the Debian packages, and with fresh compiles everything anew.
+func twoSurroundings(ctx context.Context, work string, fresh bool) ([]surrounding, error) {
 	shared, err := cache.Default()
 	if err != nil {
 		return nil, err
@@ -150,7 +151,7 @@ func twoSurroundings(ctx context.Context, work string) ([]surrounding, error) {
 				"TMPDIR=" + temporary, "TZ=Pacific/Kiritimati", "LC_ALL=C", "LANG=de_DE.UTF-8", "GOMAXPROCS=3",
 				"CAUSEWAY_CACHE=" + ownCache, "GOMODCACHE=" + modules, "GOCACHE=" + compiled, "GOPROXY=off",
 			},
-			arguments: []string{"-fresh"},
+			arguments: []string{fmt.Sprintf("-fresh=%t", fresh)},
 		},
 	}, nil
 }
