@@ -86,8 +86,8 @@ func (c callHome) show(ctx context.Context, v *visit) (view, error) {
 
 // filled is the form with these values and faults, and with who holds the candidate.
 func (c callHome) filled(ctx context.Context, v *visit, candidate *model.Config, values, faults map[string]string, held *heldError) (view, error) {
-	var status model.CallHomeStatus
-	if err := v.call(ctx, "control", "control.callhome.status", nil, &status); err != nil {
+	status, err := v.callHome(ctx)
+	if err != nil {
 		return view{}, err
 	}
 	data := callHomeView{
@@ -115,6 +115,11 @@ func (c callHome) filled(ctx context.Context, v *visit, candidate *model.Config,
 		data.Groups = append(data.Groups, set)
 	}
 	return view{template: "callhome", data: data}, nil
+}
+
+// callHome says how Call Home is doing.
+func (v *visit) callHome(ctx context.Context) (model.CallHomeStatus, error) {
+	return ask[model.CallHomeStatus](ctx, v, "control", "control.callhome.status")
 }
 
 // inCallHomeForm is what the forms of a part have that is always about Call Home.

@@ -112,12 +112,12 @@ func (v *visit) saveCallHome(ctx context.Context, lines []string) (saved savedCa
 	request := change.CommitRequest{Operator: v.operator(), Comment: "Call Home configuration", Seen: change.Step(now.inForce.Text, now.candidate.Text)}
 	v.note(ctx, "commit comment "+request.Comment)
 	var done change.Committed
-	if err := v.call(ctx, "control", "control.commit", request, &done); err != nil {
+	if err := v.Call(ctx, "control", "control.commit", request, &done); err != nil {
 		return saved, nil, err
 	}
 	if len(done.Faults) > 0 {
 		back := change.LoadRequest{Operator: v.operator(), Text: before.candidate.Text, Replace: true}
-		return saved, done.Faults, v.call(ctx, "control", "control.load", back, nil)
+		return saved, done.Faults, v.Call(ctx, "control", "control.load", back, nil)
 	}
 	saved.committed, saved.notice = true, "Call Home configuration saved."
 	if len(done.Notes) > 0 {
@@ -160,8 +160,8 @@ func (agreement) commands() (config.Mode, []line) {
 }
 
 func (a agreement) show(ctx context.Context, v *visit) (view, error) {
-	var status model.CallHomeStatus
-	if err := v.call(ctx, "control", "control.callhome.status", nil, &status); err != nil {
+	status, err := v.callHome(ctx)
+	if err != nil {
 		return view{}, err
 	}
 	if !status.Settings.Enabled() {
@@ -194,9 +194,10 @@ func (reminder) name() string               { return "reminder" }
 func (reminder) permits(model.Rights) error { return nil }
 
 func (reminder) show(ctx context.Context, v *visit) (view, error) {
-	var status model.CallHomeStatus
-	if config.PermitsCommand(v.login.Rights, "show call-home") != nil ||
-		v.call(ctx, "control", "control.callhome.status", nil, &status) != nil || status.Mode != model.CallHomeNone {
+	if config.PermitsCommand(v.login.Rights, "show call-home") != nil {
+		return view{}, nil
+	}
+	if status, err := v.callHome(ctx); err != nil || status.Mode != model.CallHomeNone {
 		return view{}, nil
 	}
 	return view{template: "reminder", data: callHomePath}, nil

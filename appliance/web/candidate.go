@@ -38,10 +38,10 @@ type texts struct {
 }
 
 func (v *visit) texts(ctx context.Context) (t texts, err error) {
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &t.inForce); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &t.inForce); err != nil {
 		return t, err
 	}
-	err = v.call(ctx, "control", "control.candidate", nil, &t.candidate)
+	t.candidate, err = ask[change.Candidate](ctx, v, "control", "control.candidate")
 	return t, err
 }
 
@@ -49,9 +49,8 @@ func (v *visit) texts(ctx context.Context) (t texts, err error) {
 func (t texts) changed() bool { return t.candidate.Text != t.inForce.Text }
 
 // standing says how things stand with them.
-func (v *visit) standing(ctx context.Context) (now change.Standing, err error) {
-	err = v.call(ctx, "control", "control.standing", nil, &now)
-	return now, err
+func (v *visit) standing(ctx context.Context) (change.Standing, error) {
+	return ask[change.Standing](ctx, v, "control", "control.standing")
 }
 
 // mine reports whether who looks holds the candidate.
@@ -64,7 +63,7 @@ func (v *visit) holdCandidate(ctx context.Context, take bool) error {
 		return err
 	}
 	var answer change.Configured
-	if err := v.call(ctx, "control", "control.configure", change.ConfigureRequest{Operator: v.operator(), Take: take}, &answer); err != nil {
+	if err := v.Call(ctx, "control", "control.configure", change.ConfigureRequest{Operator: v.operator(), Take: take}, &answer); err != nil {
 		return err
 	}
 	if h := answer.Holder; h != nil {
@@ -87,7 +86,7 @@ func (s *Server) release(who model.Operator) {
 
 // note writes down what somebody is about to do, in the words of the console.
 func (v *visit) note(ctx context.Context, line string) {
-	if err := v.call(ctx, "control", "control.access.audit", model.Audit{Operator: v.operator(), Line: line}, nil); err != nil {
+	if err := v.Call(ctx, "control", "control.access.audit", model.Audit{Operator: v.operator(), Line: line}, nil); err != nil {
 		v.Log.Error("the access log lacks a line", "operator", v.operator(), "line", line, "error", err)
 	}
 }
@@ -147,7 +146,7 @@ func (p candidateChanges) show(ctx context.Context, v *visit) (view, error) {
 	s.Step = v.stepTo(now.inForce.Text, now.candidate.Text)
 	s.Stays = staysOf("commit", s.Step.Careful, v.request.PostForm)
 	var against change.Validated
-	if err := v.call(ctx, "control", "control.validate", nil, &against); err != nil {
+	if err := v.Call(ctx, "control", "control.validate", nil, &against); err != nil {
 		return view{}, err
 	}
 	s.Faults = sentences(against.Faults)
@@ -232,7 +231,7 @@ func (p candidateChanges) commit(ctx context.Context, v *visit) (answer, error) 
 	}
 	v.note(ctx, line)
 	var done change.Committed
-	if err := v.call(ctx, "control", "control.commit", request, &done); err != nil {
+	if err := v.Call(ctx, "control", "control.commit", request, &done); err != nil {
 		return answer{}, err
 	}
 	if len(done.Faults) > 0 {
@@ -291,7 +290,7 @@ func (candidateChanges) drop(ctx context.Context, v *visit) (answer, error) {
 		return answer{}, err
 	}
 	v.note(ctx, "abort")
-	if err := v.call(ctx, "control", "control.abort", request, nil); err != nil {
+	if err := v.Call(ctx, "control", "control.abort", request, nil); err != nil {
 		return answer{}, err
 	}
 	return answer{notice: "The changes are dropped."}, nil
@@ -330,14 +329,12 @@ func (candidateLines) show(ctx context.Context, v *visit) (view, error) {
 	if v.request.Form.Get("lines") == "" {
 		return view{}, nil
 	}
-	var candidate change.Candidate
-	err := v.call(ctx, "control", "control.candidate", nil, &candidate)
+	candidate, err := ask[change.Candidate](ctx, v, "control", "control.candidate")
 	return view{template: "text", data: struct{ Title, Text string }{"The whole candidate", candidate.Text}}, err
 }
 
 // download implements downloader.
 func (candidateLines) download(ctx context.Context, v *visit) (download, error) {
-	var candidate change.Candidate
-	err := v.call(ctx, "control", "control.candidate", nil, &candidate)
+	candidate, err := ask[change.Candidate](ctx, v, "control", "control.candidate")
 	return v.textFile("candidate.conf", candidate.Text), err
 }

@@ -60,10 +60,7 @@ func (v *visit) askAll(ctx context.Context) *answers {
 
 // calling asks a process.
 func calling[A any](v *visit, process, method string) func(context.Context) (A, error) {
-	return func(ctx context.Context) (answer A, err error) {
-		err = v.call(ctx, process, method, nil, &answer)
-		return answer, err
-	}
+	return func(ctx context.Context) (A, error) { return ask[A](ctx, v, process, method) }
 }
 
 var errSilent = errors.New("it has not answered in time")
@@ -262,9 +259,11 @@ func (callRate) list(ctx context.Context, v *visit) (heading []string, rows [][]
 }
 
 func (v *visit) askRate(ctx context.Context) (CallRate, error) {
-	ctx, cancel := context.WithTimeout(ctx, healthLimit)
-	defer cancel()
-	return asked(ctx, v.Sources.CallRate)()
+	return once(v, "rate", func() (CallRate, error) {
+		ctx, cancel := context.WithTimeout(ctx, healthLimit)
+		defer cancel()
+		return asked(ctx, v.Sources.CallRate)()
+	})
 }
 
 // chart is that of the snapshots; there is one at least.

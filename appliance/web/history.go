@@ -38,8 +38,8 @@ func (history) permits(rights model.Rights) error {
 }
 
 func (history) show(ctx context.Context, v *visit) (view, error) {
-	var kept change.History
-	if err := v.call(ctx, "control", "control.history", nil, &kept); err != nil {
+	kept, err := ask[change.History](ctx, v, "control", "control.history")
+	if err != nil {
 		return view{}, err
 	}
 	return view{template: "history", data: struct {
@@ -49,8 +49,8 @@ func (history) show(ctx context.Context, v *visit) (view, error) {
 }
 
 func (history) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
-	var kept change.History
-	if err := v.call(ctx, "control", "control.history", nil, &kept); err != nil {
+	kept, err := ask[change.History](ctx, v, "control", "control.history")
+	if err != nil {
 		return nil, nil, err
 	}
 	for _, r := range kept.Revisions {
@@ -80,11 +80,11 @@ func (p revision) show(ctx context.Context, v *visit) (view, error) {
 		return view{}, err
 	}
 	var one change.RevisionText
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one); err != nil {
 		return view{}, err
 	}
 	var inForce change.RevisionText
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &inForce); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &inForce); err != nil {
 		return view{}, err
 	}
 	standing, err := v.standing(ctx)
@@ -119,7 +119,7 @@ func (revision) download(ctx context.Context, v *visit) (download, error) {
 	}
 	var one change.RevisionText
 	if err == nil {
-		err = v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one)
+		err = v.Call(ctx, "control", "control.revision", change.RevisionRequest{Revision: number}, &one)
 	}
 	if err != nil {
 		return download{}, notHad{err}
@@ -173,16 +173,16 @@ func (v *visit) rollBack(ctx context.Context, request change.RollbackRequest) (a
 		return answer{}, err
 	}
 	var before, back change.RevisionText
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{}, &before); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{}, &before); err != nil {
 		return answer{}, err
 	}
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: request.Revision}, &back); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{Revision: request.Revision}, &back); err != nil {
 		return answer{}, err
 	}
 	request.Operator = v.operator()
 	v.note(ctx, fmt.Sprintf("rollback %d", request.Revision))
 	var done change.Committed
-	if err := v.call(ctx, "control", "control.rollback", request, &done); err != nil {
+	if err := v.Call(ctx, "control", "control.rollback", request, &done); err != nil {
 		return answer{}, err
 	}
 	if len(done.Faults) > 0 {

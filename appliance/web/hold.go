@@ -36,14 +36,14 @@ func (e *heldError) Error() string {
 // candidate is the configuration that is being edited, or what is in force where
 // nobody does. It need not fit together yet, and is not to be changed.
 func (v *visit) candidate(ctx context.Context) (*model.Config, error) {
-	var answer change.Candidate
-	if err := v.call(ctx, "control", "control.candidate", nil, &answer); err != nil {
+	answer, err := ask[change.Candidate](ctx, v, "control", "control.candidate")
+	if err != nil {
 		return nil, err
 	}
 	return v.candidates.read(v.Grammar, answer.Text)
 }
 
-// reader knows the text that was read last: all parts of a page ask for the same.
+// reader knows the text that was read last: most pages are about the same.
 type reader struct {
 	mu     sync.Mutex
 	text   string
@@ -122,7 +122,7 @@ func (v *visit) load(ctx context.Context, lines []string) (config.Errors, error)
 	}
 	var loaded change.Loaded
 	request := change.LoadRequest{Operator: v.operator(), Text: strings.Join(text, "\n") + "\n"}
-	if err := v.call(ctx, "control", "control.load", request, &loaded); err != nil {
+	if err := v.Call(ctx, "control", "control.load", request, &loaded); err != nil {
 		return nil, err
 	}
 	for _, fault := range loaded.Faults {

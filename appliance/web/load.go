@@ -64,7 +64,7 @@ func (loading) take(ctx context.Context, v *visit) (answer, error) {
 		return answer{}, err
 	}
 	var loaded change.Loaded
-	if err := v.call(ctx, "control", "control.load", request, &loaded); err != nil {
+	if err := v.Call(ctx, "control", "control.load", request, &loaded); err != nil {
 		return answer{}, err
 	}
 	if len(loaded.Faults) > 0 {
@@ -136,7 +136,7 @@ func (defaults) take(ctx context.Context, v *visit) (answer, error) {
 	if err := v.holdFor(ctx, loadReplaceCommand); err != nil {
 		return answer{}, err
 	}
-	err := v.call(ctx, "control", "control.defaults", change.Who{Operator: v.operator()}, nil)
+	err := v.Call(ctx, "control", "control.defaults", change.Who{Operator: v.operator()}, nil)
 	return answer{to: candidatePath, notice: "The defaults are in the candidate. See what a commit changes."}, err
 }
 
@@ -176,6 +176,6 @@ func (erasing) take(ctx context.Context, v *visit) (answer, error) {
 		}
 	}
 	v.note(ctx, line)
-	err := v.call(ctx, "init", "init.erase", map[string][]string{"parts": parts}, nil)
+	err := v.Call(ctx, "init", "init.erase", map[string][]string{"parts": parts}, nil)
 	return answer{notice: "It is wiped at the next reload."}, err
 }

@@ -112,10 +112,10 @@ func monitorPages() []*page {
 // words of the lines in which it stands.
 func presetByRunning(words map[string]string) preset {
 	return func(ctx context.Context, v *visit) (map[string]string, error) {
-		var now struct {
+		now, err := ask[struct {
 			Text string `json:"text"`
-		}
-		if err := v.call(ctx, "control", "control.running", nil, &now); err != nil {
+		}](ctx, v, "control", "control.running")
+		if err != nil {
 			return nil, err
 		}
 		filled := map[string]string{}

@@ -48,7 +48,7 @@ func (operators) permits(rights model.Rights) error {
 
 // ask asks who is logged in, and who may be.
 func (operators) ask(ctx context.Context, v *visit) (all users, err error) {
-	err = v.call(ctx, "control", "control.access.users", struct{}{}, &all)
+	err = v.Call(ctx, "control", "control.access.users", struct{}{}, &all)
 	for i := range all.Sessions {
 		all.Sessions[i].Idle *= time.Second
 	}
@@ -87,6 +87,6 @@ func (operators) take(ctx context.Context, v *visit) (answer, error) {
 		Session  uint64         `json:"session"`
 		Operator model.Operator `json:"operator"`
 	}{session, v.operator()}
-	err = v.call(ctx, "control", "control.access.clear", request, nil)
+	err = v.Call(ctx, "control", "control.access.clear", request, nil)
 	return answer{notice: fmt.Sprintf("Session %d is ended.", session)}, err
 }

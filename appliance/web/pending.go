@@ -59,7 +59,7 @@ func (p pendingCommit) show(ctx context.Context, v *visit) (view, error) {
 		return view{}, err
 	}
 	var one change.RevisionText
-	if err := v.call(ctx, "control", "control.revision", change.RevisionRequest{Revision: now.Pending.Revision}, &one); err != nil {
+	if err := v.Call(ctx, "control", "control.revision", change.RevisionRequest{Revision: now.Pending.Revision}, &one); err != nil {
 		return view{}, err
 	}
 	return view{template: "pending", data: struct {
@@ -93,7 +93,7 @@ func (p pendingCommit) take(ctx context.Context, v *visit) (answer, error) {
 		}
 		v.note(ctx, "commit")
 		request := change.ConfirmRequest{Operator: v.operator(), Revision: revision}
-		if err := v.call(ctx, "control", "control.confirm", request, nil); err != nil {
+		if err := v.Call(ctx, "control", "control.confirm", request, nil); err != nil {
 			return answer{}, err
 		}
 		return answer{notice: fmt.Sprintf("Revision %d is confirmed.", revision)}, nil

@@ -36,7 +36,7 @@ func (r billingReport) permits(rights model.Rights) error {
 }
 
 func (r billingReport) show(ctx context.Context, v *visit) (view, error) {
-	status, err := calling[model.BillingStatus](v, "billing", "billing.status")(ctx)
+	status, err := ask[model.BillingStatus](ctx, v, "billing", "billing.status")
 	if err != nil {
 		return view{}, err
 	}
@@ -55,7 +55,7 @@ func (r billingReport) show(ctx context.Context, v *visit) (view, error) {
 
 // list implements lister.
 func (r billingReport) list(ctx context.Context, v *visit) (heading []string, rows [][]string, err error) {
-	status, err := calling[model.BillingStatus](v, "billing", "billing.status")(ctx)
+	status, err := ask[model.BillingStatus](ctx, v, "billing", "billing.status")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -135,6 +135,7 @@ func (v *visit) writePage(ctx context.Context, w http.ResponseWriter, status int
 		v.refuse(w, http.StatusForbidden, errors.New("your groups have no right to this page"))
 		return
 	}
+	v.heard = &heard{answers: map[string]any{}}
 	page := v.screen(v.page.title)
 	page.Intro, page.User = v.page.intro, v.operator().User
 	page.Logout = form{Token: v.session.token}

@@ -18,6 +18,7 @@ type visit struct {
 	page    *page
 	place   []string // of a part that has one of its own; nil: that of the page
 	file    *upload  // that the form has brought; nil: none
+	heard   *heard   // while a page is written; nil: else
 }
 
 // upload is a file on its way from a browser.
@@ -61,11 +62,6 @@ func (v *visit) at() []string {
 		return v.request.PostForm["at"]
 	}
 	return v.request.Form["at"]
-}
-
-// call asks a process of the box, as exec.Session has it.
-func (v *visit) call(ctx context.Context, process, method string, params, result any) error {
-	return v.Call(ctx, process, method, params, result)
 }
 
 // clock prints a time in the zone of the box, which it names (NET-10).

@@ -56,8 +56,10 @@ type window struct {
 	step            time.Duration
 }
 
-// window reads the form.
-func (v *visit) window() (window, error) {
+// window is what the form says, the same for all parts of a page: now goes on.
+func (v *visit) window() (window, error) { return once(v, "window", v.readWindow) }
+
+func (v *visit) readWindow() (window, error) {
 	form := v.request.Form
 	w := window{Last: form.Get("last"), By: form.Get("by"), Until: form.Get("until")}
 	length, err := chosen(spans, cmp.Or(w.Last, spans[0].Value), "last")
@@ -149,8 +151,12 @@ func (v *visit) csv(part string) string {
 // historyLimit is how long the history may take: it is on a disk, which may hang.
 const historyLimit = 10 * time.Second
 
-// calls are those of each step; of one without Seconds nothing is known.
+// calls are those of each step of the window; of one without Seconds nothing is known.
 func (v *visit) calls(ctx context.Context, w window) ([]Calls, error) {
+	return once(v, "calls", func() ([]Calls, error) { return v.readCalls(ctx, w) })
+}
+
+func (v *visit) readCalls(ctx context.Context, w window) ([]Calls, error) {
 	const (
 		finest = 15 * time.Minute // where midnight is in all zones
 		atOnce = 2000             // steps of one question
