@@ -41,6 +41,14 @@ func (g *Grammar) LinesAt(c *model.Config, path []string) (lines []PrintedLine, 
 	return lines, true
 }
 
+// Lines gives all lines that c has, in rendering order.
+func (g *Grammar) Lines(c *model.Config) (lines []PrintedLine) {
+	for _, l := range g.lines(c) {
+		lines = append(lines, PrintedLine{l.command, l.args, l.text})
+	}
+	return lines
+}
+
 // Single reports whether a place has one line of the command at the most.
 func (g *Grammar) Single(command *Command) bool {
 	negative := g.negative(command)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -95,5 +96,12 @@ func TestLinesAt(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" || ok != test.ok {
 			t.Errorf("LinesAt(%q) = %q, %v; want %q, %v", test.path, got, ok, test.want, test.ok)
 		}
+	}
+	var all []string
+	for _, l := range g.Lines(c) {
+		all = append(all, l.Text)
+	}
+	if want := []string{"box B", "server b 9", "server a", "zone UTC"}; !slices.Equal(all, want) {
+		t.Errorf("Lines = %q; want %q", all, want)
 	}
 }

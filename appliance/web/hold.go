@@ -92,14 +92,6 @@ func (v *visit) seesAll() bool {
 	return config.PermitsCommand(v.login.Rights, showCandidateCommand) == nil
 }
 
-// offered is where fields take from what they may name.
-func (v *visit) offered(c *model.Config) *model.Config {
-	if v.seesAll() {
-		return c
-	}
-	return &model.Config{}
-}
-
 // load brings lines into the candidate at the place of the page, all of them or
 // none. The lines of the faults count from 1. Who looks holds the candidate then;
 // while somebody else does, it is a *heldError unless the form says to take it over.

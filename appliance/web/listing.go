@@ -62,26 +62,22 @@ type editor struct {
 	refusal
 }
 
-// has are the lines of the listing among those of its place, with which of its
-// commands they are.
-func (l listing) has(g *config.Grammar, lines []config.PrintedLine) (mine []config.PrintedLine, kinds []int) {
-	of := make(map[*config.Command]int)
-	for i, one := range l.lines {
-		of[g.Command(l.mode, one.syntax)] = i
-	}
-	for _, have := range lines {
-		if i, is := of[have.Command]; is {
-			mine, kinds = append(mine, have), append(kinds, i)
-		}
-	}
-	return mine, kinds
+// kind is which of the lines of the listing a command is; -1: none.
+func (l listing) kind(command *config.Command) int {
+	return slices.IndexFunc(l.lines, func(one line) bool { return one.syntax == command.Syntax })
+}
+
+// has gives the candidate, and what it has of the listing at the place of the page.
+func (l listing) has(ctx context.Context, v *visit) (*model.Config, []config.PrintedLine, error) {
+	c, lines, err := v.linesAt(ctx, l.mode)
+	return c, slices.DeleteFunc(lines, func(have config.PrintedLine) bool { return l.kind(have.Command) < 0 }), err
 }
 
 // table is what is listed.
-func (l listing) table(g *config.Grammar, lines []config.PrintedLine, kinds []int) (heading []string, rows [][]string) {
+func (l listing) table(g *config.Grammar, lines []config.PrintedLine) (heading []string, rows [][]string) {
 	if len(l.lines) > 1 {
-		for i, have := range lines {
-			rows = append(rows, []string{l.lines[kinds[i]].label, config.Redact(have.Text)})
+		for _, have := range lines {
+			rows = append(rows, []string{l.lines[l.kind(have.Command)].label, config.Redact(have.Text)})
 		}
 		return []string{"What", "Line"}, rows
 	}
@@ -109,46 +105,42 @@ func (l listing) table(g *config.Grammar, lines []config.PrintedLine, kinds []in
 
 // list implements lister.
 func (l listing) list(ctx context.Context, v *visit) ([]string, [][]string, error) {
-	_, lines, err := v.linesAt(ctx, l.mode)
+	_, mine, err := l.has(ctx, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	mine, kinds := l.has(v.Grammar, lines)
-	heading, rows := l.table(v.Grammar, mine, kinds)
+	heading, rows := l.table(v.Grammar, mine)
 	return heading, rows, nil
 }
 
 func (l listing) show(ctx context.Context, v *visit) (view, error) {
-	c, lines, err := v.linesAt(ctx, l.mode)
+	c, mine, err := l.has(ctx, v)
 	if err != nil {
 		return view{}, err
 	}
-	mine, _ := l.has(v.Grammar, lines)
 	one, err := l.asked(v, mine)
 	if err != nil {
 		return view{}, err
 	}
-	return l.view(v, c, lines, one), nil
+	return l.view(v, c, mine, one), nil
 }
 
 // view is the table with a form.
-func (l listing) view(v *visit, c *model.Config, lines []config.PrintedLine, one *editor) view {
+func (l listing) view(v *visit, c *model.Config, mine []config.PrintedLine, one *editor) view {
 	s := listingShown{Form: v.form(l), Title: l.title, Here: address(v.page.path, v.at()), Find: strings.TrimSpace(v.request.URL.Query().Get("find-" + l.id)), Editor: one}
 	s.CSV = l.asking(v, url.Values{"part": {l.id}, "as": {"csv"}})
-	mine, kinds := l.has(v.Grammar, lines)
 	s.Searched = len(mine) > rowsFew
 	var found []config.PrintedLine
-	var of []int
-	for i, have := range mine {
+	for _, have := range mine {
 		switch {
 		case s.Find != "" && !strings.Contains(strings.ToLower(config.Redact(have.Text)), strings.ToLower(s.Find)):
 		case len(found) == rowsMost:
 			s.More++
 		default:
-			found, of = append(found, have), append(of, kinds[i])
+			found = append(found, have)
 		}
 	}
-	heading, rows := l.table(v.Grammar, found, of)
+	heading, rows := l.table(v.Grammar, found)
 	s.Columns = heading
 	for i, have := range found {
 		row := listed{Cells: rows[i], Text: config.Redact(have.Text), Edit: l.asking(v, url.Values{"edit": {l.id + "." + mark(&have)}}) + "#part-" + l.id}
@@ -164,7 +156,7 @@ func (l listing) view(v *visit, c *model.Config, lines []config.PrintedLine, one
 		}
 	}
 	if one != nil {
-		one.Setting.shown(v.Grammar, v.offered(c))
+		one.Setting.shown(v.offered(c))
 	}
 	return view{template: "listing", data: s}
 }
@@ -204,8 +196,7 @@ func (l listing) editor(v *visit, mine []config.PrintedLine, k int, row string) 
 			return nil, errors.New("the line is gone, or another one by now: choose it in the table")
 		}
 		mine = mine[i : i+1]
-		_, kinds := l.has(v.Grammar, mine)
-		e.Kind, e.Title = kinds[0], "Change"
+		e.Kind, e.Title = l.kind(mine[0].Command), "Change"
 	} else {
 		mine = nil
 	}
@@ -229,12 +220,11 @@ func (l listing) editor(v *visit, mine []config.PrintedLine, k int, row string) 
 
 // take adds, changes or removes a line.
 func (l listing) take(ctx context.Context, v *visit) (answer, error) {
-	c, lines, err := v.linesAt(ctx, l.mode)
+	c, mine, err := l.has(ctx, v)
 	if err != nil {
 		return answer{}, err
 	}
 	posted := v.request.PostForm
-	mine, _ := l.has(v.Grammar, lines)
 	k, _ := strconv.Atoi(posted.Get("kind"))
 	e, err := l.editor(v, mine, k, posted.Get(l.id+".was"))
 	if err != nil {
@@ -242,7 +232,7 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 	}
 	again := func() (answer, error) {
 		e.Open = true
-		return answer{instead: l.view(v, c, lines, e)}, nil
+		return answer{instead: l.view(v, c, mine, e)}, nil
 	}
 	s := e.Setting
 	var want []string
@@ -262,7 +252,7 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 			return answer{notice: "Nothing was filled in."}, nil
 		}
 		var ok bool
-		if want, of, ok = l.put(v, c, s, lines); !ok {
+		if want, of, ok = l.put(v, c, s, mine); !ok {
 			return again()
 		}
 		if len(want) == 0 {
@@ -286,7 +276,7 @@ func (l listing) take(ctx context.Context, v *visit) (answer, error) {
 }
 
 // put gives the lines that bring a line in, in the place of the one that is changed.
-func (l listing) put(v *visit, c *model.Config, s *setting, lines []config.PrintedLine) (want []string, of *variant, ok bool) {
+func (l listing) put(v *visit, c *model.Config, s *setting, mine []config.PrintedLine) (want []string, of *variant, ok bool) {
 	of, text, ok := s.compose()
 	if !ok {
 		return nil, of, false
@@ -294,7 +284,7 @@ func (l listing) put(v *visit, c *model.Config, s *setting, lines []config.Print
 	if s.have != nil && s.have.Text == text {
 		return nil, of, true
 	}
-	if slices.ContainsFunc(lines, func(have config.PrintedLine) bool { return have.Text == text }) {
+	if slices.ContainsFunc(mine, func(have config.PrintedLine) bool { return have.Text == text }) {
 		s.Fault = "there is such a line already"
 		return nil, of, false
 	}

@@ -143,8 +143,8 @@ func (s *setting) blame(of *variant, fault *config.Error) {
 	of.wrong = map[string]string{field: fault.Rule}
 }
 
-// shown makes the fields as they stand, with what c has that they may name.
-func (s *setting) shown(g *config.Grammar, c *model.Config) {
+// shown makes the fields as they stand, with what they are offered.
+func (s *setting) shown(offered offer) {
 	for _, one := range s.Variants {
 		one.Inputs = arguments(one.blank, one.ID, one.filled, one.wrong)
 		alone := !one.Bare && len(one.Inputs) == 1 && len(s.Variants) == 1
@@ -156,7 +156,7 @@ func (s *setting) shown(g *config.Grammar, c *model.Config) {
 			if in.Fault != "" {
 				in.Fault = sentence(errors.New(in.Fault))
 			}
-			if list := suggested(g, c, one.command, f.Name); len(list) > 0 {
+			if list := offered.suggested(one.command, f.Name); len(list) > 0 {
 				in.Known = list
 			}
 			in.Stored = isSecret(f) && s.stands(one) && one.blank.Fill(s.have.Args)[f.Name] != ""

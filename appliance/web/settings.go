@@ -62,8 +62,9 @@ func (s settings) form(ctx context.Context, v *visit) (*settingsForm, error) {
 
 // view is the form as it stands.
 func (f *settingsForm) view() view {
+	offered := f.v.offered(f.config)
 	for _, one := range f.Settings {
-		one.shown(f.v.Grammar, f.v.offered(f.config))
+		one.shown(offered)
 	}
 	return view{template: "settings", data: f}
 }

@@ -90,15 +90,37 @@ var naming = []struct {
 // mostSuggested is how many values a field offers.
 const mostSuggested = 100
 
-// suggested gives what the argument of a command may name, as far as c has it:
-// what somebody would have to remember else.
-func suggested(g *config.Grammar, c *model.Config, command *config.Command, arg string) (list []string) {
+// offer has the lines from which fields take what they may name, by mode.
+type offer map[config.Mode][]config.PrintedLine
+
+// offered is what who looks is offered of the candidate.
+func (v *visit) offered(c *model.Config) offer {
+	all, _ := once(v, "offered", func() (offer, error) {
+		if !v.seesAll() {
+			c = &model.Config{}
+		}
+		return offerOf(v.Grammar, c), nil
+	})
+	return all
+}
+
+func offerOf(g *config.Grammar, c *model.Config) offer {
+	all := make(offer)
+	for _, l := range g.Lines(c) {
+		all[l.Command.Mode] = append(all[l.Command.Mode], l)
+	}
+	return all
+}
+
+// suggested gives what the argument of a command may name: what somebody would have
+// to remember else.
+func (o offer) suggested(command *config.Command, arg string) (list []string) {
 	for _, one := range naming {
 		if !one.value.is(command, arg) {
 			continue
 		}
 		for _, of := range one.of {
-			list = append(list, defined(g, c, nil, of)...)
+			list = append(list, o.defined(of)...)
 		}
 		if slices.Contains(one.of, ofGroups) {
 			list = append(list, model.GroupPrivileged, model.GroupReadOnly)
@@ -114,14 +136,13 @@ func (v ofMode) is(command *config.Command, arg string) bool {
 	return v.arg == arg && v.mode == command.Mode && strings.HasPrefix(command.Syntax, v.begins+" ")
 }
 
-// defined gives the values in the lines of c at a place and below it.
-func defined(g *config.Grammar, c *model.Config, at []string, of ofMode) (list []string) {
-	lines, _ := g.LinesAt(c, at)
-	for _, l := range lines {
-		if i := slices.IndexFunc(l.Command.Args, func(a config.Argument) bool { return of.is(l.Command, a.Name) }); i >= 0 {
-			list = append(list, l.Command.Args[i].Type.Format(l.Args[of.arg]))
-		} else if l.Command.Opens != "" && of.mode != config.Global {
-			list = append(list, defined(g, c, append(slices.Clone(at), l.Text), of)...)
+// defined gives the values that lines define.
+func (o offer) defined(of ofMode) (list []string) {
+	for _, l := range o[of.mode] {
+		for _, a := range l.Command.Args {
+			if of.is(l.Command, a.Name) {
+				list = append(list, a.Type.Format(l.Args[of.arg]))
+			}
 		}
 	}
 	return list
