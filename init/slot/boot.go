@@ -35,8 +35,7 @@ func (s *Slots) Boot(evidence string) (restart string, err error) {
 		delete(s.state.Images, s.Running)
 	}
 	switch {
-	case s.starts():
-		s.try()
+	case s.starts() && s.try(*s.state.Trial):
 	case s.Running == s.state.Blessed:
 		s.state.Returned = false
 		s.failed(evidence)
@@ -55,14 +54,21 @@ func (s *Slots) starts() bool {
 	return t != nil && t.Slot == s.Running && !t.Started
 }
 
-// try begins the trial of what runs.
-func (s *Slots) try() {
-	if err := s.change(func(next *state) { next.Trial.Started = true }); err != nil {
-		// It ends like any other trial; only blessing needs the disk.
+// try begins the trial of what runs, if that can be noted: in the state or, with a
+// bootflash: that is full, by taking the mark away. One that left no trace would
+// begin again at each start, for ever where the blessed slot does not start.
+func (s *Slots) try(t trial) (begun bool) {
+	t.Started = true
+	if err := s.change(func(next *state) { next.Trial = &t }); err != nil {
 		s.Log("%v", err)
+		if !s.takeMark() {
+			return false
+		}
+		s.state.Trial = &t // it ends like any other; only blessing needs the disk
 	}
 	s.trial = s.state.Trial
 	s.Log("slot %s: %s is on trial for %v", s.trial.Slot, s.trial.Version, s.trial.Limit)
+	return true
 }
 
 // failed ends the trial that the box came back from, if there was one.
@@ -118,8 +124,7 @@ func (s *Slots) wrongSlot() (restart string) {
 	case !running.Failed:
 		// It gets the chance to prove itself that it never had, once.
 		s.Log("%s", s.wrong)
-		s.state.Trial = &trial{Slot: s.Running, Version: s.Build.Version, Limit: model.DefaultTrialLimit}
-		s.try()
+		s.try(trial{Slot: s.Running, Version: s.Build.Version, Limit: model.DefaultTrialLimit})
 	default:
 		s.Log("%s, and slot %s has failed before", s.wrong, s.Running)
 	}
@@ -185,15 +190,21 @@ func (s *Slots) raiseFloor() {
 // withoutState finds out whether what runs is on trial when the state cannot be
 // read: the new image may be why. It gets no second run.
 func (s *Slots) withoutState() {
+	if s.takeMark() {
+		s.trial = &trial{Slot: s.Running, Version: s.Build.Version, Limit: model.DefaultTrialLimit, Started: true}
+		s.Log("slot %s: %s is on trial, without bootflash:", s.Running, s.Build.Version)
+	}
+}
+
+// takeMark takes the mark of what runs away, and reports whether it was there.
+func (s *Slots) takeMark() bool {
 	mark, err := s.firmware.read(trialMark)
-	if err == nil && string(mark) == s.Running {
+	there := string(mark) == s.Running
+	if err == nil && there {
 		err = s.firmware.remove(trialMark)
-		if err == nil {
-			s.trial = &trial{Slot: s.Running, Version: s.Build.Version, Limit: model.DefaultTrialLimit, Started: true}
-			s.Log("slot %s: %s is on trial, without bootflash:", s.Running, s.Build.Version)
-		}
 	}
 	if err != nil {
 		s.Log("%v", err)
 	}
+	return there && err == nil
 }

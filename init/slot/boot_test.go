@@ -172,6 +172,54 @@ func TestWrongSlot(t *testing.T) {
 	})
 }
 
+// TestFullBootflash: a trial of which nothing can be kept ends all the same, in a
+// box that stays up, also where the blessed slot does not start any more.
+func TestFullBootflash(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		dead    bool // slot A, which is blessed, does not start
+		proven  bool // what slot B has: it is gone back to
+		running string
+		starts  int
+	}{
+		{"back to slot B", false, true, "A", 2},
+		{"back to slot B, slot A is dead", true, true, "B", 2},
+		{"an image that nobody knows in slot B, slot A is dead", true, false, "B", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, memory(t))
+			w.settle()
+			w.slots["B"] = program(good, "v1.1.0")
+			if tt.proven {
+				s := w.settle()
+				if err := s.change(func(next *state) {
+					next.Images["B"] = image{Version: "v1.1.0", SHA256: sumOf(w.slots["B"]), Proven: true}
+				}); err != nil {
+					t.Fatal(err)
+				}
+				w.run(func(s *Slots) {
+					if err := s.Activate(t.Context(), model.Activation{}); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			w.full, w.starts = true, 0
+			if tt.dead {
+				w.slots["A"] = program(refused, "v1.0.0")
+			}
+			s := w.settle()
+			if s.Running != tt.running || s.OnTrial() || w.starts != tt.starts || (s.Problems() != nil) != tt.dead {
+				t.Errorf("slot %s runs, on trial %v, %d starts, %q; want slot %s after %d:\n%s", s.Running, s.OnTrial(),
+					w.starts, s.Problems(), tt.running, tt.starts, strings.Join(w.logged, "\n"))
+			}
+			w.full = false
+			if s := w.settle(); s.Running != tt.running || s.state.Blessed != tt.running || s.OnTrial() || s.Problems() != nil {
+				t.Errorf("with room again slot %s runs, %s is blessed, on trial %v, %q; want slot %s", s.Running, s.state.Blessed, s.OnTrial(), s.Problems(), tt.running)
+			}
+		})
+	}
+}
+
 // TestOrder: foreign entries stay, ours are first, copies go; what is right is
 // not written again.
 func TestOrder(t *testing.T) {

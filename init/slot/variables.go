@@ -31,8 +31,8 @@ var (
 	// floorCopy holds the floor as text: a bootflash: that was formatted does
 	// not let the past in.
 	floorCopy = efivarfs.VariableDescriptor{Name: "CausewayFloor", GUID: ours}
-	// trialMark names the slot on trial, for an image that cannot read the
-	// state: it is taken away by the boot that needs it.
+	// trialMark names the slot on trial, for an image that cannot read or write
+	// the state: it is taken away by the boot that needs it.
 	trialMark = efivarfs.VariableDescriptor{Name: "CausewayTrial", GUID: ours}
 )
 
