@@ -37,6 +37,7 @@ var (
 	errNotRegistered = errors.New("the box is not registered: type license smart register")
 	errRegistered    = errors.New("the box is registered already: type force to register it anew")
 	errNoState       = errors.New("the licence state cannot be read from bootflash: for now (write erase licences and a reload give it up)")
+	errNotKept       = errors.New("bootflash: does not keep the number of the request, so it is not sent: make room there")
 	errInvalidTag    = errors.New("the licence server does not know this product's entitlement")
 )
 
@@ -134,7 +135,8 @@ func proxyAddress(c model.License) string {
 }
 
 // compose makes a request. Its sequence number is on bootflash: before it
-// leaves.
+// leaves: one that was forgotten over a reboot would come again, and the server
+// take the box for a copy of itself.
 func (a *Agent) compose(config model.License, o order) (r request, err error) {
 	udi, err := a.udi()
 	if err != nil {
@@ -151,6 +153,9 @@ func (a *Agent) compose(config model.License, o order) (r request, err error) {
 		known, at = a.facts, m
 	})
 	a.save()
+	if kept, _, _ := a.store.Load(); kept.Sequence < known.Sequence {
+		return r, errNotKept
+	}
 	message, signer, err := a.message(config, o, udi, known, at)
 	if err != nil {
 		return r, err

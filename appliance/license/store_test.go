@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -87,6 +88,39 @@ func TestDamagedState(t *testing.T) {
 	if _, found, problem := other.Load(); found || problem == nil {
 		t.Errorf("Load with another key = found %t, %v; want nothing", found, problem)
 	}
+}
+
+// TestFullDisk: no request leaves whose number the box would forget: after a
+// reboot the server would take the box for a copy. One of the two files is enough.
+func TestFullDisk(t *testing.T) {
+	l := newLife(t)
+	l.register()
+	full := func(names ...string) {
+		l.store.Write = func(file string, content []byte, mode os.FileMode) error {
+			if slices.Contains(names, filepath.Base(file)) {
+				return syscall.ENOSPC
+			}
+			return os.WriteFile(file, content, mode)
+		}
+	}
+	full("state", "copy")
+	if _, err := l.renew(t.Context(), RenewRequest{}); err == nil || !strings.Contains(err.Error(), errNotKept.Error()) {
+		t.Errorf("on a full disk: %v; want %v", err, errNotKept)
+	}
+	l.tells("renewal-failing", "state")
+	l.reboot(0)
+	if _, err := l.renew(t.Context(), RenewRequest{}); err != nil { // the server fails the test if the number is an old one
+		t.Error(err)
+	}
+	full("copy")
+	if _, err := l.renew(t.Context(), RenewRequest{}); err != nil {
+		t.Errorf("with one file kept: %v", err)
+	}
+	l.reboot(0)
+	if _, err := l.renew(t.Context(), RenewRequest{}); err != nil {
+		t.Error(err)
+	}
+	l.tells()
 }
 
 // TestLostState: without any state nothing is won. An old image of the disk is
