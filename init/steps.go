@@ -346,18 +346,21 @@ func (m *machine) lookAfter() error {
 		m.volumes.Plugged()
 		m.Go(m.followVolumes)
 		m.Go(m.followSlots)
-		// Evidence in memory would be lost: then it stays in pstore.
-		if m.volumes.OnDisk(volume.Harddisk) {
-			kept, err := m.evidence.CollectPstore(m.path("sys/fs/pstore"))
-			if kept > 0 {
-				m.log.Printf("the kernel crashed before: %d records are in harddisk:/crash", kept)
-			}
-			if err != nil {
-				m.log.Printf("%v", err)
-			}
-		}
+		m.collectPstore()
 	})
 	return nil
+}
+
+// collectPstore keeps what the kernel said when it crashed, also where harddisk: is in
+// memory: pstore has room for the next crash, and this one is told of once.
+func (m *machine) collectPstore() {
+	kept, err := m.evidence.CollectPstore(m.path("sys/fs/pstore"))
+	if kept > 0 {
+		m.log.Printf("the kernel crashed before: %d records are in harddisk:/crash", kept)
+	}
+	if err != nil {
+		m.log.Printf("%v", err)
+	}
 }
 
 func (m *machine) saveClockNowAndThen() {

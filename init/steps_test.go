@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -361,4 +362,32 @@ func TestMountedTidiesUp(t *testing.T) {
 	if _, err := os.Stat(m.path("bootflash/mine.new-17")); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestCollectPstore: pstore is emptied on a box without a disk, too, and what it had
+// ends one trial and not each one after it.
+func TestCollectPstore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _, console := newTest(t)
+		if err := m.mountVolumes(); err != nil { // waits in vain for disks
+			t.Fatal(err)
+		}
+		m.write(t, "sys/fs/pstore/dmesg-efi-1", "Kernel panic")
+		if m.lastEnd() == "" {
+			t.Error("before: nothing tells that the kernel crashed")
+		}
+		m.collectPstore()
+		m.collectPstore()
+		if end := m.lastEnd(); end != "" {
+			t.Errorf("after: %q", end)
+		}
+		kept, err := filepath.Glob(m.path("harddisk/crash/*-kernel-dmesg-efi-1.txt"))
+		if err != nil || len(kept) != 1 {
+			t.Errorf("kept %q, %v; want the record", kept, err)
+		}
+		m.log.Flush(time.Minute)
+		if said := strings.Count(console.String(), "the kernel crashed before: 1 records"); said != 1 {
+			t.Errorf("said %d times:\n%s", said, console)
+		}
+	})
 }
