@@ -35,7 +35,7 @@ type Firmware struct {
 func (f *Firmware) Methods() []gate.Method {
 	return []gate.Method{
 		{
-			Name: wire.MethodFirmwareStage, Service: model.COMFirmware, Signed: true, May: mayStage, Handle: taking(f.stage),
+			Name: wire.MethodFirmwareStage, Service: model.COMFirmware, Signed: true, May: gate.MayExec("upgrade stage SOURCE"), Handle: taking(f.stage),
 			Told: told(func(p wire.FirmwareStage) string { return p.Name + " " + p.SHA }), // and not its URL
 		},
 		{
@@ -47,9 +47,6 @@ func (f *Firmware) Methods() []gate.Method {
 		{Name: wire.MethodFirmwareStatus, Service: model.COMFirmware, May: gate.MayExec("show version"), Handle: taking(f.status)},
 	}
 }
-
-// mayStage: who may bring files may bring a bundle.
-func mayStage(r model.Rights) bool { return r.FilesWrite }
 
 // mayUpgrade: which command of upgrade it is says activate.
 func mayUpgrade(r model.Rights) bool {

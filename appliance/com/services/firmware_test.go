@@ -88,6 +88,25 @@ func TestFirmware(t *testing.T) {
 	}
 }
 
+// TestFirmwareNeedsTheCommands: a method takes the right to the command that does the
+// same at a console, and no other right will do.
+func TestFirmwareNeedsTheCommands(t *testing.T) {
+	words := map[string]string{
+		wire.MethodFirmwareStage: "upgrade stage", wire.MethodFirmwareActivate: "upgrade activate", wire.MethodFirmwareConfirm: "upgrade confirm",
+		wire.MethodFirmwareCancel: "upgrade cancel", wire.MethodFirmwareStatus: "show version",
+	}
+	for _, m := range (&Firmware{}).Methods() {
+		exec := model.Rule{Permit: true, Kind: model.RuleExec, Words: words[m.Name]}
+		if !m.May(model.Rights{Rules: []model.Rule{exec}}) {
+			t.Errorf("%s is refused with the right to %q", m.Name, exec.Words)
+		}
+		others := []model.Rule{{Permit: true, Kind: model.RuleExec, Words: "copy"}, {Permit: true, Kind: model.RuleConfigure}}
+		if m.May(model.Rights{Rules: others, FilesRead: true, FilesWrite: true}) {
+			t.Errorf("%s is permitted without the right to %q", m.Name, exec.Words)
+		}
+	}
+}
+
 // TestFirmwareSwitchedOff: nothing comes from the store any more once the service
 // is switched off.
 func TestFirmwareSwitchedOff(t *testing.T) {
