@@ -21,24 +21,17 @@ import (
 // limit bounds every wait of these tests; none of them takes that long.
 const limit = time.Minute
 
-// freePort finds a port that is free on 127.0.0.1 over UDP and TCP.
-func freePort(t *testing.T) netip.AddrPort {
+// freeAddress gives an address that nobody uses while the test runs: one of the
+// loopback network made of a port that is held until then.
+func freeAddress(t *testing.T) netip.AddrPort {
 	t.Helper()
-	for range 100 {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := netip.MustParseAddrPort(listener.Addr().String())
-		packets, err := net.ListenPacket("udp", at.String())
-		listener.Close()
-		if err == nil {
-			packets.Close()
-			return at
-		}
+	held, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free over UDP and TCP")
-	return netip.AddrPort{}
+	t.Cleanup(func() { held.Close() })
+	port := held.LocalAddr().(*net.UDPAddr).Port
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(port >> 8), byte(port), 3}), 10053)
 }
 
 // run runs a resolver until the test ends.
@@ -74,11 +67,11 @@ func eventually(t *testing.T, what string, problem func() string) {
 	}
 }
 
-// serve runs a resolver on a free port of the loopback and waits for it.
+// serve runs a resolver on a free address of the loopback and waits for it.
 func serve(t *testing.T, servers *servers, config *model.Config) netip.AddrPort {
 	t.Helper()
 	r := servers.newResolver(first)
-	r.options.Listen = []netip.AddrPort{freePort(t)}
+	r.options.Listen = []netip.AddrPort{freeAddress(t)}
 	config.NameServers = []netip.Addr{netip.MustParseAddr(first)}
 	r.Apply(config)
 	run(t, r)
@@ -299,7 +292,7 @@ func TestPortIsTaken(t *testing.T) {
 	servers := newServers(t)
 	servers.set(first, zone(t, wwwText))
 	r := servers.newResolver(first)
-	at := freePort(t)
+	at := freeAddress(t)
 	r.options.Listen = []netip.AddrPort{at}
 	taken, err := net.ListenPacket("udp", at.String())
 	if err != nil {
@@ -329,7 +322,7 @@ func TestClient(t *testing.T) {
 		`example.com. 80 IN NAPTR 50 10 "s" "SIP+D2U" "" _sip._udp.example.com.`,
 		"text.example.com. 70 IN TXT x"))
 	c := &Client{Server: serve(t, servers, &model.Config{Hosts: []model.Host{{Name: "pbx.example.com", Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.9")}}}})}
-	closed := &Client{Server: freePort(t)}
+	closed := &Client{Server: freeAddress(t)}
 	for _, test := range []struct {
 		what string
 		look func() (any, time.Duration, error)

@@ -64,26 +64,23 @@ func reply(request []byte, transport string, status int) ([]byte, error) {
 	return []byte(sip.NewResponseFromRequest(parsed.(*sip.Request), status, "", nil).String()), nil
 }
 
-// freePort is an address of ours with a port that nobody uses.
-func freePort(t *testing.T) string {
+// freeAddress is an address of ours that nobody uses while the test runs: one of
+// the loopback network made of a port that is held until then.
+func freeAddress(t *testing.T) string {
 	t.Helper()
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	held, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer free.Close()
-	datagrams, err := net.ListenPacket("udp", free.Addr().String())
-	if err != nil {
-		return freePort(t)
-	}
-	defer datagrams.Close()
-	return free.Addr().String()
+	t.Cleanup(func() { held.Close() })
+	port := held.LocalAddr().(*net.UDPAddr).Port
+	return fmt.Sprintf("127.%d.%d.4:5060", port>>8, port&0xff)
 }
 
 // TestPingUDP: pings of several elements come from one port, and each hears its
 // own.
 func TestPingUDP(t *testing.T) {
-	local := freePort(t)
+	local := freeAddress(t)
 	for _, address := range []string{"127.0.0.1:0", "127.0.0.2:0", "[::1]:0"} {
 		server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(address)))
 		if err != nil {
@@ -127,12 +124,7 @@ func TestPingUDP(t *testing.T) {
 // TestPingRefusedUDP: ICMP says at once that nobody is there, and does not stand
 // in the way of a server that comes.
 func TestPingRefusedUDP(t *testing.T) {
-	server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	place := placeOf(model.UDP, server.LocalAddr())
-	server.Close()
+	place := hop.Place{Transport: model.UDP, Address: netip.MustParseAddrPort(freeAddress(t))}
 	p := loopback(t, model.UDP, "127.0.0.1:0", Dialer{})
 	for range 2 {
 		if _, err := p.ask(t.Context(), place); !errors.Is(err, syscall.ECONNREFUSED) || isOurs(err) {
@@ -141,7 +133,8 @@ func TestPingRefusedUDP(t *testing.T) {
 	}
 	// An ICMP error that came after the end of a ping waits in the socket.
 	p.line.conn.Write([]byte("\r\n\r\n"))
-	if server, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(place.Address)); err != nil {
+	server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(place.Address))
+	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
@@ -213,7 +206,7 @@ func TestPingStreams(t *testing.T) {
 	}{{model.TCP, plain}, {model.TLS, secure}} {
 		served := make(chan error, 1)
 		go func() { served <- serveStream(test.listener, test.transport.Via(), 2) }()
-		p := loopback(t, test.transport, freePort(t), dialer)
+		p := loopback(t, test.transport, freeAddress(t), dialer)
 		lines := map[net.Conn]bool{}
 		for i := range 7 {
 			a, err := p.ask(t.Context(), placeOf(test.transport, test.listener.Addr()))
