@@ -201,7 +201,16 @@ func TestBuiltInRefused(t *testing.T) {
 		return ""
 	})
 	proxy.runs("what it had")
-	if n := strings.Count(b.printed(), `msg=configuration problem="the built-in configuration does not serve`); n != 1 {
+	said := func() int {
+		return strings.Count(b.printed(), `msg=configuration problem="the built-in configuration does not serve`)
+	}
+	eventually(t, "the console", func() string { // after the status has it
+		if said() == 0 {
+			return "does not say that nothing else is left"
+		}
+		return ""
+	})
+	if n := said(); n != 1 {
 		t.Errorf("the console says %d times that nothing else is left; want once:\n%s", n, b.printed())
 	}
 	proxy.set(func() { proxy.refuses = "" })

@@ -90,7 +90,7 @@ func TestProven(t *testing.T) {
 	b.keep(change.StateCommitted, text("saved"))
 	proxy := b.process("proxy")
 	b.init(proxy)
-	b.start()
+	stop := b.start()
 	proxy.runs(text("saved"))
 	eventually(t, "a proven revision", func() string {
 		if states := b.states(); states[0] != change.StateProven {
@@ -98,6 +98,7 @@ func TestProven(t *testing.T) {
 		}
 		return ""
 	})
+	stop() // nothing is written any more
 	if names, err := filepath.Glob(filepath.Join(b.options.ConfigDir, "*", "*.new-*")); err != nil || len(names) > 0 {
 		t.Errorf("left behind: %v, %v", names, err)
 	}
