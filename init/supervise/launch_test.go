@@ -360,8 +360,8 @@ func TestKilledServiceComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "its restart", func() bool { pid, restarts, _ := status(); return restarts == 1 && pid != 0 && pid != first })
-	if _, _, took := status(); took > time.Second {
-		t.Errorf("restarted after %v; want less than a second", took)
+	if _, _, took := status(); took <= 0 || took > 20*time.Second { // how soon: TestRestart, without a busy host
+		t.Errorf("restarted after %v; want a moment", took)
 	}
 	if err := s.Stop(ctx); err != nil {
 		t.Error(err)
