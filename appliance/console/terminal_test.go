@@ -47,15 +47,15 @@ func openPTY(t *testing.T) (line, port *os.File) {
 	return line, port
 }
 
-// expect reads the line until it ends in want.
+// expect reads the line until it ends in want; it is never silent for a minute.
 func expect(t *testing.T, line *os.File, want string) string {
 	t.Helper()
-	if err := line.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
 	var got bytes.Buffer
 	buffer := make([]byte, 4096)
 	for !bytes.HasSuffix(got.Bytes(), []byte(want)) {
+		if err := line.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
 		n, err := line.Read(buffer)
 		got.Write(buffer[:n])
 		if err != nil {

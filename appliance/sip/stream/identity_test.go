@@ -216,6 +216,7 @@ func TestTLS(t *testing.T) {
 				if len(out.Peer()) != 1 {
 					t.Errorf("the server is known as %q", out.Peer())
 				}
+				r.until("both count what they sent", func() bool { return in.octetsOut.Load() > 0 && out.octetsOut.Load() > 0 })
 				for _, c := range r.Connections() {
 					if c.TLS != "TLS 1.3" || c.MessagesIn != 1 || c.MessagesOut != 1 || c.OctetsOut == 0 {
 						t.Errorf("shown: %+v", c)
