@@ -11,9 +11,9 @@ import (
 func TestDropTCP(t *testing.T) {
 	n := newLab(t).LAN1
 	const at = "127.0.0.1:443"
-	dial := func() error {
+	dial := func(limit time.Duration) error {
 		return n.Do(func() error {
-			conn, err := net.DialTimeout("tcp", at, time.Second)
+			conn, err := net.DialTimeout("tcp", at, limit)
 			if err == nil {
 				conn.Close()
 			}
@@ -37,7 +37,11 @@ func TestDropTCP(t *testing.T) {
 		if err := n.DropTCP(step.ports...); err != nil {
 			t.Fatal(err)
 		}
-		err := dial()
+		limit := time.Minute
+		if step.dropped {
+			limit = time.Second
+		}
+		err := dial(limit)
 		if timeout, ok := err.(net.Error); (err != nil) != step.dropped || step.dropped && !(ok && timeout.Timeout()) {
 			t.Errorf("with %v dropped a connection is %v; want that it is dropped %t", step.ports, err, step.dropped)
 		}
