@@ -79,7 +79,6 @@ type process struct {
 	settleAt  time.Time    // when its terms may take effect
 	cache     *cache.Cache // nil: none is open
 	cacheUsed cacheUse     // what it was opened for
-	anew      bool         // what the next one has says nothing about events that come
 	checks    []longCheck
 	instances []*instance // at work
 

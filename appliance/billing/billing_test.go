@@ -239,6 +239,34 @@ func TestJournalBeginsAnewWithoutCalls(t *testing.T) {
 	keeper.check(t, 11, 15)
 }
 
+// The same, when the stick of the cache is not there at first.
+func TestJournalBeginsAnewWithoutTheCache(t *testing.T) {
+	keeper := newKeeper(t)
+	o := testOptions(t.TempDir(), keeper.address)
+	dir, aside := filepath.Join(o.Volumes, "usb0", "elsewhere"), filepath.Join(o.Volumes, "aside")
+	w := openJournal(t, o)
+	stop := start(t, o)
+	use(t, o, moved)
+	calls(t, w, 1, 9)
+	keeper.await(t, 9*8)
+	stop()
+	removeJournal(t, o)
+	if err := errors.Join(os.Rename(dir, aside), os.WriteFile(dir, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	w = openJournal(t, o)
+	stop = start(t, o)
+	waitForStatus(t, o, "fault of the cache", func(s model.BillingStatus) bool { return s.Cache.Fault != "" })
+	stop()
+	if err := errors.Join(os.Remove(dir), os.Rename(aside, dir)); err != nil {
+		t.Fatal(err)
+	}
+	start(t, o)
+	calls(t, w, 11, 15)
+	keeper.await(t, 14*8)
+	keeper.check(t, 11, 15)
+}
+
 // While another process has the directory of the cache events wait.
 func TestCacheInUse(t *testing.T) {
 	keeper := newKeeper(t)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"time"
@@ -103,14 +104,14 @@ func (p *process) openCache() {
 		return
 	}
 	opened, err := cache.Open(cache.Options{
-		Dir: use.dir, Mount: use.mount, Box: p.box, Anew: p.anew, MaxSize: int64(use.maxSize) << 10, OnFailure: use.onFailure,
+		Dir: use.dir, Mount: use.mount, Box: p.box, Era: p.era, MaxSize: int64(use.maxSize) << 10, OnFailure: use.onFailure,
 		Place: placeOf, Report: func(err error) { p.options.Log.Error("billing cache", "error", err) },
 	}, use.consumers)
 	p.note("cache directory", err)
 	if err != nil {
 		return
 	}
-	p.cache, p.cacheUsed, p.anew = opened, use, false
+	p.cache, p.cacheUsed = opened, use
 	for _, c := range use.consumers {
 		opened.Cursor(c.Name).Hold(true) // until its instance is at work
 	}
@@ -161,7 +162,7 @@ func (p *process) moveCache() {
 	p.leave(from, to, &status, all)
 	terms := *p.terms
 	terms.Cache = to
-	p.terms, p.anew, p.newest, p.known = &terms, true, cache.Source{}, true
+	p.terms, p.era, p.newest, p.known = &terms, rand.Uint64(), cache.Source{}, true
 	p.keepNow()
 	if !all {
 		return

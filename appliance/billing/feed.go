@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"time"
@@ -21,6 +22,7 @@ type feed struct {
 	sequence *sequence
 	terms    *terms            // that events are folded by; nil: none yet
 	sealed   bool              // the snapshot says so, and has what must not be made twice: no record leaves before
+	era      uint64            // goes on over a restart; another begins when no cache says anything about the events that come
 	newest   cache.Source      // what the cache has of events that come again: it is not made twice
 	known    bool              // newest is
 	folded   uint64            // the last event that the manager knows
@@ -61,7 +63,6 @@ func (p *process) open() (err error) {
 	if p.reader, err = journal.OpenReader(p.options.Journal, p.box); err != nil {
 		return err
 	}
-	p.anew = true
 	p.counters, p.faults, p.kept = map[string]int64{}, map[string]string{}, time.Now()
 	p.sequence, err = openSequence(p.file(sequenceName))
 	if err != nil {
@@ -79,8 +80,8 @@ func (p *process) open() (err error) {
 	}
 	switch lost := len(p.reader.Calls); {
 	case err == nil:
-		p.folded, p.terms, p.fresh, p.left, p.size = kept.Event, kept.Terms, kept.Fresh, kept.Left, len(kept.state)
-		p.sealed, p.known, p.anew = true, p.terms == nil, p.terms == nil
+		p.folded, p.era, p.terms, p.fresh, p.left, p.size = kept.Event, kept.Era, kept.Terms, kept.Fresh, kept.Left, len(kept.state)
+		p.sealed, p.known = true, p.terms == nil
 		if p.terms != nil {
 			p.manager.Use(p.terms.settings(p.sequence.take))
 		}
@@ -91,7 +92,7 @@ func (p *process) open() (err error) {
 	}
 	// The events may be those of a new journal, numbered from 1: what the cache
 	// has of an old one says nothing about them.
-	p.known = true
+	p.era, p.known = rand.Uint64(), true
 	status, err := p.reader.Status()
 	if err == nil {
 		p.folded = status.FirstSeq - 1
@@ -268,7 +269,7 @@ func (p *process) seal() error {
 	if err := p.sequence.secure(); err != nil {
 		return err
 	}
-	s := &snapshot{Event: p.folded, Terms: p.terms, Fresh: p.fresh, Left: p.left, state: p.manager.AppendState(nil)}
+	s := &snapshot{Event: p.folded, Era: p.era, Terms: p.terms, Fresh: p.fresh, Left: p.left, state: p.manager.AppendState(nil)}
 	if err := writeSnapshot(p.file(snapshotName), p.box, s); err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 // read again after a crash.
 type snapshot struct {
 	Event uint64         // the last one folded
+	Era   uint64         // of the cache
 	Terms *terms         // by which it was, and those behind it are; nil: none was yet
 	Fresh []cache.Record // that the cache may not have taken
 	Left  []left

@@ -19,6 +19,7 @@ func keptSnapshot(t *testing.T) (s *snapshot, file string, text []byte) {
 	path := storage.Path{Volume: "harddisk", Name: "old"}
 	s = &snapshot{
 		Event: 7,
+		Era:   1<<64 - 1,
 		Terms: &terms{ElementID: 42, Bills: 1 << 3, Quiesce: 1 << 3, Consumers: []cache.Consumer{{Name: "packetcable-em-3", Place: 3}}, Cache: path},
 		Fresh: []cache.Record{{Kind: cache.EM, To: 1 << 3, Source: cache.Source{Event: 6, Last: true}, Payload: []byte("one")}},
 		Left:  []left{{path, 5}},

@@ -17,7 +17,7 @@
 //     What all have delivered from there is never written, so that numbers on
 //     the disk have gaps. A gap begins a new segment.
 //   - Each segment begins with what was written before it: the last number, the
-//     newest source, and how many records for each consumer.
+//     newest source and its era, and how many records for each consumer.
 //   - A segment goes when nothing in it waits for a consumer; a damaged one is
 //     kept as .bad. Consumers read from the disk, so memory does not grow with
 //     the backlog. One that is idle keeps what is for it and nothing else.
@@ -92,9 +92,9 @@ type Options struct {
 	// there nothing is written. Empty: that is not looked at.
 	Mount     string
 	Box       segment.Box
-	MaxSize   int64 // octets of all segments together; 0: the free space is the limit
-	Anew      bool  // no event that comes was one of before Open: what the directory has says nothing about it
-	OnFailure bool  // records wait in memory and are written while a consumer holds
+	MaxSize   int64  // octets of all segments together; 0: the free space is the limit
+	Era       uint64 // what was written in another one says nothing about the events that come
+	OnFailure bool   // records wait in memory and are written while a consumer holds
 	// Place says which place a consumer had that is not there any more; nil: nobody knows.
 	Place  func(consumer string) (place uint8, known bool)
 	Report func(error) // told of faults when they begin, from any goroutine; nil: nobody is
@@ -206,8 +206,8 @@ func Open(o Options, consumers []Consumer) (*Cache, error) {
 	return c, nil
 }
 
-// Newest gives the newest source of a record that was written, for the start:
-// what the events give again up to there is in the cache or delivered. Known is
+// Newest gives the newest source of a record that was written in this era, for
+// the start: what the events give again up to there is in the cache or delivered. Known is
 // false while the disk could not be read yet.
 func (c *Cache) Newest() (newest Source, known bool) {
 	c.mu.Lock()

@@ -112,6 +112,26 @@ func TestNewConsumerBeginsAtTheEnd(t *testing.T) {
 	wantTexts(t, "the new one's", c.Cursor(em1.Name).now(t), numbers(4, 4))
 }
 
+// What was written in another era says nothing about the events of this one,
+// also when a life of this one had no event.
+func TestEra(t *testing.T) {
+	dir := t.TempDir()
+	for life, test := range []struct {
+		era     uint64
+		newest  uint64 // event of Newest at the start
+		appends int    // event
+	}{{1, 0, 9}, {1, 9, 0}, {2, 0, 0}, {2, 0, 3}, {2, 3, 0}, {1, 0, 0}} {
+		c := openTest(t, Options{Dir: dir, Era: test.era}, em0)
+		if newest, known := c.Newest(); newest.Event != test.newest || !known {
+			t.Errorf("life %d, of era %d: Newest = %+v, %v; want that of event %d", life, test.era, newest, known, test.newest)
+		}
+		if test.appends > 0 {
+			appendAll(t, c, event(test.appends))
+		}
+		c.die()
+	}
+}
+
 func TestSegmentsGo(t *testing.T) {
 	dir := t.TempDir()
 	c := openTest(t, Options{Dir: dir, segmentSize: 1 << 10}, em0, xml1)

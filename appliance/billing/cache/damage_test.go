@@ -318,7 +318,7 @@ func FuzzRecover(f *testing.F) {
 
 // FuzzDecodeHead reads any octets as what a segment begins with.
 func FuzzDecodeHead(f *testing.F) {
-	h := head{newest: Source{Event: 5, Index: 3, Last: true}, written: 9}
+	h := head{newest: Source{Event: 5, Index: 3, Last: true}, era: 11, written: 9}
 	h.before.records[EM], h.before.octets[EM] = 7, 700
 	seed := segment.Frame(h.appendTo(nil, openTestTime)).Payload()
 	f.Add(seed)

@@ -126,19 +126,21 @@ func (t *tally) since(earlier *tally, place uint8) (records, octets int64) {
 // head is what a segment begins with, a frame of its own, integers
 // little-endian:
 //
-//	0 version u8 = 2, 1 flags u8 (1: the newest source is the last of its event),
-//	2 its index u16, 4 its event u64, 12 number of the record written last u64,
-//	20 records before this segment for each place i64, 92 their octets likewise
+//	0 version u8 = 3, 1 flags u8 (1: the newest source is the last of its event),
+//	2 its index u16, 4 its event u64, 12 its era u64, 20 number of the record
+//	written last u64, 28 records before this segment for each place i64, 100 their
+//	octets likewise
 type head struct {
 	at      time.Time // of the frame
 	newest  Source
+	era     uint64 // of newest and of the records of this segment
 	written uint64 // the last record on the disk before this segment
 	before  tally
 }
 
 const (
-	headSize    = 20 + 2*8*PlacesMax
-	headVersion = 2
+	headSize    = 28 + 2*8*PlacesMax
+	headVersion = 3
 )
 
 func (h *head) appendTo(b []byte, now time.Time) []byte {
@@ -149,6 +151,7 @@ func (h *head) appendTo(b []byte, now time.Time) []byte {
 	b = append(segment.BeginFrame(b), headVersion, flags)
 	b = binary.LittleEndian.AppendUint16(b, h.newest.Index)
 	b = binary.LittleEndian.AppendUint64(b, h.newest.Event)
+	b = binary.LittleEndian.AppendUint64(b, h.era)
 	b = binary.LittleEndian.AppendUint64(b, h.written)
 	for _, numbers := range [][PlacesMax]int64{h.before.records, h.before.octets} {
 		for _, n := range numbers {
@@ -165,10 +168,11 @@ func decodeHead(b []byte) (h head, err error) {
 		return h, errHead
 	}
 	h.newest = Source{Event: binary.LittleEndian.Uint64(b[4:]), Index: binary.LittleEndian.Uint16(b[2:]), Last: b[1]&flagLast != 0}
-	h.written = binary.LittleEndian.Uint64(b[12:])
+	h.era = binary.LittleEndian.Uint64(b[12:])
+	h.written = binary.LittleEndian.Uint64(b[20:])
 	for i := range h.before.records {
-		h.before.records[i] = int64(binary.LittleEndian.Uint64(b[20+8*i:]))
-		h.before.octets[i] = int64(binary.LittleEndian.Uint64(b[20+8*(PlacesMax+i):]))
+		h.before.records[i] = int64(binary.LittleEndian.Uint64(b[28+8*i:]))
+		h.before.octets[i] = int64(binary.LittleEndian.Uint64(b[28+8*(PlacesMax+i):]))
 	}
 	return h, nil
 }

@@ -19,7 +19,8 @@ type found struct {
 	last    uint64 // likewise, or that before the greatest mark: no number below it is given again
 	total   tally  // of all records up to it
 	newest  Source
-	lost    int64 // records of segments that were set aside
+	era     uint64 // of newest
+	lost    int64  // records of segments that were set aside
 	repairs segment.Repairs
 	// unreadable is why something could not be read. That may pass.
 	unreadable error
@@ -83,7 +84,7 @@ func (c *Cache) survey(f *found, numbers []uint32, headers []segment.Header) {
 		}
 		p.octets = c.format.Sizes([]uint32{h.Number})
 		if heads[i] != nil {
-			p.began, p.before, f.newest = heads[i].at, heads[i].before, heads[i].newest
+			p.began, p.before, f.newest, f.era = heads[i].at, heads[i].before, heads[i].newest, heads[i].era
 			f.written = max(f.written, heads[i].written)
 		}
 		void := ^uint64(0) // the first number that this segment is not the authority for
@@ -267,7 +268,7 @@ func (c *Cache) adopt(f *found, positions []uint64, orphans []orphan) {
 		c.parts, c.written, c.end = f.parts, f.written, c.end+shift
 		c.total = c.total.minus(&c.before).plus(&f.total)
 		c.before = f.total
-		if f.newest.Event > c.onDisk.Event && !c.options.Anew {
+		if f.era == c.options.Era && f.newest.Event > c.onDisk.Event {
 			c.onDisk = f.newest
 		}
 	}

@@ -13,7 +13,7 @@ func (c *Cache) appendHead(b []byte) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.begins = c.options.now()
-	h := head{newest: c.onDisk, written: c.written, before: c.before}
+	h := head{newest: c.onDisk, era: c.options.Era, written: c.written, before: c.before}
 	return h.appendTo(b, c.begins)
 }
 
