@@ -123,13 +123,17 @@ func (c *CallHome) Close() error {
 }
 
 // Run makes what is due, and alerts, and delivers what waits until ctx ends. What
-// is under way then is delivered by the next life, with the same ID.
+// is under way then is delivered by the next life, with the same ID. What a
+// destination has yet to be left alone with waits in the next life, too.
 func (c *CallHome) Run(ctx context.Context) error {
 	var parts sync.WaitGroup
 	for _, part := range []func(context.Context){c.schedule, c.feed, c.deliver} {
 		parts.Go(func() { part(ctx) })
 	}
 	parts.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.save() // it is logged
 	return nil
 }
 
@@ -156,8 +160,10 @@ func (c *CallHome) Apply(config *model.Config) {
 	}
 	dropped := c.drop("mode", func(q *queued, _ *delivery) bool { return isOver(q) })
 	dropped += c.drop("profile", func(_ *queued, d *delivery) bool { return !c.hasProfile(d.Profile) })
-	for _, d := range c.deliveries() {
-		d.due, d.bare = 0, false // the destination may be another one
+	if !first {
+		for _, d := range c.deliveries() {
+			d.due, d.bare = 0, false // the destination may be another one
+		}
 	}
 	for name := range c.state.Tallies {
 		if !c.hasProfile(name) {

@@ -39,6 +39,7 @@ type delivery struct {
 	Profile  string        `json:"profile"`
 	Attempts int           `json:"attempts"` // those after the last write are lost with a cut
 	Error    string        `json:"error"`    // of the last one
+	Wait     time.Duration `json:"wait"`     // for the next one, when it was written: no clock moves that
 	due      time.Duration // uptime of the next one
 	bare     bool          // the destination has refused what the message brings
 	outcome  string        // once it is over
@@ -48,6 +49,9 @@ type delivery struct {
 func requeue(messages []*message.Message, waiting map[string][]*delivery, at time.Duration) (queue []*queued) {
 	for _, m := range messages {
 		text, _ := json.Marshal(m) // it came from there
+		for _, d := range waiting[m.ID] {
+			d.due = at + min(max(d.Wait, 0), longestWait)
+		}
 		queue = append(queue, &queued{Message: m, text: text, came: at, found: true, deliveries: waiting[m.ID]})
 	}
 	return queue
@@ -264,7 +268,11 @@ func (c *CallHome) save() error {
 		return c.trouble
 	}
 	c.state.Waiting = map[string][]*delivery{}
+	uptime := c.options.Uptime()
 	for _, q := range c.queue {
+		for _, d := range q.deliveries {
+			d.Wait = max(0, d.due-uptime)
+		}
 		c.state.Waiting[q.ID] = q.deliveries
 	}
 	err := c.store.write(c.state, c.queue)
