@@ -76,13 +76,14 @@ type CallHome struct {
 	settled   time.Duration // uptime from which on anything is due
 	queue     []*queued     // oldest first
 	state     state
-	turns     uint64             // deliveries tried
-	turn      map[string]uint64  // the last of each profile
-	interrupt context.CancelFunc // ends the delivery under way
-	progress  chan struct{}      // closed when an attempt is over; then another
-	store     *store             // nil: nothing survives
-	trouble   error              // that the store had when it was opened
-	unwritten error              // why the last write failed
+	again     map[string]time.Duration // uptime from which on what the vendor refused of a group is made again
+	turns     uint64                   // deliveries tried
+	turn      map[string]uint64        // the last of each profile
+	interrupt context.CancelFunc       // ends the delivery under way
+	progress  chan struct{}            // closed when an attempt is over; then another
+	store     *store                   // nil: nothing survives
+	trouble   error                    // that the store had when it was opened
+	unwritten error                    // why the last write failed
 }
 
 // Open brings back what is kept in o.File. It never fails: a file that cannot be
@@ -92,7 +93,7 @@ func Open(o Options) *CallHome {
 	c := &CallHome{
 		options: o, jitter: rand.Float64, began: o.Uptime(),
 		deliverer: make(chan struct{}, 1), scheduler: make(chan struct{}, 1), making: make(chan struct{}, 1),
-		turn: map[string]uint64{}, interrupt: func() {}, progress: make(chan struct{}),
+		again: map[string]time.Duration{}, turn: map[string]uint64{}, interrupt: func() {}, progress: make(chan struct{}),
 	}
 	serial, err := os.ReadFile(o.Serial)
 	if err != nil {
@@ -148,6 +149,7 @@ func (c *CallHome) Apply(config *model.Config) {
 	}
 	c.config, c.applied = config.CallHome, true
 	c.settled = 0
+	clear(c.again)
 	if first {
 		c.settled = c.began + c.spread
 	}

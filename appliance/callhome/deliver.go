@@ -19,6 +19,7 @@ var backOff = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 
 
 const (
 	longestWait = 24 * time.Hour // that a destination may ask for
+	againAfter  = 24 * time.Hour // what is due every month is made again that the vendor has refused
 	lookEvery   = time.Minute    // at what no nudge tells of: a clock that is to be right, a disk to be written
 	idle        = time.Hour      // nobody waits for longer
 	outcomeSent = "sent"
@@ -124,6 +125,7 @@ func (c *CallHome) finish(a *attempt, err error) {
 		return
 	}
 	if errors.Is(err, transport.ErrRefused) {
+		c.makeAgain(a.message, d)
 		c.end(a.message, d, "refused")
 		_ = c.save() // it is logged
 		return

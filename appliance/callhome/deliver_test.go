@@ -68,6 +68,56 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
+// TestRefusedMonth: what is due every month and is refused is made again, a day
+// later, after a start and with another configuration, and for the vendor alone.
+func TestRefusedMonth(t *testing.T) {
+	live(t, func(b *box) {
+		b.config.Copies = []string{"noc@example.com"}
+		refuse := func(to transport.Destination, _ *message.Message) error {
+			if to.Profile == model.ProfileVendor {
+				return transport.ErrRefused
+			}
+			return nil
+		}
+		b.world.set(refuse)
+		time.Sleep(2 * day) // so that the first of the month is far
+		b.start()
+		time.Sleep(catchUp + lookEvery)
+		expect := func(when string, refused int64, copies string) {
+			t.Helper()
+			synctest.Wait()
+			b.expectDropped(map[string]int64{"refused": refused})
+			if got := b.world.take(model.ProfileCopies); got != copies {
+				t.Errorf("%s: the copies are %q; want %q", when, got, copies)
+			}
+		}
+		expect("at first", 3, allGroups)
+		if next := b.Status().Next.Sub(b.now()); next <= 0 || next > day {
+			t.Errorf("the next are due in %s; want them within a day", next)
+		}
+		time.Sleep(day - time.Hour)
+		expect("within a day", 3, "")
+		time.Sleep(2 * time.Hour)
+		expect("a day later", 6, "")
+		b.set(func(c *model.CallHome) { c.SiteID = "another" })
+		expect("after a commit", 9, "")
+		b.stop()
+		b.start()
+		time.Sleep(catchUp + lookEvery)
+		expect("after a start", 12, "")
+		b.world.set(nil)
+		time.Sleep(day + time.Hour)
+		b.expectGroups("when the vendor takes them", allGroups)
+		due := b.nextDue()
+		if due.Day() != 1 {
+			t.Errorf("the next are due at %s; want the first of the month", due)
+		}
+		b.world.set(refuse)
+		b.until(due)
+		expect("the next month", 15, allGroups)
+	})
+}
+
 func TestRefused(t *testing.T) {
 	live(t, func(b *box) {
 		refusal := errors.Join(transport.ErrRefused, errors.New(strings.Repeat("no such thing\n", 100)))

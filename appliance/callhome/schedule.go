@@ -48,12 +48,12 @@ func (c *CallHome) rest() time.Duration {
 // makeDue makes what is due.
 func (c *CallHome) makeDue(ctx context.Context) error {
 	return c.alone(ctx, func() error {
-		groups := c.due()
-		if len(groups) == 0 {
-			return nil
+		for profile, groups := range c.due() {
+			if _, err := c.report(ctx, profile, groups...); err != nil {
+				return err
+			}
 		}
-		_, err := c.report(ctx, "", groups...)
-		return err
+		return nil
 	})
 }
 
@@ -93,15 +93,31 @@ func (c *CallHome) following(now time.Time) time.Time {
 // label names the month of an instant.
 func label(at time.Time) string { return at.Format("2006-01") }
 
-// due are the groups that a message is due of.
-func (c *CallHome) due() []string {
+// due are the groups that a message is due of: for all that want it (""), or for
+// the vendor alone, who has refused the one that the others have.
+func (c *CallHome) due() map[string][]string {
 	right, now := c.clockIsRight(), c.now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ready() != nil || !right || c.options.Uptime() < c.settled {
+	if c.ready() != nil || !right {
 		return nil
 	}
-	return slices.DeleteFunc(c.groups(), func(group string) bool { return c.isMade(group, now) })
+	due := map[string][]string{}
+	for _, group := range c.groups() {
+		if from, profile := c.dueFrom(group, now); !c.isMade(group, now) && c.options.Uptime() >= from {
+			due[profile] = append(due[profile], group)
+		}
+	}
+	return due
+}
+
+// dueFrom is the uptime before which no message of a group is due, and the profile
+// that it is for; empty: all that want it. c.mu is held.
+func (c *CallHome) dueFrom(group string, now time.Time) (from time.Duration, profile string) {
+	if c.state.Monthly[group].Refused == label(c.latest(now)) {
+		return max(c.settled, c.again[group]), model.ProfileVendor
+	}
+	return c.settled, ""
 }
 
 // isMade says whether the message of a group was made that was due last. Of what
@@ -138,6 +154,19 @@ func (c *CallHome) unmark(q *queued) {
 		months := slices.DeleteFunc(m.Months, func(other string) bool { return other == month })
 		c.state.Monthly[string(q.Kind)] = made{Months: months}
 	}
+}
+
+// makeAgain has the message of a month made again for the vendor, if it is one and
+// the vendor has refused it: a day later, or sooner with another configuration or
+// after a start. c.mu is held.
+func (c *CallHome) makeAgain(q *queued, d *delivery) {
+	group := string(q.Kind)
+	if !monthly(group) || d.Profile != model.ProfileVendor {
+		return
+	}
+	c.unmark(q)
+	c.state.Monthly[group] = made{Months: c.state.Monthly[group].Months, Refused: label(c.latest(q.Time))}
+	c.again[group] = c.options.Uptime() + againAfter
 }
 
 // report makes a message of each group and queues it: for one profile, or with an

@@ -70,7 +70,8 @@ func (c *CallHome) nextOf(group string, now time.Time, clockIsRight bool) time.T
 	if c.isMade(group, now) {
 		return c.following(now)
 	}
-	uptime, at := c.options.Uptime(), c.settled
+	uptime := c.options.Uptime()
+	at, _ := c.dueFrom(group, now)
 	if !clockIsRight {
 		at = max(at, c.began+clockWait)
 	}

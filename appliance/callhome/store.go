@@ -37,8 +37,9 @@ type state struct {
 
 // made is what was made of a group that is due every month.
 type made struct {
-	Last   time.Time `json:"last"`
-	Months []string  `json:"months"` // "2026-05", oldest first
+	Last    time.Time `json:"last"`
+	Months  []string  `json:"months"`  // "2026-05", oldest first
+	Refused string    `json:"refused"` // the month whose message the vendor has refused; empty: none
 }
 
 // tally counts what went to a profile.
