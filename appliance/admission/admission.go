@@ -170,7 +170,7 @@ func (g *Gate) allowance(now time.Duration) model.Allowance {
 }
 
 // Offer counts one call and says whether licence and rate allow it. It is
-// called once for each valid initial INVITE (decisions "What a call is").
+// called once for each valid initial INVITE (CP-10).
 func (g *Gate) Offer(in *hop.Incoming) hop.Refusal {
 	g.counted.offered.Add(1)
 	p := g.plan.Load()

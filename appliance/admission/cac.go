@@ -9,8 +9,7 @@ import (
 	"causeway/appliance/sip/hop"
 )
 
-// The sides of a call, both of which a table is tried for (decisions "Names
-// and policy").
+// The sides of a call, both of which a table is tried for.
 const (
 	caller = iota
 	callee

@@ -1,7 +1,6 @@
 // Package alarm keeps the alarms of the box: which are active, what was raised
 // and cleared, and how far each consumer (syslog, Call Home, COM) has read.
-// Only control has one (decisions "Alarms"). CH-22 and CH-45 name what Call
-// Home needs of the table.
+// Only control has one. CH-22 and CH-45 name what Call Home needs of the table.
 //
 // In come conditions and readings, each source's whole set again and again
 // (Report, Measure), and what the operator clears. Out go events with durable

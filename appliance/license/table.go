@@ -56,7 +56,7 @@ var (
 	allowsAndListen = effect{calls: true, listens: true}
 )
 
-// table is the licence agent (requirements L-5 to L-28, §1.7). A deregistered
+// table is the licence agent (L-5 to L-28, docs/requirements.md). A deregistered
 // box that has consumed its evaluation is in Unidentified for no time at all.
 var table = [...]row{
 	Unconfigured: {

@@ -7,8 +7,8 @@ import (
 )
 
 // TestTable holds every state, event and profile against what was transcribed
-// from requirements.md §1.7, state machine and matrix of profiles, and not from
-// the table of the code. A dot is "stays".
+// from the source documents (L-5 to L-28, X-1 to X-7), and not from the table of
+// the code. A dot is "stays".
 func TestTable(t *testing.T) {
 	const (
 		uncfg, unid, reg, evalExp, auth, ooc, authExp = Unconfigured, Unidentified, Registered, EvalExpired, Authorized, OutOfCompliance, AuthorizationExpired

@@ -49,7 +49,7 @@ type Admission interface {
 	// percentage of their requests to keep back, and the number of this advice.
 	Feedback() (percent int, sequence uint64, ok bool)
 	// Offer is asked once for each valid initial INVITE, retransmissions
-	// excluded (decisions: what a call is).
+	// excluded (CP-10).
 	Offer(in *hop.Incoming) hop.Refusal
 	// Place asks for room on both sides of a call. The seat is nil where
 	// nobody counts.

@@ -86,7 +86,7 @@ func TestRoomWhileACallLasts(t *testing.T) {
 }
 
 // The destination of a call that failed is the branch whose response the caller
-// got (decisions: call events), whichever was tried last.
+// got, whichever was tried last.
 func TestDestinationOfFailedFork(t *testing.T) {
 	type answer struct {
 		by     netip.AddrPort

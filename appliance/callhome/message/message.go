@@ -1,5 +1,5 @@
 // Package message makes Call Home messages, and writes them as XML, JSON, and
-// text (management §2.2). What a message says is a table (fields): one row a
+// text. What a message says is a table (fields): one row a
 // field of CH-T1, CH-T2 and CH-18, with the kinds that have it and the modes that
 // may. A message takes its fields from Facts by that table alone when it is made,
 // so that an Anonymous one has never known what it must not tell.
@@ -54,7 +54,7 @@ type Pair struct {
 	Text string `json:"text"`
 }
 
-// The types of alerts (management §2.2): something has failed, or will unless
+// The types of alerts: something has failed, or will unless
 // somebody does something about it.
 const (
 	Reactive  = "reactive"

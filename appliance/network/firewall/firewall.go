@@ -1,7 +1,7 @@
 // Package firewall keeps one table of nftables, inet causeway, at what the
 // configuration asks for: closed, but for the SIP listeners and the services
 // that are switched on, on the ports that they belong to; NAT between ports;
-// and SIP over UDP is not tracked as connections (decisions.md, "Call path").
+// and SIP over UDP is not tracked as connections (docs/architecture.md, "Choices").
 //
 // In: the configuration (Apply), the addresses that DHCP brings (ApplyLeases),
 // and the kernel's notifications. Out: the table, what show firewall prints,
