@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -75,7 +74,7 @@ func openLockout(o Options) *lockout {
 		kick: make(chan struct{}, 1), names: make(map[string]*tries), next: make(chan struct{}),
 		pace: pace{interval: keptInterval, burst: keptBurst},
 	}
-	content, err := os.ReadFile(o.LockFile)
+	content, err := storage.ReadFile(o.LockFile)
 	if err == nil {
 		var names map[string]*tries
 		if names, err = parseLocks(content, o.Boot, o.Uptime()); err == nil {

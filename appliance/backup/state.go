@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -44,7 +43,7 @@ type state struct {
 const madeMax = 200
 
 func readState(file string) (st state, err error) {
-	content, err := os.ReadFile(file)
+	content, err := storage.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return st, nil
 	}

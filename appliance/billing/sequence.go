@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -27,7 +26,7 @@ type sequence struct {
 // openSequence goes on where an earlier life of the process stopped. With an
 // error it starts with the seconds since 1970: far from what was given before.
 func openSequence(file string) (*sequence, error) {
-	text, err := os.ReadFile(file)
+	text, err := storage.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		text, err = []byte("1"), nil
 	}

@@ -223,7 +223,7 @@ func (p *purpose) write(name string, text []byte) error {
 
 // keep puts an identity in force. The one before is kept beside it.
 func (p *purpose) keep(id *identity) error {
-	before, err := os.ReadFile(p.file(model.IdentityFile))
+	before, err := storage.ReadFile(p.file(model.IdentityFile))
 	if err == nil {
 		err = p.write(model.IdentityFile+previous, before)
 	}

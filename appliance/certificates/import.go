@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Import puts a certificate in force, with those between it and its authority,
@@ -33,7 +33,7 @@ func (s *Store) Previous(name model.Purpose) (Certificate, error) {
 	if err != nil {
 		return Certificate{}, err
 	}
-	text, err := os.ReadFile(p.file(model.IdentityFile + previous))
+	text, err := storage.ReadFile(p.file(model.IdentityFile + previous))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Certificate{}, errors.New("there is no certificate from before")

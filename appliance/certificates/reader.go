@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Credentials are who the box is in TLS and whom it trusts.
@@ -118,7 +119,7 @@ func (c *cached[T]) look(path string, log *slog.Logger, parse func([]byte) (T, e
 	}
 	var text []byte
 	if err == nil {
-		text, err = os.ReadFile(path)
+		text, err = storage.ReadFile(path)
 	}
 	var value T
 	if err == nil {

@@ -18,7 +18,7 @@ const driftMost = 500
 // loadDrift reads the frequency correction that an earlier life of the box
 // had learnt, in parts in a million; 0 if there is none.
 func loadDrift(path string) (ppm float64, err error) {
-	text, err := os.ReadFile(path)
+	text, err := storage.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}

@@ -112,7 +112,7 @@ func OpenTrusted(options TrustedOptions) *Trusted {
 }
 
 func loadTrusted(path string) (trustedState, error) {
-	text, err := os.ReadFile(path)
+	text, err := storage.ReadFile(path)
 	if err != nil {
 		return trustedState{}, fmt.Errorf("read the trusted time: %w", err)
 	}

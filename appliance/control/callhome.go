@@ -14,8 +14,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"causeway/appliance/callhome"
 	"causeway/appliance/callhome/facts"
 	"causeway/appliance/callhome/message"
@@ -28,6 +26,7 @@ import (
 	"causeway/appliance/link"
 	"causeway/appliance/model"
 	"causeway/appliance/reports"
+	"causeway/appliance/storage"
 )
 
 // buildCallHome makes what tells the vendor of the box.
@@ -71,14 +70,7 @@ func openCrash(dir, file string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	defer root.Close()
-	opened, err := root.OpenFile(filepath.Base(file), os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe is not waited for
-	if err != nil {
-		return nil, err
-	}
-	if info, err := opened.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.Join(fmt.Errorf("%s is not a crash file", file), err, opened.Close())
-	}
-	return opened, nil
+	return storage.OpenIn(root, filepath.Base(file), os.O_RDONLY, 0)
 }
 
 // diskPatience is how long a crash file is waited for.

@@ -211,7 +211,7 @@ func (f *file) append(host string, lines []line) error {
 // that has something already. The file is opened for every batch anew: a
 // volume may come, go and change under the process.
 func (f *file) put(host string, now time.Time, text []byte) (written bool, err error) {
-	out, err := os.OpenFile(f.path(0), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
+	out, err := storage.OpenFile(f.path(0), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return false, err
 	}
@@ -265,7 +265,7 @@ func (f *file) sync() error {
 	if !f.unsynced {
 		return nil
 	}
-	out, err := os.OpenFile(f.path(0), os.O_WRONLY, 0)
+	out, err := storage.OpenFile(f.path(0), os.O_WRONLY, 0)
 	if err != nil {
 		return err
 	}
@@ -295,7 +295,7 @@ type end struct {
 
 // readEnd reads the end of a file.
 func readEnd(path string) (end, error) {
-	file, err := os.Open(path)
+	file, err := storage.Open(path)
 	if err != nil {
 		return end{}, err
 	}

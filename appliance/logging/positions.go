@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"sync"
 
 	"causeway/appliance/storage"
@@ -32,7 +31,7 @@ func (p *positions) load() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.next = map[string]uint64{}
-	text, err := os.ReadFile(p.path)
+	text, err := storage.ReadFile(p.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

@@ -198,7 +198,7 @@ func (p *process) openFile(name string) (io.ReadCloser, error) {
 		return nil, err
 	}
 	defer volume.Close()
-	return volume.Open(path.Name)
+	return storage.OpenIn(volume, path.Name, os.O_RDONLY, 0)
 }
 
 // prepare checks a configuration and binds what it adds.

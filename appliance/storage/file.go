@@ -4,11 +4,58 @@
 package storage
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"golang.org/x/sys/unix"
 )
+
+// OpenFile is os.OpenFile for files only. What else stands at path, on a volume
+// that others write or that is damaged, is refused: a pipe would be waited for
+// without end.
+func OpenFile(path string, flag int, mode os.FileMode) (*os.File, error) {
+	return regular(os.OpenFile(path, flag|unix.O_NONBLOCK, mode))
+}
+
+// OpenIn is OpenFile within a directory.
+func OpenIn(dir *os.Root, name string, flag int, mode os.FileMode) (*os.File, error) {
+	return regular(dir.OpenFile(name, flag|unix.O_NONBLOCK, mode))
+}
+
+var errNotFile = errors.New("not a regular file")
+
+func regular(file *os.File, err error) (*os.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: file.Name(), Err: errNotFile}
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return file, nil
+}
+
+// Open opens a file for reading, as OpenFile does.
+func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY, 0) }
+
+// ReadFile reads a whole file, and as OpenFile nothing else.
+func ReadFile(path string) ([]byte, error) {
+	file, err := Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(file)
+}
 
 // WriteFile puts a whole file in the place of path: a temporary file beside it
 // is written and flushed, renamed, and the directory flushed. When it returns

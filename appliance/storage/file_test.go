@@ -5,7 +5,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestWriteFile(t *testing.T) {
@@ -44,6 +47,33 @@ func TestWriteFileFails(t *testing.T) {
 }
 
 // What a cut leaves of WriteFile goes; nothing else does.
+// TestOpenFile: a pipe in the place of a file is refused, and waited for by none.
+func TestOpenFile(t *testing.T) {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	file, pipe, directory := filepath.Join(root.Name(), "file"), filepath.Join(root.Name(), "pipe"), filepath.Join(root.Name(), "directory")
+	if err := errors.Join(os.WriteFile(file, []byte("text"), 0o600), unix.Mkfifo(pipe, 0o600), os.Mkdir(directory, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := ReadFile(file); err != nil || string(text) != "text" {
+		t.Errorf("ReadFile = %q, %v; want the text", text, err)
+	}
+	for _, path := range []string{pipe, directory} {
+		if _, err := ReadFile(path); !errors.Is(err, errNotFile) || !strings.Contains(err.Error(), path) {
+			t.Errorf("ReadFile(%s) = %v; want that it is %v", path, err, errNotFile)
+		}
+	}
+	if _, err := OpenFile(pipe, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600); !errors.Is(err, errNotFile) {
+		t.Errorf("OpenFile of a pipe for writing = %v; want that it is %v", err, errNotFile)
+	}
+	if _, err := OpenIn(root, "pipe", os.O_RDONLY, 0); !errors.Is(err, errNotFile) {
+		t.Errorf("OpenIn of a pipe = %v; want that it is %v", err, errNotFile)
+	}
+}
+
 func TestRemoveTemporary(t *testing.T) {
 	dir := t.TempDir()
 	// A real temporary file, as it stands there while it is written.

@@ -43,7 +43,7 @@ func (l LineFiles) Append(lines []byte) error {
 }
 
 func (l LineFiles) append(lines []byte) error {
-	file, err := os.OpenFile(l.Path(0), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
+	file, err := OpenFile(l.Path(0), os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o640)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (l LineFiles) Rotate() error {
 // Read gives the files to read, oldest first, until one fails.
 func (l LineFiles) Read(read func(*os.File) error) error {
 	for age := l.Count - 1; age >= 0; age-- {
-		file, err := os.Open(l.Path(age))
+		file, err := Open(l.Path(age))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -49,7 +49,7 @@ func (p *Pair[T]) Load() (value T, found bool, problem error) {
 	var problems []error
 	missing := 0
 	for _, file := range p.Files {
-		text, err := os.ReadFile(file)
+		text, err := ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			missing++
 		}

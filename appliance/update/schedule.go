@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"time"
 
 	"causeway/appliance/appointment"
@@ -52,7 +51,7 @@ const (
 )
 
 func readState(file string) (s state, err error) {
-	text, err := os.ReadFile(file)
+	text, err := storage.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}

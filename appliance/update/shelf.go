@@ -87,7 +87,7 @@ func (s *shelf) staged() *Staged {
 // readSum reads the sum at the beginning of a file, and no more: an operator may
 // have put any file of that name there.
 func readSum(path string) (string, error) {
-	file, err := os.Open(path)
+	file, err := storage.Open(path)
 	if err != nil {
 		return "", err
 	}
@@ -104,7 +104,7 @@ func readSum(path string) (string, error) {
 
 // manifest is what a file on the box says it is.
 func (s *shelf) manifest(path string) (m bundle.Manifest, size int64, err error) {
-	file, err := os.Open(path)
+	file, err := storage.Open(path)
 	if err != nil {
 		return m, 0, err
 	}

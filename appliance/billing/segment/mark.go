@@ -43,7 +43,7 @@ var ErrInUse = errors.New("another process is at it")
 // OpenMark opens the mark for moving it, and makes it if it is not there.
 func OpenMark(dir, name string, box Box) (*Mark, error) {
 	path := filepath.Join(dir, name)
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	file, err := storage.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return nil, fmt.Errorf("open a mark: %w", err)
 	}
@@ -94,7 +94,7 @@ func (m *Mark) Close() error { return m.file.Close() }
 
 // ReadMark gives the number of the mark, 0 if there is none of this box.
 func ReadMark(dir, name string, box Box) (uint64, error) {
-	file, err := os.Open(filepath.Join(dir, name))
+	file, err := storage.Open(filepath.Join(dir, name))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
 	}

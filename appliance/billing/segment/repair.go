@@ -62,7 +62,7 @@ func (r *Repairs) Mend(d Dir, end Ending, report func(error)) {
 // segment there. It gives the octets cut off; 0 if the segment was clean.
 func (d Dir) cut(number uint32, good int64) (int64, error) {
 	path := d.path(number)
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	file, err := storage.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return 0, fmt.Errorf("repair a segment: %w", err)
 	}

@@ -166,7 +166,7 @@ func (d Dir) Sizes(segments []uint32) (octets int64) {
 func (d Dir) Open(number uint32) (*Scanner, error) {
 	open := d.OpenFile
 	if open == nil {
-		open = func(path string) (File, error) { return os.Open(path) }
+		open = func(path string) (File, error) { return storage.Open(path) }
 	}
 	file, err := open(d.path(number))
 	if err != nil {

@@ -78,7 +78,7 @@ func openDirectory(path string) (directory, error) {
 }
 
 func (d osDirectory) Open(name string, flag int) (file, error) {
-	f, err := d.OpenFile(name, flag, fileMode)
+	f, err := storage.OpenIn(d.Root, name, flag, fileMode)
 	if err != nil {
 		return nil, err
 	}

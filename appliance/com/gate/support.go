@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -40,7 +39,7 @@ type supportState struct {
 // loadSupport gives the access that an earlier life of control knew, if any.
 func loadSupport(o Options) *support {
 	s := &support{file: o.Support, uptime: o.Uptime, log: o.Log}
-	text, err := os.ReadFile(s.file)
+	text, err := storage.ReadFile(s.file)
 	if err == nil {
 		s.supportState, err = parseSupport(text)
 	}

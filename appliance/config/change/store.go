@@ -89,7 +89,7 @@ func (s *Store) read(number int) (Revision, string, error) {
 
 // readFile reads a file of any content, but not more than most octets.
 func readFile(path string, most int) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := storage.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 
 	"causeway/appliance/model"
@@ -180,6 +181,19 @@ func TestStoreNumbers(t *testing.T) {
 	}
 	if s := open(t, s.dir); !strings.Contains(fmt.Sprint(s.Damaged()), "it is a copy of revision 4") {
 		t.Errorf("Damaged = %q; want a copy", s.Damaged())
+	}
+}
+
+// TestStorePipe: a pipe of a revision's name is damage like any other, and
+// nobody waits for it.
+func TestStorePipe(t *testing.T) {
+	s := open(t, t.TempDir())
+	add(t, s, named("box"))
+	if err := unix.Mkfifo(s.path(2), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if s := open(t, s.dir); len(s.Revisions()) != 1 || len(s.Damaged()) != 1 || s.last() != 2 {
+		t.Errorf("Revisions, Damaged = %v, %q; want one and the pipe", s.Revisions(), s.Damaged())
 	}
 }
 

@@ -45,7 +45,7 @@ func keptFile(dir string, port model.Port) string {
 // written, because it is not one a client takes, is an error.
 func recall(dir string, port model.Port, now time.Duration) (kept, error) {
 	path := keptFile(dir, port)
-	text, err := os.ReadFile(path)
+	text, err := storage.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return kept{}, nil
 	}
