@@ -205,19 +205,25 @@ func (a *Alarms) holds(h *held, f finding, now time.Time) {
 		h.Count++
 	}
 	h.over, h.restored = time.Time{}, false
-	h.Text, h.Last = clip(f.Text), now
-	if h.Severity == f.severity {
-		return
-	}
-	worse := rank(f.severity) < rank(h.Severity)
-	h.Severity = f.severity
+	text, changed := clip(f.Text), h.Severity != f.severity
+	news := rank(f.severity) < rank(h.Severity) || addsSentence(h.Name, h.Text, text)
+	h.Text, h.Severity, h.Last = text, f.severity, now
 	switch {
-	case h.Dismissed && worse:
+	case h.Dismissed && news:
 		h.Dismissed, h.Cleared = false, time.Time{}
 		a.raise(h, now)
-	case h.Number != 0 && !h.Dismissed:
+	case changed && h.Number != 0 && !h.Dismissed:
 		a.record("change", h, h.Text, now)
 	}
+}
+
+// addsSentence says whether an alarm of sentences has one that it had not before.
+func addsSentence(name, before, text string) bool {
+	row, _ := Find(name)
+	had := strings.Split(before, SentenceBreak)
+	return row.Sentences && slices.ContainsFunc(strings.Split(text, SentenceBreak), func(sentence string) bool {
+		return !slices.Contains(had, sentence)
+	})
 }
 
 // vanished begins the end of a condition that is not reported any more. One
@@ -352,7 +358,8 @@ type Which struct {
 }
 
 // Clear clears active alarms on an operator's word and gives them. One whose
-// condition still holds is raised again only when it has been over, or is worse.
+// condition still holds is raised again only when it has been over, is worse, or
+// has another sentence.
 func (a *Alarms) Clear(which Which, by model.Operator) ([]model.Alarm, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -289,6 +289,26 @@ func TestClearedAlarmThatGetsWorse(t *testing.T) {
 	})
 }
 
+// TestClearedAlarmThatHasMore: what is missing besides is no part of what the
+// operator has seen and cleared.
+func TestClearedAlarmThatHasMore(t *testing.T) {
+	inBubble(t, func(b *box) {
+		report := func(text string) {
+			b.Report("health", []model.Condition{{Name: BoxIncomplete, Text: text}})
+		}
+		report("no watchdog; no TPM")
+		if _, err := b.Clear(Which{Name: BoxIncomplete}, operator); err != nil {
+			t.Fatal(err)
+		}
+		report("no TPM; no watchdog")
+		b.expectActive("the same", "")
+		report("no TPM")
+		b.expectActive("less", "")
+		report("no TPM; no fan")
+		b.expectActive("more", "3 box-incomplete minor x1: no TPM; no fan")
+	})
+}
+
 func TestRestart(t *testing.T) {
 	inBubble(t, func(b *box) {
 		b.Report("watch", append(link1[:1:1], model.Condition{Name: SlotOnTrial, Text: "slot B"}))

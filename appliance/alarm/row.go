@@ -24,11 +24,18 @@ type Row struct {
 	RaiseAfter time.Duration `json:"raise_after"`
 	ClearAfter time.Duration `json:"clear_after"`
 
+	// Sentences says that the text is several, joined by SentenceBreak: a new
+	// one raises an alarm anew that an operator has cleared.
+	Sentences bool `json:"sentences,omitempty"`
+
 	// Levels of a measured one, in percent, mildest first. Setting is the
 	// word of the command "alarm threshold" that moves them; empty if none.
 	Levels  []Level `json:"levels,omitempty"`
 	Setting string  `json:"setting,omitempty"`
 }
+
+// SentenceBreak stands between the sentences of a text.
+const SentenceBreak = "; "
 
 // Level is one severity of a measured alarm, with hysteresis: it is entered at
 // Raise percent and left below Clear percent.

@@ -56,7 +56,7 @@ var boxRows = []Row{
 		Remedy: "See show backup: look at the stick or the other system, its host key and the password of backup schedule.",
 	},
 	{
-		Name: BoxIncomplete, Severity: model.Minor, ClearAfter: holdDown,
+		Name: BoxIncomplete, Severity: model.Minor, ClearAfter: holdDown, Sentences: true,
 		Raise:  "init could not do something that belongs to a whole box",
 		Clear:  "it is done",
 		Text:   "Something of the hardware or of the system is missing.",

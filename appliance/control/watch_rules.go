@@ -172,7 +172,7 @@ func wholeBox(s *sample) []model.Condition {
 		})
 	})
 	if len(missing) > 0 {
-		list = append(list, model.Condition{Name: alarm.BoxIncomplete, Text: strings.Join(missing, "; ")})
+		list = append(list, model.Condition{Name: alarm.BoxIncomplete, Text: strings.Join(missing, alarm.SentenceBreak)})
 	}
 	return list
 }
