@@ -11,6 +11,7 @@ import (
 	"maps"
 	"math/big"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +64,27 @@ func TestUDP(t *testing.T) {
 	b.settled(serverName(server))
 	if n := strings.Count(b.log.String(), "is down"); n != 1 {
 		t.Errorf("it is told %d times that the server is down; want once:\n%s", n, &b.log)
+	}
+}
+
+// TestUDPNextAddress: where one address of a server answers with ICMP only, the
+// lines go to the next.
+func TestUDPNextAddress(t *testing.T) {
+	b := newBox(t)
+	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	b.options.Lookup = func(context.Context, string) ([]netip.Addr, error) {
+		return []netip.Addr{netip.MustParseAddr("127.0.0.2"), netip.MustParseAddr("127.0.0.1")}, nil
+	}
+	b.kernel.sayMany(10)
+	b.start(logServer("udp", conn.LocalAddr()))
+	var text [2048]byte
+	conn.SetReadDeadline(time.Now().Add(limit))
+	if n, err := conn.Read(text[:]); err != nil || seqOf(string(text[:n])) != 0 {
+		t.Errorf("datagram %q, %v; want the first line", text[:n], err)
 	}
 }
 

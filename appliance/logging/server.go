@@ -24,6 +24,7 @@ type server struct {
 	config model.LogServer
 	relay  *Relay
 	stop   func()
+	turn   int // connections that broke: the next one begins with another address
 
 	mu      sync.Mutex
 	up      bool
@@ -74,6 +75,7 @@ func (s *server) run(ctx context.Context) {
 			s.relay.options.Log.Info("syslog server has another address", "server", s.name())
 			continue
 		}
+		s.turn++
 		s.isDown(err)
 		s.relay.options.Log.Debug("syslog server is tried again", "server", s.name(), "in", wait, "error", err)
 		if stood {
@@ -156,15 +158,17 @@ func (s *server) connect(ctx context.Context) (net.Conn, *wire, error) {
 	return client, w, nil
 }
 
-// dial tries the addresses in their order.
+// dial tries the addresses in their order, from the one whose turn it is: a
+// datagram socket can be had to any.
 func (s *server) dial(ctx context.Context, addresses []netip.Addr) (net.Conn, error) {
 	network := "tcp"
 	if s.config.Transport == "udp" {
 		network = "udp"
 	}
 	err := fmt.Errorf("%s has no address", s.config.Host)
-	for _, address := range addresses {
+	for i := range addresses {
 		var conn net.Conn
+		address := addresses[(s.turn+i)%len(addresses)]
 		target := netip.AddrPortFrom(address, uint16(s.config.Port)).String()
 		if conn, err = s.relay.options.Dial(ctx, network, target); err == nil {
 			s.relay.options.Log.Debug("syslog server is dialled", "server", s.name(), "address", target)
