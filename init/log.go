@@ -78,7 +78,11 @@ func (l *logger) Service(name, line string) {
 	if l.budgets[name] == nil {
 		l.budgets[name] = &budget{}
 	}
-	if l.budgets[name].take(time.Now()) {
+	lost, fits := l.budgets[name].take(time.Now())
+	if lost > 0 {
+		l.toKernel(fmt.Sprintf("init: lines of %s missing here: %d", name, lost))
+	}
+	if fits {
 		l.toKernel(name + ": " + line)
 	}
 }
@@ -120,10 +124,12 @@ type budget struct {
 
 const linesPerSecond = 100
 
-func (b *budget) take(now time.Time) bool {
+// take says whether one more fits, and how many did not before this second.
+func (b *budget) take(now time.Time) (lost int, fits bool) {
 	if second := now.Truncate(time.Second); !second.Equal(b.second) {
+		lost = max(0, b.used-linesPerSecond)
 		b.second, b.used = second, 0
 	}
 	b.used++
-	return b.used <= linesPerSecond
+	return lost, b.used <= linesPerSecond
 }

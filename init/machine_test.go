@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/u-root/u-root/pkg/efivarfs"
@@ -237,6 +238,28 @@ func TestLog(t *testing.T) {
 	if last := lines[len(lines)-1]; last != "<31>init: after the end" {
 		t.Errorf("last line = %q; want that the kernel log goes on", last)
 	}
+}
+
+// TestLogTellsOfLostLines: a service's next line in another second comes after
+// how many are not there.
+func TestLogTellsOfLostLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kmsg := &screen{}
+		l := newLogger(io.Discard)
+		defer l.Flush(time.Minute)
+		l.useKernelLog(kmsg)
+		for range linesPerSecond + 7 {
+			l.Service("proxy", "many")
+		}
+		for range 2 {
+			time.Sleep(time.Second)
+			l.Service("proxy", "one")
+		}
+		want := strings.Repeat("<31>proxy: many\n", linesPerSecond) + "<31>init: lines of proxy missing here: 7\n<31>proxy: one\n<31>proxy: one\n"
+		if got := kmsg.String(); got != want {
+			t.Errorf("kernel log has %d octets and ends with %q; want %q", len(got), got[max(0, len(got)-100):], want[len(want)-100:])
+		}
+	})
 }
 
 // A console that is stopped does not stop PID 1.
