@@ -220,8 +220,9 @@ type process struct {
 	id       string // of the revision
 	revision string
 	grant    model.Grant
-	grants   int // how often one was given
-	restarts int // as init tells it
+	grants   int  // how often one was given
+	early    bool // a revision was in force before any grant
+	restarts int  // as init tells it
 }
 
 func (b *box) process(name string) *process {
@@ -256,6 +257,7 @@ func (p *process) start() {
 					err = link.Passing(errors.New("nothing is prepared"))
 				} else {
 					p.id, p.revision = p.prepared.ID, p.prepared.Text
+					p.early = p.early || p.grants == 0
 				}
 			})
 			return err

@@ -172,6 +172,13 @@ func (f *follower) bring(ctx context.Context) (want change.InForce, met bool, er
 	if err := f.call(ctx, f.process, "status", nil, &has); err != nil {
 		return want, false, err
 	}
+	// The grant comes first: calls are there as soon as the revision is.
+	var ungranted error
+	if f.grants != nil {
+		if grant := f.grants.Grant(); grant != has.Grant {
+			ungranted = f.call(ctx, f.process, "grant", grant, nil)
+		}
+	}
 	if has.Revision != want.ID {
 		if err = f.Prepare(ctx, want); err == nil {
 			err = f.Switch(ctx)
@@ -184,13 +191,7 @@ func (f *follower) bring(ctx context.Context) (want change.InForce, met bool, er
 		}
 		f.log.Info("revision in force", "revision", want.ID)
 	}
-	if f.grants == nil {
-		return want, true, nil
-	}
-	if grant := f.grants.Grant(); grant != has.Grant {
-		err = f.call(ctx, f.process, "grant", grant, nil)
-	}
-	return want, true, err
+	return want, true, ungranted
 }
 
 // restarts asks init how often the process was started again; unknown without

@@ -46,6 +46,11 @@ func TestFollowing(t *testing.T) {
 		}
 		return ""
 	})
+	proxy.set(func() {
+		if proxy.early {
+			t.Error("the proxy took calls before it had a grant: it refused them")
+		}
+	})
 	billing.set(func() {
 		if billing.grants != 0 {
 			t.Error("billing was given a grant")
