@@ -127,11 +127,14 @@ func runFlood(ctx context.Context, args []string) error {
 func runCPS(ctx context.Context, args []string) error {
 	c := load.CPS{Progress: os.Stderr}
 	err := parse("cps", args, func(set *flag.FlagSet) {
-		set.IntVar(&c.Snapshots, "snapshots", 11, "snapshots of 30 s that the load lasts")
+		set.IntVar(&c.Snapshots, "snapshots", 11, "snapshots of 30 s that the load lasts, 2 at least")
 		set.IntVar(&c.Resumed, "resumed", 3, "snapshots after which calls are served again")
 	})
 	if err == nil {
-		err = positive("cps", []string{"snapshots", "resumed"}, c.Snapshots, c.Resumed)
+		err = positive("cps", []string{"resumed"}, c.Resumed)
+	}
+	if err == nil && c.Snapshots < 2 {
+		err = fmt.Errorf("cps: -snapshots %d: want at least 2: nothing is rejected before the second", c.Snapshots)
 	}
 	if err != nil {
 		return err
