@@ -147,7 +147,7 @@ func (m *machine) erase() error {
 	if done, err := m.finishReset(); done || err != nil {
 		return err // bootflash: tells the next boot if all is to be done again
 	}
-	text, err := os.ReadFile(m.eraseFile())
+	text, err := storage.ReadFile(m.eraseFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}

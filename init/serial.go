@@ -29,7 +29,7 @@ var serialForm = regexp.MustCompile(fmt.Sprintf(`^[%s]{%d}\n$`, serialAlphabet, 
 // box runs it keeps its number: a bootflash: that was formatted is given it.
 func (m *machine) readSerial() error {
 	kept := m.path("bootflash/init/serial")
-	text, err := os.ReadFile(kept)
+	text, err := storage.ReadFile(kept)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = os.ReadFile(m.path(model.SerialFile)); err != nil {
 			text = []byte(newSerial())

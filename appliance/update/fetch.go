@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 )
 
 // Fetch is a bundle that COM has the box fetch, in the background. What has come of
@@ -139,7 +140,7 @@ func (u *Update) bringFetch(ctx context.Context, f *fetching) error {
 	}
 	name := f.SHA256 + partSuffix
 	sweep(dir, name, "")
-	part, err := os.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o640)
+	part, err := storage.OpenFile(filepath.Join(dir, name), os.O_RDWR|os.O_CREATE, 0o640)
 	if err != nil {
 		return fmt.Errorf("keep the bundle: %w", err)
 	}

@@ -37,7 +37,7 @@ func Floor(build time.Time, path string) (time.Time, error) {
 }
 
 func read(path string) (time.Time, error) {
-	file, err := os.Open(path)
+	file, err := storage.Open(path)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -21,6 +21,7 @@ import (
 
 	"causeway/appliance/bundle"
 	"causeway/appliance/model"
+	"causeway/appliance/storage"
 	"causeway/board"
 	"causeway/board/layout"
 	"causeway/init/volume"
@@ -96,11 +97,11 @@ type image struct {
 
 // open reads the manifest. The program is looked at when it is copied.
 func (i *Installer) open(point string) (*image, error) {
-	manifest, err := os.ReadFile(filepath.Join(point, bundle.ManifestName))
+	manifest, err := storage.ReadFile(filepath.Join(point, bundle.ManifestName))
 	if err != nil {
 		return nil, err
 	}
-	signature, err := os.ReadFile(filepath.Join(point, bundle.SignatureName))
+	signature, err := storage.ReadFile(filepath.Join(point, bundle.SignatureName))
 	if err != nil {
 		return nil, err
 	}

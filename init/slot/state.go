@@ -106,7 +106,7 @@ func decode(content []byte) (*state, error) {
 // readState reads the file; nil if there is none. One that is damaged is set
 // aside as FILE.bad, and is none too; the error says so.
 func readState(file string) (*state, error) {
-	content, err := os.ReadFile(file)
+	content, err := storage.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
