@@ -7,9 +7,6 @@ import (
 	"causeway/appliance/storage"
 )
 
-// FailedCallsDir is where the files of the failed-calls log are on the box.
-const FailedCallsDir = "/harddisk/log/failed-calls"
-
 // The files: failed-calls.jsonl is written to, failed-calls.1.jsonl was before
 // it, and so on. Each has one JSON object a line, in the order of the calls.
 const (

@@ -126,12 +126,7 @@ func (a *Alarms) Apply(config *model.Config) {
 func (a *Alarms) Report(source string, active []model.Condition) {
 	var found []finding
 	for _, c := range active {
-		row, known := Find(c.Name)
-		if !known {
-			a.log.Error("alarm that is not in the table", "name", c.Name, "source", source)
-			row.Severity = model.Warning
-		}
-		found = append(found, finding{c, row.Severity})
+		found = append(found, finding{c, a.row(c.Name, source).Severity})
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -146,7 +141,7 @@ func (a *Alarms) Measure(source string, readings []Reading) {
 	defer a.mu.Unlock()
 	var found []finding
 	for _, r := range readings {
-		row, _ := Find(r.Name)
+		row := a.row(r.Name, source)
 		had := model.Severity("")
 		if h := a.held[key{r.Name, r.Object}]; h != nil && (h.over.IsZero() || h.restored) {
 			had = h.Severity
@@ -156,6 +151,17 @@ func (a *Alarms) Measure(source string, readings []Reading) {
 		}
 	}
 	a.take(source, found)
+}
+
+// row is Find for what a source says. An alarm that is not in the table is a
+// fault of ours: it is told of as a warning.
+func (a *Alarms) row(name, source string) Row {
+	row, known := Find(name)
+	if !known {
+		a.log.Error("alarm that is not in the table", "name", name, "source", source)
+		row.Severity = model.Warning
+	}
+	return row
 }
 
 // take makes found the whole set of a source. a.mu is held.

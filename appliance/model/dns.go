@@ -1,10 +1,6 @@
 package model
 
-import (
-	"cmp"
-	"errors"
-	"slices"
-)
+import "errors"
 
 // What a look-up in the DNS may fail with, told apart because they ask for
 // different things: another way to the host, or another try later.
@@ -39,30 +35,4 @@ type NAPTR struct {
 	Service     string // "SIP+D2U", "SIPS+D2T"
 	Regexp      string
 	Replacement string // a name, without a dot at its end; empty: Regexp counts
-}
-
-// OrderSRV gives servers in the order to try them: by priority, and within one
-// drawn by weight (RFC 2782, "Usage rules"). random gives a number from 0 to
-// below n, such as rand.IntN.
-func OrderSRV(servers []SRV, random func(n int) int) []SRV {
-	order := slices.Clone(servers)
-	// Those of weight 0 stand first, so that they have a small chance.
-	slices.SortStableFunc(order, func(a, b SRV) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
-	})
-	for i := range order {
-		sum := 0
-		for _, server := range order[i:] {
-			if server.Priority == order[i].Priority {
-				sum += int(server.Weight)
-			}
-		}
-		drawn, left := i, random(sum+1)
-		for left -= int(order[drawn].Weight); left > 0; left -= int(order[drawn].Weight) {
-			drawn++
-		}
-		server := order[drawn]
-		order = slices.Insert(slices.Delete(order, drawn, drawn+1), i, server)
-	}
-	return order
 }

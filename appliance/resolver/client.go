@@ -31,7 +31,7 @@ func (c *Client) LookupHost(ctx context.Context, name string) ([]netip.Addr, tim
 }
 
 // LookupSRV gives the servers of a service such as "_sip._udp.example.com"
-// (RFC 2782), as they come; model.OrderSRV says which to try first.
+// (RFC 2782), as they come.
 func (c *Client) LookupSRV(ctx context.Context, name string) ([]model.SRV, time.Duration, error) {
 	return lookup(ctx, c, name, dns.TypeSRV, func(srv *dns.SRV) model.SRV {
 		return model.SRV{Priority: srv.Priority, Weight: srv.Weight, Port: srv.Port, Target: withoutDot(srv.Target)}

@@ -13,10 +13,14 @@ import (
 )
 
 // logNames are the checksum logs (seed 003); logLimit is the size from which on
-// the other one is written, in octets.
+// the other one is written, and logMost what is read of one, in octets: a stick
+// may have a larger file of that name.
 var logNames = [2]string{"md5checksum1.log", "md5checksum2.log"}
 
-const logLimit = 2_000_000
+const (
+	logLimit = 2_000_000
+	logMost  = logLimit + 64<<10
+)
 
 // logLine is a line as md5sum -c wants it.
 var logLine = regexp.MustCompile(`^[0-9a-f]{32}  \S+\n$`)
@@ -60,7 +64,7 @@ func readLog(d directory, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer in.Close()
-	content, err := io.ReadAll(in)
+	content, err := io.ReadAll(io.LimitReader(in, logMost))
 	whole := 0
 	for line := range bytes.Lines(content) {
 		if !logLine.Match(line) {

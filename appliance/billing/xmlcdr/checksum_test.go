@@ -93,3 +93,21 @@ func TestChecksumLogsDeleted(t *testing.T) {
 	openTest(t, o).close()
 	wantCalls(t, "in files", finishedIn(t, o.Dir), numbers(1, 12))
 }
+
+// TestChecksumLogOfAnother: of a log that is larger than ours become, only so
+// much is read, in whole lines.
+func TestChecksumLogOfAnother(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, logNames[0]), []byte(strings.Repeat(lines(1), 3)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	content, err := readLog(d, logNames[0])
+	if err != nil || len(content) > logMost || len(content) < logLimit || content[len(content)-1] != '\n' {
+		t.Errorf("readLog gives %d octets, %v; want up to %d in whole lines", len(content), err, logMost)
+	}
+}

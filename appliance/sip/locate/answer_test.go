@@ -24,7 +24,7 @@ func answerOf(servers []model.SRV) *answer {
 	return &answer{services: []service{s}}
 }
 
-// TestDraw holds the draw against model.OrderSRV with the same dice.
+// TestDraw holds the draw against orderSRV with the same dice.
 func TestDraw(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		servers := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) model.SRV {
@@ -39,7 +39,7 @@ func TestDraw(t *testing.T) {
 		for _, place := range answerOf(servers).appendPlaces(nil, dice) {
 			got = append(got, place.Address.Port())
 		}
-		for _, server := range model.OrderSRV(servers, dice) {
+		for _, server := range orderSRV(servers, dice) {
 			want = append(want, server.Port)
 		}
 		if !slices.Equal(got, want) {
