@@ -98,6 +98,9 @@ func (s *Spec) Write(ctx context.Context, file string) error {
 			return fmt.Errorf("root file system: %s: %w", part.name, err)
 		}
 	}
+	if err := refuseSecrets(files); err != nil {
+		return fmt.Errorf("root file system: %w", err)
+	}
 	if err := initramfs.Write(&initramfs.Opts{Files: files, OutputFile: zstdFile(file)}); err != nil {
 		return fmt.Errorf("root file system: write %s: %w", file, err)
 	}
