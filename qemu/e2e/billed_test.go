@@ -239,7 +239,7 @@ func ordinary(calls, rate int) callGroup {
 
 // recordedLimit is generous: records that could not be delivered are tried again
 // every 10 s.
-const recordedLimit = 30 * time.Second
+const recordedLimit = time.Minute
 
 // recorded waits until the keepers together have the records of all calls.
 func (b *billed) recorded(ctx context.Context, keepers ...audit.Keeper) *audit.Records {

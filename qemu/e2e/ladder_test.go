@@ -263,7 +263,7 @@ func (c ladderCase) place(ctx context.Context, l *lab.Lab, rate int) error {
 	}
 	caller, err := l.LAN1.SIPp(ctx, lab.SIPp{
 		Ladder: c.caller, Local: netip.AddrPortFrom(lab.PeerLAN1, lab.CallerPort), Remote: lab.BoxLAN1, TCP: c.callerTCP,
-		Calls: ladderCalls, Rate: rate, Repeats: c.repeats, Limit: 20 * time.Second,
+		Calls: ladderCalls, Rate: rate, Repeats: c.repeats,
 	})
 	if err == nil {
 		_, err = caller.Wait()

@@ -223,7 +223,7 @@ func (w *tortureWorld) arrive(m lab.Message, reply func(lab.Message)) {
 // try sends one message, and after it a good one: what the first one causes is
 // there before the good one's answer.
 func (w *tortureWorld) try(t *testing.T, f fate, text string) {
-	ctx := within(t, 10*time.Second)
+	ctx := within(t, time.Minute)
 	marker := w.send(t, ctx, text)
 	mark := markOf(text)
 	if f.forwarded {
