@@ -69,6 +69,14 @@ func TestSeats(t *testing.T) {
 	clients[0].Close()
 	b.noted("logout 1: exit")
 	b.client()
+	for wait, waits := time.Now().Add(time.Minute), 1; waits > 0; time.Sleep(time.Millisecond) {
+		b.seats.mu.Lock()
+		waits = b.seats.all
+		b.seats.mu.Unlock()
+		if time.Now().After(wait) {
+			t.Fatalf("%d seats are those of connections that have ended", waits)
+		}
+	}
 
 	var waiting []net.Conn
 	for range sourceMost {
