@@ -70,10 +70,11 @@ func TestBillingBackup(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.finish(calls)
+	b.place(ctx, ordinary(3, 100)) // which the primary has not, though it was quick with the others
 	b.recorded(ctx, first, second)
-	if status := b.await(ctx, "something", func(model.BillingStatus) bool { return true }); !status.RADIUS[0].Up || status.RADIUS[0].Servers[0].Current {
-		t.Errorf("the client is %+v; want it up, with the backup in use", status.RADIUS[0])
-	}
+	b.await(ctx, "that the client is up, with the backup in use", func(s model.BillingStatus) bool {
+		return s.RADIUS[0].Up && !s.RADIUS[0].Servers[0].Current
+	})
 }
 
 // TestBillingWrongSecret sends with a secret that the server does not have.
