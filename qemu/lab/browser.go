@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
@@ -48,6 +49,7 @@ func (n *Namespace) Browser(ctx context.Context, trusted ...*x509.Certificate) (
 			command.Args = append([]string{"nsenter", network, program}, command.Args[1:]...)
 			command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		}),
+		chromedp.WSURLReadTimeout(time.Minute), // several start at once, on a busy host
 		chromedp.Flag("disable-gpu", true),
 		chromedp.Flag("ignore-certificate-errors-spki-list", pins))
 	b := &Browser{}

@@ -20,7 +20,7 @@ import (
 )
 
 // pageLimit is how long a page may take, or what is waited for on one.
-const pageLimit = 30 * time.Second
+const pageLimit = time.Minute
 
 // within gives the tab's context, which ends with ctx, too.
 func (t *Tab) within(ctx context.Context) (context.Context, context.CancelFunc) {
