@@ -207,6 +207,23 @@ func TestSessionEnd(t *testing.T) {
 	}
 }
 
+// TestEditAfterTheEnd: a call that outlasts its session leaves nobody the candidate,
+// one of a later session does.
+func TestEditAfterTheEnd(t *testing.T) {
+	b := newBox(t)
+	b.session(1)()
+	before := b.text("candidate")
+	lines := wire.ConfigEdit{Lines: []string{"hostname anna"}}
+	if err := b.call(by("anna", 1), wire.MethodConfigEdit, lines, nil); codeOf(err) != wire.CodeConflict {
+		t.Errorf("config.edit of a session that is over = %v; want code %d", err, wire.CodeConflict)
+	}
+	if got, err := b.configuration.Candidate(t.Context()); err != nil || got.Holder != nil || b.text("candidate") != before {
+		t.Errorf("the candidate is %+v, %v; want nobody's, as before", got, err)
+	}
+	defer b.session(2)()
+	b.edits(by("anna", 2), "hostname anna")
+}
+
 // TestOldSignal: a commit whose session ended by itself does not end the next one.
 func TestOldSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -41,6 +41,7 @@ type Config struct {
 	changing sync.Mutex      // held by each call that changes something
 	holder   *model.Operator // who has the candidate by us; nil: nobody
 	session  uint64          // the newest of the link
+	over     uint64          // the newest that has ended
 	waits    struct {        // the last commit of ours
 		revision int
 		session  uint64 // the newest when it was done
@@ -85,7 +86,7 @@ func mayRollback(r model.Rights) bool {
 // the candidate is dropped at its end (RFC 6241 §8.3.5.2).
 func (c *Config) Connected(ctx context.Context, s gate.Session) error {
 	c.begin(s)
-	defer c.drop()
+	defer c.drop(s)
 	select {
 	case <-ctx.Done():
 		return nil
@@ -111,10 +112,11 @@ func (c *Config) begin(s gate.Session) {
 	}
 }
 
-// drop gives the candidate back without its changes.
-func (c *Config) drop() {
+// drop gives the candidate back without the changes of a session that is over.
+func (c *Config) drop(s gate.Session) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	c.over = max(c.over, s.Number)
 	if c.holder != nil {
 		// An error means that an operator has taken it over.
 		c.configuration.Abort(context.Background(), change.AbortRequest{Operator: *c.holder})
@@ -222,10 +224,14 @@ func sentences(faults config.Errors) []string {
 	return list
 }
 
-// edit brings lines into the candidate, all of them or none.
+// edit brings lines into the candidate, all of them or none. A call that outlasts
+// its session brings none: nobody would drop them.
 func (c *Config) edit(ctx context.Context, caller gate.Caller, r wire.ConfigEdit) (wire.ConfigFaults, error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
+	if caller.Session.Number <= c.over {
+		return wire.ConfigFaults{}, gate.Refuse(wire.CodeConflict, "the session is over, and with it what it brings into the candidate")
+	}
 	rights, grammar := caller.Login.Rights, c.configuration.Grammar
 	fault, err := c.configuration.EditTogether(ctx, change.Lines{
 		Operator: caller.Operator, Base: r.BaseRevision, Lines: r.Lines,
