@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -221,6 +222,17 @@ func logTail(ctx context.Context, c *comctl, args []string) error {
 
 func backup(ctx context.Context, c *comctl, args []string) error {
 	return c.text(ctx, args[0], wire.MethodBackupRun, wire.BackupRun{})
+}
+
+// backupRestore brings a backup into the candidate of a box. Its passphrase is the
+// first line of a file: the words of a command are for all to see.
+func backupRestore(ctx context.Context, c *comctl, args []string) error {
+	text, err := os.ReadFile(args[2])
+	if err != nil {
+		return err
+	}
+	passphrase, _, _ := strings.Cut(string(text), "\n")
+	return c.text(ctx, args[0], wire.MethodBackupRestore, wire.BackupRestore{Name: args[1], Passphrase: strings.TrimSuffix(passphrase, "\r")})
 }
 
 func sessions(ctx context.Context, c *comctl, args []string) error {

@@ -81,6 +81,16 @@ func fileGet(ctx context.Context, c *comctl, args []string) error {
 	return os.Rename(name+".part", name)
 }
 
+// fileUpload has a box bring a file to the file store.
+func fileUpload(ctx context.Context, c *comctl, args []string) error {
+	var answer wire.Uploaded
+	if err := c.Call(ctx, args[0], wire.MethodFileUpload, wire.FileUpload{Path: args[1], URL: args[2]}, &answer); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(c.out, "%d octets, SHA-256 %s\n", answer.Size, printable(answer.SHA))
+	return err
+}
+
 // tunnel listens on an address and carries each connection to a server of the
 // box, until it is interrupted.
 func tunnel(ctx context.Context, c *comctl, args []string) error {
