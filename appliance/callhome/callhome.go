@@ -33,9 +33,9 @@ type Options struct {
 	// Facts gathers what messages may tell, in some seconds. What cannot be had is
 	// left out.
 	Facts func(context.Context) message.Facts
-	// Diagnose runs EXEC commands with the rights of everybody who helps, and gives
-	// what each printed.
-	Diagnose func(ctx context.Context, lines []string) []message.Attachment
+	// Diagnose runs an EXEC command with the rights of everybody who helps, and gives
+	// what it printed.
+	Diagnose func(ctx context.Context, line string) message.Attachment
 	// Volumes is the directory that bootflash: and harddisk: are mounted in.
 	Volumes string
 	Sender  Sender

@@ -18,7 +18,6 @@ import (
 var backOff = []time.Duration{time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute, time.Hour}
 
 const (
-	longestWait = 24 * time.Hour // that a destination may ask for
 	againAfter  = 24 * time.Hour // what is due every month is made again that the vendor has refused
 	lookEvery   = time.Minute    // at what no nudge tells of: a clock that is to be right, a disk to be written
 	idle        = time.Hour      // nobody waits for longer
@@ -144,7 +143,7 @@ func (c *CallHome) waitAfter(attempts int, err error) time.Duration {
 	step := backOff[min(attempts, len(backOff))-1]
 	wait := time.Duration(float64(step) * (0.8 + 0.4*c.jitter()))
 	if later := (*transport.Later)(nil); errors.As(err, &later) {
-		wait = max(wait, min(later.After, longestWait))
+		wait = max(wait, min(later.After, transport.LongestWait))
 	}
 	return wait
 }

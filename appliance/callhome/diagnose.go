@@ -23,12 +23,10 @@ func (c *CallHome) diagnose(ctx context.Context, lines []string) (attachments []
 	most := min(printedMost, allPrintedMost/len(lines))
 	for _, line := range lines {
 		limited, cancel := context.WithTimeout(ctx, commandPatience)
-		printed := c.options.Diagnose(limited, []string{line})
+		printed := c.options.Diagnose(limited, line)
 		cancel()
-		for _, a := range printed {
-			a.Text = shorten(a.Text, most)
-			attachments = append(attachments, a)
-		}
+		printed.Text = shorten(printed.Text, most)
+		attachments = append(attachments, printed)
 	}
 	return attachments
 }

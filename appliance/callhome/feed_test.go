@@ -304,17 +304,14 @@ func TestUnkept(t *testing.T) {
 func TestDiagnostics(t *testing.T) {
 	alarmed(t, func(b *box, alarms *alarm.Alarms) {
 		var asked []string
-		b.CallHome.options.Diagnose = func(ctx context.Context, lines []string) (printed []message.Attachment) {
-			asked = append(asked, lines...)
-			for i, line := range lines {
-				a := message.Attachment{Name: line, Type: "command", Text: strings.Repeat("é", printedMost)}
-				if line == "show system" {
-					<-ctx.Done() // it hangs
-					a.Text = fmt.Sprint(i)
-				}
-				printed = append(printed, a)
+		b.CallHome.options.Diagnose = func(ctx context.Context, line string) message.Attachment {
+			asked = append(asked, line)
+			a := message.Attachment{Name: line, Type: "command", Text: strings.Repeat("é", printedMost)}
+			if line == "show system" {
+				<-ctx.Done() // it hangs
+				a.Text = "0"
 			}
-			return printed
+			return a
 		}
 		b.set(func(c *model.CallHome) { c.Traces = true })
 		began := time.Now()
@@ -347,7 +344,7 @@ func TestDiagnostics(t *testing.T) {
 // sent before it goes.
 func TestTracesNoMore(t *testing.T) {
 	alarmed(t, func(b *box, alarms *alarm.Alarms) {
-		b.CallHome.options.Diagnose = func(context.Context, []string) []message.Attachment { return nil }
+		b.CallHome.options.Diagnose = func(context.Context, string) message.Attachment { return message.Attachment{} }
 		b.world.set(down)
 		b.set(func(c *model.CallHome) { c.Traces = true })
 		crash(alarms, "proxy")
@@ -364,8 +361,8 @@ func TestTracesNoMore(t *testing.T) {
 
 // TestAllThatCommandsPrint is bounded, whatever the alert.
 func TestAllThatCommandsPrint(t *testing.T) {
-	c := &CallHome{options: Options{Diagnose: func(_ context.Context, lines []string) []message.Attachment {
-		return []message.Attachment{{Name: lines[0], Text: strings.Repeat("x", 1<<20)}}
+	c := &CallHome{options: Options{Diagnose: func(_ context.Context, line string) message.Attachment {
+		return message.Attachment{Name: line, Text: strings.Repeat("x", 1<<20)}
 	}}}
 	for _, a := range Alerts() {
 		if len(a.Commands) == 0 {
@@ -388,9 +385,9 @@ func TestAllThatCommandsPrint(t *testing.T) {
 // told of.
 func TestModeChangesMeanwhile(t *testing.T) {
 	alarmed(t, func(b *box, alarms *alarm.Alarms) {
-		b.CallHome.options.Diagnose = func(context.Context, []string) []message.Attachment {
+		b.CallHome.options.Diagnose = func(context.Context, string) message.Attachment {
 			b.set(func(c *model.CallHome) { c.Mode, c.Traces = model.CallHomeAnonymous, false })
-			return nil
+			return message.Attachment{}
 		}
 		b.set(func(c *model.CallHome) { c.Traces = true })
 		crash(alarms, "proxy")

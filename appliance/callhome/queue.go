@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"causeway/appliance/callhome/message"
+	"causeway/appliance/callhome/transport"
 	"causeway/appliance/model"
 	"causeway/appliance/storage/database"
 )
@@ -50,7 +51,7 @@ func requeue(messages []*message.Message, waiting map[string][]*delivery, at tim
 	for _, m := range messages {
 		text, _ := json.Marshal(m) // it came from there
 		for _, d := range waiting[m.ID] {
-			d.due = at + min(max(d.Wait, 0), longestWait)
+			d.due = at + min(max(d.Wait, 0), transport.LongestWait)
 		}
 		queue = append(queue, &queued{Message: m, text: text, came: at, found: true, deliveries: waiting[m.ID]})
 	}

@@ -3,7 +3,6 @@ package callhome
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"causeway/appliance/model"
@@ -35,10 +34,9 @@ func (c *CallHome) Status() model.CallHomeStatus {
 		}
 	}
 	for _, name := range c.profiles() {
-		t, to := c.state.Tallies[name], c.destination(name, s.Mode)
+		t := c.state.Tallies[name]
 		s.Profiles = append(s.Profiles, model.CallHomeTally{
-			Name: name, To: cmp.Or(to.URL, strings.Join(to.Emails, ", ")),
-			Sent: t.Sent, Failed: t.Failed, Dropped: t.Dropped, LastSent: t.LastSent, Error: t.Error,
+			Name: name, Sent: t.Sent, Failed: t.Failed, Dropped: t.Dropped, LastSent: t.LastSent, Error: t.Error,
 		})
 	}
 	for _, seen := range c.state.Seen {

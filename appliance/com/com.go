@@ -116,7 +116,6 @@ type Link struct {
 	turn    int                     // which certificate is shown
 	number  uint64                  // of the newest session
 	enrols  time.Duration           // uptime from which on COM may issue a certificate again
-	session gate.Session
 	status  Status
 }
 
@@ -171,13 +170,6 @@ func (l *Link) Redial(reason string) {
 type intended string
 
 func (e intended) Error() string { return string(e) }
-
-// Session is the one that is up.
-func (l *Link) Session() (s gate.Session, up bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.session, l.status.State.Up()
-}
 
 // lookEvery is how often it is looked whether what is missing is there.
 const lookEvery = 5 * time.Second

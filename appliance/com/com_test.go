@@ -67,11 +67,8 @@ func TestLink(t *testing.T) {
 				t.Errorf("heartbeat = %+v", beat)
 			}
 			status := l.Status()
-			if status.State != Connected || status.Protocol != protocol || status.Address != "192.0.2.1:443" || !strings.HasPrefix(status.TLS, "TLS 1.2, TLS_ECDHE_") {
+			if status.State != Connected || status.ID != s.id || status.Protocol != protocol || status.Address != "192.0.2.1:443" || !strings.HasPrefix(status.TLS, "TLS 1.2, TLS_ECDHE_") {
 				t.Errorf("Status = %+v", status)
-			}
-			if is, up := l.Session(); !up || is.ID != s.id {
-				t.Errorf("Session = %+v, %v; want ID %s", is, up, s.id)
 			}
 
 			var echoed map[string]int
@@ -122,10 +119,10 @@ func TestRedial(t *testing.T) {
 	if first.id == second.id {
 		t.Errorf("both sessions have the ID %s", first.id)
 	}
-	until(t, "a larger number", func() bool { s, up := l.Session(); return up && s.Number == 3601 })
+	until(t, "a larger number", func() bool { s := l.Status(); return s.State.Up() && s.Session == 3601 })
 
 	l.Apply(configured(func(c *model.COM) { c.Group = "operators" }))
-	if _, up := l.Session(); !up {
+	if !l.Status().State.Up() {
 		t.Error("a change of the group has ended the session")
 	}
 	l.Apply(configured(func(c *model.COM) { c.Services = []string{model.COMCLI} }))

@@ -227,7 +227,6 @@ func (l *Link) up(s *session, w wire.Welcome, beat time.Duration) {
 	defer l.mu.Unlock()
 	l.number = max(l.number+1, uint64(l.options.Uptime()/time.Second))
 	s.is.Number = l.number
-	l.session = s.is
 	now := &l.status
 	now.State, now.Since, now.Tries, now.Failure, now.Suspect, now.Refused = Connected, time.Now(), 0, "", "", ""
 	if w.Pending {

@@ -39,7 +39,7 @@ func (b box) session() *exectest.Session {
 func newBox() box {
 	b := box{link: Status{State: Unset, Serial: "aB3dE6gH9jK"}}
 	b.subscriptions = subscription.Status{
-		Source: model.SourceSmart, Now: now, GraceEnd: model.GraceEndsFeatures,
+		Source: model.SourceSmart, GraceEnd: model.GraceEndsFeatures,
 		Functions: []subscription.Function{{Feature: wire.FeatureManagement, Reason: "there is no subscription"}},
 	}
 	b.services.Group = model.GroupPrivileged
@@ -61,7 +61,7 @@ func connected() box {
 		Counters: map[string]int64{"sessions": 3, "tries": 5},
 	}
 	b.subscriptions = subscription.Status{
-		Source: model.SourceBoth, Checked: now.Add(-time.Minute), Now: now, GraceEnd: model.GraceEndsCalls,
+		Source: model.SourceBoth, Checked: now.Add(-time.Minute), GraceEnd: model.GraceEndsCalls,
 		Wanted: []wire.Wanted{{Feature: wire.FeatureCalls, Count: 100}, {Feature: wire.FeatureManagement, Count: 1}},
 		Subscriptions: []subscription.Owned{
 			{Subscription: wire.Subscription{Feature: wire.FeatureCalls, Count: 100, Expires: now.Add(10 * day)}},

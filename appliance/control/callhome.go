@@ -184,17 +184,14 @@ func newDiagnosis(o Options, zone func() *time.Location) diagnosis {
 	return diagnosis{o.Run, zone, sync.OnceValues(func() (*exec.Table, error) { return exec.NewTable(o.Commands) })}
 }
 
-// run types lines and gives what each printed; an error is printed as the console
+// run types a line and gives what it printed; an error is printed as the console
 // does.
-func (d diagnosis) run(ctx context.Context, lines []string) (printed []message.Attachment) {
-	for _, line := range lines {
-		s := &silentSession{sockets: d.sockets, zone: d.zone()}
-		if err := d.typed(ctx, s, line); err != nil {
-			fmt.Fprintf(&s.printed, "%% %v\n", err)
-		}
-		printed = append(printed, message.Attachment{Name: line, Type: "command", Text: config.Redact(s.printed.String())})
+func (d diagnosis) run(ctx context.Context, line string) message.Attachment {
+	s := &silentSession{sockets: d.sockets, zone: d.zone()}
+	if err := d.typed(ctx, s, line); err != nil {
+		fmt.Fprintf(&s.printed, "%% %v\n", err)
 	}
-	return printed
+	return message.Attachment{Name: line, Type: "command", Text: config.Redact(s.printed.String())}
 }
 
 func (d diagnosis) typed(ctx context.Context, s exec.Session, line string) error {

@@ -219,7 +219,6 @@ type CallHomeEntry struct {
 // CallHomeTally counts what went to a profile.
 type CallHomeTally struct {
 	Name     string    `json:"name"`
-	To       string    `json:"to"` // the URL, or the e-mail addresses
 	Sent     int64     `json:"sent"`
 	Failed   int64     `json:"failed"` // attempts
 	Dropped  int64     `json:"dropped"`

@@ -22,8 +22,8 @@ const (
 	answerMost = 64 << 10
 )
 
-// laterMost bounds what a server may ask for with Retry-After.
-const laterMost = 24 * time.Hour
+// LongestWait bounds what a destination may ask for (Later).
+const LongestWait = 24 * time.Hour
 
 // refusals are the answers by which a server says that the message itself is
 // what it does not want.
@@ -129,10 +129,10 @@ func outcome(response *http.Response, now time.Time) error {
 // retryAfter reads seconds or a date (RFC 9110 §10.2.3); 0: there is none.
 func retryAfter(text string, now time.Time) time.Duration {
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		return min(time.Duration(seconds)*time.Second, laterMost)
+		return min(time.Duration(seconds)*time.Second, LongestWait)
 	}
 	if date, err := http.ParseTime(text); err == nil {
-		return min(max(date.Sub(now), 0), laterMost)
+		return min(max(date.Sub(now), 0), LongestWait)
 	}
 	return 0
 }

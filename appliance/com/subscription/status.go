@@ -15,7 +15,6 @@ type Status struct {
 	Source        string         `json:"source"`  // what governs calls: model.SourceSmart …
 	Pending       bool           `json:"pending"` // nobody has approved the box yet
 	Checked       time.Time      `json:"checked"` // when COM answered last; zero: never
-	Now           time.Time      `json:"now"`
 	Subscriptions []Owned        `json:"subscriptions"`
 	Wanted        []wire.Wanted  `json:"wanted"` // what is asked for
 	Grace         GraceStatus    `json:"grace"`
@@ -61,7 +60,7 @@ func (s *Subscription) Status() Status {
 	defer s.mu.Unlock()
 	f := &s.facts
 	status := Status{
-		Source: s.license.Governor(), Pending: f.Pending, Checked: f.Checked, Now: m.now, Wanted: s.wanted(),
+		Source: s.license.Governor(), Pending: f.Pending, Checked: f.Checked, Wanted: s.wanted(),
 		GraceEnd: cmp.Or(s.com.GraceEnd, model.GraceEndsFeatures), Prospect: s.prospect(m), Problem: cmp.Or(s.problem, s.unsaved),
 	}
 	for _, one := range f.Subscriptions {
