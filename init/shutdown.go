@@ -25,14 +25,12 @@ var lastLines = map[string]string{
 	modePowerOff: "powering off",
 }
 
-// The time an end may take. What was acknowledged is on disk before; what a slow disk
-// or stick is given the time for is the rest: copies, traces, logs. All together it
-// is less than the watchdog's.
+// The time an end may take, all together less than 10 s.
 const (
 	stopLimit    = 5500 * time.Millisecond // services, with supervise's 5 s before SIGKILL
 	consoleLimit = 1 * time.Second
-	diskLimit    = 20 * time.Second
-	wholeLimit   = stopLimit + consoleLimit + diskLimit + time.Second
+	diskLimit    = 2 * time.Second
+	wholeLimit   = 9500 * time.Millisecond
 	flushLimit   = 200 * time.Millisecond
 	crashPause   = 5 * time.Second
 )
