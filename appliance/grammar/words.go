@@ -202,6 +202,8 @@ func Words() config.Words {
 		"show reports hours":                "Of the last hours",
 		"show reports calls":                "Calls and failures over time",
 		"show routes table key":             "Routes whose key begins so",
+		"show sbc sbe adjacencies":          "The adjacencies, their state and their calls",
+		"show sbc sbe adjacencies detail":   "Everything about this one",
 		"show sbc sbe":                      "The signalling border element",
 		"show sbc sbe cac-policy-set":       "Call admission control tables, and what they count",
 		"show sbc sbe cac-policy-set table": "One of them only",

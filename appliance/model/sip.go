@@ -199,6 +199,36 @@ type Adjacency struct {
 	Group     string // adjacency group
 }
 
+// AdjacencyTraffic is the calls of one adjacency, as the proxy shows them.
+type AdjacencyTraffic struct {
+	In         AdjacencyCalls `json:"in"`          // that it made
+	Out        AdjacencyCalls `json:"out"`         // that went to it; each target that is tried counts
+	LastAnswer time.Time      `json:"last_answer"` // when it answered a call; zero: it has not
+}
+
+// AdjacencyCalls are those in one direction: all but Open since the proxy started.
+type AdjacencyCalls struct {
+	Open     int   `json:"open"` // now, those being set up included
+	Offered  int64 `json:"offered"`
+	Admitted int64 `json:"admitted"` // of the offered ones: not refused by the box
+	Answered int64 `json:"answered"` // of the admitted ones
+}
+
+// Add adds what is counted elsewhere, but what is open.
+func (t *AdjacencyTraffic) Add(more *AdjacencyTraffic) {
+	t.In.add(&more.In)
+	t.Out.add(&more.Out)
+	if more.LastAnswer.After(t.LastAnswer) {
+		t.LastAnswer = more.LastAnswer
+	}
+}
+
+func (c *AdjacencyCalls) add(more *AdjacencyCalls) {
+	c.Offered += more.Offered
+	c.Admitted += more.Admitted
+	c.Answered += more.Answered
+}
+
 // OpenCall is one call, as the proxy shows it.
 type OpenCall struct {
 	Key      string    `json:"key"`

@@ -29,7 +29,7 @@ func (r *Router) Plan(c *model.Config) (*Plan, error) {
 		known: make(map[model.Destination]int32),
 		times: make(map[string]*timePolicy),
 		plan: &Plan{
-			router: r, networks: c.SIP.Networks, own: make(map[netip.AddrPort]bool),
+			router: r, networks: c.SIP.Networks, sbc: &c.SBC, own: make(map[netip.AddrPort]bool),
 			nextHops: make(map[string]*nextHop), tables: make(map[string]*table),
 			policies: make(map[string]*lookupPolicy), groups: make(map[string]*routeGroup),
 			configured: c.SIP.Routing.Groups, privacy: c.SIP.Privacy.Service,

@@ -18,6 +18,7 @@ type Plan struct {
 	router     *Router
 	zone       *time.Location // of the box
 	networks   []model.SIPNetwork
+	sbc        *model.SBC
 	neighbours map[string]*neighbours // of each network
 	stranger   model.Adjacency        // of a network that is not configured
 	own        map[netip.AddrPort]bool

@@ -89,6 +89,7 @@ const pageSize = 1000
 // Methods are what the proxy serves of routing.
 func (r *Router) Methods() link.Methods {
 	return link.Methods{
+		"proxy.adjacencies": func(context.Context) (Adjacencies, error) { return r.current.Load().adjacencies(), nil },
 		"proxy.test-route":  r.TestRoute,
 		"proxy.routes":      func(context.Context) (Overview, error) { return r.current.Load().overview(), nil },
 		"proxy.route-table": func(_ context.Context, q RoutesQuery) (TablePage, error) { return r.current.Load().page(q) },
@@ -158,7 +159,7 @@ func ExecCommands() []exec.Command {
 	table := config.Argument{Name: "TABLE", Type: config.Name{Max: 64}, Help: "Name of a route table"}
 	key := config.Argument{Name: "KEY", Type: config.Word{Max: keyMax}, Help: "Begin of a key"}
 	policy := config.Argument{Name: "POLICY", Type: config.Name{Max: 64}, Help: "Name of a lookup policy"}
-	return []exec.Command{
+	return append(adjacencyExecCommands(), []exec.Command{
 		{Syntax: "show route table", Help: "The route tables, what they hold and how often they are hit", Run: showTables},
 		{Syntax: "show routes table TABLE [key KEY]", Args: []config.Argument{table, key}, Help: "The routes of a table", Run: showRoutes},
 		{Syntax: "show policy lookup [POLICY]", Args: []config.Argument{policy}, Help: "The lookup policies and how often their steps find a route", Run: showPolicies},
@@ -175,7 +176,7 @@ func ExecCommands() []exec.Command {
 			},
 			Help: "Where a request would go, and why", Run: testRoute,
 		},
-	}
+	}...)
 }
 
 func showTables(ctx context.Context, s exec.Session, _ config.Args) error {

@@ -74,6 +74,7 @@ func (w *worker) offer(s *shard) (*call, hop.Refusal) {
 	c.describe(m)
 	c.contacts[callerSide] = w.contactHash()
 	s.counted[countCalls]++
+	s.callsOf(c.in.adjacency).In.Admitted++
 	s.calls[c.key] = c
 	if c.recorded {
 		w.record(s, c, w.callerSide())
@@ -179,6 +180,9 @@ func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
 		c.out = s.branchOf(t)
 		event = w.calleeSide(model.CallAnswered, &c.out)
 	}
+	s.callsOf(c.in.adjacency).In.Answered++
+	to := s.callsOf(c.out.adjacency)
+	to.Out.Answered, to.LastAnswer = to.Out.Answered+1, c.answer
 	event.Status, event.Peer, event.SDP = uint16(w.msg.Status), w.address(w.from), w.sdp()
 	w.record(s, c, event)
 }

@@ -60,12 +60,15 @@ func (w *worker) start(s *shard, server *serverTransaction, a *attempt) bool {
 	var seat hop.Seat
 	if server.call != nil && !server.inDialog {
 		a.Adjacency = cmp.Or(a.Adjacency, w.plan().Adjacency(l.network.name, l.Transport, a.Address.Addr()))
+		to := &s.callsOf(a.Adjacency).Out
+		to.Offered++
 		var refusal hop.Refusal
 		if seat, refusal = w.p.options.Admission.Place(&w.in, &a.Target); refusal.Status != 0 {
 			s.counted[countNoRoom]++
 			server.make(refusal.Status, refusal)
 			return false
 		}
+		to.Admitted++
 	}
 	if l.network.hide && len(w.prepared) > 0 { // what is hidden must be whole
 		w.revive(server)

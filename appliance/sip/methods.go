@@ -45,9 +45,10 @@ type Keys struct {
 // they are for operators.
 func (p *Proxy) Methods() link.Methods {
 	return link.Methods{
-		"proxy.calls":        link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
-		"proxy.transactions": link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
-		"proxy.connections":  link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
+		"proxy.adjacency-calls": func(context.Context) (map[string]*model.AdjacencyTraffic, error) { return p.adjacencyCalls(), nil },
+		"proxy.calls":           link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
+		"proxy.transactions":    link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
+		"proxy.connections":     link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
 	}
 }
 

@@ -262,6 +262,7 @@ func (w *worker) initialTarget(s *shard, path ownPath) target {
 	}
 	if invite {
 		s.counted[countOffered]++
+		s.callsOf(w.in.Adjacency).In.Offered++
 		if refusal := w.p.options.Admission.Offer(&w.in); refusal.Status != 0 {
 			return target{Refusal: refusal}
 		}

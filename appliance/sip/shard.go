@@ -36,6 +36,10 @@ type shard struct {
 	wheel   wheel
 	buffers buffers
 	counted [counterCount]int64
+	// adjacencies are the calls of each since the start, by its name: they
+	// outlive a commit that takes it away. An operator gives the names, so
+	// there are few.
+	adjacencies map[string]*model.AdjacencyTraffic
 	// Transactions that are over, to be used again: they come and go with
 	// every message, and would be most of the garbage.
 	spareServers []*serverTransaction
@@ -51,6 +55,7 @@ func (s *shard) init(index uint32, memory int) {
 	s.buffers.spareMost = memory / buffersPart
 	s.servers = make(map[uint64]*serverTransaction)
 	s.calls = make(map[model.CallKey]*call)
+	s.adjacencies = make(map[string]*model.AdjacencyTraffic)
 }
 
 // unlock ends what a message or an answer of DNS has led to. A thread will see

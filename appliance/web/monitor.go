@@ -7,7 +7,7 @@ import (
 
 // monitorPages are those of the menu Monitor.
 func monitorPages() []*page {
-	inSBC := presetByRunning(map[string]string{"SBC": "sbc", "SET": "active-cac-policy-set", "CLIENT": "radius accounting"})
+	inSBC := presetByRunning(map[string]string{"SBC": "sbc", "SET": "active-cac-policy-set", "CLIENT": "radius accounting", "ADJACENCY": "adjacency sip"})
 	return []*page{
 		{
 			path: "/monitor/calls", title: "Calls",
@@ -25,6 +25,13 @@ func monitorPages() []*page {
 				showing{command: "show sip overload", title: "Overload", every: often},
 				showing{command: "show sip flood", title: "Floods", every: often},
 				showing{command: "show sbc SBC sbe cac-policy-set SET [table TABLE [entry ENTRY]]", title: "Call admission control", preset: inSBC},
+			},
+		},
+		{
+			path: "/monitor/adjacencies", title: "Adjacencies",
+			parts: []part{
+				showing{command: "show sbc SBC sbe adjacencies", title: "Adjacencies", every: often, preset: inSBC},
+				showing{command: "show sbc SBC sbe adjacencies ADJACENCY detail", title: "One of them", every: often, preset: inSBC},
 			},
 		},
 		{

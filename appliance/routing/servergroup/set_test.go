@@ -28,7 +28,8 @@ func TestCompile(t *testing.T) {
 	}, model.ServerGroup{Name: "empty"})
 	neighbour := &model.Adjacency{Name: "neighbour"}
 	var asked []string
-	s, err := New(Options{}).Compile(c, func(network string, tr model.Transport, to netip.Addr) *model.Adjacency {
+	r := New(Options{})
+	s, err := r.Compile(c, func(network string, tr model.Transport, to netip.Addr) *model.Adjacency {
 		asked = append(asked, fmt.Sprint(network, " ", tr, " ", to))
 		return neighbour
 	})
@@ -65,6 +66,12 @@ func TestCompile(t *testing.T) {
 	}
 	if want := []string{"net tcp 192.0.2.1", "net udp 2001:db8::1"}; !slices.Equal(asked, want) {
 		t.Errorf("adjacencies asked for: %q; want %q", asked, want)
+	}
+	s.Use()
+	for i, e := range r.Status()[0].Elements {
+		if named := want[i].Adjacency == nil; (e.Adjacency == "") != named || !named && e.Adjacency != neighbour.Name {
+			t.Errorf("element %s has the adjacency %q", e.Element, e.Adjacency)
+		}
 	}
 	if _, found := s.Index("none"); found {
 		t.Error("Index(none) finds a group")

@@ -28,21 +28,22 @@ type GroupStatus struct {
 // ElementStatus is an element of a group. Its counters are those of all groups
 // of the network that have it.
 type ElementStatus struct {
-	Element  string        `json:"element"`    // "udp 192.0.2.1:5060"
-	Q        int           `json:"q"`          // thousandths
-	Weight   int           `json:"weight"`     // as configured
-	State    string        `json:"state"`      // "up", "down"
-	Since    time.Time     `json:"since"`      // of the state
-	Reason   string        `json:"reason"`     // what was heard of it last, or brought it into its state
-	Rest     time.Duration `json:"rest"`       // of its Retry-After that is left; 0: none
-	Failures int           `json:"failures"`   // in a row
-	Calls    [4]int64      `json:"calls"`      // requests by hop.Outcome
-	Pinged   string        `json:"pinged"`     // "adaptive", "proactive", "reactive"; empty: not pinged
-	Sent     int64         `json:"pings"`      // pings sent
-	Answered int64         `json:"answered"`   // pings answered
-	Trip     time.Duration `json:"round_trip"` // of the last ping that was answered
-	Problem  string        `json:"problem"`    // why pings cannot be sent; empty: they can
-	Loss     int           `json:"loss"`       // percent of new calls that it does not want (RFC 7339)
+	Element   string        `json:"element"`    // "udp 192.0.2.1:5060"
+	Adjacency string        `json:"adjacency"`  // of its address; empty: it is named by host
+	Q         int           `json:"q"`          // thousandths
+	Weight    int           `json:"weight"`     // as configured
+	State     string        `json:"state"`      // "up", "down"
+	Since     time.Time     `json:"since"`      // of the state
+	Reason    string        `json:"reason"`     // what was heard of it last, or brought it into its state
+	Rest      time.Duration `json:"rest"`       // of its Retry-After that is left; 0: none
+	Failures  int           `json:"failures"`   // in a row
+	Calls     [4]int64      `json:"calls"`      // requests by hop.Outcome
+	Pinged    string        `json:"pinged"`     // "adaptive", "proactive", "reactive"; empty: not pinged
+	Sent      int64         `json:"pings"`      // pings sent
+	Answered  int64         `json:"answered"`   // pings answered
+	Trip      time.Duration `json:"round_trip"` // of the last ping that was answered
+	Problem   string        `json:"problem"`    // why pings cannot be sent; empty: they can
+	Loss      int           `json:"loss"`       // percent of new calls that it does not want (RFC 7339)
 }
 
 // Status is all groups of the set in force, in the order of the configuration.
@@ -58,6 +59,9 @@ func (r *Registry) Status() []GroupStatus {
 			m := &g.members[j]
 			status := m.element.status(now, wall)
 			status.Q, status.Weight = m.q, m.weight
+			if a := m.target.Adjacency; a != nil {
+				status.Adjacency = a.Name
+			}
 			if probe := set.elements[m.element].probe; probe.on() {
 				status.Pinged = model.PingTypeNames[probe.kind]
 			}
