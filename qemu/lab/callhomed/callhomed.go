@@ -27,6 +27,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"causeway/qemu/lab/authority"
+	"causeway/qemu/lab/fault"
 )
 
 // Options are what a server is made with.
@@ -45,10 +46,11 @@ type Server struct {
 	certificate tls.Certificate
 	wrong       map[FaultKind]tls.Certificate
 
+	faults fault.List[Fault]
+
 	mu       sync.Mutex // over what follows
 	taken    []*Delivery
 	arrivals []Arrival
-	faults   []Fault
 }
 
 // New makes a server, or takes up the one that was kept in the folder.

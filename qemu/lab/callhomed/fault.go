@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -83,43 +82,21 @@ func (f Fault) check() error {
 
 // SetFaults replaces all faults. Of those that fit the first strikes.
 func (s *Server) SetFaults(faults ...Fault) error {
-	for _, f := range faults {
-		if err := f.check(); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = slices.Clone(faults)
-	return nil
+	return s.faults.Set(faults, Fault.check)
 }
 
 // Faults are those that are left.
-func (s *Server) Faults() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Fault{}, s.faults...)
-}
+func (s *Server) Faults() []Fault { return s.faults.All() }
 
 // strike is the fault that strikes there; its kind is empty if there is none.
 func (s *Server) strike(where place, over Over) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at := slices.IndexFunc(s.faults, func(f Fault) bool {
+	f := s.faults.Strike(func(f Fault) bool {
 		return faultKinds[f.Kind] == where && cmp.Or(f.On, over) == over
-	})
-	if at < 0 {
+	}, func(f *Fault) *int { return &f.Times })
+	if f == nil {
 		return Fault{}
 	}
-	f := s.faults[at]
-	switch f.Times {
-	case 0:
-	case 1:
-		s.faults = slices.Delete(s.faults, at, at+1)
-	default:
-		s.faults[at].Times--
-	}
-	return f
+	return *f
 }
 
 // door is a listener whose connections faults may end at once.

@@ -74,41 +74,17 @@ func (f Fault) check() error {
 
 // SetFaults replaces all faults. Of those that fit a request the first befalls it.
 func (s *Server) SetFaults(faults ...Fault) error {
-	for _, f := range faults {
-		if err := f.check(); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = slices.Clone(faults)
-	return nil
+	return s.faults.Set(faults, Fault.check)
 }
 
 // Faults are those that are left.
-func (s *Server) Faults() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Fault{}, s.faults...)
-}
+func (s *Server) Faults() []Fault { return s.faults.All() }
 
-// takeFault is the fault that befalls a request of that type; nil: none. s.mu is held.
+// takeFault is the fault that befalls a request of that type; nil: none.
 func (s *Server) takeFault(typ string) *Fault {
-	at := slices.IndexFunc(s.faults, func(f Fault) bool {
+	return s.faults.Strike(func(f Fault) bool {
 		return f.On == typ || f.On == "" && (typ != onNonce || faultKinds[f.Kind])
-	})
-	if at < 0 {
-		return nil
-	}
-	f := s.faults[at]
-	switch f.Times {
-	case 0:
-	case 1:
-		s.faults = slices.Delete(s.faults, at, at+1)
-	default:
-		s.faults[at].Times--
-	}
-	return &f
+	}, func(f *Fault) *int { return &f.Times })
 }
 
 // kind is that of the fault; of none it is empty.

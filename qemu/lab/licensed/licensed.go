@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"causeway/appliance/license/ela"
+	"causeway/qemu/lab/fault"
 )
 
 // Options are what a server is made with.
@@ -38,10 +39,10 @@ type Server struct {
 	base        func() time.Time
 	certificate tls.Certificate
 	nonces      nonces
+	faults      fault.List[Fault]
 
 	mu        sync.Mutex // over what follows
 	state     state
-	faults    []Fault
 	exchanges []Exchange
 }
 

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 
@@ -15,6 +14,7 @@ import (
 
 	"causeway/appliance/com/wire"
 	"causeway/qemu/lab/comd/bus"
+	"causeway/qemu/lab/fault"
 )
 
 // FaultKind is what goes wrong.
@@ -73,50 +73,30 @@ type WrongCertificates map[FaultKind]tls.Certificate
 
 // faults are those that are to strike.
 type faults struct {
+	fault.List[Fault]
+
 	mu     sync.Mutex
-	list   []Fault
 	signed map[string]bus.Call // the last one of each box
 }
 
 // SetFaults replaces all faults. Of those that fit the first strikes.
 func (g *Gateway) SetFaults(list ...Fault) error {
-	for _, f := range list {
+	return g.faults.Set(list, func(f Fault) error {
 		if _, known := faultKinds[f.Kind]; !known || f.Times < 0 || f.RetryAfter < 0 || f.Status != 0 && (f.Status < 400 || f.Status > 599) {
 			return fmt.Errorf("there is no fault %+v", f)
 		}
-	}
-	g.faults.mu.Lock()
-	defer g.faults.mu.Unlock()
-	g.faults.list = slices.Clone(list)
-	return nil
+		return nil
+	})
 }
 
 // Faults are those that are left.
-func (g *Gateway) Faults() []Fault {
-	g.faults.mu.Lock()
-	defer g.faults.mu.Unlock()
-	return append([]Fault{}, g.faults.list...)
-}
+func (g *Gateway) Faults() []Fault { return g.faults.All() }
 
 // take is the fault that strikes there; nil: none.
 func (f *faults) take(where place, on, box string) *Fault {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	at := slices.IndexFunc(f.list, func(f Fault) bool {
+	return f.Strike(func(f Fault) bool {
 		return faultKinds[f.Kind]&where != 0 && (f.On == on || f.On == "") && (f.Box == box || f.Box == "" || where == inHandshake)
-	})
-	if at < 0 {
-		return nil
-	}
-	one := f.list[at]
-	switch one.Times {
-	case 0:
-	case 1:
-		f.list = slices.Delete(f.list, at, at+1)
-	default:
-		f.list[at].Times--
-	}
-	return &one
+	}, func(f *Fault) *int { return &f.Times })
 }
 
 // certificate is what the gateway shows in a handshake.
