@@ -29,8 +29,8 @@ const (
 	healthLimit = 2 * time.Second
 )
 
-// answers are those of all that the Dashboard asks. Each waits for the answer; two
-// cards that want the same ask once.
+// answers are those of all that the Dashboard may ask. Each question is asked when
+// somebody waits for its answer, and once.
 type answers struct {
 	proxy    func() (model.ProxyStatus, error)
 	billing  func() (model.BillingStatus, error)
@@ -43,19 +43,30 @@ type answers struct {
 	rate     func() (CallRate, error)
 }
 
-// askAll asks everything at once.
-func (v *visit) askAll(ctx context.Context) *answers {
+func (v *visit) answers(ctx context.Context) *answers {
 	return &answers{
-		proxy:    asked(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
-		billing:  asked(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
-		system:   asked(ctx, calling[model.SystemHealth](v, "init", "init.health")),
-		control:  asked(ctx, calling[model.ControlStatus](v, "control", "control.status")),
-		alarms:   asked(ctx, calling[alarm.ActiveAlarms](v, "control", "control.alarms")),
-		callHome: asked(ctx, calling[model.CallHomeStatus](v, "control", "control.callhome.status")),
-		license:  asked(ctx, v.Sources.License),
-		com:      asked(ctx, v.Sources.COM),
-		rate:     asked(ctx, v.Sources.CallRate),
+		proxy:    lazily(ctx, calling[model.ProxyStatus](v, "proxy", "proxy.status")),
+		billing:  lazily(ctx, calling[model.BillingStatus](v, "billing", "billing.status")),
+		system:   lazily(ctx, calling[model.SystemHealth](v, "init", "init.health")),
+		control:  lazily(ctx, calling[model.ControlStatus](v, "control", "control.status")),
+		alarms:   lazily(ctx, calling[alarm.ActiveAlarms](v, "control", "control.alarms")),
+		callHome: lazily(ctx, v.callHome),
+		license:  lazily(ctx, v.Sources.License),
+		com:      lazily(ctx, v.Sources.COM),
+		rate:     lazily(ctx, v.Sources.CallRate),
 	}
+}
+
+// takesCalls reports whether the box takes calls.
+func (a *answers) takesCalls() bool {
+	license, err := a.license()
+	_, silent := a.proxy()
+	return silent == nil && (err != nil || license.Calls)
+}
+
+// lazily is asked, begun by the first who waits.
+func lazily[A any](ctx context.Context, question func(context.Context) (A, error)) func() (A, error) {
+	return sync.OnceValues(func() (A, error) { return asked(ctx, question)() })
 }
 
 // calling asks a process.
@@ -137,39 +148,52 @@ type filledCard struct {
 	content
 }
 
+// show asks nothing but what who looks may see, and all of it at once.
 func (health) show(ctx context.Context, v *visit) (view, error) {
-	ctx, cancel := context.WithTimeout(ctx, healthLimit)
+	limited, cancel := context.WithTimeout(ctx, healthLimit)
 	defer cancel()
-	a := v.askAll(ctx)
-	var g glance
+	a, rights := v.answers(limited), v.login.Rights
+	var seen []card
+	var fills []func() (content, error)
 	for _, c := range cards {
-		if c.permits(v.login.Rights) != nil {
-			continue
+		if c.permits(rights) == nil {
+			seen, fills = append(seen, c), append(fills, asked(ctx, func(context.Context) (content, error) { return c.fill(v, a) }))
 		}
+	}
+	var rate func() (CallRate, error) // nil: he may not see it
+	if (callRate{}).permits(rights) == nil {
+		rate = asked(ctx, func(context.Context) (CallRate, error) { return a.rate() })
+	}
+	var takes func() (bool, error) // likewise
+	if cards[0].permits(rights) == nil {
+		takes = asked(ctx, func(context.Context) (bool, error) { return a.takesCalls(), nil })
+	}
+	var g glance
+	for i, c := range seen {
 		filled := filledCard{Title: c.title}
-		if filled.content, filled.Fault = c.fill(v, a); filled.Fault != nil {
+		if filled.content, filled.Fault = fills[i](); filled.Fault != nil {
 			filled.Level, filled.Trouble = bad, c.silent
 		}
-		if p := v.pages[c.path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+		if p := v.pages[c.path]; p != nil && len(p.permitted(rights)) > 0 {
 			filled.Path = c.path
 		}
 		g.Cards = append(g.Cards, filled)
 	}
-	if (callRate{}).permits(v.login.Rights) == nil {
+	if rate != nil {
 		g.Rate = &filledRate{}
-		if rate, err := a.rate(); err != nil {
+		if rate, err := rate(); err != nil {
 			g.Rate.Fault = err
 		} else if *g.Rate, err = rate.filled(v.Zone(), 110); err != nil {
 			return view{}, err
 		}
 	}
-	g.sum(a, cards[0].permits(v.login.Rights) == nil)
+	g.sum(takes)
 	return view{template: "dashboard", data: g}, nil
 }
 
 // sum says in one sentence how the box is: whether it takes calls, for who may see
 // that, and what is wrong, the worst first.
-func (g *glance) sum(a *answers, calls bool) {
+func (g *glance) sum(takesCalls func() (bool, error)) {
 	var troubles []string
 	if g.Rate != nil && g.Rate.Fault != nil {
 		g.Level, troubles = bad, append(troubles, cards[0].silent)
@@ -183,10 +207,9 @@ func (g *glance) sum(a *answers, calls bool) {
 		}
 	}
 	takes, but := "The box runs", ", but "
-	if calls {
+	if takesCalls != nil {
 		takes = "The box takes calls"
-		_, proxy := a.proxy()
-		if license, err := a.license(); proxy != nil || err == nil && !license.Calls {
+		if does, err := takesCalls(); err != nil || !does {
 			takes, but, g.Level = "The box takes no calls", ": ", bad
 		}
 	}

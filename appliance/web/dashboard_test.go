@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -182,9 +185,24 @@ func TestDashboardTroubles(t *testing.T) {
 
 // TestDashboardRights: a card is seen by who may type its command.
 func TestDashboardRights(t *testing.T) {
-	b := newBox(t, wellAnswers())
+	var mu sync.Mutex
+	asked := make(map[string]bool)
+	b := newBox(t, wellAnswers(), func(o *Options) {
+		call := o.Call
+		o.Call = func(ctx context.Context, process, method string, params, result any) error {
+			mu.Lock()
+			asked[method] = true
+			mu.Unlock()
+			return call(ctx, process, method, params, result)
+		}
+		o.Sources.CallRate = func(context.Context) (CallRate, error) { panic("asked for the rate") }
+		o.Sources.License = func(context.Context) (License, error) { panic("asked for the licence") }
+		o.Sources.COM = func(context.Context) (COM, error) { panic("asked for COM") }
+	})
 	b.people.rights["eve"] = model.Rights{Rules: []model.Rule{{Permit: true, Kind: model.RuleExec, Words: "show alarms"}}}
-	_, page := b.login(t, "eve").get("/")
+	eve := b.login(t, "eve")
+	clear(asked)
+	_, page := eve.get("/")
 	if card, sentence := cardOf(t, page, "Alarms"); card != "Alarms 0 alarms" || sentence != "state good: The box runs, and nothing is wrong." {
 		t.Errorf("who may see alarms sees %q and %q", card, sentence)
 	}
@@ -195,6 +213,9 @@ func TestDashboardRights(t *testing.T) {
 	}
 	if strings.Contains(page, "Calls per second") {
 		t.Error("who may see alarms alone sees the rate of calls")
+	}
+	if !asked["control.alarms"] || len(asked) != 1 {
+		t.Errorf("for who may see alarms alone %v was asked", slices.Sorted(maps.Keys(asked)))
 	}
 }
 
