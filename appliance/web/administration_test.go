@@ -110,7 +110,7 @@ func TestAuthority(t *testing.T) {
 	for _, test := range []struct{ file, content, want string }{
 		{"root.pem", "this is none", "There is no PEM block"},
 		{"", "", "Choose a file or paste a text."},
-		{"root.pem", strings.Repeat("x", pemMost+1), "at most 262144 octets"},
+		{"root.pem", strings.Repeat("x", pemMost+1), "it has more than 262144 octets"},
 	} {
 		if status, page := w.upload(path, fields, test.file, test.content, 0); status != http.StatusUnprocessableEntity || !strings.Contains(page, test.want) {
 			t.Errorf("%.20q is answered with %d and no %q: %s", test.content, status, test.want, page)

@@ -94,7 +94,7 @@ func (links) permits(rights model.Rights) error { return permitsConfigure(rights
 func (l links) show(_ context.Context, v *visit) (view, error) {
 	one := indexed{Title: l.title}
 	for _, path := range l.paths {
-		if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+		if p := v.reach(path); p != nil {
 			one.Links = append(one.Links, link{Path: path, Title: p.title})
 		}
 	}

@@ -174,7 +174,7 @@ func (health) show(ctx context.Context, v *visit) (view, error) {
 		if filled.content, filled.Fault = fills[i](); filled.Fault != nil {
 			filled.Level, filled.Trouble = bad, c.silent
 		}
-		if p := v.pages[c.path]; p != nil && len(p.permitted(rights)) > 0 {
+		if v.reach(c.path) != nil {
 			filled.Path = c.path
 		}
 		g.Cards = append(g.Cards, filled)

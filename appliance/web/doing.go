@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -289,12 +288,7 @@ func (p doing) start(ctx context.Context, v *visit, line string) error {
 	sure := p.danger && v.request.PostForm.Get("sure") != ""
 	t := v.typed(nil)
 	j, err := v.session.jobs.begin(v.session.ctx, p.key(v), table.Blot(line), func(ctx context.Context, j *job) (err error) {
-		defer func() {
-			if reason := recover(); reason != nil {
-				t.Log.Error("a command of a page failed", "command", p.command, "reason", reason, "stack", string(debug.Stack()))
-				err = errors.New("the command has failed: the log says why")
-			}
-		}()
+		defer t.survive(&err, "the command", "command", p.command)
 		t.out = &j.out
 		t.ask = func(ctx context.Context, q question) (string, error) {
 			if q.Kind == confirming && sure {

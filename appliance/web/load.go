@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"strings"
 
 	"causeway/appliance/config"
@@ -51,7 +49,7 @@ func (loading) take(ctx context.Context, v *visit) (answer, error) {
 	ctx, cancel := unhurried(ctx)
 	defer cancel()
 	posted := v.request.PostForm
-	text, err := v.linesToLoad()
+	text, err := v.textSent("text", change.MaxText)
 	if err != nil {
 		return answer{}, err
 	}
@@ -75,28 +73,6 @@ func (loading) take(ctx context.Context, v *visit) (answer, error) {
 
 // most implements receiver.
 func (loading) most() int64 { return change.MaxText }
-
-// linesToLoad are those of the form, or of its file.
-func (v *visit) linesToLoad() (string, error) {
-	text := v.request.PostForm.Get("text")
-	if v.file != nil {
-		if strings.TrimSpace(text) != "" {
-			return "", errors.New("there are lines in the form and in a file: take one of them")
-		}
-		octets, err := io.ReadAll(v.file)
-		if statusOf(err) == http.StatusRequestEntityTooLarge {
-			err = fmt.Errorf("it has more than %d octets", change.MaxText)
-		}
-		if err != nil {
-			return "", fmt.Errorf("read %s: %w", v.file.name, err)
-		}
-		text = string(octets)
-	}
-	if strings.TrimSpace(text) == "" {
-		return "", errors.New("there is no line to load")
-	}
-	return strings.ReplaceAll(text, "\r\n", "\n"), nil
-}
 
 // holdFor gives the candidate to who is about to bring a text into it. If that takes
 // its place, there must be nobody's work in it.

@@ -113,7 +113,7 @@ func TestLoadFile(t *testing.T) {
 	}{
 		{"too many octets", "", strings.Repeat("!\n", change.MaxText/2+1), "It has more than", http.StatusUnprocessableEntity},
 		{"lines in both", "hostname two", "hostname three\n", "Take one of them", http.StatusUnprocessableEntity},
-		{"an empty file", "", "", "no line", http.StatusUnprocessableEntity},
+		{"an empty file", "", "", "Choose a file or paste a text", http.StatusUnprocessableEntity},
 		{"a fault", "", "hostname two\nlan LAN3\n", "line 2:", http.StatusUnprocessableEntity},
 		{"lines", "", "hostname two\r\nlan LAN2\r\n", "Lines that were loaded: 2", http.StatusOK},
 	} {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -75,16 +74,9 @@ func (b bringing) take(ctx context.Context, v *visit) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	text := v.request.PostForm.Get("pem")
-	if v.file != nil {
-		file, err := io.ReadAll(v.file)
-		if err != nil {
-			return answer{}, fmt.Errorf("read %s, of which at most %d octets are taken: %w", v.file.name, pemMost, err)
-		}
-		text = string(file)
-	}
-	if strings.TrimSpace(text) == "" {
-		return answer{}, errors.New("choose a file or paste a text")
+	text, err := v.textSent("pem", pemMost)
+	if err != nil {
+		return answer{}, err
 	}
 	line := strings.TrimSpace(b.line + " " + data.Purpose + " " + b.after)
 	printed, err := v.answered(ctx, line, func(q question) (string, error) {

@@ -171,17 +171,21 @@ func (v *visit) piece(ctx context.Context, p part) piece {
 	return v.filled(p, content)
 }
 
-// shows asks a part what it shows. One that panics does not take control with it.
+// shows asks a part what it shows.
 func (v *visit) shows(ctx context.Context, p part) (content view, err error) {
 	ctx, cancel := context.WithTimeout(ctx, showTime)
 	defer cancel()
-	defer func() {
-		if reason := recover(); reason != nil {
-			v.Log.Error("a part of a page failed", "page", v.page.path, "part", p.name(), "reason", reason, "stack", string(debug.Stack()))
-			err = errors.New("this part of the page has failed: the log says why")
-		}
-	}()
+	defer v.survive(&err, "this part of the page", "page", v.page.path, "part", p.name())
 	return p.show(ctx, v)
+}
+
+// survive, deferred, makes an error of a panic, which says what has failed: a page does
+// not take control with it. where is for the log.
+func (s *Server) survive(err *error, what string, where ...any) {
+	if reason := recover(); reason != nil {
+		*err = fmt.Errorf("%s has failed: the log says why", what)
+		s.Log.With(where...).Error(what+" has failed", "reason", reason, "stack", string(debug.Stack()))
+	}
 }
 
 // filled is a part with its content.
@@ -311,12 +315,7 @@ func (v *visit) receive(ctx context.Context, w http.ResponseWriter) {
 
 // takes has a part take the form.
 func (v *visit) takes(ctx context.Context, p taker) (a answer, err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			v.Log.Error("a form failed", "page", v.page.path, "part", p.name(), "reason", reason, "stack", string(debug.Stack()))
-			err = errors.New("the form has failed: the log says why")
-		}
-	}()
+	defer v.survive(&err, "the form", "page", v.page.path, "part", p.name())
 	return p.take(ctx, v)
 }
 

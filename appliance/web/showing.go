@@ -118,7 +118,7 @@ func (v *visit) open(leads []link) (list []link) {
 	for _, one := range leads {
 		path, _, _ := strings.Cut(one.Path, "?")
 		path, _, _ = strings.Cut(path, "#")
-		if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+		if v.reach(path) != nil {
 			list = append(list, one)
 		}
 	}

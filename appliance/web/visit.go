@@ -2,8 +2,11 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"causeway/appliance/model"
@@ -25,6 +28,29 @@ type visit struct {
 type upload struct {
 	name string // as the browser says: for people alone
 	io.Reader
+}
+
+// textSent is what somebody has pasted in a field, or the file that came instead, of
+// at most so many octets.
+func (v *visit) textSent(field string, most int64) (string, error) {
+	text := v.request.PostForm.Get(field)
+	if v.file != nil {
+		if strings.TrimSpace(text) != "" {
+			return "", errors.New("there is a text in the form, and a file: take one of them")
+		}
+		octets, err := io.ReadAll(v.file)
+		if statusOf(err) == http.StatusRequestEntityTooLarge {
+			err = fmt.Errorf("it has more than %d octets", most)
+		}
+		if err != nil {
+			return "", fmt.Errorf("read %s: %w", v.file.name, err)
+		}
+		text = string(octets)
+	}
+	if strings.TrimSpace(text) == "" {
+		return "", errors.New("choose a file or paste a text")
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n"), nil // as forms have lines (HTML §4.10.22.6)
 }
 
 // active notes that somebody does something.
@@ -62,6 +88,14 @@ func (v *visit) at() []string {
 		return v.request.PostForm["at"]
 	}
 	return v.request.Form["at"]
+}
+
+// reach gives the page of a path; nil where there is none that who looks may see.
+func (v *visit) reach(path string) *page {
+	if p := v.pages[path]; p != nil && len(p.permitted(v.login.Rights)) > 0 {
+		return p
+	}
+	return nil
 }
 
 // clock prints a time in the zone of the box, which it names (NET-10).
