@@ -4,8 +4,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
+	"causeway/appliance/alarm"
 	"causeway/appliance/exec"
 	"causeway/appliance/grammar"
 )
@@ -90,6 +94,46 @@ func TestTechSupport(t *testing.T) {
 	}
 	if !strings.Contains(text, "---- show logging ----") {
 		t.Errorf("the last of its commands is not there: %.500s", text)
+	}
+}
+
+// TestTechSupportOnce: a session fetches one at a time, others theirs; the next comes
+// when that is over.
+func TestTechSupportOnce(t *testing.T) {
+	const path = "/troubleshoot/tech-support?part=tech-support&as=file"
+	begun, goOn := make(chan struct{}), make(chan struct{})
+	var first atomic.Bool
+	b := newBox(t, map[string]any{"control.alarms": func(string) (any, error) {
+		if first.CompareAndSwap(false, true) {
+			close(begun)
+			<-goOn
+		}
+		return alarm.ActiveAlarms{}, nil
+	}})
+	w := b.login(t, user)
+	var fetching sync.WaitGroup
+	fetching.Go(func() {
+		if status, text := w.get(path); status != http.StatusOK {
+			t.Errorf("the first = %d %s", status, text)
+		}
+	})
+	select {
+	case <-begun:
+	case <-time.After(time.Minute):
+		t.Fatal("the first does not ask for the alarms")
+	}
+	if status, text := w.get(path); status != http.StatusConflict || !strings.Contains(text, "Your session fetches tech support already") {
+		t.Errorf("a second one of the session = %d %s; want 409, and why", status, text)
+	}
+	if status, _ := b.login(t, user).get(path); status != http.StatusOK {
+		t.Errorf("one of another session = %d; want 200", status)
+	}
+	close(goOn)
+	fetching.Wait()
+	for status := 0; status != http.StatusOK; { // the request ends a little after its answer
+		if status, _ = w.get(path); status != http.StatusOK && status != http.StatusConflict {
+			t.Fatalf("the next = %d; want 200", status)
+		}
 	}
 }
 

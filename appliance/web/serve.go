@@ -265,6 +265,9 @@ func (v *visit) serveFile(ctx context.Context, w http.ResponseWriter, d download
 	case errors.As(err, new(notHad)):
 		v.refuse(w, http.StatusNotFound, err)
 		return
+	case errors.Is(err, errSupports):
+		v.refuse(w, http.StatusConflict, err)
+		return
 	case err != nil:
 		v.refuse(w, http.StatusInternalServerError, err)
 		return

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"causeway/appliance/model"
@@ -40,6 +41,8 @@ type session struct {
 	ctx   context.Context
 	end   context.CancelCauseFunc
 	jobs  *jobs
+
+	supports atomic.Bool // it fetches tech support
 
 	mu      sync.Mutex
 	used    time.Time // by the monotonic clock

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -84,13 +85,20 @@ func (s support) show(context.Context, *visit) (view, error) {
 	return view{template: "support", data: s.name()}, nil
 }
 
+var errSupports = errors.New("your session fetches tech support already: wait for its end")
+
 // download implements downloader: the file comes as the commands are run, which may
-// take minutes on a box that is not well.
+// take minutes on a box that is not well. A session has one at a time: who clicks
+// again because nothing has come yet does not make it slower.
 func (support) download(ctx context.Context, v *visit) (download, error) {
 	run, err := v.runner(supportLine)
 	if err != nil {
 		return download{}, err
 	}
+	if !v.session.supports.CompareAndSwap(false, true) {
+		return download{}, errSupports
+	}
+	context.AfterFunc(ctx, func() { v.session.supports.Store(false) }) // which ends with the request
 	name := cmp.Or(v.HostName(), "box") + time.Now().UTC().Format("-20060102T150405Z") + "-tech-support.txt"
 	return download{name: name, write: func(to io.Writer) error { return run(ctx, v.typed(to)) }}, nil
 }
