@@ -186,6 +186,26 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// TestPlacesAreNotGuessed: whether there is a place says its page to who may see or
+// change it, and to nobody else.
+func TestPlacesAreNotGuessed(t *testing.T) {
+	b := newBox(t, newDraft(t, "sip network a\n").answers())
+	for user, words := range map[string]string{"dora": "sip max-forwards", "eve": "sip network"} {
+		b.people.rights[user] = model.Rights{Rules: []model.Rule{
+			{Permit: true, Kind: model.RuleExec, Words: "configure"}, {Permit: true, Kind: model.RuleConfigure, Words: words},
+		}}
+	}
+	for user, told := range map[string]bool{user: true, "eve": true, "dora": false} {
+		w := b.login(t, user)
+		for name, there := range map[string]bool{"a": true, "b": false} {
+			status, page := w.get("/configure/networks/network?at=sip+network+" + name)
+			if says := strings.Contains(page, "no such place yet"); status != http.StatusOK || says != (told && !there) {
+				t.Errorf("%s is told of network %s: %d, %v; want %v", user, name, status, says, told && !there)
+			}
+		}
+	}
+}
+
 // TestRightsToLines: a form is held against the rights line by line.
 func TestRightsToLines(t *testing.T) {
 	d := newDraft(t, "")
