@@ -84,22 +84,30 @@ func reproduceCommand(ctx context.Context, args []string, out, log io.Writer) er
 		dirs = append(dirs, dir)
 	}
 	fmt.Fprintf(out, "board=%s\ncommit=%s\n", *boardName, commit)
-	names, err := sameFiles(dirs[0], dirs[1])
+	if err := compareImages(dirs[0], dirs[1], out); err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "reproducible=yes\nseconds=%.0f\n", time.Since(start).Seconds())
+	return nil
+}
+
+// compareImages compares all files of two images, and prints their hashes.
+func compareImages(a, b string, out io.Writer) error {
+	names, err := sameFiles(a, b)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if err := compareFiles(filepath.Join(dirs[0], name), filepath.Join(dirs[1], name)); err != nil {
+		if err := compareFiles(filepath.Join(a, name), filepath.Join(b, name)); err != nil {
 			fmt.Fprintln(out, "reproducible=no")
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		sum, err := hashFile(filepath.Join(dirs[0], name))
+		sum, err := hashFile(filepath.Join(a, name))
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "%s=%x\n", name, sum)
 	}
-	fmt.Fprintf(out, "reproducible=yes\nseconds=%.0f\n", time.Since(start).Seconds())
 	return nil
 }
 
