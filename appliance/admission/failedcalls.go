@@ -78,7 +78,7 @@ func newFailedCall(f *hop.Failure) *FailedCall {
 	m := f.In.Message
 	call := &FailedCall{
 		Time: f.Began, Status: f.Status, Reason: f.Reason, Rule: f.Rule,
-		CallID: text(m.Get(m.CallID)), From: party(m, m.From), To: party(m, m.To), URI: plainURI(m, m.URI),
+		CallID: text(m.Get(m.CallID)), From: party(m, m.From), To: party(m, m.To), URI: message.PlainURI(m.Raw, m.URI, failedText),
 		Network: f.In.Network, Peer: f.In.Transport.String() + " " + f.In.Remote.String(),
 	}
 	if f.In.Adjacency != nil {
@@ -104,25 +104,7 @@ func party(m *message.Message, value message.Span) string {
 	if err != nil {
 		return ""
 	}
-	return plainURI(m, address.URI)
-}
-
-// plainURI is a URI without its password, parameters and headers, and empty
-// when it cannot be read. Of schemes that we do not know there is no saying
-// where a secret would stand, but in urn there is none.
-func plainURI(m *message.Message, at message.Span) string {
-	uri, err := message.ParseURI(m.Raw, at)
-	if err != nil {
-		return ""
-	}
-	scheme, user, host := m.Get(uri.Scheme), m.Get(uri.User), m.Get(uri.Host)
-	switch {
-	case strings.EqualFold(string(scheme), "urn"):
-		return text(m.Get(at))
-	case len(user) > 0 && len(host) > 0:
-		return string(scheme) + ":" + text(user) + "@" + text(host)
-	}
-	return string(scheme) + ":" + text(user) + text(host)
+	return message.PlainURI(m.Raw, address.URI, failedText)
 }
 
 // run writes what comes until ctx ends, and then what is there.

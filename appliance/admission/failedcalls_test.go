@@ -54,15 +54,6 @@ func TestFailedCall(t *testing.T) {
 	if diff := cmp.Diff(want, newFailedCall(f)); diff != "" {
 		t.Errorf("newFailedCall (-want +got)\n%s", diff)
 	}
-	for uri, want := range map[string]string{
-		"urn:service:sos.fire": "urn:service:sos.fire", "tel:+4930;isub=1": "tel:+4930", "sips:example.com": "sips:example.com",
-		"x-other:secret": "x-other:", "sip:" + strings.Repeat("u", 300) + "@example.com": "sip:" + strings.Repeat("u", failedText) + "@example.com",
-	} {
-		in := invite(t, uri, ordinary)
-		if got := plainURI(in.Message, in.Message.URI); got != want {
-			t.Errorf("plainURI(%s) = %s; want %s", uri, got, want)
-		}
-	}
 }
 
 // TestFailedCallsLog: what is asked for, oldest first; nothing while it is off.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -111,6 +112,25 @@ func TestNumber(t *testing.T) {
 		}
 		if got := string(uri.HostPort.In(raw)); got != row.hostPort {
 			t.Errorf("HostPort of %q = %q; want %q", raw, got, row.hostPort)
+		}
+	}
+}
+
+// TestPlainURI: what people read of a URI has no secrets, and an end.
+func TestPlainURI(t *testing.T) {
+	const most = 20
+	for text, want := range map[string]string{
+		"sip:+4930:pin@example.com:5070;phone-context=x?Authorization=secret": "sip:+4930@example.com",
+		"tel:+4930;isub=1":     "tel:+4930",
+		"sips:example.com":     "sips:example.com",
+		"sip:[2001:db8::1]":    "sip:[2001:db8::1]",
+		"urn:service:sos.fire": "urn:service:sos.fire",
+		"x-other:secret":       "x-other:",
+		"sip:a b@example.com":  "",
+		"sip:" + strings.Repeat("u", 300) + "@example.com": "sip:" + strings.Repeat("u", most) + "@example.com",
+	} {
+		if got := PlainURI([]byte(text), whole(text), most); got != want {
+			t.Errorf("PlainURI(%q) = %q; want %q", text, got, want)
 		}
 	}
 }

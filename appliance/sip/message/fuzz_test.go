@@ -95,6 +95,21 @@ func checkAllAddresses(t *testing.T, m *Message) {
 		}
 		uri.Param(m.Raw, "lr")
 		uri.Addr(m.Raw)
+		checkPlain(t, m.Raw, address.URI, &uri)
+	}
+}
+
+// checkPlain: the plain text of a URI leads to the same user and host, and has
+// nothing else.
+func checkPlain(t *testing.T, raw []byte, at Span, uri *URI) {
+	plain := []byte(PlainURI(raw, at, math.MaxUint16))
+	if uri.Host.Empty() {
+		return // not of sip or sips
+	}
+	same, err := ParseURI(plain, Span{0, uint16(len(plain))})
+	if err != nil || !bytes.Equal(same.User.In(plain), uri.User.In(raw)) || !bytes.Equal(same.Host.In(plain), uri.Host.In(raw)) ||
+		same.HostPort != same.Host || int(same.Host.End) != len(plain) {
+		t.Errorf("the URI %q is plainly %q, %v", at.In(raw), plain, err)
 	}
 }
 

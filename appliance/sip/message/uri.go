@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"iter"
 	"net/netip"
+	"strings"
 )
 
 // URI is a SIP, SIPS or tel URI (RFC 3261 §19.1, RFC 3966) or one of another
@@ -110,6 +111,26 @@ func (u *URI) scanTel(raw []byte, at, end int) error {
 		return errEmpty
 	}
 	return nil
+}
+
+// PlainURI gives the URI that is exactly the span at without its password,
+// parameters and headers, and of user and host at most so many octets each; empty
+// when it cannot be read. Of schemes that we do not know there is no saying where
+// a secret would stand, but in urn there is none.
+func PlainURI(raw []byte, at Span, most int) string {
+	uri, err := ParseURI(raw, at)
+	if err != nil {
+		return ""
+	}
+	text := func(part Span) string { return string(part.In(raw)[:min(part.Len(), most)]) }
+	scheme := string(uri.Scheme.In(raw))
+	switch {
+	case strings.EqualFold(scheme, "urn"):
+		return text(at)
+	case uri.User.Empty() || uri.Host.Empty():
+		return scheme + ":" + text(uri.User) + text(uri.Host)
+	}
+	return scheme + ":" + text(uri.User) + "@" + text(uri.Host)
 }
 
 // Number gives the telephone number of a tel URI, or that which the user part
