@@ -183,7 +183,7 @@ func Words() config.Words {
 		"show":                              "What the appliance is and does",
 		"show alarms":                       "What is wrong, and what was",
 		"show alarms active":                "What is wrong now",
-		"show calls":                        "Calls under way",
+		"show calls":                        "Calls under way, and those that ended",
 		"show clock detail":                 "And where the time comes from",
 		"show com":                          "The link to COM, and what may be done through it",
 		"show dhcp":                         "Addresses given and taken over the network",
@@ -224,6 +224,11 @@ func Words() config.Words {
 		"upgrade activate now":  "Ask nothing",
 		"upgrade rollback":      "The other slot",
 		"upgrade rollback now":  "Ask nothing",
+
+		// EXEC, calls that ended.
+		"show calls history detail": "With both sides of each",
+		"show calls history last":   "The newest ones only",
+		"show calls history number": "Only those from or to somebody with this in the user or number",
 
 		// EXEC, Call Home.
 		"call-home":                          "Send messages of Call Home now",

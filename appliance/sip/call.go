@@ -190,19 +190,24 @@ func (w *worker) answered(s *shard, c *call, t *clientTransaction) {
 // answeredLate records that a call which an earlier life of the process set up
 // is answered.
 func (w *worker) answeredLate(s *shard, key model.CallKey) {
-	if c := w.known(s, key, true); c != nil && !c.answered {
+	if c := w.known(s, key, true, true); c != nil && !c.answered {
 		w.answered(s, c, nil)
 	}
 }
 
 // known gives the open call of the message in hand. One that an earlier life of
 // the process left open is ours from now on, while it is being set up only if
-// that is at its end. nil: it is over, or its beginning was never recorded.
-func (w *worker) known(s *shard, key model.CallKey, answers bool) *call {
+// that is at its end (answers). ofCaller says that the caller is in From: in a
+// request of the callee it is the other way round (RFC 3261 §12.2.1.1). nil: it
+// is over, or its beginning was never recorded.
+func (w *worker) known(s *shard, key model.CallKey, ofCaller, answers bool) *call {
 	c := s.calls[key]
 	if c == nil {
 		if c = w.p.takeRestored(key, answers); c != nil {
 			c.describe(&w.msg)
+			if !ofCaller {
+				c.from, c.to = c.to, c.from
+			}
 			s.calls[key] = c
 		}
 	}
@@ -212,7 +217,7 @@ func (w *worker) known(s *shard, key model.CallKey, answers bool) *call {
 // touch notes the Contact of a request within a call (RFC 3261 §12.2.2: the
 // remote target may change), whose answer will bring the other side's.
 func (w *worker) touch(s *shard, key model.CallKey, fromCaller bool) {
-	c := w.known(s, key, false)
+	c := w.known(s, key, fromCaller, false)
 	if c == nil {
 		return
 	}
@@ -265,7 +270,7 @@ func (w *worker) mediaChanged(s *shard, c *call, offer []byte, calleeOffered boo
 // hungUp notes a BYE, if it ends a call that is still open. strict says that a
 // strict router has moved the Request-URI.
 func (w *worker) hungUp(s *shard, key model.CallKey, byCaller, strict bool) *call {
-	c := w.known(s, key, false)
+	c := w.known(s, key, byCaller, false)
 	if c == nil {
 		return nil
 	}
@@ -300,10 +305,11 @@ func (w *worker) concluded(s *shard, server *serverTransaction, status int, made
 	server.call = nil
 	if server.inDialog { // a BYE; one that is challenged comes again
 		if status != 401 && status != 407 {
-			w.ended(s, c, status)
+			w.ended(s, c, status, "")
 		}
 		return
 	}
+	rule := ""
 	switch {
 	case c.cancelled:
 		s.counted[countCancelled]++
@@ -311,7 +317,7 @@ func (w *worker) concluded(s *shard, server *serverTransaction, status int, made
 	case made && status == 408:
 		c.cause = model.EndTimer
 	case made && server.refusal.Rule != "":
-		c.cause = model.EndRule
+		c.cause, rule = model.EndRule, server.refusal.Rule
 	default:
 		c.cause = model.EndFailed
 	}
@@ -323,7 +329,7 @@ func (w *worker) concluded(s *shard, server *serverTransaction, status int, made
 	if !c.cancelled && w.p.options.Admission.LogsFailures() {
 		w.logFailure(server, c, status)
 	}
-	w.ended(s, c, status)
+	w.ended(s, c, status, rule)
 }
 
 // logFailure tells the failed-calls log of a call that was set up in vain.
@@ -344,13 +350,16 @@ func (w *worker) logFailure(server *serverTransaction, c *call, status int) {
 }
 
 // ended records the end of a call and forgets it. status is that of the final
-// response, 0 if none came.
-func (w *worker) ended(s *shard, c *call, status int) {
+// response, 0 if none came; rule is what refused the call, if one of ours did.
+func (w *worker) ended(s *shard, c *call, status int, rule string) {
 	if s.calls[c.key] != c {
 		return // two BYEs crossed: the other was first
 	}
 	w.record(s, c, model.CallEvent{Kind: model.CallEnded, Cause: c.cause, Status: uint16(status)})
 	delete(s.calls, c.key)
+	if c.callID != "" { // else nobody has heard of it since the proxy restarted
+		s.history.note(c, status, rule)
+	}
 	w.endSession(s, c)
 	if c.seat != nil {
 		c.seat.Leave()

@@ -184,7 +184,7 @@ func (p *Proxy) abandon() {
 	for _, c := range given {
 		c.cause = model.EndStale
 		s.calls[c.key] = c
-		w.ended(s, c, 0)
+		w.ended(s, c, 0, "")
 	}
 }
 

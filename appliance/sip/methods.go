@@ -10,6 +10,7 @@ import (
 
 	"causeway/appliance/link"
 	"causeway/appliance/model"
+	"causeway/appliance/sip/hop"
 )
 
 // Transaction is one transaction, as proxy.transactions gives it.
@@ -47,6 +48,7 @@ func (p *Proxy) Methods() link.Methods {
 	return link.Methods{
 		"proxy.adjacency-calls": func(context.Context) (map[string]*model.AdjacencyTraffic, error) { return p.adjacencyCalls(), nil },
 		"proxy.calls":           link.ForOperators(func(context.Context, struct{}) (Calls, error) { return p.openCalls(), nil }),
+		"proxy.call-history":    link.ForOperators(p.history),
 		"proxy.transactions":    link.ForOperators(func(context.Context, struct{}) (Transactions, error) { return p.transactions(), nil }),
 		"proxy.connections":     link.ForOperators(func(context.Context, struct{}) ([]model.SIPConnection, error) { return p.streams.Connections(), nil }),
 	}
@@ -123,17 +125,35 @@ func (c *call) open() model.OpenCall {
 }
 
 func (s *side) show() (shown model.CallSide) {
-	if s.listen != nil {
-		shown.Network, shown.Peer = s.listen.network.name, s.flow.String()
-	}
-	if s.adjacency != nil {
-		shown.Adjacency = s.adjacency.Name
-	}
+	shown.Network, shown.Adjacency = s.names()
+	shown.Peer = peerOf(s.place())
 	return shown
 }
 
-// String is for people: "udp 192.0.2.1:5060".
-func (f flow) String() string { return fmt.Sprintf("%v %v", f.listen.Transport, f.to) }
+// names are those of the SIP network and the adjacency, empty where nothing is
+// known of the side.
+func (s *side) names() (network, adjacency string) {
+	if s.listen != nil {
+		network = s.listen.network.name
+	}
+	return network, adjacencyName(s.adjacency)
+}
+
+// place is where the neighbour is; the zero value: nowhere yet.
+func (f flow) place() (at hop.Place) {
+	if f.listen != nil {
+		at = hop.Place{Transport: f.listen.Transport, Address: f.to}
+	}
+	return at
+}
+
+// peerOf is a place for people: "udp 192.0.2.1:5060"; empty if it is none.
+func peerOf(at hop.Place) string {
+	if !at.Address.IsValid() {
+		return ""
+	}
+	return fmt.Sprintf("%v %v", at.Transport, at.Address)
+}
 
 var serverStates = [...]string{
 	serverProceeding: "proceeding", serverAccepted: "accepted", serverCompleted: "completed", serverConfirmed: "confirmed",
@@ -159,11 +179,11 @@ func (p *Proxy) transactions() Transactions {
 		s := &p.shards[i]
 		s.mu.Lock()
 		for _, t := range s.servers {
-			add(Transaction{true, methodOf(t.invite), serverStates[t.state], t.back.String(), 0}, &t.timer)
+			add(Transaction{true, methodOf(t.invite), serverStates[t.state], peerOf(t.back.place()), 0}, &t.timer)
 		}
 		for _, t := range s.clients {
 			if t != nil {
-				add(Transaction{false, methodOf(t.invite), clientStates[t.state], t.to.String(), 0}, &t.timer)
+				add(Transaction{false, methodOf(t.invite), clientStates[t.state], peerOf(t.to.place()), 0}, &t.timer)
 			}
 		}
 		s.mu.Unlock()

@@ -116,6 +116,7 @@ func New(o Options) (*Proxy, error) {
 	})
 	for i := range p.shards {
 		p.shards[i].init(uint32(i), o.Memory/len(p.shards))
+		p.shards[i].history = newHistory(len(p.shards))
 		if o.Ledger != nil {
 			p.shards[i].events, p.shards[i].spare = o.Ledger.NewBatch(), o.Ledger.NewBatch()
 		}

@@ -179,7 +179,7 @@ func (w *worker) inDialogTarget(s *shard, path ownPath) target {
 	w.touch(s, key, fromCaller)
 	if m.Method == message.Bye {
 		if to.call = w.hungUp(s, key, fromCaller, path.last); to.call != nil && refusal.Status != 0 {
-			w.ended(s, to.call, refusal.Status)
+			w.ended(s, to.call, refusal.Status, "")
 		}
 	}
 	return to

@@ -45,5 +45,5 @@ func (e *session) expire(w *worker, s *shard, _ time.Duration) {
 	if e.call.cause == model.EndUnknown { // else a BYE is under way
 		e.call.cause = model.EndStale
 	}
-	w.ended(s, e.call, 0)
+	w.ended(s, e.call, 0, "")
 }

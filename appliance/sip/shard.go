@@ -36,6 +36,7 @@ type shard struct {
 	wheel   wheel
 	buffers buffers
 	counted [counterCount]int64
+	history history
 	// adjacencies are the calls of each since the start, by its name: they
 	// outlive a commit that takes it away. An operator gives the names, so
 	// there are few.

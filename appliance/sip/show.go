@@ -22,6 +22,14 @@ func ExecCommands() []exec.Command {
 		{Syntax: "show calls summary", Help: "Open calls, and what became of the others", Run: showCalls},
 		{Syntax: "show calls brief", Help: "Open calls, a line each", Run: showCallsBrief},
 		{Syntax: "show calls detail", Help: "Open calls, with both sides of each", Run: showCallsDetail},
+		{
+			Syntax: "show calls history [last COUNT] [number TEXT] [detail]",
+			Args: []config.Argument{
+				{Name: "COUNT", Type: config.Integer{Min: 1, Max: historyListed}, Help: "How many calls", Default: 20},
+				{Name: "TEXT", Type: config.Word{Max: keptMost[keptFrom]}, Help: "Part of the user or number in From or To"},
+			},
+			Help: "Calls that ended, newest first", Run: showCallsHistory,
+		},
 	}
 }
 

@@ -15,6 +15,7 @@ func monitorPages() []*page {
 				showing{command: "show calls summary", title: "Calls", every: often},
 				showing{command: "show calls brief", title: "Open calls", every: often},
 				showing{command: "show calls detail", title: "Both sides of each open call"},
+				showing{command: "show calls history [last COUNT] [number TEXT] [detail]", title: "Calls that ended", every: seldom},
 			},
 		},
 		{
