@@ -177,7 +177,7 @@ var boxRows = []Row{
 	},
 	{
 		Name: ElementDown, Severity: model.Minor, Object: "element", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
-		Raise:  "an element of a server group is down: calls or pings to it failed, or it asked for rest",
+		Raise:  "an element of a server group is down that is not shut down: calls or pings to it failed, or it asked for rest",
 		Clear:  "it answers",
 		Text:   "Calls go to the other elements of its groups.",
 		Remedy: "See show status server-group sip; check the server and the way to it.",
@@ -262,7 +262,7 @@ var boxRows = []Row{
 	},
 	{
 		Name: ServerGroupDown, Severity: model.Critical, Object: "server group", RaiseAfter: 10 * time.Second, ClearAfter: holdDown,
-		Raise:  "no element of a server group is up",
+		Raise:  "no element of a server group is up, and not all are shut down",
 		Clear:  "one is",
 		Text:   "Calls to this group fail unless a route group has another way.",
 		Remedy: "See show status server-group sip; check the servers and the way to them.",

@@ -93,6 +93,8 @@ func Words() config.Words {
 		"control address aaa ipv4 vrf":    "For configurations of other systems",
 		"control address aaa vrf":         "For configurations of other systems",
 		"cps":                             "Calls per second",
+		"element ip-address":              "A server by its address or name",
+		"element ip-address shutdown":     "Send it no new calls",
 		"emergency":                       "Calls that must not be refused",
 		"license":                         "What the licence allows",
 		"license smart":                   "How the box gets its licence",

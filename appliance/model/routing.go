@@ -61,6 +61,9 @@ type ServerElement struct {
 	Transport Transport
 	Q         int // thousandths, 0–1000
 	Weight    int // 0–100
+	// Shutdown keeps new calls away: "element ip-address ADDRESS PORT TRANSPORT
+	// shutdown".
+	Shutdown bool
 }
 
 // ElementTries are the failures in a row after which an element is down, for

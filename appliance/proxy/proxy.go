@@ -30,6 +30,7 @@ import (
 	"causeway/appliance/routing"
 	"causeway/appliance/routing/servergroup"
 	"causeway/appliance/sip"
+	"causeway/appliance/sip/hop"
 	"causeway/appliance/sip/locate"
 	"causeway/appliance/sip/trace"
 	"causeway/appliance/storage"
@@ -126,8 +127,9 @@ func (p *process) open() (err error) {
 		Speaks:   func(t model.Transport, ipv6 bool) bool { return p.core.Speaks(t, ipv6) },
 	})
 	p.servers = servergroup.New(servergroup.Options{
-		Dial:    servergroup.Dialer{TLS: identity.client}.Dial,
-		Locator: p.locator,
+		Dial:      servergroup.Dialer{TLS: identity.client}.Dial,
+		Locator:   p.locator,
+		OpenCalls: func() map[hop.Element]int { return p.core.CallsByElement() },
 	})
 	if p.router, err = routing.New(routing.Options{
 		Servers: func(c *model.Config, adjacency routing.Adjacency) (routing.Groups, error) {

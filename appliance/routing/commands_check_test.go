@@ -58,6 +58,8 @@ func TestChecks(t *testing.T) {
 		{"server-group sip group g out\nfailover-resp-codes 503 - 500", "the range 503-500 ends before it begins"},
 		{"server-group sip group g out\nfailover-resp-codes 500 503", "500 503 is not a list such as 500-503,504"},
 		{"server-group sip group g out\nno element ip-address gw 5060 udp", "server group g has no such element"},
+		{"server-group sip group g out\nelement ip-address gw 5060 udp shutdown", "server group g has no such element"},
+		{"server-group sip group g out\nno element ip-address gw 5060 udp shutdown", "server group g has no such element"},
 		{"server-group sip ping-options out 198.51.100.1 5060", "network out listens on 198.51.100.1:5060; pings come from a port of their own"},
 		{"server-group sip ping-options out 198.51.100.1 5038\nserver-group sip ping-options in 198.51.100.1 5038", "the pings of network in come from 198.51.100.1:5038 already"},
 		// Routes.

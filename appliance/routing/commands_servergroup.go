@@ -33,6 +33,11 @@ var (
 // serverGroupCommands declares server groups and what holds for all of them.
 func serverGroupCommands() []config.Command {
 	balance := config.Choice(model.BalanceNames[:])
+	server := []config.Argument{
+		{Name: "HOST", Type: config.Host{}, Help: "Address or name of the server"},
+		{Name: "PORT", Type: config.Integer{Min: 0, Max: 65535}, Help: "Port; 0: as DNS says, or that of the transport"},
+		transportArg("Transport", model.UDP, model.TCP, model.TLS),
+	}
 	opener := serverGroups.opener(config.Global, "server-group sip group", "end server-group", "Configure servers of which each can take a request", serverGroupMode)
 	opener.Syntax += " NETWORK"
 	opener.No += " [NETWORK]"
@@ -70,14 +75,18 @@ func serverGroupCommands() []config.Command {
 		opener,
 		{
 			Mode: serverGroupMode, Syntax: "element ip-address HOST PORT TRANSPORT [q-value Q] [weight WEIGHT]",
-			No: "element ip-address HOST PORT TRANSPORT [q-value Q] [weight WEIGHT]",
-			Args: []config.Argument{
-				{Name: "HOST", Type: config.Host{}, Help: "Address or name of the server"},
-				{Name: "PORT", Type: config.Integer{Min: 0, Max: 65535}, Help: "Port; 0: as DNS says, or that of the transport"},
-				transportArg("Transport", model.UDP, model.TCP, model.TLS), qArg, weightArg,
-			},
+			No:    "element ip-address HOST PORT TRANSPORT [q-value Q] [weight WEIGHT]",
+			Args:  append(slices.Clip(server), qArg, weightArg),
 			Help:  "Add a server, or change its preference and share",
 			Apply: putElement, Negate: removeElement, Check: checkElement, Render: renderElements,
+		},
+		{
+			Mode: serverGroupMode, Syntax: "element ip-address HOST PORT TRANSPORT shutdown", No: "element ip-address HOST PORT TRANSPORT shutdown",
+			Args:   server,
+			Help:   "Send a server no new calls; its open ones go on",
+			Apply:  func(c *model.Config, a config.Args) error { return shutElement(c, a, true) },
+			Negate: func(c *model.Config, a config.Args) error { return shutElement(c, a, false) },
+			Render: renderShutElements,
 		},
 		{
 			Mode: serverGroupMode, Syntax: "failover-resp-codes CODES...", No: "failover-resp-codes [CODES...]",
@@ -158,8 +167,9 @@ func retriesCommand() config.Command {
 	}
 }
 
-func elementOf(a config.Args) model.ServerElement {
-	return model.ServerElement{Host: a.Text("HOST"), Port: a.Int("PORT"), Transport: transportOf(a), Q: a.Int("Q"), Weight: a.Int("WEIGHT")}
+// serverOf is the server that a line names.
+func serverOf(a config.Args) model.ServerElement {
+	return model.ServerElement{Host: a.Text("HOST"), Port: a.Int("PORT"), Transport: transportOf(a)}
 }
 
 // findElement gives the index of the server with the same host, port and
@@ -171,13 +181,15 @@ func findElement(g *model.ServerGroup, e model.ServerElement) int {
 }
 
 func putElement(c *model.Config, a config.Args) error {
-	g, e := serverGroups.in(c, a), elementOf(a)
+	g, e := serverGroups.in(c, a), serverOf(a)
+	e.Q, e.Weight = a.Int("Q"), a.Int("WEIGHT")
 	if addr, err := netip.ParseAddr(e.Host); err == nil {
 		if err := checkHost("HOST", addr); err != nil {
 			return err
 		}
 	}
 	if i := findElement(g, e); i >= 0 {
+		e.Shutdown = g.Elements[i].Shutdown
 		g.Elements[i] = e
 		return nil
 	}
@@ -194,12 +206,29 @@ func putElement(c *model.Config, a config.Args) error {
 
 func removeElement(c *model.Config, a config.Args) error {
 	g := serverGroups.in(c, a)
-	i := findElement(g, elementOf(a))
-	if i < 0 {
-		return config.BadArgument("HOST", "server group %s has no such element", g.Name)
+	i, err := knownElement(g, a)
+	if err == nil {
+		g.Elements = slices.Delete(g.Elements, i, i+1)
 	}
-	g.Elements = slices.Delete(g.Elements, i, i+1)
-	return nil
+	return err
+}
+
+func shutElement(c *model.Config, a config.Args, shut bool) error {
+	g := serverGroups.in(c, a)
+	i, err := knownElement(g, a)
+	if err == nil {
+		g.Elements[i].Shutdown = shut
+	}
+	return err
+}
+
+// knownElement gives the index of the server that a line names.
+func knownElement(g *model.ServerGroup, a config.Args) (int, error) {
+	i := findElement(g, serverOf(a))
+	if i < 0 {
+		return i, config.BadArgument("HOST", "server group %s has no such element", g.Name)
+	}
+	return i, nil
 }
 
 func checkElement(c *model.Config, a config.Args) error {
@@ -223,6 +252,16 @@ func renderElements(c *model.Config, in config.Args) []config.Args {
 	var lines []config.Args
 	for _, e := range serverGroups.in(c, in).Elements {
 		lines = append(lines, config.Args{"HOST": e.Host, "PORT": e.Port, "TRANSPORT": e.Transport.String(), "Q": e.Q, "WEIGHT": e.Weight})
+	}
+	return lines
+}
+
+func renderShutElements(c *model.Config, in config.Args) []config.Args {
+	var lines []config.Args
+	for _, e := range serverGroups.in(c, in).Elements {
+		if e.Shutdown {
+			lines = append(lines, config.Args{"HOST": e.Host, "PORT": e.Port, "TRANSPORT": e.Transport.String()})
+		}
 	}
 	return lines
 }

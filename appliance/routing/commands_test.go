@@ -3,6 +3,7 @@ package routing
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 
 	"causeway/appliance/model"
@@ -73,6 +74,40 @@ func TestCommandsRefuse(t *testing.T) {
 	} {
 		if _, err := g.Parse(test.text); err == nil || err.Error() != test.want {
 			t.Errorf("Parse(%q) = %v; want %s", test.text, err, test.want)
+		}
+	}
+}
+
+// TestElementShutdown: whether a server is shut down is said apart from its
+// preference and share, and goes with the server.
+func TestElementShutdown(t *testing.T) {
+	g, c := grammar(t), &model.Config{}
+	path := []string(nil)
+	for _, step := range []struct {
+		line string
+		want []model.ServerElement
+	}{
+		{"sip network net", nil},
+		{"server-group sip group g net", nil},
+		{"element ip-address gw 0 udp q-value 0.5", []model.ServerElement{{Host: "gw", Q: 500, Weight: 10}}},
+		{"element ip-address gw 0 udp shutdown", []model.ServerElement{{Host: "gw", Q: 500, Weight: 10, Shutdown: true}}},
+		{"element ip-address gw 0 udp weight 7", []model.ServerElement{{Host: "gw", Q: 1000, Weight: 7, Shutdown: true}}},
+		{"no element ip-address gw 0 udp shutdown", []model.ServerElement{{Host: "gw", Q: 1000, Weight: 7}}},
+		{"element ip-address gw 0 udp shut", []model.ServerElement{{Host: "gw", Q: 1000, Weight: 7, Shutdown: true}}},
+		{"no element ip-address gw 0 udp", nil},
+		{"element ip-address gw 0 udp", []model.ServerElement{{Host: "gw", Q: 1000, Weight: 10}}},
+	} {
+		next, fault := g.Edit(c, path, step.line)
+		if fault != nil {
+			t.Fatalf("Edit(%q) = %v; want no error", step.line, fault)
+		}
+		path = next
+		var got []model.ServerElement
+		if groups := c.SIP.Routing.Groups; len(groups) > 0 {
+			got = groups[0].Elements
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("after %q the elements are %+v; want %+v", step.line, got, step.want)
 		}
 	}
 }

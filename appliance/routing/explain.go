@@ -234,8 +234,11 @@ func (w *walk) noteServers(d *destination, chosen []hop.Target) {
 			return t.Host == e.Host && t.Transport == e.Transport && int(t.Port) == e.Port
 		})
 		place := "left out: down, at rest or overloaded"
-		if at >= 0 {
+		switch {
+		case at >= 0:
 			place = fmt.Sprintf("choice %d", at+1)
+		case e.Shutdown:
+			place = "left out: shut down"
 		}
 		w.note("  %v %s %d q-value %.3f weight %d: %s", e.Transport, e.Host, e.Port, float64(e.Q)/1000, e.Weight, place)
 	}

@@ -14,6 +14,8 @@ import (
 const everything = `server-group sip group gw wan
 element ip-address 192.168.43.7 5060 udp q-value 1.0 weight 10
 element ip-address 192.168.43.8 5060 tcp q-value 0.5 weight 10
+element ip-address 192.168.43.10 5060 udp
+element ip-address 192.168.43.10 5060 udp shutdown
 lbtype highest-q
 end server-group
 policy time night

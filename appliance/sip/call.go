@@ -42,12 +42,13 @@ type side struct {
 type branch struct {
 	side
 	id      uint64 // of its client transaction (shard.id)
+	element hop.Element
 	billing model.CallBilling
 	uri     []byte // Request-URI, where it is needed again
 }
 
 func (s *shard) branchOf(t *clientTransaction) branch {
-	return branch{side: side{t.to, t.adjacency}, id: s.id(t), billing: t.billing}
+	return branch{side: side{t.to, t.adjacency}, id: s.id(t), element: t.element, billing: t.billing}
 }
 
 // The index of a side in call.contacts.

@@ -49,6 +49,9 @@ func (w *worker) tryNext(s *shard, server *serverTransaction) (underWay bool) {
 		switch {
 		case underWay && !next.Parallel:
 			return true
+		case (underWay || server.status != 0 || len(server.targets) > 1) && next.Element != nil && !next.Element.InService():
+			server.drop() // shut down since it was chosen
+			continue
 		case (underWay || server.status != 0) && len(server.targets) > 1 && next.Element != nil && !next.Element.Up():
 			server.drop()
 			continue

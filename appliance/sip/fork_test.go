@@ -20,11 +20,13 @@ var (
 // element remembers how requests to it went.
 type element struct {
 	down     bool
+	shut     bool
 	outcomes []hop.Outcome
 	after    time.Duration
 }
 
-func (e *element) Up() bool { return !e.down }
+func (e *element) Up() bool        { return !e.down }
+func (e *element) InService() bool { return !e.shut }
 func (e *element) Report(o hop.Outcome, retryAfter time.Duration) {
 	e.outcomes, e.after = append(e.outcomes, o), max(e.after, retryAfter)
 }
@@ -126,6 +128,59 @@ func TestDownElementsAreLeftOut(t *testing.T) {
 	}
 	if out := newBench(t).forked(down, toward(callee)); len(out) != 1 || out[0].to != second {
 		t.Errorf("sent %v; want the INVITE to the first target", out)
+	}
+}
+
+// An element that is shut down after it was chosen is left out, also where it is
+// the last: then what was heard before is the answer. Only a call that was on its
+// way to nobody else still goes there.
+func TestShutDownElementsAreLeftOut(t *testing.T) {
+	e := &element{}
+	last := toward(second)
+	last.Element = e
+	b := newBench(t)
+	invite := b.only(b.forked(toward(callee), last), invited)[0]
+	e.shut = true
+	out := b.receive(lan2, callee, answerTo(invite, 503, "No"))
+	if len(to(out, second)) != 0 || len(to(out, caller)) != 1 || !strings.HasPrefix(to(out, caller)[0].text, "SIP/2.0 500 ") {
+		t.Errorf("sent %v; want 500 to the caller and nothing to the second target", out)
+	}
+	for _, test := range []struct {
+		targets []hop.Target
+		want    netip.AddrPort
+	}{
+		{[]hop.Target{last, toward(third)}, third},
+		{[]hop.Target{last}, second},
+	} {
+		b := newBench(t)
+		if out := b.only(b.forked(test.targets...), invited); out[0].to != test.want {
+			t.Errorf("of %d targets the INVITE went to %v; want %v", len(test.targets), out[0].to, test.want)
+		}
+	}
+}
+
+// Open calls are counted by the element that took them, and no others.
+func TestCallsByElement(t *testing.T) {
+	b, busy, idle := newBench(t), &element{}, &element{}
+	first, next := toward(callee), toward(second)
+	first.Element, next.Element = idle, busy
+	invite := b.only(b.forked(first, next), invited)[0]
+	again := to(b.receive(lan2, callee, answerTo(invite, 503, "No")), second)
+	if len(again) != 1 {
+		t.Fatalf("the second target got %v; want the INVITE", again)
+	}
+	b.receive(lan2, second, answerTo(again[0], 200, "OK"))
+	if got := b.p.CallsByElement(); len(got) != 1 || got[busy] != 1 {
+		t.Errorf("CallsByElement = %v; want 1 of the second", got)
+	}
+	b = newBench(t)
+	invite = b.only(b.forked(first), invited)[0]
+	if got := b.p.CallsByElement(); got[idle] != 1 {
+		t.Errorf("while it is set up CallsByElement = %v; want 1", got)
+	}
+	b.receive(lan2, callee, answerTo(invite, 486, "Busy Here"))
+	if got := b.p.CallsByElement(); len(got) != 0 {
+		t.Errorf("after its end CallsByElement = %v; want none", got)
 	}
 }
 

@@ -119,6 +119,23 @@ func (p *Proxy) openCalls() Calls {
 	return calls
 }
 
+// CallsByElement counts the open calls by the element that they went to. Those
+// of an earlier life of the process are not among them.
+func (p *Proxy) CallsByElement() map[hop.Element]int {
+	open := make(map[hop.Element]int)
+	for i := range p.shards {
+		s := &p.shards[i]
+		s.mu.Lock()
+		for _, c := range s.calls {
+			if c.out.element != nil {
+				open[c.out.element]++
+			}
+		}
+		s.mu.Unlock()
+	}
+	return open
+}
+
 func (c *call) open() model.OpenCall {
 	return model.OpenCall{Key: c.key.String(), CallID: c.callID, From: c.from, To: c.to, Began: c.began, Answered: c.answer,
 		Caller: c.in.show(), Callee: c.out.show()}

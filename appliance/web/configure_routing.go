@@ -120,6 +120,8 @@ func routingPages() []*page {
 			parts: []part{
 				several("elements", "Servers", "config-sg",
 					line{"Server", "element ip-address HOST PORT TRANSPORT [q-value Q] [weight WEIGHT]"}),
+				several("shutdown", "Servers out of service", "config-sg",
+					line{"Server", "element ip-address HOST PORT TRANSPORT shutdown"}),
 				single("choice", "Choice of the server", "config-sg",
 					line{"Load balancing", "lbtype BALANCE"},
 					line{"Responses that lead to the next", "failover-resp-codes CODES..."},

@@ -21,6 +21,7 @@ var (
 	ofPorts         = ofMode{config.Global, "lan", "LAN"}
 	ofAddresses     = ofMode{"config-lan", "ip address", "ADDRESS"}
 	ofServerGroups  = ofMode{config.Global, "server-group sip group", "GROUP"}
+	ofServers       = ofMode{"config-sg", "element ip-address", "HOST"}
 	ofRouteGroups   = ofMode{config.Global, "route group", "ROUTE-GROUP"}
 	ofRouteTables   = ofMode{config.Global, "route table", "TABLE"}
 	ofLookups       = ofMode{config.Global, "policy lookup", "POLICY"}
@@ -58,6 +59,7 @@ var naming = []struct {
 	{ofMode{config.Global, "username", "USER"}, []ofMode{ofUsers}},
 	{ofMode{config.Global, "username", "GROUP"}, []ofMode{ofGroups}},
 	{ofMode{config.Global, "group", "GROUP"}, []ofMode{ofGroups}},
+	{ofMode{"config-sg", "element ip-address", "HOST"}, []ofMode{ofServers}},
 	{ofMode{"config-trigger-seq", "in-network", "VALUE"}, []ofMode{ofNetworks}},
 	{ofMode{"config-trigger-seq", "not in-network", "VALUE"}, []ofMode{ofNetworks}},
 	{ofMode{"config-trigger-seq", "out-network", "VALUE"}, []ofMode{ofNetworks}},

@@ -84,6 +84,7 @@ func serverGroup(t *rapid.T, name, network string) model.ServerGroup {
 		g.Elements = append(g.Elements, model.ServerElement{
 			Host: fmt.Sprintf("gw%d.example.com", i), Port: rapid.IntRange(0, 65535).Draw(t, "port"), Transport: elementTransport.Draw(t, "transport"),
 			Q: rapid.IntRange(0, 1000).Draw(t, "q"), Weight: rapid.IntRange(1, 100).Draw(t, "weight"),
+			Shutdown: rapid.Bool().Draw(t, "shutdown"),
 		})
 	}
 	return g

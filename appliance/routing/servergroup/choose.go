@@ -33,7 +33,7 @@ func (r rank) member() int { return int(r & 0xff) }
 // calls whose element serves keep it when another one goes or comes. Elements
 // that are down or at rest are left out; when all are, the one that would have
 // been the first is tried all the same. Nothing is appended when the group is
-// empty, or when all elements that are up have asked for fewer calls and this
+// empty, when all of it is shut down, or when all elements that are up have asked for fewer calls and this
 // one falls under that: it is to be answered 503.
 func (s *Set) Choose(group int, in *hop.Incoming, to []hop.Target) []hop.Target {
 	g := &s.groups[group]
@@ -63,11 +63,15 @@ func isNewCall(in *hop.Incoming) bool {
 	return in.Message.Method == message.Invite && !bytes.EqualFold(in.Message.Get(in.URI.Scheme), []byte("urn"))
 }
 
-// order appends all members in the order for one request.
+// order appends the members in the order for one request, but for those that
+// are shut down.
 func (g *group) order(in *hop.Incoming, order []rank) []rank {
 	key := g.key(in)
 	for i := range g.members {
 		m := &g.members[i]
+		if m.shutdown {
+			continue
+		}
 		var score uint64
 		switch g.balance {
 		case model.BalanceHighestQ:

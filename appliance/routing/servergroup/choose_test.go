@@ -119,6 +119,30 @@ func TestChooseHighestQ(t *testing.T) {
 	}
 }
 
+// TestChooseShutdown: what is shut down takes no call, also where nothing else
+// is left; the others go on as if it were down.
+func TestChooseShutdown(t *testing.T) {
+	shut := func(e model.ServerElement) model.ServerElement {
+		e.Shutdown = true
+		return e
+	}
+	for _, test := range []struct {
+		elements []model.ServerElement
+		states   map[int]string
+		want     string
+	}{
+		{servers(shut(model.ServerElement{Q: 1000}), model.ServerElement{Q: 500}, model.ServerElement{Q: 900}), nil, "3 2"},
+		{servers(shut(model.ServerElement{Q: 1000}), model.ServerElement{Q: 500}, model.ServerElement{Q: 900}), map[int]string{2: "down", 3: "down"}, "3"},
+		{servers(shut(model.ServerElement{Q: 1000}), shut(model.ServerElement{Q: 500})), nil, ""},
+	} {
+		s := compiled(t, New(Options{}), configuration(model.ServerGroup{Name: "g", Balance: model.BalanceHighestQ, Elements: test.elements}))
+		put(s, test.states)
+		if got := chosen(s, invite(t, "1@example.com")); got != test.want {
+			t.Errorf("Choose of %+v with %v = %q; want %q", test.elements, test.states, got, test.want)
+		}
+	}
+}
+
 // TestChooseByHash: what a balance goes by decides, and nothing else does.
 func TestChooseByHash(t *testing.T) {
 	equal := servers(make([]model.ServerElement, 8)...)

@@ -76,6 +76,7 @@ type rules struct {
 	retries   int           // failures in a row that make it down
 	rest      time.Duration // after a failover response without Retry-After; 0: none
 	pingsDown bool          // it is pinged while it is down
+	shutdown  bool          // in all groups that have it: no new calls go there
 }
 
 // maxRest bounds a Retry-After: nobody talks himself out for days.

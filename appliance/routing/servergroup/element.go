@@ -48,6 +48,10 @@ func (e *Element) Up() bool {
 	return c.state == up || c.state == busy && e.now() >= c.until
 }
 
+// InService says whether new calls may go there: some group has it that does
+// not have it shut down.
+func (e *Element) InService() bool { return !e.rules.Load().shutdown }
+
 // outcomeReasons are the reasons of failures by their outcomes.
 var outcomeReasons = [...]reason{
 	hop.Failed: callFailover, hop.TimedOut: callTimedOut, hop.Unreachable: callUnreachable,

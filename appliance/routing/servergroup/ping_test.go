@@ -401,6 +401,8 @@ func TestPingCommits(t *testing.T) {
 	silent.SIP.Routing.GlobalPing = false
 	quiet := pinged(model.PingOptions{}, both.SIP.Routing.Groups[0].Elements...)
 	quiet.SIP.Routing.Groups[0].NoPing = true
+	drained := pinged(model.PingOptions{}, slices.Clone(both.SIP.Routing.Groups[0].Elements)...)
+	drained.SIP.Routing.Groups[0].Elements[1].Shutdown = true
 	pinging(t, both, func(b bubble, s *Set) {
 		b.set(func() { b.status["192.0.2.1"], b.status["192.0.2.2"] = 200, 200 })
 		for _, step := range []struct {
@@ -416,6 +418,7 @@ func TestPingCommits(t *testing.T) {
 			{"not at all", silent, [2]int{0, 0}, [2]int{0, 0}, 2},
 			{"not this group", quiet, [2]int{0, 0}, [2]int{0, 0}, 2},
 			{"both at last", both, [2]int{3, 5}, [2]int{3, 5}, 3},
+			{"the second is shut down", drained, [2]int{3, 5}, [2]int{3, 5}, 3},
 		} {
 			compiled(b.T, b.Registry, step.c)
 			synctest.Wait()

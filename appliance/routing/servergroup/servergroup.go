@@ -38,6 +38,8 @@ type Dial func(ctx context.Context, local netip.AddrPort, to hop.Place, network,
 type Options struct {
 	Dial    Dial // Dialer.Dial, but for tests
 	Locator Locator
+	// OpenCalls counts the open calls of each element; nil: nobody does.
+	OpenCalls func() map[hop.Element]int
 }
 
 // Registry is the elements that are known, and the set in force.

@@ -29,13 +29,14 @@ type group struct {
 
 // member is an element as one group sees it.
 type member struct {
-	element *Element
-	q       int     // thousandths
-	weight  int     // as configured
-	share   float64 // of calls among equal q-values, in any unit
-	tier    uint64  // number of higher q-values in the group
-	hash    uint64  // of the key
-	target  hop.Target
+	element  *Element
+	q        int     // thousandths
+	weight   int     // as configured
+	share    float64 // of calls among equal q-values, in any unit
+	tier     uint64  // number of higher q-values in the group
+	hash     uint64  // of the key
+	shutdown bool    // in this group: it takes no new calls of it
+	target   hop.Target
 }
 
 // setting is what a configuration says about an element.
@@ -88,7 +89,9 @@ func (s *Set) members(g *model.ServerGroup, adjacency Adjacency) []member {
 	weighty := slices.ContainsFunc(elements, func(e model.ServerElement) bool { return e.Weight > 0 })
 	for i, e := range elements {
 		key := Key{g.Network, e.Transport, e.Host, e.Port}
-		m := member{element: s.registry.element(key), q: e.Q, weight: e.Weight, share: float64(e.Weight), hash: mix(hash(key.String()))}
+		m := member{
+			element: s.registry.element(key), q: e.Q, weight: e.Weight, share: float64(e.Weight), hash: mix(hash(key.String())), shutdown: e.Shutdown,
+		}
 		if !weighty {
 			m.share = 1
 		}
@@ -114,12 +117,14 @@ func (s *Set) members(g *model.ServerGroup, adjacency Adjacency) []member {
 }
 
 // configure keeps what the configuration says about the elements of a group. An
-// element of several groups is pinged when one of them has it pinged.
+// element of several groups is pinged when one of them has it pinged, shut down
+// or not: so it is known when it serves again.
 func (s *Set) configure(g *model.ServerGroup, network *model.SIPNetwork, routing *model.Routing) {
 	members := s.groups[len(s.groups)-1].members
 	for i := range members {
 		e := members[i].element
-		now := s.elements[e]
+		now, several := s.elements[e]
+		now.rules.shutdown = members[i].shutdown && (!several || now.rules.shutdown)
 		now.rules.retries = retriesOf(routing.Retries, e.key.Transport)
 		now.rules.rest = time.Duration(routing.RetryAfter) * time.Millisecond
 		if routing.GlobalPing && !g.NoPing && pingable(e.key.Transport) {

@@ -191,6 +191,31 @@ func TestCommits(t *testing.T) {
 	}
 }
 
+// TestInService: calls that are being set up see at the commit that an element
+// is shut down, when no group has it that is not.
+func TestInService(t *testing.T) {
+	r := New(Options{})
+	group := func(name string, shutdown bool) model.ServerGroup {
+		return model.ServerGroup{Name: name, Elements: servers(model.ServerElement{Shutdown: shutdown})}
+	}
+	e := compiled(t, r, configuration(group("g", false))).Choose(0, invite(t, "1"), nil)[0].Element
+	for _, test := range []struct {
+		groups []model.ServerGroup
+		want   bool
+	}{
+		{[]model.ServerGroup{group("g", true)}, false},
+		{[]model.ServerGroup{group("g", false)}, true},
+		{[]model.ServerGroup{group("g", true), group("h", false)}, true},
+		{[]model.ServerGroup{group("g", false), group("h", true)}, true},
+		{[]model.ServerGroup{group("g", true), group("h", true)}, false},
+	} {
+		compiled(t, r, configuration(test.groups...))
+		if got := e.InService(); got != test.want || !e.Up() {
+			t.Errorf("with %+v: in service %v, up %v; want %v, true", test.groups, got, e.Up(), test.want)
+		}
+	}
+}
+
 // TestConcurrently has calls, reports, pings, commits and operators at once; the
 // race detector looks on.
 func TestConcurrently(t *testing.T) {

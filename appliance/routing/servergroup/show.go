@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -33,6 +34,8 @@ type ElementStatus struct {
 	Q         int           `json:"q"`          // thousandths
 	Weight    int           `json:"weight"`     // as configured
 	State     string        `json:"state"`      // "up", "down"
+	Shutdown  bool          `json:"shutdown"`   // in this group: new calls do not go there, whatever its state
+	Open      int           `json:"open"`       // calls that went there and are open
 	Since     time.Time     `json:"since"`      // of the state
 	Reason    string        `json:"reason"`     // what was heard of it last, or brought it into its state
 	Rest      time.Duration `json:"rest"`       // of its Retry-After that is left; 0: none
@@ -48,6 +51,15 @@ type ElementStatus struct {
 
 // Status is all groups of the set in force, in the order of the configuration.
 func (r *Registry) Status() []GroupStatus {
+	var open map[hop.Element]int
+	if r.options.OpenCalls != nil {
+		open = r.options.OpenCalls()
+	}
+	return r.statusWith(open)
+}
+
+// statusWith is Status with the open calls that were counted.
+func (r *Registry) statusWith(open map[hop.Element]int) []GroupStatus {
 	set, now, wall := r.current.Load(), r.now(), time.Now()
 	groups := make([]GroupStatus, len(set.groups))
 	for i := range set.groups {
@@ -58,7 +70,7 @@ func (r *Registry) Status() []GroupStatus {
 		for j := range g.members {
 			m := &g.members[j]
 			status := m.element.status(now, wall)
-			status.Q, status.Weight = m.q, m.weight
+			status.Q, status.Weight, status.Shutdown, status.Open = m.q, m.weight, m.shutdown, open[m.element]
 			if a := m.target.Adjacency; a != nil {
 				status.Adjacency = a.Name
 			}
@@ -71,11 +83,12 @@ func (r *Registry) Status() []GroupStatus {
 	return groups
 }
 
-// state is the word of CISCO-USP-MIB.
+// state is the word of CISCO-USP-MIB. An element that is shut down takes no
+// calls, as one that is down.
 func (g *group) state() string {
 	ups := 0
 	for i := range g.members {
-		if g.members[i].element.Up() {
+		if m := &g.members[i]; !m.shutdown && m.element.Up() {
 			ups++
 		}
 	}
@@ -115,18 +128,19 @@ func (e *Element) status(now time.Duration, wall time.Time) ElementStatus {
 }
 
 // Conditions are the elements that are down and the groups that have none
-// left.
+// left, but for what is shut down on purpose.
 func (r *Registry) Conditions() []model.Condition {
 	var found []model.Condition
 	told := make(map[string]bool) // elements that several groups have
-	for _, g := range r.Status() {
-		if g.State == "down" && len(g.Elements) > 0 {
+	for _, g := range r.statusWith(nil) {
+		inService := func(e ElementStatus) bool { return !e.Shutdown }
+		if g.State == "down" && slices.ContainsFunc(g.Elements, inService) {
 			found = append(found, model.Condition{Name: alarm.ServerGroupDown, Object: g.Name,
 				Text: fmt.Sprintf("no element of server group %s is up", g.Name)})
 		}
 		for _, e := range g.Elements {
 			object := e.Element + " of " + g.Network
-			if e.State == "up" || told[object] {
+			if e.State == "up" || e.Shutdown || told[object] {
 				continue
 			}
 			told[object] = true
@@ -202,14 +216,24 @@ func showStatus(ctx context.Context, s exec.Session, a config.Args) error {
 	return nil
 }
 
-// tabulate prints a line for each element.
+// tabulate prints how far the elements that are shut down are drained, and a line
+// for each element.
 func tabulate(s exec.Session, elements []ElementStatus) error {
+	for _, e := range elements {
+		if e.Shutdown {
+			exec.Field(s, "Shut down", fmt.Sprintf("%s (%s), open calls: %d", e.Element, e.State, e.Open))
+		}
+	}
 	table := tabwriter.NewWriter(s, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "Element\tq-value\tWeight\tState\tSince\tCalls\tFailed")
 	for _, e := range elements {
+		state := e.State
+		if e.Shutdown {
+			state = "shut"
+		}
 		calls := e.Calls[hop.Failed] + e.Calls[hop.TimedOut] + e.Calls[hop.Unreachable]
 		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%d\t%d\n",
-			e.Element, qValue(e.Q), e.Weight, e.State, exec.Time(s, e.Since, "Jan 02 15:04:05"), calls+e.Calls[hop.Answered], calls)
+			e.Element, qValue(e.Q), e.Weight, state, exec.Time(s, e.Since, "Jan 02 15:04:05"), calls+e.Calls[hop.Answered], calls)
 	}
 	return table.Flush()
 }
@@ -218,7 +242,11 @@ func tabulate(s exec.Session, elements []ElementStatus) error {
 func showElements(s exec.Session, elements []ElementStatus) {
 	for _, e := range elements {
 		fmt.Fprintln(s)
-		fmt.Fprintf(s, "Element %s: %s\n", e.Element, e.State)
+		state := e.State
+		if e.Shutdown {
+			state = "shut down (" + state + ")"
+		}
+		fmt.Fprintf(s, "Element %s: %s\n", e.Element, state)
 		exec.Field(s, "Since", exec.Time(s, e.Since, time.DateTime))
 		exec.Field(s, "Reason", e.Reason)
 		exec.Field(s, "q-value", qValue(e.Q))
@@ -230,6 +258,7 @@ func showElements(s exec.Session, elements []ElementStatus) {
 		if e.Loss > 0 {
 			exec.Field(s, "Wants fewer calls by", fmt.Sprintf("%d %%", e.Loss))
 		}
+		exec.Field(s, "Open calls", e.Open)
 		exec.Field(s, "Calls answered", e.Calls[hop.Answered])
 		exec.Field(s, "Calls with a failover response", e.Calls[hop.Failed])
 		exec.Field(s, "Calls not answered", e.Calls[hop.TimedOut])

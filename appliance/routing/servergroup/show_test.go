@@ -21,13 +21,18 @@ func TestShow(t *testing.T) {
 		{Name: "gws", Network: "core", Balance: "call-id", State: "partialdown", Elements: []ElementStatus{
 			{
 				Element: "udp 192.0.2.1:5060", Q: 1000, Weight: 10, State: "up", Since: since, Reason: "a call was answered",
-				Calls: [4]int64{1_000_000, 3, 2, 1}, Pinged: "adaptive", Sent: 700, Answered: 699, Trip: 1234567, Loss: 20,
+				Calls: [4]int64{1_000_000, 3, 2, 1}, Pinged: "adaptive", Sent: 700, Answered: 699, Trip: 1234567, Loss: 20, Open: 40,
 			},
 			{
 				Element: "tls gw.example.com", Q: 750, State: "down", Since: since, Reason: "a ping did not reach it", Failures: 4,
 				Pinged: "adaptive", Problem: "bind: cannot assign requested address",
 			},
 			{Element: "tcp [2001:db8::1]:5070", Q: 0, State: "down", Since: since, Reason: "503 with Retry-After to a call", Rest: 20 * time.Second},
+		}},
+		{Name: "mail", Network: "core", Balance: "weight", State: "partialdown", Elements: []ElementStatus{
+			{Element: "udp 192.0.2.8:5060", Q: 1000, Weight: 10, State: "up", Since: since, Reason: "a call was answered", Open: 1},
+			{Element: "udp 192.0.2.9:5060", Q: 1000, Weight: 10, State: "up", Since: since, Shutdown: true, Reason: "a ping was answered", Open: 3},
+			{Element: "udp 192.0.2.10:5060", Q: 1000, Weight: 10, State: "down", Since: since, Shutdown: true, Reason: "a ping did not reach it"},
 		}},
 		{Name: "empty", Network: "core", Balance: "weight", State: "down"},
 	}
@@ -37,6 +42,7 @@ func TestShow(t *testing.T) {
 	}{
 		{"groups", "show status server-group sip", groups},
 		{"group", "show status server-group sip gws", groups},
+		{"group-shutdown", "show status server-group sip mail", groups},
 		{"group-unknown", "show status server-group sip vxml", groups},
 		{"groups-none", "show status server-group sip", nil},
 	} {
@@ -50,25 +56,37 @@ func TestGroupStates(t *testing.T) {
 	for _, test := range []struct {
 		elements int
 		states   map[int]string
+		shutdown []int
 		want     string
 		alarms   []string
 	}{
-		{0, nil, "down", nil},
-		{2, nil, "up", nil},
-		{2, map[int]string{1: "down"}, "partialdown", []string{"element-down udp 192.0.2.1:5060 of net"}},
-		{2, map[int]string{2: "busy"}, "partialdown", []string{"element-down udp 192.0.2.2:5060 of net"}},
-		{2, map[int]string{1: "down", 2: "busy"}, "down", []string{
+		{0, nil, nil, "down", nil},
+		{2, nil, nil, "up", nil},
+		{2, map[int]string{1: "down"}, nil, "partialdown", []string{"element-down udp 192.0.2.1:5060 of net"}},
+		{2, map[int]string{2: "busy"}, nil, "partialdown", []string{"element-down udp 192.0.2.2:5060 of net"}},
+		{2, map[int]string{1: "down", 2: "busy"}, nil, "down", []string{
 			"server-group-down g", "element-down udp 192.0.2.1:5060 of net", "element-down udp 192.0.2.2:5060 of net", "server-group-down h",
 		}},
+		{2, nil, []int{1}, "partialdown", nil},
+		{2, map[int]string{1: "down"}, []int{1}, "partialdown", nil},
+		{2, map[int]string{2: "down"}, []int{1}, "down", []string{
+			"server-group-down g", "element-down udp 192.0.2.2:5060 of net", "server-group-down h",
+		}},
+		{2, map[int]string{1: "down"}, []int{1, 2}, "down", nil}, // on purpose
 	} {
 		c := configuration(
 			model.ServerGroup{Name: "g", Elements: servers(make([]model.ServerElement, test.elements)...)},
 			model.ServerGroup{Name: "h", Elements: servers(make([]model.ServerElement, test.elements)...)})
 		r := New(Options{})
+		for i := range c.SIP.Routing.Groups {
+			for j := range c.SIP.Routing.Groups[i].Elements {
+				c.SIP.Routing.Groups[i].Elements[j].Shutdown = slices.Contains(test.shutdown, j+1)
+			}
+		}
 		put(compiled(t, r, c), test.states)
 		for _, g := range r.Status() {
 			if g.State != test.want {
-				t.Errorf("with %d elements and %v: %s is %s; want %s", test.elements, test.states, g.Name, g.State, test.want)
+				t.Errorf("with %d elements, %v and %v shut down: %s is %s; want %s", test.elements, test.states, test.shutdown, g.Name, g.State, test.want)
 			}
 		}
 		var alarms []string
@@ -79,7 +97,7 @@ func TestGroupStates(t *testing.T) {
 			}
 		}
 		if !slices.Equal(alarms, test.alarms) {
-			t.Errorf("with %d elements and %v: conditions %q; want %q", test.elements, test.states, alarms, test.alarms)
+			t.Errorf("with %d elements, %v and %v shut down: conditions %q; want %q", test.elements, test.states, test.shutdown, alarms, test.alarms)
 		}
 	}
 }
@@ -123,6 +141,9 @@ func TestStatus(t *testing.T) {
 		e.Feedback(40, time.Second)
 		want.Loss = 40
 		check("while it is overloaded")
+		r.options.OpenCalls = func() map[hop.Element]int { return map[hop.Element]int{e: 7} }
+		want.Open = 7
+		check("with open calls")
 	})
 }
 

@@ -78,6 +78,9 @@ type Refusal struct {
 type Element interface {
 	// Up says whether a request may be sent there.
 	Up() bool
+	// InService says whether a new call may go there at all: an operator has not
+	// shut it down.
+	InService() bool
 	// Report tells how a request went. retryAfter is that of a 503, or 0.
 	Report(o Outcome, retryAfter time.Duration)
 }
