@@ -233,7 +233,7 @@ func (c *AdjacencyCalls) add(more *AdjacencyCalls) {
 type OpenCall struct {
 	Key      string    `json:"key"`
 	CallID   string    `json:"call_id"`
-	From     string    `json:"from"` // URI
+	From     string    `json:"from"` // URI, without its secrets
 	To       string    `json:"to"`
 	Began    time.Time `json:"began"`
 	Answered time.Time `json:"answered"` // zero: it is being set up

@@ -153,6 +153,15 @@ func TestHistoryOfRestoredCalls(t *testing.T) {
 	}
 }
 
+// Nor are secrets shown of the calls that are open.
+func TestOpenCallsArePlain(t *testing.T) {
+	b := newBench(t)
+	b.receive(lan1, caller, strings.Replace(request("INVITE", bob, "i", 1), "sip:alice@example.com", "sip:alice:secret@example.com;user=phone", 1))
+	if open := b.p.openCalls(); open.Total != 1 || open.Some[0].From != "sip:alice@example.com" || open.Some[0].To != "sip:bob@example.com" {
+		t.Errorf("the open calls are %+v; want one from sip:alice@example.com", open)
+	}
+}
+
 // TestHistoryMemory: what is kept of each text fits, whatever is kept of the
 // others; all calls have 1 MiB, and another one takes nothing.
 func TestHistoryMemory(t *testing.T) {

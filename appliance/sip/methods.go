@@ -100,7 +100,8 @@ func (p *Proxy) Speaks(t model.Transport, ipv6 bool) bool {
 }
 
 // openCalls lists the open calls. Those of an earlier life of the process are
-// counted only: nothing but their keys is known of them.
+// counted only: nothing but their keys is known of them. URIs have neither
+// password nor parameters.
 func (p *Proxy) openCalls() Calls {
 	var calls Calls
 	for i := range p.shards {
@@ -116,6 +117,10 @@ func (p *Proxy) openCalls() Calls {
 	p.restoredMu.Unlock()
 	slices.SortFunc(calls.Some, func(a, b model.OpenCall) int { return cmp.Or(a.Began.Compare(b.Began), cmp.Compare(a.Key, b.Key)) })
 	calls.Some = calls.Some[:min(len(calls.Some), someMost)]
+	for i := range calls.Some {
+		c := &calls.Some[i]
+		c.From, c.To = plain(c.From), plain(c.To)
+	}
 	return calls
 }
 
