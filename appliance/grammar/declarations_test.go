@@ -26,6 +26,7 @@ var samples = map[string]struct {
 	"HH:MM":                             {"23:59", []string{"24:00", "12:60", "-1:00", "noon"}},
 	"YYYYMMDDTHHMMSS[Z]":                {"20260131T235959", []string{"20260132T000000", "20260131T240000", "2026-01-31", "soon"}},
 	"<0.0-1.0>":                         {"0.9", []string{"1.1", "-0.1", "0.1234", ".5", "one"}},
+	"HOST":                              {"ntp.example.com", []string{strings.Repeat("h", 64), "192.168.42.300", "a..b", "host-"}},
 	"HOST[:PORT]":                       {"gw.example.com:5070", []string{"gw:0", "gw:65536", "a_b:5060", "[2001:db8::1", "a/b"}},
 	"ADDRESS[/LENGTH]":                  {"192.0.2.0/24", []string{"192.0.2.1/24", "192.0.2.0/33", "fe80::1%lan1", "host"}},
 	"CODE[-CODE][,CODE...]":             {"500-503", []string{"299", "700", "5xx", "5000"}},
@@ -78,8 +79,6 @@ func sample(t *testing.T, typ config.Type) (good string, bad []string) {
 		return "0049", []string{strings.Repeat("w", typ.Max+1)}
 	case config.Label:
 		return "host", []string{strings.Repeat("h", 64), "-host", "a.b", "under_score"}
-	case config.Host:
-		return "ntp.example.com", []string{strings.Repeat("h", 64), "192.168.42.300", "a..b", "host-"}
 	case config.Line:
 		return "any text", nil
 	case config.Secret:

@@ -229,6 +229,25 @@ func (c *AdjacencyCalls) add(more *AdjacencyCalls) {
 	c.Answered += more.Answered
 }
 
+// SIPPing is what proxy.ping-sip is asked: to send a host one OPTIONS.
+type SIPPing struct {
+	Host      string `json:"host"`
+	Port      int    `json:"port"`      // 0: by DNS, or the transport's own
+	Transport string `json:"transport"` // name of a Transport; empty: by DNS, or UDP
+}
+
+// SIPPingAnswer is how that went.
+type SIPPingAnswer struct {
+	Place   string        `json:"place"`   // "udp 192.0.2.1:5060"; empty: the host was not found
+	Status  int           `json:"status"`  // of the final response; 0: none came
+	Reason  string        `json:"reason"`  // its phrase
+	Trip    time.Duration `json:"trip"`    // from the request to that, without the connection
+	Problem string        `json:"problem"` // why none came
+}
+
+// SIPPingPatience is how long a final response is waited for.
+const SIPPingPatience = 4 * time.Second
+
 // OpenCall is one call, as the proxy shows it.
 type OpenCall struct {
 	Key      string    `json:"key"`

@@ -49,13 +49,23 @@ func (o observer) commands() []exec.Command {
 		{
 			Syntax: "ping HOST [repeat COUNT] [size OCTETS] [timeout SECONDS] [source SOURCE]",
 			Args: []config.Argument{
-				host,
+				{Name: "HOST", Type: pinged{}, Help: host.Help},
 				{Name: "COUNT", Type: config.Integer{Min: 1, Max: 1_000_000}, Default: 5, Help: "How many to send"},
 				{Name: "OCTETS", Type: config.Integer{Min: 72, Max: 9000}, Default: 100, Help: "Size of the IP packet"},
 				{Name: "SECONDS", Type: config.Integer{Min: 1, Max: 3600}, Default: 2, Help: "How long to wait for each answer"},
 				from,
 			},
 			Help: "Send ICMP echo requests; Ctrl-C ends it", Run: o.ping,
+		},
+		{
+			Syntax: "ping sip HOST [port PORT] [transport TRANSPORT] [count COUNT]",
+			Args: []config.Argument{
+				{Name: "HOST", Type: config.Host{}, Help: "Address or name of the SIP server"},
+				{Name: "PORT", Type: config.Port, Help: "Its port (default: as DNS says, else 5060 or 5061)"},
+				{Name: "TRANSPORT", Type: config.Choice{"udp", "tcp", "tls"}, Help: "How it is reached (default: as DNS says, else udp)"},
+				{Name: "COUNT", Type: config.Integer{Min: 1, Max: 1000}, Default: 5, Help: "How many to send, one a second"},
+			},
+			Help: "Send SIP OPTIONS requests; Ctrl-C ends it", Run: pingSIP,
 		},
 		{
 			Syntax: "traceroute HOST [source SOURCE]", Args: []config.Argument{host, from},

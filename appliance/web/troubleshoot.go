@@ -58,6 +58,8 @@ func troubleshootPages() []*page {
 			path: "/troubleshoot/network", title: "Ping and look-ups",
 			parts: []part{
 				doing{command: "ping HOST [repeat COUNT] [size OCTETS] [timeout SECONDS] [source SOURCE]", title: "Ping", button: "Ping", plain: true},
+				doing{command: "ping sip HOST [port PORT] [transport TRANSPORT] [count COUNT]", title: "Ping a SIP server",
+					intro: "With OPTIONS, one a second.", button: "Ping", plain: true},
 				doing{command: "traceroute HOST [source SOURCE]", title: "Traceroute", button: "Trace", plain: true},
 				doing{command: "nslookup NAME [type TYPE] [server ADDRESS]", title: "Look up a name", button: "Look up", plain: true},
 			},

@@ -24,7 +24,9 @@ import (
 // answer is the final response to a ping.
 type answer struct {
 	status     int
+	reason     string // its phrase
 	retryAfter time.Duration
+	trip       time.Duration // since the request was sent for the first time
 }
 
 // line is the way to a place, kept from ping to ping: a socket that is
@@ -123,6 +125,7 @@ func (p *pinger) exchange(ctx context.Context, deadline time.Time) (answer, erro
 	if err := l.conn.SetWriteDeadline(deadline); err != nil {
 		return answer{}, err
 	}
+	sent := time.Now()
 	for interval := t1; ; interval = min(2*interval, t2) {
 		if _, err := l.conn.Write(text); err != nil {
 			// Over UDP that may be the ICMP error of an earlier ping, told only now.
@@ -138,6 +141,7 @@ func (p *pinger) exchange(ctx context.Context, deadline time.Time) (answer, erro
 			return answer{}, err
 		}
 		a, err := l.read(branch)
+		a.trip = time.Since(sent)
 		if err == nil || !isTimeout(err) || wait == deadline {
 			return a, err
 		}
@@ -180,7 +184,7 @@ func finalAnswer(m sip.Message, branch string) (a answer, ok bool) {
 	if got, _ := response.Via().Params.Get("branch"); got != branch {
 		return answer{}, false
 	}
-	a.status = response.StatusCode
+	a.status, a.reason = response.StatusCode, response.Reason
 	if h := response.GetHeader("Retry-After"); h != nil {
 		a.retryAfter = retryAfter(h.Value())
 	}

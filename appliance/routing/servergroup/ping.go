@@ -186,17 +186,22 @@ func (p *pinger) locate(ctx context.Context) []hop.Place {
 	if address, fixed := key.address(); fixed {
 		return []hop.Place{{Transport: key.Transport, Address: address}}
 	}
-	places, known := p.options.Locator.Locate(key.query(), nil)
+	return p.options.locate(ctx, key.query())
+}
+
+// locate gives the places of a host as the DNS has them, none if it does not.
+func (o *Options) locate(ctx context.Context, q hop.Query) []hop.Place {
+	places, known := o.Locator.Locate(q, nil)
 	if known {
 		return places
 	}
 	found := make(chan struct{})
-	p.options.Locator.Await(key.query(), func() { close(found) })
+	o.Locator.Await(q, func() { close(found) })
 	limit := time.NewTimer(locateLimit)
 	defer limit.Stop()
 	select {
 	case <-found:
-		places, _ = p.options.Locator.Locate(key.query(), nil)
+		places, _ = o.Locator.Locate(q, nil)
 	case <-limit.C:
 	case <-ctx.Done():
 	}

@@ -164,6 +164,7 @@ func (r *Registry) Clear() {
 // Methods are what the proxy process serves.
 func (r *Registry) Methods() link.Methods {
 	return link.Methods{
+		"proxy.ping-sip":      link.ForOperators(r.pingOnce),
 		"proxy.server-groups": func(context.Context) ([]GroupStatus, error) { return r.Status(), nil },
 		"proxy.server-groups-clear": link.ForOperators(func(context.Context, struct{}) (struct{}, error) {
 			r.Clear()
