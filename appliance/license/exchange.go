@@ -144,9 +144,10 @@ func (a *Agent) compose(config model.License, o order) (r request, err error) {
 	}
 	var known facts
 	var at moment
+	var left time.Time
 	a.update(func(m moment) {
 		a.facts.Sequence++
-		a.dirty = true
+		a.dirty, left = true, a.facts.Leaving
 		if o.kind == KindDeregister { // whoever keeps the answer away does not keep the licence
 			a.facts.Leaving = m.now
 		}
@@ -154,6 +155,7 @@ func (a *Agent) compose(config model.License, o order) (r request, err error) {
 	})
 	a.save()
 	if kept, _, _ := a.store.Load(); kept.Sequence < known.Sequence {
+		a.update(func(moment) { a.facts.Leaving = left }) // nobody was asked
 		return r, errNotKept
 	}
 	message, signer, err := a.message(config, o, udi, known, at)

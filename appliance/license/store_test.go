@@ -108,6 +108,11 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("on a full disk: %v; want %v", err, errNotKept)
 	}
 	l.tells("renewal-failing", "state")
+	if _, err := l.Agent.deregister(t.Context(), DeregisterRequest{}); err == nil {
+		t.Error("a deregistration whose number is not kept has left")
+	}
+	l.pass(leaveWithin + day)
+	l.is(Authorized, true) // nobody was asked to take the licences back
 	l.reboot(0)
 	if _, err := l.renew(t.Context(), RenewRequest{}); err != nil { // the server fails the test if the number is an old one
 		t.Error(err)
