@@ -23,7 +23,7 @@ var builtIn = []model.Group{
 		Rules: slices.Concat(
 			rules(true, "disable", "exit", "help", "logout", "nslookup", "ping", "show", "terminal", "test route", "traceroute"),
 			rules(false, "show configuration", "show running-config", "show startup-config", "show tech-support",
-				"show sbc SBC sbe billing configuration"),
+				"show sbc SBC sbe billing configuration", "ping sip"),
 			rules(true, "show configuration history"),
 		),
 	},

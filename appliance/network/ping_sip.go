@@ -37,6 +37,7 @@ func pingSIP(ctx context.Context, s exec.Session, a config.Args) error {
 	pause := time.NewTicker(sipPause)
 	defer pause.Stop()
 	for sent < a.Int("COUNT") {
+		pause.Reset(sipPause)
 		var told model.SIPPingAnswer
 		err := s.Call(ctx, "proxy", "proxy.ping-sip", ping, &told)
 		if ctx.Err() != nil {

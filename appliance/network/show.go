@@ -58,7 +58,7 @@ func (o observer) commands() []exec.Command {
 			Help: "Send ICMP echo requests; Ctrl-C ends it", Run: o.ping,
 		},
 		{
-			Syntax: "ping sip HOST [port PORT] [transport TRANSPORT] [count COUNT]",
+			Syntax: "ping sip HOST [port PORT] [transport TRANSPORT] [count COUNT]", Level: exec.Privileged,
 			Args: []config.Argument{
 				{Name: "HOST", Type: config.Host{}, Help: "Address or name of the SIP server"},
 				{Name: "PORT", Type: config.Port, Help: "Its port (default: as DNS says, else 5060 or 5061)"},

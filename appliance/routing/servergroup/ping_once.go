@@ -1,6 +1,7 @@
 package servergroup
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -40,10 +41,14 @@ func (r *Registry) pingOnce(ctx context.Context, ping model.SIPPing) (told model
 	}
 	place := places[0]
 	told.Place = fmt.Sprintf("%v %v", place.Transport, place.Address)
+	if ip := place.Address.Addr().Unmap(); !r.options.hostToo && (ip.IsLoopback() || ip.IsUnspecified() || ip.IsMulticast()) {
+		told.Problem = "no SIP server can be there" // services of the box itself are
+		return told, nil
+	}
 	p := pinger{
 		element: &Element{key: Key{Host: ping.Host}},
 		probe: probe{local4: netip.AddrPortFrom(netip.IPv4Unspecified(), 0), local6: netip.AddrPortFrom(netip.IPv6Unspecified(), 0),
-			timeout: model.SIPPingPatience},
+			timeout: cmp.Or(r.options.patience, model.SIPPingPatience)},
 		options: &r.options,
 	}
 	defer p.hangUp()

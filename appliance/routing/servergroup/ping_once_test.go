@@ -1,13 +1,16 @@
 package servergroup
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"causeway/appliance/exec/exectest"
 	"causeway/appliance/model"
@@ -55,7 +58,7 @@ func TestPingOnce(t *testing.T) {
 	busy, strange := placeOf(model.UDP, server.LocalAddr()), placeOf(model.TLS, secure.Addr())
 	closed := hop.Place{Transport: model.TCP, Address: netip.MustParseAddrPort(freeAddress(t))}
 	trust := func(string) *tls.Config { return &tls.Config{RootCAs: x509.NewCertPool()} }
-	r := New(Options{Dial: Dialer{TLS: trust}.Dial, Locator: book{
+	r := New(Options{hostToo: true, patience: time.Minute, Dial: Dialer{TLS: trust}.Dial, Locator: book{
 		{Host: "busy.example.com"}: busy,
 		{Host: "strange.example.com", Port: 5071, Transport: model.TLS, Fixed: true}: strange,
 		{Host: "closed.example.com", Transport: model.TCP, Fixed: true}:              closed,
@@ -88,6 +91,22 @@ func TestPingOnce(t *testing.T) {
 		got.Trip, got.Problem = 0, test.want.Problem
 		if got != test.want {
 			t.Errorf("%+v = %+v; want %+v", test.ping, got, test.want)
+		}
+	}
+}
+
+// TestPingOnceOfTheBox: nobody asks the services of the box itself.
+func TestPingOnceOfTheBox(t *testing.T) {
+	for _, address := range []string{"127.0.0.1:22", "[::1]:443", "[::ffff:127.0.0.1]:53", "0.0.0.0:5060", "224.0.1.75:5060"} {
+		r := New(Options{
+			Dial: func(context.Context, netip.AddrPort, hop.Place, string, string) (net.Conn, error) {
+				t.Errorf("%s is dialled", address)
+				return nil, errors.New("not here")
+			},
+			Locator: book{{Host: "gw.example.com"}: {Transport: model.TCP, Address: netip.MustParseAddrPort(address)}},
+		})
+		if got, err := r.pingOnce(t.Context(), model.SIPPing{Host: "gw.example.com"}); err != nil || got.Problem != "no SIP server can be there" {
+			t.Errorf("%s: %+v, %v; want that no server can be there", address, got, err)
 		}
 	}
 }

@@ -40,6 +40,9 @@ type Options struct {
 	Locator Locator
 	// OpenCalls counts the open calls of each element; nil: nobody does.
 	OpenCalls func() map[hop.Element]int
+
+	patience time.Duration // of a ping that an operator asks for; 0: model.SIPPingPatience
+	hostToo  bool          // such a ping may go to this host: a test's servers are there
 }
 
 // Registry is the elements that are known, and the set in force.
