@@ -87,24 +87,31 @@ func askNeighbourhood(ctx context.Context, s exec.Session, sbc string) (n neighb
 	return n, s.Call(ctx, "proxy", "proxy.server-groups", nil, &n.groups)
 }
 
-// peers are the elements of server groups that are the adjacency's, each once.
+// peers are the elements of server groups that are the adjacency's, each once. One
+// is shut down that is so in all of its groups.
 func (n *neighbourhood) peers(a *model.Adjacency) (peers []servergroup.ElementStatus) {
 	for _, g := range n.groups {
 		for _, e := range g.Elements {
-			known := func(p servergroup.ElementStatus) bool { return p.Element == e.Element }
-			if g.Network == a.Network && e.Adjacency == a.Name && !slices.ContainsFunc(peers, known) {
+			if g.Network != a.Network || e.Adjacency != a.Name {
+				continue
+			}
+			i := slices.IndexFunc(peers, func(p servergroup.ElementStatus) bool { return p.Element == e.Element })
+			if i < 0 {
 				peers = append(peers, e)
+			} else {
+				peers[i].Shutdown = peers[i].Shutdown && e.Shutdown
 			}
 		}
 	}
 	return peers
 }
 
-// peersText is how many of the peers are up, "2/3 up", as far as any are known.
+// peersText is how many of the peers are up and not shut down, "2/3 up", as far as
+// any are known.
 func peersText(peers []servergroup.ElementStatus) string {
 	up := 0
 	for _, p := range peers {
-		if p.State == "up" {
+		if p.State == "up" && !p.Shutdown {
 			up++
 		}
 	}
@@ -160,7 +167,11 @@ func showAdjacency(ctx context.Context, s exec.Session, a config.Args) error {
 	exec.Field(s, "Group", cmp.Or(one.Adjacency.Group, "none"))
 	peers := n.peers(&one.Adjacency)
 	for _, p := range peers {
-		exec.Field(s, "Peer "+p.Element, p.State)
+		state := p.State
+		if p.Shutdown {
+			state = "shut down (" + state + ")"
+		}
+		exec.Field(s, "Peer "+p.Element, state)
 		exec.Field(s, "  since", exec.Time(s, p.Since, time.DateTime))
 		exec.Field(s, "  reason", p.Reason)
 	}

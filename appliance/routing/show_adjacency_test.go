@@ -39,6 +39,9 @@ exit
 `)
 	carrier := servergroup.ElementStatus{Element: "udp 192.168.43.7:5060", Adjacency: "carrier", State: "up", Since: since, Reason: "a ping was answered"}
 	second := servergroup.ElementStatus{Element: "tcp 192.168.43.20:5060", Adjacency: "carrier", State: "down", Since: since, Reason: "a call was not answered"}
+	resting := servergroup.ElementStatus{Element: "udp 192.168.43.21:5060", Adjacency: "carrier", State: "up", Since: since, Reason: "a ping was answered", Shutdown: true}
+	elsewhere := carrier
+	elsewhere.Shutdown = true
 	named := servergroup.ElementStatus{Element: "tls gw.example.com", State: "up", Since: since, Reason: "not heard of yet"}
 	s := exectest.Session{Answers: map[string]any{
 		"proxy.adjacency-calls": map[string]model.AdjacencyTraffic{
@@ -47,8 +50,8 @@ exit
 			"wan":     {In: model.AdjacencyCalls{Offered: 1}}, // whoever has no adjacency
 		},
 		"proxy.server-groups": []servergroup.GroupStatus{
-			{Name: "gws", Network: "wan", Elements: []servergroup.ElementStatus{carrier, second, named}},
-			{Name: "spare", Network: "wan", Elements: []servergroup.ElementStatus{carrier}},
+			{Name: "gws", Network: "wan", Elements: []servergroup.ElementStatus{carrier, second, named, resting}},
+			{Name: "spare", Network: "wan", Elements: []servergroup.ElementStatus{elsewhere, resting}},
 			{Name: "elsewhere", Network: "lan", Elements: []servergroup.ElementStatus{second}},
 		},
 	}}
