@@ -112,6 +112,7 @@ func (s *Slots) wrongSlot() (restart string) {
 			return s.wrong
 		}
 		s.Log("%v", err)
+		problem = err.Error()
 	}
 	if problem == "" {
 		problem = "the firmware does not start it"
