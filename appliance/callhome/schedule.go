@@ -156,12 +156,12 @@ func (c *CallHome) unmark(q *queued) {
 	}
 }
 
-// makeAgain has the message of a month made again for the vendor, if it is one and
-// the vendor has refused it: a day later, or sooner with another configuration or
+// makeAgain has the message of this month made again for the vendor, if it is one
+// and the vendor has refused it: a day later, or sooner with another configuration or
 // after a start. c.mu is held.
 func (c *CallHome) makeAgain(q *queued, d *delivery) {
 	group := string(q.Kind)
-	if !monthly(group) || d.Profile != model.ProfileVendor {
+	if !monthly(group) || d.Profile != model.ProfileVendor || label(c.latest(q.Time)) != label(c.latest(c.now())) {
 		return
 	}
 	c.unmark(q)
