@@ -12,8 +12,9 @@ import (
 )
 
 // historyKept is how many calls that ended are remembered in all shards
-// together, 1 MiB. A secret hash spreads calls over the shards: even the
-// one that has most of them keeps its share of the last historyListed.
+// together, 1 MiB. A secret hash of the Call-ID spreads calls over the shards: even
+// the one that has most of them keeps its share of the last historyListed. Who has
+// one Call-ID for all of his calls shortens the time that the list goes back.
 const (
 	historyKept   = 1536
 	historyListed = 1000

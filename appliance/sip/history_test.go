@@ -207,6 +207,19 @@ func FuzzHistory(f *testing.F) {
 	})
 }
 
+// TestHistoryHidesPasswords: of a URI that is cut no part of its password is shown.
+func TestHistoryHidesPasswords(t *testing.T) {
+	for n := range 2 * keptMost[keptFrom] {
+		h := newHistory(historyKept)
+		c := &call{from: "sip:" + strings.Repeat("u", n) + ":hunter2@example.com"}
+		c.in.listen = &listenPoint{network: &network{}}
+		h.note(c, 486, "")
+		if shown := h.kept()[0].show(); strings.Contains(shown.From, "h") {
+			t.Errorf("with %d octets of a user it shows %q", n, shown.From)
+		}
+	}
+}
+
 // BenchmarkNote is what the history costs a call.
 func BenchmarkNote(b *testing.B) {
 	h := newHistory(1)

@@ -46,7 +46,6 @@ func TestWriteFileFails(t *testing.T) {
 	}
 }
 
-// What a cut leaves of WriteFile goes; nothing else does.
 // TestOpenFile: a pipe in the place of a file is refused, and waited for by none.
 func TestOpenFile(t *testing.T) {
 	root, err := os.OpenRoot(t.TempDir())
@@ -74,6 +73,7 @@ func TestOpenFile(t *testing.T) {
 	}
 }
 
+// What a cut leaves of WriteFile goes; nothing else does.
 func TestRemoveTemporary(t *testing.T) {
 	dir := t.TempDir()
 	// A real temporary file, as it stands there while it is written.

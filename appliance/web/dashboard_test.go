@@ -201,7 +201,9 @@ func TestDashboardRights(t *testing.T) {
 	})
 	b.people.rights["eve"] = model.Rights{Rules: []model.Rule{{Permit: true, Kind: model.RuleExec, Words: "show alarms"}}}
 	eve := b.login(t, "eve")
+	mu.Lock()
 	clear(asked)
+	mu.Unlock()
 	_, page := eve.get("/")
 	if card, sentence := cardOf(t, page, "Alarms"); card != "Alarms 0 alarms" || sentence != "state good: The box runs, and nothing is wrong." {
 		t.Errorf("who may see alarms sees %q and %q", card, sentence)
@@ -214,6 +216,8 @@ func TestDashboardRights(t *testing.T) {
 	if strings.Contains(page, "Calls per second") {
 		t.Error("who may see alarms alone sees the rate of calls")
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	if !asked["control.alarms"] || len(asked) != 1 {
 		t.Errorf("for who may see alarms alone %v was asked", slices.Sorted(maps.Keys(asked)))
 	}

@@ -29,6 +29,12 @@ func TestAskedOnce(t *testing.T) {
 		defer mu.Unlock()
 		count[question]++
 	}
+	taken := func() map[string]int { // since the last time
+		mu.Lock()
+		defer mu.Unlock()
+		defer func() { count = make(map[string]int) }()
+		return count
+	}
 	w := newBox(t, answers, func(o *Options) {
 		call, calls, rate := o.Call, o.Sources.CallsBetween, o.Sources.CallRate
 		o.Call = func(ctx context.Context, process, method string, params, result any) error {
@@ -55,15 +61,15 @@ func TestAskedOnce(t *testing.T) {
 		{"/reports/cps", "rate"},
 	} {
 		for range 2 {
-			clear(count)
-			if status, page := w.get(test.path); status != http.StatusOK || count[test.question] != 1 {
-				t.Errorf("GET %s = %d, and %s was asked %d times; want once:\n%s", test.path, status, test.question, count[test.question], page)
+			taken()
+			status, page := w.get(test.path)
+			if n := taken()[test.question]; status != http.StatusOK || n != 1 {
+				t.Errorf("GET %s = %d, and %s was asked %d times; want once:\n%s", test.path, status, test.question, n, page)
 			}
 		}
 	}
-	clear(count)
 	status, _ := w.send("/configure/networks", "networks", url.Values{"networks.0.NETWORK": {"a b"}})
-	if n := count["control.candidate"]; status != http.StatusUnprocessableEntity || n != 3 {
+	if n := taken()["control.candidate"]; status != http.StatusUnprocessableEntity || n != 3 {
 		t.Errorf("a form that is no good = %d, and the candidate was asked for %d times; want for the form, what it is held against, and the page after it", status, n)
 	}
 }

@@ -88,7 +88,7 @@ func TestKinds(t *testing.T) {
 		"com/testdata/show-com-services-connected.golden":   "fields table",
 		"network/dhcp/testdata/binding.golden":              "table text",
 		"network/dhcp/testdata/lease-none.golden":           "text",
-		"routing/servergroup/testdata/groups.golden":        "fields table fields table",
+		"routing/servergroup/testdata/groups.golden":        "fields table fields table fields table",
 		"routing/servergroup/testdata/group.golden":         "fields fields fields fields",
 		"sip/testdata/show-sip-status-down.golden":          "fault",
 		"storage/files/testdata/show-storage.golden":        "fields",
