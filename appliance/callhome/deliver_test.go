@@ -118,6 +118,26 @@ func TestRefusedMonth(t *testing.T) {
 	})
 }
 
+// TestRefusedLate: the refusal of last month's message changes nothing about this
+// month's, which is refused as well.
+func TestRefusedLate(t *testing.T) {
+	live(t, func(b *box) {
+		b.world.set(func(transport.Destination, *message.Message) error { return transport.ErrRefused })
+		time.Sleep(2 * day) // so that the first of the month is far
+		b.start()
+		time.Sleep(catchUp + lookEvery)
+		attempts := b.world.attempts()
+		last := &queued{Message: &message.Message{Kind: message.Inventory, Time: b.now().AddDate(0, -1, 0)}, deliveries: []*delivery{{Profile: model.ProfileVendor}}}
+		b.mu.Lock()
+		b.makeAgain(last, last.deliveries[0])
+		b.mu.Unlock()
+		time.Sleep(2 * time.Hour)
+		if now := b.world.attempts(); attempts != 3 || now != attempts {
+			t.Errorf("%d attempts were made before and %d after; want three, and no other for a day", attempts, now)
+		}
+	})
+}
+
 func TestRefused(t *testing.T) {
 	live(t, func(b *box) {
 		refusal := errors.Join(transport.ErrRefused, errors.New(strings.Repeat("no such thing\n", 100)))
