@@ -52,9 +52,9 @@ func TestConsoleRescue(t *testing.T) {
 		powerOff(t, box)
 		secrets, serial := plantSecrets(t, disk)
 
-		// Reading this revision never ends, as on a disk that hangs.
+		// Reading this key never ends, as on a disk that hangs.
 		debugfs(t, volume(t, disk, "bootflash"),
-			"cd /control/revisions", "mknod 000003.conf p", "set_inode_field 000003.conf mode 0010666")
+			"cd /keys", "rm box.key", "mknod box.key p", "set_inode_field box.key mode 0010666")
 		box = start(t, smoke.Setup{Image: image, Disk: disk})
 		t.Run("factory reset where control is stuck", func(t *testing.T) {
 			contains(t, "what is offered", expect(t, box, `Choice \[wait\]: `).Before, "control does not answer", "factory")
