@@ -174,4 +174,7 @@ func (u *updates) comesBack(t *testing.T, version, fault, reason string) {
 	if !regexp.MustCompile("  Why: .*(?:" + reason + ")").MatchString(text) {
 		t.Errorf("show firmware says\n%s\nwant as the reason %q", text, reason)
 	}
+	if strings.Contains(text, "its kernel crashed") { // the next trial is blamed on what is still in pstore
+		awaitCommand(t, u.box, "show logging | include crashed before", "records are in harddisk:/crash")
+	}
 }
