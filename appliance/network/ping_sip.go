@@ -34,10 +34,8 @@ func pingSIP(ctx context.Context, s exec.Session, a config.Args) error {
 	fmt.Fprintf(s, "Sending %d SIP OPTIONS to %s, timeout is %.0f seconds:\n", a.Int("COUNT"), ping.Host, model.SIPPingPatience.Seconds())
 	var sent int
 	var times []time.Duration
-	pause := time.NewTicker(sipPause)
-	defer pause.Stop()
 	for sent < a.Int("COUNT") {
-		pause.Reset(sipPause)
+		next := time.After(sipPause)
 		var told model.SIPPingAnswer
 		err := s.Call(ctx, "proxy", "proxy.ping-sip", ping, &told)
 		if ctx.Err() != nil {
@@ -56,7 +54,7 @@ func pingSIP(ctx context.Context, s exec.Session, a config.Args) error {
 		if sent < a.Int("COUNT") {
 			select {
 			case <-ctx.Done():
-			case <-pause.C:
+			case <-next:
 			}
 		}
 	}

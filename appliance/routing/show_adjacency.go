@@ -167,11 +167,7 @@ func showAdjacency(ctx context.Context, s exec.Session, a config.Args) error {
 	exec.Field(s, "Group", cmp.Or(one.Adjacency.Group, "none"))
 	peers := n.peers(&one.Adjacency)
 	for _, p := range peers {
-		state := p.State
-		if p.Shutdown {
-			state = "shut down (" + state + ")"
-		}
-		exec.Field(s, "Peer "+p.Element, state)
+		exec.Field(s, "Peer "+p.Element, p.Service())
 		exec.Field(s, "  since", exec.Time(s, p.Since, time.DateTime))
 		exec.Field(s, "  reason", p.Reason)
 	}

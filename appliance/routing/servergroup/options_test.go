@@ -138,20 +138,24 @@ func TestPingRefusedUDP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	go func() {
-		buffer := make([]byte, 2048)
-		for {
-			n, from, err := server.ReadFromUDPAddrPort(buffer)
-			if err != nil {
-				return
-			}
-			if answer, err := reply(buffer[:n], "UDP", 200); err == nil {
-				server.WriteToUDPAddrPort(answer, from)
-			}
-		}
-	}()
+	go serveUDP(server, 200, "")
 	if a, err := p.ask(t.Context(), place); err != nil || a.status != 200 {
 		t.Errorf("ask the server that came = %+v, %v; want 200", a, err)
+	}
+}
+
+// serveUDP answers requests until the socket is closed.
+func serveUDP(server *net.UDPConn, status int, reason string) {
+	buffer := make([]byte, 2048)
+	for {
+		n, from, err := server.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return
+		}
+		if answer, err := reply(buffer[:n], "UDP", status); err == nil {
+			code := fmt.Sprintf("%d ", status)
+			server.WriteToUDPAddrPort([]byte(strings.Replace(string(answer), code, code+reason, 1)), from)
+		}
 	}
 }
 

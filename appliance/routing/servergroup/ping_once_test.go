@@ -36,18 +36,7 @@ func TestPingOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	go func() {
-		buffer := make([]byte, 2048)
-		for {
-			n, from, err := server.ReadFromUDPAddrPort(buffer)
-			if err != nil {
-				return
-			}
-			if answer, err := reply(buffer[:n], "UDP", 486); err == nil {
-				server.WriteToUDPAddrPort([]byte(strings.Replace(string(answer), "486 ", "486 Busy Here", 1)), from)
-			}
-		}
-	}()
+	go serveUDP(server, 486, "Busy Here")
 	certificate, _ := selfSigned(t)
 	secure, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{certificate}})
 	if err != nil {

@@ -49,6 +49,15 @@ type ElementStatus struct {
 	Loss      int           `json:"loss"`       // percent of new calls that it does not want (RFC 7339)
 }
 
+// Service is the state of the element, and whether it is shut down: "up", "shut
+// down (up)".
+func (e *ElementStatus) Service() string {
+	if e.Shutdown {
+		return "shut down (" + e.State + ")"
+	}
+	return e.State
+}
+
 // Status is all groups of the set in force, in the order of the configuration.
 func (r *Registry) Status() []GroupStatus {
 	var open map[hop.Element]int
@@ -243,11 +252,7 @@ func tabulate(s exec.Session, elements []ElementStatus) error {
 func showElements(s exec.Session, elements []ElementStatus) {
 	for _, e := range elements {
 		fmt.Fprintln(s)
-		state := e.State
-		if e.Shutdown {
-			state = "shut down (" + state + ")"
-		}
-		fmt.Fprintf(s, "Element %s: %s\n", e.Element, state)
+		fmt.Fprintf(s, "Element %s: %s\n", e.Element, e.Service())
 		exec.Field(s, "Since", exec.Time(s, e.Since, time.DateTime))
 		exec.Field(s, "Reason", e.Reason)
 		exec.Field(s, "q-value", qValue(e.Q))
