@@ -199,19 +199,27 @@ func TestOtherChanges(t *testing.T) {
 	})
 }
 
-// A journal that is numbered anew, beside a cache that knows higher numbers of
-// the one before, is billed whole.
-func TestJournalBeginsAnew(t *testing.T) {
+// anew has nine calls billed and takes their journal away, so that the next one is
+// numbered from 1.
+func anew(t *testing.T, revision string) (*keeper, Options) {
+	t.Helper()
 	keeper := newKeeper(t)
 	o := testOptions(t.TempDir(), keeper.address)
 	w := openJournal(t, o)
 	stop := start(t, o)
-	use(t, o, billed)
+	use(t, o, revision)
 	calls(t, w, 1, 9)
 	keeper.await(t, 9*8)
 	stop()
 	removeJournal(t, o)
-	w = openJournal(t, o)
+	return keeper, o
+}
+
+// A journal that is numbered anew, beside a cache that knows higher numbers of
+// the one before, is billed whole.
+func TestJournalBeginsAnew(t *testing.T) {
+	keeper, o := anew(t, billed)
+	w := openJournal(t, o)
 	calls(t, w, 11, 15)
 	start(t, o)
 	keeper.await(t, 14*8)
@@ -220,17 +228,9 @@ func TestJournalBeginsAnew(t *testing.T) {
 
 // The same, when the process is started once more before the first call.
 func TestJournalBeginsAnewWithoutCalls(t *testing.T) {
-	keeper := newKeeper(t)
-	o := testOptions(t.TempDir(), keeper.address)
+	keeper, o := anew(t, billed)
 	w := openJournal(t, o)
 	stop := start(t, o)
-	use(t, o, billed)
-	calls(t, w, 1, 9)
-	keeper.await(t, 9*8)
-	stop()
-	removeJournal(t, o)
-	w = openJournal(t, o)
-	stop = start(t, o)
 	waitForStatus(t, o, "cache", func(s model.BillingStatus) bool { return s.Cache.Directory != "" && s.Cache.Fault == "" })
 	stop()
 	start(t, o)
@@ -241,21 +241,13 @@ func TestJournalBeginsAnewWithoutCalls(t *testing.T) {
 
 // The same, when the stick of the cache is not there at first.
 func TestJournalBeginsAnewWithoutTheCache(t *testing.T) {
-	keeper := newKeeper(t)
-	o := testOptions(t.TempDir(), keeper.address)
+	keeper, o := anew(t, moved)
 	dir, aside := filepath.Join(o.Volumes, "usb0", "elsewhere"), filepath.Join(o.Volumes, "aside")
-	w := openJournal(t, o)
-	stop := start(t, o)
-	use(t, o, moved)
-	calls(t, w, 1, 9)
-	keeper.await(t, 9*8)
-	stop()
-	removeJournal(t, o)
 	if err := errors.Join(os.Rename(dir, aside), os.WriteFile(dir, nil, 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	w = openJournal(t, o)
-	stop = start(t, o)
+	w := openJournal(t, o)
+	stop := start(t, o)
 	waitForStatus(t, o, "fault of the cache", func(s model.BillingStatus) bool { return s.Cache.Fault != "" })
 	stop()
 	if err := errors.Join(os.Remove(dir), os.Rename(aside, dir)); err != nil {
